@@ -1,0 +1,274 @@
+//! What a line to a room costs the server, beside what it must cost: its CPU time for each
+//! delivered line, for four loads and three sizes of room, over loopback TCP.
+//!
+//! ```text
+//! cargo bench                          # everything, about two minutes
+//! cargo bench -- flood                 # criterion's filters work: fan_out/flood/1000/chinwag
+//! cargo bench -- --quick               # less exact, faster
+//! cargo bench -- --test                # each load once: does everybody get every byte?
+//! FAN_OUT_FLOOR_TWICE=1 cargo bench    # the floor against itself: what the machine's noise is
+//! ```
+//!
+//! Each case is measured with chinwag and with the floor (`floor/mod.rs`: a bare loop that gathers
+//! one turn and does one write for each connection), driven by the same crowd (`load/mod.rs`). Both
+//! servers are processes of their own with one thread, so that the system tells their CPU time;
+//! where it does not, the time on the wall stands in, and the output says so.
+//!
+//! Criterion has the statistics and remembers the last run; its time is that of one *batch* of
+//! lines, its throughput is deliveries per second of the server's CPU. It measures one server after
+//! the other, and a machine that has other things to do may be faster for one than for the other:
+//! so the table at the end comes from rounds of its own, both servers in turn (A B A B …), and
+//! shows medians.
+
+// A bench has no peer to be polite to: what goes wrong ends it, with the reason. Its table is what
+// stdout is for.
+#![allow(clippy::panic, clippy::print_stdout)]
+
+use std::cell::RefCell;
+use std::env;
+use std::fmt;
+use std::io;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, SamplingMode, Throughput};
+
+use load::process::{self, Server};
+use load::{Crowd, LINE_BYTES, Speech};
+
+mod floor;
+mod load;
+
+/// How the talkers talk.
+struct Load {
+    name: &'static str,
+    talkers: usize,
+    /// Lines that all talkers together may have under way.
+    ahead: u64,
+    /// Lines in one iteration of criterion's.
+    batch: u64,
+}
+
+/// A hundred talkers come twice. With 256 lines under way among them all, two or three of each, a
+/// server that writes each talker's lines as they come pays for it, and one that gathers does not.
+/// With 256 lines of each, the calls hardly count and what is left is the copying of bytes.
+const LOADS: [Load; 4] = [
+    Load { name: "one_at_a_time", talkers: 1, ahead: 1, batch: 1 },
+    Load { name: "flood", talkers: 1, ahead: 256, batch: 4 * 256 },
+    Load { name: "hundred_talkers", talkers: 100, ahead: 256, batch: 4 * 256 },
+    Load { name: "hundred_floods", talkers: 100, ahead: 25_600, batch: 25_600 },
+];
+
+const RECEIVERS: [usize; 3] = [10, 100, 1_000];
+
+/// Rounds of the table, each with both servers; odd, so that a median is a measured value.
+const ROUNDS: usize = 15;
+
+/// How long each server is under load in a round: about, and at least one batch.
+const ROUND: Duration = Duration::from_millis(200);
+const ROUND_QUICK: Duration = Duration::from_millis(50);
+
+/// Set to anything: the floor stands in for chinwag, so that the ratios show noise alone.
+const FLOOR_TWICE: &str = "FAN_OUT_FLOOR_TWICE";
+
+/// Descriptors for the largest room on both sides of both servers, and some.
+const DESCRIPTORS: u64 = 8 * 1024;
+
+fn main() -> io::Result<()> {
+    rlimit::increase_nofile_limit(DESCRIPTORS)?;
+    if env::args().nth(1).as_deref() == Some(floor::ARGUMENT) {
+        return floor::serve();
+    }
+    let mut criterion = Criterion::default()
+        .sample_size(10)
+        .nresamples(10_000)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_secs(2))
+        .configure_from_args();
+    let mut rows = Vec::new();
+    for load in &LOADS {
+        for receivers in RECEIVERS {
+            rows.extend(bench(&mut criterion, load, receivers));
+        }
+    }
+    criterion.final_summary();
+    if !rows.is_empty() {
+        print_table(&rows);
+    }
+    Ok(())
+}
+
+/// Which server; the same crowd drives both.
+#[derive(Clone, Copy)]
+enum Kind {
+    Chinwag,
+    Floor,
+}
+
+/// A server and the crowd that is in its room.
+struct Rig {
+    kind: Kind,
+    server: Server,
+    crowd: Crowd,
+    ahead: u64,
+}
+
+/// A line of the table: one sample for each round and server.
+struct Row {
+    load: &'static str,
+    receivers: usize,
+    chinwag: Vec<Sample>,
+    floor: Vec<Sample>,
+}
+
+/// What one round has shown of one server.
+struct Sample {
+    /// For each delivered line.
+    nanoseconds: f64,
+    /// How many lines a receiver found at once: how much the server, or the kernel, had gathered.
+    lines_a_read: f64,
+}
+
+/// One case: criterion's samples of both servers and then, unless this is only a test or a filter
+/// has left one of them out, the rounds of the table.
+fn bench(criterion: &mut Criterion, load: &Load, receivers: usize) -> Option<Row> {
+    // Started when criterion first calls for them, so that a filter costs nothing.
+    let rigs = [Kind::Chinwag, Kind::Floor].map(|kind| (kind, RefCell::new(None::<Rig>)));
+    let mut group = criterion.benchmark_group(format!("fan_out/{}/{receivers}", load.name));
+    group.sampling_mode(SamplingMode::Flat);
+    group.throughput(Throughput::Elements(load.batch * (receivers + load.talkers - 1) as u64));
+    for (kind, rig) in &rigs {
+        group.bench_function(kind.to_string(), |bencher| {
+            let mut rig = rig.borrow_mut();
+            let rig = rig.get_or_insert_with(|| Rig::start(*kind, load, receivers));
+            bencher.iter_custom(|batches| rig.cost_of(batches * load.batch));
+        });
+    }
+    group.finish();
+    let [chinwag, floor] = rigs.map(|(_, rig)| rig.into_inner());
+    let (mut chinwag, mut floor) = (chinwag?, floor?);
+    let round = round_length()?;
+
+    let begun = Instant::now();
+    floor.cost_of(load.batch);
+    let batches = round.as_secs_f64() / begun.elapsed().as_secs_f64();
+    let lines = load.batch * (batches as u64).max(1);
+    let mut row = Row { load: load.name, receivers, chinwag: vec![], floor: vec![] };
+    for _ in 0..ROUNDS {
+        row.chinwag.push(chinwag.sample(lines));
+        row.floor.push(floor.sample(lines));
+    }
+    Some(row)
+}
+
+/// How long a server is under load in a round; `None` if criterion was asked for something else
+/// than to measure, for which it has no public question.
+fn round_length() -> Option<Duration> {
+    let given = |flag| env::args().any(|argument| argument == flag);
+    let measures = given("--bench") && !given("--test") && !given("--profile-time");
+    measures.then_some(if given("--quick") { ROUND_QUICK } else { ROUND })
+}
+
+impl Rig {
+    fn start(kind: Kind, load: &Load, receivers: usize) -> Self {
+        let (mut command, speech) = match kind {
+            Kind::Chinwag if env::var_os(FLOOR_TWICE).is_none() => (chinwag(), Speech::Chinwag),
+            _ => (floor_server(), Speech::Floor),
+        };
+        let server = Server::start(&mut command)
+            .unwrap_or_else(|error| panic!("{kind} does not start: {error}"));
+        match Crowd::join(server.address(), speech, load.talkers, receivers) {
+            Ok(crowd) => Self { kind, server, crowd, ahead: load.ahead },
+            Err(error) => panic!("{kind}, while joining: {error}\n{}", server.last_words()),
+        }
+    }
+
+    /// What the server spends, from quiet to quiet, until everybody has `lines` lines more.
+    fn cost_of(&mut self, lines: u64) -> Duration {
+        let before = self.server.cpu();
+        let begun = Instant::now();
+        if let Err(error) = self.crowd.deliver(lines, self.ahead) {
+            panic!("{}: {error}\n{}", self.kind, self.server.last_words());
+        }
+        let wall = begun.elapsed();
+        before.zip(self.server.cpu()).map_or(wall, |(before, after)| after - before)
+    }
+
+    fn sample(&mut self, lines: u64) -> Sample {
+        let reads = self.crowd.reads();
+        let cost = self.cost_of(lines).as_nanos() as f64;
+        let deliveries = (lines * self.crowd.deliveries_per_line()) as f64;
+        let reads = (self.crowd.reads() - reads) as f64;
+        Sample { nanoseconds: cost / deliveries, lines_a_read: deliveries / reads }
+    }
+}
+
+/// The server that this crate builds, with its limits out of the way: nobody is throttled, and the
+/// room may fall behind by all that a hundred talkers have under way, which is 1.6 MiB.
+fn chinwag() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
+    command.args(["--listen", "lines=127.0.0.1:0", "--flood", "0", "--max-clients", "20000"]);
+    command.args(["--backlog", "16M", "--history", "50", "--log-level", "info"]);
+    command
+}
+
+/// This executable once more, as the floor.
+fn floor_server() -> Command {
+    let executable = env::current_exe().unwrap_or_else(|error| panic!("who am I? {error}"));
+    let mut command = Command::new(executable);
+    command.arg(floor::ARGUMENT);
+    command
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Chinwag => "chinwag",
+            Self::Floor => "floor",
+        })
+    }
+}
+
+fn print_table(rows: &[Row]) {
+    let time = if process::tells_cpu_time() { "server CPU" } else { "WALL TIME, not CPU," };
+    println!("{time} in ns per delivered line of {LINE_BYTES} bytes: median (least-most) of");
+    println!(
+        "{ROUNDS} rounds, both servers in turn. lines/read: how many a receiver finds at once."
+    );
+    println!();
+    let (load, floor) = ("load", "floor");
+    println!("{load:<16} receivers {:>24} {floor:>24}  ratio   lines/read of both", "chinwag");
+    for Row { load, receivers, chinwag, floor } in rows {
+        let [ours, least] = [chinwag, floor].map(|samples| Spread::of(samples, |s| s.nanoseconds));
+        let [our_reads, floor_reads] =
+            [chinwag, floor].map(|samples| Spread::of(samples, |s| s.lines_a_read).median);
+        println!(
+            "{load:<16} {receivers:>9} {:>24} {:>24} {:>6.2} {our_reads:>10.1} {floor_reads:>9.1}",
+            ours.to_string(),
+            least.to_string(),
+            ours.median / least.median,
+        );
+    }
+}
+
+/// Of one quantity over all rounds.
+struct Spread {
+    least: f64,
+    median: f64,
+    most: f64,
+}
+
+impl Spread {
+    fn of(samples: &[Sample], quantity: impl Fn(&Sample) -> f64) -> Self {
+        let mut sorted: Vec<f64> = samples.iter().map(quantity).collect();
+        sorted.sort_by(f64::total_cmp);
+        let last = sorted.len() - 1;
+        Self { least: sorted[0], median: sorted[last / 2], most: sorted[last] }
+    }
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} ({:.1}-{:.1})", self.median, self.least, self.most)
+    }
+}

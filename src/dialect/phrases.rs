@@ -1,0 +1,302 @@
+//! What `lines` says in words, in each of its languages, and how words are put together.
+//!
+//! All phrases of a language stand together in one [`Phrases`]; one that is missing does not
+//! compile. `{}` in a phrase is the place of a name, a number or a list.
+
+use std::io::Write as _;
+
+use super::Lang;
+use crate::event::{CloseReason, Topic};
+use crate::nickname::{Nickname, NicknameError};
+
+/// So many names are told when some come or go together …
+const JOINT_MAX: usize = 8;
+/// … and so many of a newcomer's company.
+pub(crate) const WELCOME_MAX: usize = 20;
+
+/// What fills a place in a phrase.
+#[derive(Clone, Copy)]
+pub(crate) enum Part<'a> {
+    Text(&'a str),
+    Count(usize),
+    /// A duration in seconds, perhaps a fraction.
+    Seconds(f64),
+    /// All names: `a, b, c`.
+    Listed(&'a Phrases, &'a [Nickname]),
+    /// `a, b and c`, or the first few `and 56 more`.
+    Joint(&'a Phrases, &'a [Nickname]),
+    /// `a, b, c`, or `and 980 more` when they are fewer than the given count.
+    Some20(&'a Phrases, &'a [Nickname], usize),
+}
+
+/// The phrases of one language.
+pub(crate) struct Phrases {
+    pub(crate) asked: &'static str,
+    pub(crate) welcomed: &'static str,
+    pub(crate) joined: &'static str,
+    pub(crate) left: &'static str,
+    pub(crate) left_because: &'static str,
+    pub(crate) renamed: &'static str,
+    pub(crate) you: &'static str,
+    pub(crate) here: &'static str,
+    pub(crate) nothing_said: &'static str,
+    pub(crate) ignoring: &'static str,
+    pub(crate) ignoring_nobody: &'static str,
+    pub(crate) goodbye: &'static str,
+    pub(crate) stopping: &'static str,
+    pub(crate) taken: &'static str,
+    pub(crate) same_name: &'static str,
+    pub(crate) nobody: &'static str,
+    pub(crate) tell_self: &'static str,
+    pub(crate) nothing_to_reply: &'static str,
+    pub(crate) ignore_self: &'static str,
+    pub(crate) ignore_too_many: &'static str,
+    pub(crate) not_ignored: &'static str,
+    pub(crate) usage: &'static str,
+    pub(crate) unknown_command: &'static str,
+    pub(crate) line_too_long: &'static str,
+    pub(crate) not_utf8: &'static str,
+    name_empty: &'static str,
+    name_too_long: &'static str,
+    name_start: &'static str,
+    name_character: &'static str,
+    name_reserved: &'static str,
+    closed_too_slow: &'static str,
+    closed_nick_timeout: &'static str,
+    closed_unended: &'static str,
+    closed_server_full: &'static str,
+    closed_address_full: &'static str,
+    left_connection_lost: &'static str,
+    left_too_slow: &'static str,
+    left_unended: &'static str,
+    comma: &'static str,
+    and: &'static str,
+    more: &'static str,
+    /// The form of each command and what it does, in the order of [`Topic::ALL`].
+    help: [(&'static str, &'static str); Topic::ALL.len()],
+}
+
+/// The phrases of a language.
+pub(crate) fn of(lang: Lang) -> &'static Phrases {
+    match lang {
+        Lang::En => &EN,
+        Lang::Zh => &ZH,
+    }
+}
+
+impl Phrases {
+    /// How a command is written.
+    pub(crate) fn form(&self, topic: Topic) -> &'static str {
+        self.help[topic as usize].0
+    }
+
+    /// What a command does.
+    pub(crate) fn purpose(&self, topic: Topic) -> &'static str {
+        self.help[topic as usize].1
+    }
+
+    /// Why something cannot be a nickname.
+    pub(crate) fn nickname(&self, error: NicknameError) -> &'static str {
+        match error {
+            NicknameError::Empty => self.name_empty,
+            NicknameError::TooLong => self.name_too_long,
+            NicknameError::BadStart => self.name_start,
+            NicknameError::BadCharacter | NicknameError::BadEnd => self.name_character,
+            NicknameError::Reserved => self.name_reserved,
+        }
+    }
+
+    /// What somebody is told whose connection is closed, if they can be told anything.
+    pub(crate) fn closing(&self, reason: CloseReason) -> Option<(&'static str, Part<'static>)> {
+        let told = match reason {
+            CloseReason::TooSlow | CloseReason::Stalled => (self.closed_too_slow, Part::Text("")),
+            CloseReason::NickTimeout(limit) => {
+                (self.closed_nick_timeout, Part::Seconds(limit.as_secs_f64()))
+            }
+            CloseReason::Unended(bytes) => (self.closed_unended, Part::Count(bytes)),
+            CloseReason::ServerFull => (self.closed_server_full, Part::Text("")),
+            CloseReason::AddressFull => (self.closed_address_full, Part::Text("")),
+            CloseReason::Quit
+            | CloseReason::EndOfInput
+            | CloseReason::ConnectionLost
+            | CloseReason::Foreign
+            | CloseReason::Stopping => return None,
+        };
+        Some(told)
+    }
+
+    /// What others are told of why somebody has gone, if it is worth a word.
+    pub(crate) fn parting(&self, reason: CloseReason) -> Option<&'static str> {
+        match reason {
+            CloseReason::ConnectionLost => Some(self.left_connection_lost),
+            CloseReason::TooSlow | CloseReason::Stalled => Some(self.left_too_slow),
+            CloseReason::Unended(_) => Some(self.left_unended),
+            CloseReason::Quit
+            | CloseReason::EndOfInput
+            | CloseReason::NickTimeout(_)
+            | CloseReason::Foreign
+            | CloseReason::ServerFull
+            | CloseReason::AddressFull
+            | CloseReason::Stopping => None,
+        }
+    }
+}
+
+/// Appends `phrase` with its places filled by `parts`, in order.
+pub(crate) fn fill(out: &mut Vec<u8>, phrase: &str, parts: &[Part<'_>]) {
+    let mut pieces = phrase.split("{}");
+    out.extend_from_slice(pieces.next().unwrap_or_default().as_bytes());
+    for (piece, part) in pieces.zip(parts) {
+        // Writing to a Vec cannot fail.
+        match *part {
+            Part::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Part::Count(count) => drop(write!(out, "{count}")),
+            Part::Seconds(seconds) => drop(write!(out, "{seconds}")),
+            Part::Listed(phrases, names) => list(out, names, phrases.comma, None),
+            Part::Joint(phrases, names) => joint(out, phrases, names),
+            Part::Some20(phrases, names, count) => {
+                let names = &names[..names.len().min(WELCOME_MAX)];
+                list(out, names, phrases.comma, None);
+                if count > names.len() {
+                    out.extend_from_slice(phrases.and.as_bytes());
+                    fill(out, phrases.more, &[Part::Count(count - names.len())]);
+                }
+            }
+        }
+        out.extend_from_slice(piece.as_bytes());
+    }
+}
+
+/// Names that come or go together.
+fn joint(out: &mut Vec<u8>, phrases: &Phrases, names: &[Nickname]) {
+    if names.len() <= JOINT_MAX {
+        list(out, names, phrases.comma, Some(phrases.and));
+    } else {
+        list(out, &names[..JOINT_MAX], phrases.comma, None);
+        out.extend_from_slice(phrases.and.as_bytes());
+        fill(out, phrases.more, &[Part::Count(names.len() - JOINT_MAX)]);
+    }
+}
+
+/// Names with `comma` between them, or `last` before the last one.
+fn list(out: &mut Vec<u8>, names: &[Nickname], comma: &str, last: Option<&str>) {
+    for (i, name) in names.iter().enumerate() {
+        if i > 0 {
+            let separator = if i + 1 == names.len() { last.unwrap_or(comma) } else { comma };
+            out.extend_from_slice(separator.as_bytes());
+        }
+        out.extend_from_slice(name.as_str().as_bytes());
+    }
+}
+
+static EN: Phrases = Phrases {
+    asked: "Welcome to chinwag. What is your nickname?",
+    welcomed: "You are {}. Here now: {}. Type /help for help.",
+    joined: "{} joined ({} here)",
+    left: "{} left ({} here)",
+    left_because: "{} left: {} ({} here)",
+    renamed: "{} is now {}",
+    you: "you",
+    here: "{} here: {}",
+    nothing_said: "Nothing has been said yet.",
+    ignoring: "You ignore: {}.",
+    ignoring_nobody: "You ignore nobody.",
+    goodbye: "Goodbye.",
+    stopping: "The server is stopping.",
+    taken: "The nickname {} is taken. Try another.",
+    same_name: "You are already called {}.",
+    nobody: "Nobody here is called {}.",
+    tell_self: "You cannot message yourself.",
+    nothing_to_reply: "Nobody has messaged you yet.",
+    ignore_self: "You cannot ignore yourself.",
+    ignore_too_many: "You cannot ignore more than {} people.",
+    not_ignored: "You do not ignore {}.",
+    usage: "Usage: {}",
+    unknown_command: "There is no command /{}. Type /help for help.",
+    line_too_long: "That line is longer than {} bytes and was not sent.",
+    not_utf8: "That line is not UTF-8 text and was not sent.",
+    name_empty: "A nickname cannot be empty. Try another.",
+    name_too_long: "A nickname has at most 32 characters and 128 bytes. Try another.",
+    name_start: "A nickname begins with a letter, a digit or _. Try another.",
+    name_character: "A nickname is made of letters and digits, with - _ . inside. Try another.",
+    name_reserved: "The nickname {} is reserved. Try another.",
+    closed_too_slow: "You are too far behind the room and have been disconnected.",
+    closed_nick_timeout: "You gave no nickname within {} seconds.",
+    closed_unended: "{} bytes came without a line end.",
+    closed_server_full: "The server is full.",
+    closed_address_full: "There are too many connections from your address.",
+    left_connection_lost: "connection lost",
+    left_too_slow: "too slow",
+    left_unended: "no line end",
+    comma: ", ",
+    and: " and ",
+    more: "{} more",
+    help: [
+        ("/me TEXT", "say what you do: ** alice waves"),
+        ("/msg NAME TEXT", "say something to one person alone; also /tell"),
+        ("/reply TEXT", "answer the last person who messaged you; also /r"),
+        ("/nick NAME", "take another nickname"),
+        ("/who", "list who is here; also /names, /list and #"),
+        ("/history [COUNT]", "show the last lines again, in UTC"),
+        ("/ignore [NAME]", "hear no more of somebody, or list whom you ignore"),
+        ("/unignore NAME", "hear somebody again"),
+        ("/help [COMMAND]", "show this, or one command; also &"),
+        ("/quit [REASON]", "leave; also /exit, quit and exit. //text says /text"),
+    ],
+};
+
+static ZH: Phrases = Phrases {
+    asked: "欢迎来到 chinwag。请输入您的昵称:",
+    welcomed: "您的昵称是 {}。在线: {}。输入 /help 查看帮助。",
+    joined: "{} 加入了聊天 (在线 {} 人)",
+    left: "{} 离开了聊天 (在线 {} 人)",
+    left_because: "{} 离开了聊天: {} (在线 {} 人)",
+    renamed: "{} 改名为 {}",
+    you: "你",
+    here: "在线 {} 人: {}",
+    nothing_said: "还没有人说过话。",
+    ignoring: "您屏蔽了: {}。",
+    ignoring_nobody: "您没有屏蔽任何人。",
+    goodbye: "再见。",
+    stopping: "服务器即将停止。",
+    taken: "昵称 {} 已被使用，请换一个。",
+    same_name: "您的昵称已经是 {}。",
+    nobody: "这里没有人叫 {}。",
+    tell_self: "不能给自己发私信。",
+    nothing_to_reply: "还没有人给您发过私信。",
+    ignore_self: "不能屏蔽自己。",
+    ignore_too_many: "最多只能屏蔽 {} 人。",
+    not_ignored: "您没有屏蔽 {}。",
+    usage: "用法: {}",
+    unknown_command: "没有 /{} 这个命令。输入 /help 查看帮助。",
+    line_too_long: "这一行超过 {} 字节，没有发送。",
+    not_utf8: "这一行不是 UTF-8 文本，没有发送。",
+    name_empty: "昵称不能为空，请换一个。",
+    name_too_long: "昵称最多 32 个字符、128 字节，请换一个。",
+    name_start: "昵称须以字母、数字或 _ 开头，请换一个。",
+    name_character: "昵称只能由字母和数字组成，中间可以有 - _ .，请换一个。",
+    name_reserved: "昵称 {} 是保留的，请换一个。",
+    closed_too_slow: "您落后太多，连接已断开。",
+    closed_nick_timeout: "您在 {} 秒内没有输入昵称。",
+    closed_unended: "收到 {} 字节却没有换行。",
+    closed_server_full: "服务器已满。",
+    closed_address_full: "来自您的地址的连接太多。",
+    left_connection_lost: "连接中断",
+    left_too_slow: "接收太慢",
+    left_unended: "没有换行",
+    comma: ", ",
+    and: " 和 ",
+    more: "另外 {} 人",
+    help: [
+        ("/me 文本", "描述您的动作: ** alice 挥手"),
+        ("/msg 昵称 文本", "给一个人发私信; 也可用 /tell"),
+        ("/reply 文本", "回复最后给您发私信的人; 也可用 /r"),
+        ("/nick 昵称", "换一个昵称"),
+        ("/who", "列出在线的人; 也可用 /names、/list 和 #"),
+        ("/history [条数]", "再看一遍最近的聊天记录 (UTC 时间)"),
+        ("/ignore [昵称]", "屏蔽某人，或列出您屏蔽的人"),
+        ("/unignore 昵称", "不再屏蔽某人"),
+        ("/help [命令]", "显示帮助，或一个命令的帮助; 也可用 &"),
+        ("/quit [原因]", "离开; 也可用 /exit、quit 和 exit。//文本 即发送 /文本"),
+    ],
+};

@@ -1,0 +1,307 @@
+//! The vocabulary between the dialects and the room: a [`Command`] is what somebody asks for, an
+//! [`Event`] is what somebody is told. Neither knows bytes; a dialect turns the one kind of bytes
+//! into commands and events into the other.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::nickname::{Nickname, NicknameError};
+use crate::peer::PeerKey;
+
+/// What a line asks for. The text in it is as it came: not yet cleaned, not yet judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command<'a> {
+    /// Says a line to the room.
+    Say(&'a str),
+    /// Says what one does (`/me waves`).
+    Emote(&'a str),
+    /// Says something to one person.
+    Tell {
+        /// The name that was given.
+        to: &'a str,
+        /// What to say.
+        text: &'a str,
+    },
+    /// Says something to the last person who told us something.
+    Reply(&'a str),
+    /// Takes another name, or a name at all.
+    Rename(&'a str),
+    /// Asks who is here.
+    Who,
+    /// Asks for the last lines; all there are, or so many.
+    History(Option<usize>),
+    /// Hears no more of somebody; without a name, asks who that is.
+    Ignore(Option<&'a str>),
+    /// Hears somebody again.
+    Unignore(&'a str),
+    /// Asks what one can do; all of it, or one command.
+    Help(Option<Topic>),
+    /// Leaves, perhaps with a reason.
+    Quit(&'a str),
+    /// Used a command in a form that it does not have.
+    Misuse(Topic),
+    /// Used a command that does not exist; its name as it was written.
+    Unknown(&'a str),
+    /// Speaks another protocol altogether and must not be listened to.
+    Foreign,
+}
+
+/// A command as a subject of help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // each is the command of that name
+pub enum Topic {
+    Me,
+    Msg,
+    Reply,
+    Nick,
+    Who,
+    History,
+    Ignore,
+    Unignore,
+    Help,
+    Quit,
+}
+
+impl Topic {
+    /// All of them, in the order in which they are explained.
+    pub const ALL: [Topic; 10] = [
+        Topic::Me,
+        Topic::Msg,
+        Topic::Reply,
+        Topic::Nick,
+        Topic::Who,
+        Topic::History,
+        Topic::Ignore,
+        Topic::Unignore,
+        Topic::Help,
+        Topic::Quit,
+    ];
+}
+
+/// What somebody is told. Every text in it is fit to be shown.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// A newcomer is asked for a nickname, after the operator's message.
+    Asked {
+        /// The operator's lines.
+        motd: &'a [String],
+    },
+    /// A newcomer is in.
+    Welcomed {
+        /// The name it has now.
+        name: &'a str,
+        /// The first names of those who are here, sorted, its own among them.
+        here: &'a [Nickname],
+        /// How many are here.
+        count: usize,
+    },
+    /// A line said to the room.
+    Said {
+        /// Who spoke.
+        from: &'a str,
+        /// What was said.
+        text: &'a str,
+    },
+    /// What somebody does.
+    Emoted {
+        /// Who.
+        from: &'a str,
+        /// What they do.
+        text: &'a str,
+    },
+    /// Some have come.
+    Joined {
+        /// Who, in order.
+        names: &'a [Nickname],
+        /// How many are here now.
+        count: usize,
+    },
+    /// Some have gone.
+    Left {
+        /// Who, in order.
+        names: &'a [Nickname],
+        /// Why.
+        why: Parting<'a>,
+        /// How many are here now.
+        count: usize,
+    },
+    /// Somebody has another name.
+    Renamed {
+        /// The name until now.
+        old: &'a str,
+        /// The name from now on.
+        new: &'a str,
+    },
+    /// A private message has come.
+    Told {
+        /// From whom.
+        from: &'a str,
+        /// What it says.
+        text: &'a str,
+    },
+    /// A private message has been sent.
+    Sent {
+        /// To whom.
+        to: &'a str,
+        /// What it says.
+        text: &'a str,
+    },
+    /// Who is here, sorted.
+    Here(&'a [Nickname]),
+    /// A line of the history.
+    Recalled(&'a Said),
+    /// There is no history.
+    NothingSaid,
+    /// Whom the asker ignores.
+    Ignoring(&'a [Nickname]),
+    /// What one command does.
+    Helped(Topic),
+    /// Farewell to somebody who leaves by their own wish.
+    Goodbye,
+    /// The server stops.
+    Stopping,
+    /// Something was not done, and why.
+    Refused(Refusal<'a>),
+}
+
+/// A line of the room as the history keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// When, in seconds since 1970-01-01 00:00 UTC.
+    pub unix_seconds: u64,
+    /// Who spoke.
+    pub from: String,
+    /// What.
+    pub text: String,
+    /// Whether it was an emote.
+    pub emote: bool,
+}
+
+/// How somebody has gone, as others are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parting<'a> {
+    /// Just gone.
+    Plain,
+    /// With words of their own.
+    Words(&'a str),
+    /// For a reason of the server's.
+    Reason(CloseReason),
+}
+
+/// Why something was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal<'a> {
+    /// Somebody has that nickname, or one that looks the same.
+    Taken(&'a str),
+    /// That cannot be a nickname; the name itself is told only if it is a reserved one.
+    Nickname(NicknameError, &'a str),
+    /// One is called so already.
+    SameName(&'a str),
+    /// There is nobody of that name.
+    Nobody(&'a str),
+    /// A private message to oneself.
+    TellSelf,
+    /// A reply, before any private message came.
+    NothingToReply,
+    /// To ignore oneself.
+    IgnoreSelf,
+    /// To ignore more people than one can (the bound).
+    IgnoreTooMany(usize),
+    /// To hear somebody again who is not ignored.
+    NotIgnored(&'a str),
+    /// A command in a form that it does not have.
+    Usage(Topic),
+    /// There is no such command.
+    UnknownCommand(&'a str),
+    /// A line longer than this many bytes.
+    LineTooLong(usize),
+    /// A line that is not UTF-8.
+    NotUtf8,
+    /// The connection is closed, and why.
+    Closed(CloseReason),
+}
+
+/// Why a connection is closed. Each closing is logged once with its reason, and counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// By its own wish (`/quit`).
+    Quit,
+    /// It sent its end of input.
+    EndOfInput,
+    /// The connection broke: reset, keepalive, an error of the system.
+    ConnectionLost,
+    /// It fell further behind the room than `--backlog`.
+    TooSlow,
+    /// It took no byte for `--stall-timeout` while bytes waited for it.
+    Stalled,
+    /// It gave no nickname in the time it had.
+    NickTimeout(Duration),
+    /// It sent this many bytes without a line end.
+    Unended(usize),
+    /// It spoke HTTP or TLS.
+    Foreign,
+    /// There are `--max-clients` already.
+    ServerFull,
+    /// Its address has `--max-per-ip` connections already.
+    AddressFull,
+    /// The server stops.
+    Stopping,
+}
+
+impl CloseReason {
+    /// How many reasons there are: the length of an array of counts by [`index`](Self::index).
+    pub const COUNT: usize = 11;
+
+    /// A small number for each reason, below [`COUNT`](Self::COUNT).
+    #[must_use]
+    pub fn index(self) -> usize {
+        match self {
+            CloseReason::Quit => 0,
+            CloseReason::EndOfInput => 1,
+            CloseReason::ConnectionLost => 2,
+            CloseReason::TooSlow => 3,
+            CloseReason::Stalled => 4,
+            CloseReason::NickTimeout(_) => 5,
+            CloseReason::Unended(_) => 6,
+            CloseReason::Foreign => 7,
+            CloseReason::ServerFull => 8,
+            CloseReason::AddressFull => 9,
+            CloseReason::Stopping => 10,
+        }
+    }
+
+    /// Whether it may still be sent what waits: the peer is there and keeps pace.
+    pub(crate) fn is_orderly(self) -> bool {
+        !matches!(self, CloseReason::ConnectionLost | CloseReason::TooSlow | CloseReason::Stalled)
+    }
+}
+
+impl fmt::Display for CloseReason {
+    /// As the log says it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CloseReason::Quit => f.write_str("quit"),
+            CloseReason::EndOfInput => f.write_str("end of input"),
+            CloseReason::ConnectionLost => f.write_str("connection lost"),
+            CloseReason::TooSlow => f.write_str("too slow (--backlog)"),
+            CloseReason::Stalled => f.write_str("too slow (--stall-timeout)"),
+            CloseReason::NickTimeout(limit) => {
+                write!(f, "no nickname within {} s (--nick-timeout)", limit.as_secs_f64())
+            }
+            CloseReason::Unended(bytes) => write!(f, "{bytes} bytes without a line end"),
+            CloseReason::Foreign => f.write_str("spoke another protocol"),
+            CloseReason::ServerFull => f.write_str("server full (--max-clients)"),
+            CloseReason::AddressFull => f.write_str("too many from its address (--max-per-ip)"),
+            CloseReason::Stopping => f.write_str("server stopping"),
+        }
+    }
+}
+
+/// Who is told what happens in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Everyone in it.
+    Everyone,
+    /// Everyone but the one who did it.
+    Others(PeerKey),
+}

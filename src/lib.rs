@@ -1,0 +1,51 @@
+//! chinwag, a group-chat server that one thread carries.
+//!
+//! The modules, in the order in which a byte meets them:
+//!
+//! 1. [`server`]: the readiness loop. `net::listener` lets the byte's connection in, `net::stream`
+//!    reads it.
+//! 2. [`hub`]: the chat as a pure state machine, without sockets or a clock. It knows each
+//!    connection as a `peer` and is told of the byte by [`hub::Hub::receive`].
+//! 3. [`dialect`]: the peer's decoder makes bytes into an [`event::Command`].
+//! 4. `room`: does what the command asks for, and says what happened as an [`event::Event`]. What
+//!    may be said is in [`text`], who may be called how in [`nickname`], and who is called how in
+//!    `directory`.
+//! 5. `journal`: the event, encoded once for each dialect.
+//! 6. `outbox`: each connection's place in the journal, from where `net::stream` writes it.
+//!
+//! [`config`] is what an operator can decide; `timers` are all deadlines.
+//!
+//! ```no_run
+//! use chinwag::{config::Config, server::Server};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut server = Server::bind(&Config::default())?;
+//! server.run()?;
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod server;
+
+pub mod hub;
+
+pub mod dialect;
+
+pub mod event;
+
+pub mod nickname;
+
+pub mod text;
+
+pub mod config;
+
+mod directory;
+mod journal;
+mod net;
+mod outbox;
+mod peer;
+mod room;
+mod timers;
+
+pub use peer::PeerKey;
+pub use timers::Now;

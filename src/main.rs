@@ -1,0 +1,349 @@
+//! The program: the command line becomes a `Config`, the log goes to stderr, and what went wrong
+//! becomes one sentence and an exit code.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
+use std::panic;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use chinwag::config::{Config, Door, Flood, Limits};
+use chinwag::dialect::{Dialect, Lang};
+use chinwag::server::Server;
+use clap::{Parser, ValueEnum};
+use log::{LevelFilter, Log, Metadata, Record};
+use simple_logger::SimpleLogger;
+
+/// Exit codes: 0 is a clean end.
+const FAILED: u8 = 1;
+const WRONG_USAGE: u8 = 2;
+const CANNOT_OPEN: u8 = 3;
+
+/// A group-chat server: one room, many doors, one thread.
+///
+/// Start it, then join from another terminal with `nc 127.0.0.1 7711`: type a nickname, then talk.
+/// Type /help in the room to see what else one can do there.
+#[derive(Parser, Debug)]
+#[command(version, after_help = AFTER_HELP, max_term_width = 100)]
+struct Arguments {
+    /// Opens a door: a dialect, and the address where it is spoken.
+    ///
+    /// May be given several times. Without an address a dialect is spoken at its own port on
+    /// 127.0.0.1 (lines: 7711). An IPv6 address stands in brackets, as in lines=[::1]:7711;
+    /// [::]:7711 takes IPv4 as well. Port 0 takes a free port, which the log tells.
+    #[arg(short, long, value_name = "DIALECT[=ADDR]", env = "CHINWAG_LISTEN")]
+    #[arg(value_parser = parse_door, value_delimiter = ',', default_value = "lines=127.0.0.1:7711")]
+    listen: Vec<Door>,
+
+    /// How many can be connected at once, all doors together; whoever comes then is told so.
+    ///
+    /// The limit of open files is raised to what this needs. If the system does not allow that,
+    /// the number is lowered, with a warning in the log.
+    #[arg(long, value_name = "N", env = "CHINWAG_MAX_CLIENTS", default_value = "10000")]
+    max_clients: usize,
+
+    /// How long a line may be; a longer one is refused, and its sender told.
+    #[arg(long, value_name = "BYTES", env = "CHINWAG_MAX_LINE", default_value = "4096")]
+    #[arg(value_parser = parse_size)]
+    max_line: usize,
+
+    /// How long a newcomer may take to give a nickname.
+    #[arg(long, value_name = "SECONDS", env = "CHINWAG_NICK_TIMEOUT", default_value = "60")]
+    #[arg(value_parser = parse_seconds)]
+    nick_timeout: Duration,
+
+    /// How far a reader may fall behind the room before it is closed as too slow.
+    ///
+    /// This is also what the room may have to remember, once and not for each reader.
+    #[arg(long, value_name = "BYTES", env = "CHINWAG_BACKLOG", default_value = "1M")]
+    #[arg(value_parser = parse_size)]
+    backlog: usize,
+
+    /// How long a reader may take nothing at all while something waits for it.
+    #[arg(long, value_name = "SECONDS", env = "CHINWAG_STALL_TIMEOUT", default_value = "30")]
+    #[arg(value_parser = parse_seconds)]
+    stall_timeout: Duration,
+
+    /// How fast one may talk: so many lines at once, and as many again in so many seconds.
+    ///
+    /// Who talks faster is heard later; nothing is lost. 0 is no limit.
+    #[arg(long, value_name = "LINES/SECONDS", env = "CHINWAG_FLOOD", default_value = "30/3")]
+    #[arg(value_parser = parse_flood)]
+    flood: Pace,
+
+    /// How many can be connected from one address (IPv4, or an IPv6 /64); loopback is exempt.
+    #[arg(long, value_name = "N", env = "CHINWAG_MAX_PER_IP", default_value = "64")]
+    max_per_ip: usize,
+
+    /// How many chat lines are kept for those who come later.
+    #[arg(long, value_name = "LINES", env = "CHINWAG_HISTORY", default_value = "50")]
+    history: usize,
+
+    /// How long to go on sending what waits when the server is told to stop.
+    #[arg(long, value_name = "SECONDS", env = "CHINWAG_DRAIN", default_value = "5")]
+    #[arg(value_parser = parse_seconds)]
+    drain: Duration,
+
+    /// A text file whose lines newcomers see first.
+    #[arg(long, value_name = "FILE", env = "CHINWAG_MOTD")]
+    motd: Option<PathBuf>,
+
+    /// What goes to the log on stderr. What people say is only logged at debug.
+    #[arg(long, value_name = "LEVEL", env = "CHINWAG_LOG_LEVEL", default_value = "info")]
+    #[arg(value_parser = parse_level)]
+    log_level: LevelFilter,
+
+    /// The language of the server's own words at the door `lines`.
+    #[arg(long, env = "CHINWAG_LANG", value_enum, default_value = "en")]
+    lang: Language,
+}
+
+const AFTER_HELP: &str = "\
+Sizes are bytes and take K and M (64K, 1M); seconds may be fractions (0.5). Each flag can also be \
+given by the variable shown as [env: …]; CHINWAG_LISTEN takes several doors with commas between.
+
+SIGTERM or SIGINT (Ctrl-C) stops the server: everyone is told, what waits is sent, and the exit \
+code is 0. A second one stops it at once. Other exit codes: 1 failed while running, 2 wrong usage, \
+3 could not bind or open what it was told to.";
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Language {
+    En,
+    Zh,
+}
+
+/// `--flood`; a type of its own because clap would take an `Option` for a flag that may be absent.
+#[derive(Clone, Copy, Debug)]
+struct Pace(Option<Flood>);
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, sentence)) => {
+            // Nobody may be listening at stderr; the exit code still tells.
+            let _ = writeln!(std::io::stderr(), "chinwag: {sentence}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Everything, with the exit code and the sentence of what went wrong.
+fn run() -> Result<(), (u8, String)> {
+    let Some(arguments) = parse_arguments()? else { return Ok(()) };
+    start_log(arguments.log_level);
+    let config = Config {
+        motd: arguments.motd.as_deref().map_or(Ok(Vec::new()), read_motd)?,
+        doors: arguments.listen,
+        limits: Limits {
+            clients_max: arguments.max_clients,
+            line_bytes_max: arguments.max_line,
+            nick_timeout: arguments.nick_timeout,
+            backlog_bytes_max: arguments.backlog,
+            stall_timeout: arguments.stall_timeout,
+            flood: arguments.flood.0,
+            per_address_max: arguments.max_per_ip,
+            history_lines_max: arguments.history,
+            drain: arguments.drain,
+        },
+        lang: match arguments.lang {
+            Language::En => Lang::En,
+            Language::Zh => Lang::Zh,
+        },
+    };
+    config.check().map_err(|flaw| (WRONG_USAGE, format!("{flaw}. Try --help.")))?;
+    let mut server = Server::bind(&config).map_err(|error| (CANNOT_OPEN, format!("{error}.")))?;
+    say_how_to_join(&server);
+    // A bug of ours ends the server, but not without a word in the log and an exit code.
+    let served = panic::catch_unwind(panic::AssertUnwindSafe(|| server.run()));
+    match served {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err((FAILED, format!("failed: {error}."))),
+        Err(_) => Err((FAILED, "failed: this is a bug; what is above tells where.".to_owned())),
+    }
+}
+
+/// The command line; `None` if it only asked for help or the version, which is printed.
+fn parse_arguments() -> Result<Option<Arguments>, (u8, String)> {
+    let error = match Arguments::try_parse() {
+        Ok(arguments) => return Ok(Some(arguments)),
+        Err(error) => error,
+    };
+    if !error.use_stderr() {
+        // Help may be piped to a pager that has ended.
+        let _ = error.print();
+        return Ok(None);
+    }
+    let text = error.to_string();
+    let sentence = text.lines().take_while(|line| !line.trim().is_empty()).collect::<Vec<_>>();
+    let sentence = sentence.join(" ");
+    let sentence = sentence.trim_start_matches("error: ").trim_end_matches('.');
+    Err((WRONG_USAGE, format!("{sentence}. Try --help.")))
+}
+
+/// On a terminal, says how to come in.
+fn say_how_to_join(server: &Server) {
+    let Some(door) = server.doors().next().filter(|_| std::io::stderr().is_terminal()) else {
+        return;
+    };
+    let (mut ip, port) = (door.address.ip(), door.address.port());
+    if ip.is_unspecified() {
+        ip = std::net::Ipv4Addr::LOCALHOST.into();
+    }
+    let _ = writeln!(
+        std::io::stderr(),
+        "To join, type this in another terminal:  nc {ip} {port}\n\
+         To stop the server, press Ctrl-C here."
+    );
+}
+
+/// The lines of the `--motd` file.
+fn read_motd(path: &Path) -> Result<Vec<String>, (u8, String)> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
+        Err(error) => {
+            let why = match error.kind() {
+                std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+                std::io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
+                _ => error.to_string(),
+            };
+            let path = path.display();
+            Err((CANNOT_OPEN, format!("cannot read the --motd file {path}: {why}; check --motd.")))
+        }
+    }
+}
+
+// ── values ───────────────────────────────────────────────────────────────────────────────────────
+
+fn parse_door(text: &str) -> Result<Door, String> {
+    let (dialect, address) = match text.split_once('=') {
+        Some((dialect, address)) => (dialect.parse::<Dialect>()?, Some(address)),
+        None => (text.parse::<Dialect>()?, None),
+    };
+    let Some(address) = address else { return Ok(Door::usual(dialect)) };
+    let address = address.parse::<SocketAddr>();
+    address
+        .map(|address| Door { dialect, address })
+        .map_err(|_| "the address must be IP:PORT, as in 127.0.0.1:7711 or [::1]:7711".to_owned())
+}
+
+fn parse_size(text: &str) -> Result<usize, String> {
+    let (digits, unit) = match text.strip_suffix(['K', 'k']) {
+        Some(digits) => (digits, 1 << 10),
+        None => text.strip_suffix(['M', 'm']).map_or((text, 1), |digits| (digits, 1 << 20)),
+    };
+    let size = digits.parse::<usize>().ok().and_then(|size| size.checked_mul(unit));
+    size.ok_or_else(|| "a size is a number of bytes, as in 4096, 64K or 1M".to_owned())
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok();
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "a time is a number of seconds, as in 30 or 0.5".to_owned())
+}
+
+fn parse_flood(text: &str) -> Result<Pace, String> {
+    if text == "0" {
+        return Ok(Pace(None));
+    }
+    let flood = text.split_once('/').and_then(|(lines, seconds)| {
+        Some(Flood { lines: lines.parse().ok()?, per: parse_seconds(seconds).ok()? })
+    });
+    flood
+        .map(|flood| Pace(Some(flood)))
+        .ok_or_else(|| "a pace is LINES/SECONDS, as in 30/3, or just 0 for none".to_owned())
+}
+
+fn parse_level(text: &str) -> Result<LevelFilter, String> {
+    text.parse().map_err(|_| "the level is off, error, warn, info, debug or trace".to_owned())
+}
+
+// ── log ──────────────────────────────────────────────────────────────────────────────────────────
+
+/// Begins to log, to stderr; panics too.
+fn start_log(level: LevelFilter) {
+    let inner = SimpleLogger::new().with_level(level).with_utc_timestamps();
+    log::set_max_level(level);
+    // Only a second logger could make this fail, and there is none.
+    let _ = log::set_boxed_logger(Box::new(Guarded { inner, gone: AtomicBool::new(false) }));
+    panic::set_hook(Box::new(|panic| {
+        // A log that cannot be written is no news, and writing about it would be in vain.
+        if !panic
+            .payload()
+            .downcast_ref::<String>()
+            .is_some_and(|text| text.starts_with("failed printing to"))
+        {
+            log::error!("{panic}");
+        }
+    }));
+}
+
+/// `simple_logger` panics when stderr is gone. Losing the log is no reason to lose the server.
+struct Guarded {
+    inner: SimpleLogger,
+    gone: AtomicBool,
+}
+
+impl Log for Guarded {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.inner.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.gone.load(Ordering::Relaxed) {
+            return;
+        }
+        let logged = panic::catch_unwind(panic::AssertUnwindSafe(|| self.inner.log(record)));
+        if logged.is_err() {
+            self.gone.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn flush(&self) {
+        self.inner.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_times_and_paces_are_read_as_people_write_them() {
+        assert_eq!(parse_size("64K"), Ok(65536));
+        assert_eq!(parse_size("1m"), Ok(1 << 20));
+        for wrong in ["", "K", "-1", "1G", "1.5M", "99999999999999999M"] {
+            assert!(parse_size(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(parse_seconds("0.5"), Ok(Duration::from_millis(500)));
+        for wrong in ["", "-1", "nan", "inf", "5s", "1e99"] {
+            assert!(parse_seconds(wrong).is_err(), "{wrong}");
+        }
+        assert!(parse_flood("0").unwrap().0.is_none());
+        assert_eq!(
+            parse_flood("30/1.5").unwrap().0,
+            Some(Flood { lines: 30, per: Duration::from_millis(1500) })
+        );
+        for wrong in ["", "30", "/", "x/3", "30/", "-1/3"] {
+            assert!(parse_flood(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_door_is_a_dialect_and_perhaps_an_address() {
+        assert_eq!(parse_door("lines"), Ok(Door::usual(Dialect::Lines)));
+        let v6 = parse_door("lines=[::1]:0").unwrap();
+        assert_eq!(v6.address, "[::1]:0".parse().unwrap());
+        for wrong in ["", "=", "lines=", "lines=7711", "lines=localhost:7711", "irc", "Lines"] {
+            assert!(parse_door(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! A listening socket: binding it, and accepting until there is nobody left, whatever goes wrong
+//! with one of those who come.
+
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::config::Door;
+
+/// Connections that the system keeps for us until we accept them.
+const ACCEPT_QUEUE: i32 = 4096;
+
+/// How long not to try again when descriptors have run out.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Failed accepts in a row after which something else than those who come must be wrong.
+const FAILURES_MAX: usize = 1000;
+
+/// A file that is always there, to hold a descriptor with.
+const NULL_DEVICE: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
+
+/// A door that is open.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    door: Door,
+    socket: TcpListener,
+    /// Somebody may be waiting: the system says so once, and we remember until it says that nobody
+    /// is.
+    ready: bool,
+    /// A descriptor to give up when there is no other, so that those who come can be accepted and
+    /// closed. They would wait for ever otherwise, and wake us all the time.
+    spare: Option<File>,
+    retry_at: Option<Instant>,
+}
+
+impl Listener {
+    /// Opens `door`. Its address is known then, also if any port was asked for.
+    ///
+    /// # Errors
+    /// What the system says if the address cannot be listened at.
+    pub(crate) fn bind(door: Door, registry: &Registry, token: Token) -> io::Result<Listener> {
+        let address = door.address;
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        if address.is_ipv6() && address.ip().is_unspecified() {
+            socket.set_only_v6(false)?;
+        }
+        // On Windows this would let another program take the port away from us.
+        #[cfg(not(windows))]
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(ACCEPT_QUEUE)?;
+        let mut socket = TcpListener::from_std(socket.into());
+        let door = Door { address: socket.local_addr()?, ..door };
+        registry.register(&mut socket, token, Interest::READABLE)?;
+        Ok(Listener {
+            door,
+            socket,
+            ready: true,
+            spare: File::open(NULL_DEVICE).ok(),
+            retry_at: None,
+        })
+    }
+
+    /// Where it listens, and what is spoken there.
+    pub(crate) fn door(&self) -> Door {
+        self.door
+    }
+
+    /// Whether somebody may be waiting.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    /// The system says that somebody is waiting.
+    pub(crate) fn note_ready(&mut self) {
+        self.ready = true;
+    }
+
+    /// When to try again, if descriptors have run out.
+    pub(crate) fn retry_at(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    /// The next one who waits. `None` when nobody does, or when it must be tried again later.
+    pub(crate) fn accept(&mut self, now: Instant) -> Option<(TcpStream, SocketAddr)> {
+        if self.retry_at.is_some_and(|at| at <= now) {
+            self.retry_at = None;
+            self.ready = true;
+        }
+        for _ in 0..if self.ready { FAILURES_MAX } else { 0 } {
+            match self.socket.accept() {
+                Ok((socket, remote)) => match prepare(&socket) {
+                    Ok(()) => return Some((socket, remote)),
+                    // It is gone already. The next one may not be.
+                    Err(error) => log::debug!("accepted {remote}, which was gone: {error}"),
+                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.ready = false;
+                    return None;
+                }
+                Err(error) if is_shortage(&error) => {
+                    if !self.shed() {
+                        break;
+                    }
+                }
+                // One of those who waited is gone (ECONNABORTED), or a signal came between.
+                Err(error) => log::debug!("accept: {error}"),
+            }
+        }
+        if self.ready {
+            log::warn!("cannot accept at {}; trying again soon", self.door.address);
+            self.ready = false;
+            self.retry_at = Some(now + RETRY);
+        }
+        None
+    }
+
+    /// Accepts one and closes it, with the spare descriptor. Returns whether that could be done.
+    fn shed(&mut self) -> bool {
+        if self.spare.take().is_none() {
+            self.spare = File::open(NULL_DEVICE).ok();
+            return false;
+        }
+        let shed = self.socket.accept();
+        if let Ok((_, remote)) = &shed {
+            log::warn!("closed: {remote}: no descriptor left for it");
+        }
+        drop(shed);
+        self.spare = File::open(NULL_DEVICE).ok();
+        true
+    }
+}
+
+/// What every connection wants: what is written is sent at once (it is gathered already), and a
+/// peer that is dead is noticed.
+fn prepare(socket: &TcpStream) -> io::Result<()> {
+    let keepalive = socket2::TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(15));
+    #[cfg(not(windows))]
+    let keepalive = keepalive.with_retries(4);
+    socket.set_nodelay(true)?;
+    socket2::SockRef::from(socket).set_tcp_keepalive(&keepalive)
+}
+
+/// Whether descriptors or buffers have run out, for us or for the whole system.
+fn is_shortage(error: &io::Error) -> bool {
+    /// `ENFILE`, `EMFILE`, and `ENOMEM`, which have these numbers on every Unix.
+    const UNIX: [i32; 3] = [23, 24, 12];
+    /// `WSAEMFILE` and `WSAENOBUFS`.
+    const WINDOWS: [i32; 2] = [10024, 10055];
+    let shortage: &[i32] = if cfg!(windows) { &WINDOWS } else { &UNIX };
+    error.raw_os_error().is_some_and(|code| shortage.contains(&code))
+        || error.kind() == io::ErrorKind::OutOfMemory
+}

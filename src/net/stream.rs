@@ -1,0 +1,119 @@
+//! One TCP socket: reading and writing until it would block, and asking the system for just the
+//! readiness that is needed.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::Shutdown;
+
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+
+/// A connection's socket.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    socket: TcpStream,
+    token: Token,
+    /// There may be something to read: the system says so once, and we remember until a read says
+    /// that there is not.
+    readable: bool,
+    /// It is on the list of those to read.
+    pub(crate) queued: bool,
+    /// The system has been asked to say when it takes more.
+    watching_writable: bool,
+}
+
+/// What a read brought.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing for now.
+    Nothing,
+    /// The end.
+    End,
+    /// The connection is broken.
+    Broken,
+}
+
+impl Stream {
+    /// Takes in a socket that has just been accepted.
+    ///
+    /// # Errors
+    /// What the system says if it cannot be watched.
+    pub(crate) fn register(
+        mut socket: TcpStream,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Stream> {
+        registry.register(&mut socket, token, Interest::READABLE)?;
+        Ok(Stream { socket, token, readable: false, queued: false, watching_writable: false })
+    }
+
+    /// By what the system knows it.
+    pub(crate) fn token(&self) -> Token {
+        self.token
+    }
+
+    /// Whether there may be something to read.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.readable
+    }
+
+    /// The system says that there is something to read, or an end or an error to be found so.
+    pub(crate) fn note_readable(&mut self) {
+        self.readable = true;
+    }
+
+    /// Reads once.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Input {
+        loop {
+            let input = match self.socket.read(buffer) {
+                Ok(0) => Input::End,
+                Ok(bytes) => return Input::Bytes(bytes),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::Interrupted => continue,
+                    io::ErrorKind::WouldBlock => Input::Nothing,
+                    _ => Input::Broken,
+                },
+            };
+            self.readable = false;
+            return input;
+        }
+    }
+
+    /// Writes once.
+    ///
+    /// # Errors
+    /// `WouldBlock` if the socket takes no more for now; any other means that it is broken.
+    pub(crate) fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        loop {
+            let written = match slices {
+                [one] => self.socket.write(one),
+                several => self.socket.write_vectored(several),
+            };
+            match written {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                written => return written,
+            }
+        }
+    }
+
+    /// Asks the system to say when more can be written, or not to say it any more.
+    ///
+    /// # Errors
+    /// What the system says if it cannot.
+    pub(crate) fn watch_writable(&mut self, wanted: bool, registry: &Registry) -> io::Result<()> {
+        if self.watching_writable != wanted {
+            self.watching_writable = wanted;
+            let writable = if wanted { Interest::WRITABLE.into() } else { None };
+            let interest =
+                writable.map_or(Interest::READABLE, |w: Interest| w.add(Interest::READABLE));
+            registry.reregister(&mut self.socket, self.token, interest)?;
+        }
+        Ok(())
+    }
+
+    /// Tells the other side that there will be no more. If that cannot be told it is gone.
+    pub(crate) fn shut(&self) {
+        let _ = self.socket.shutdown(Shutdown::Write);
+    }
+}

@@ -1,0 +1,305 @@
+//! A peer: one connection as the hub sees it. Its state, what is unfinished of its input, what it
+//! is still owed, and the pace at which it may talk. What happens to it is decided in `hub.rs` and
+//! `room.rs`.
+
+use std::net::SocketAddr;
+use std::ops::{Index, IndexMut};
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+
+use crate::config::{Flood, Limits};
+use crate::dialect::{Decoder, Dialect};
+use crate::nickname::Nickname;
+use crate::outbox::Outbox;
+
+/// By which the hub and the server both know a connection. It is used again after the connection
+/// has been reaped, never before.
+pub type PeerKey = usize;
+
+/// How long a connection that is being closed may still send before it is cut off. Closing with
+/// input unread would make the system discard what the peer has not yet read from us.
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) remote: SocketAddr,
+    pub(crate) dialect: Dialect,
+    pub(crate) state: State,
+    /// Tells this peer from another that had the same key before or will have it later.
+    pub(crate) serial: u32,
+    pub(crate) decoder: Decoder,
+    /// There while its input is not listened to.
+    pub(crate) waiting: Option<Box<Waiting>>,
+    pub(crate) outbox: Outbox,
+    pub(crate) budget: Budget,
+    /// There while its socket has not taken all that waits.
+    pub(crate) blocked: Option<Box<Blocked>>,
+    /// What `Timers` holds for it.
+    pub(crate) armed: Option<Instant>,
+    /// Its input has ended; what is held of it is still to be heard.
+    pub(crate) input_ended: bool,
+    /// It is on the list of those to be written to although the room may be silent.
+    pub(crate) touched: bool,
+}
+
+/// How far a connection has come, and what belongs to that state alone.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// Asked for a nickname.
+    AwaitingNick { deadline: Instant },
+    /// In the room.
+    Chatting(Member),
+    /// Nothing it sends is heard any more. First what waits for it is sent, then the write side is
+    /// shut (`shut`), then its input is dropped until it ends or the deadline comes.
+    Closing { shut: bool, deadline: Option<Instant> },
+    /// To be reaped at the end of the turn.
+    Closed,
+}
+
+/// What there is to know of somebody in the room.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) name: Nickname,
+    /// Its place in the room's list.
+    pub(crate) seat: u32,
+    /// Who messaged it last.
+    pub(crate) confidant: Option<Box<Confidant>>,
+    /// Whom it does not hear.
+    pub(crate) ignoring: Vec<Nickname>,
+}
+
+/// Somebody to reply to, who may have gone since.
+#[derive(Clone, Debug)]
+pub(crate) struct Confidant {
+    pub(crate) key: PeerKey,
+    pub(crate) serial: u32,
+    /// The name by which they wrote.
+    pub(crate) name: Nickname,
+}
+
+/// Input that is not listened to yet.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) why: Wait,
+    /// What has come already.
+    pub(crate) held: Vec<u8>,
+    /// The server was told not to read, and is to be told when it may.
+    pub(crate) unread: bool,
+}
+
+/// Why input is not listened to yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// It has said more than `--flood` allows for now.
+    Budget,
+    /// It has asked for more than it has read.
+    Outbox,
+    /// The room takes no more in this turn, or waits for a slow reader.
+    Room,
+}
+
+/// The trail of a connection whose socket is full.
+#[derive(Debug)]
+pub(crate) struct Blocked {
+    /// The socket has said that it takes more.
+    pub(crate) writable: bool,
+    /// When it last took a byte.
+    pub(crate) progress: Instant,
+    /// Where it was at a time, to tell a slow reader from one that has stopped.
+    pub(crate) mark: (Instant, u64),
+}
+
+impl Peer {
+    /// A connection that has just come.
+    pub(crate) fn new(
+        remote: SocketAddr,
+        dialect: Dialect,
+        serial: u32,
+        deadline: Instant,
+    ) -> Peer {
+        Peer {
+            remote,
+            dialect,
+            state: State::AwaitingNick { deadline },
+            serial,
+            decoder: dialect.decoder(),
+            waiting: None,
+            outbox: Outbox::default(),
+            budget: Budget::default(),
+            blocked: None,
+            armed: None,
+            input_ended: false,
+            touched: false,
+        }
+    }
+
+    /// Whether what it sends is still heard.
+    pub(crate) fn is_heard(&self) -> bool {
+        matches!(self.state, State::AwaitingNick { .. } | State::Chatting(_))
+    }
+
+    /// Whether it is in the room.
+    pub(crate) fn member(&self) -> Option<&Member> {
+        match &self.state {
+            State::Chatting(member) => Some(member),
+            _ => None,
+        }
+    }
+
+    /// As [`member`](Self::member).
+    pub(crate) fn member_mut(&mut self) -> Option<&mut Member> {
+        match &mut self.state {
+            State::Chatting(member) => Some(member),
+            _ => None,
+        }
+    }
+
+    /// Why it is not listened to, if it is not.
+    pub(crate) fn wait(&self) -> Option<Wait> {
+        self.waiting.as_ref().map(|waiting| waiting.why)
+    }
+
+    /// Whether there is no point in writing to it now.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked.as_ref().is_some_and(|blocked| !blocked.writable)
+    }
+
+    /// When it must be looked at, whatever else happens.
+    pub(crate) fn deadline(&self, limits: &Limits) -> Option<Instant> {
+        let of_state = match &self.state {
+            State::AwaitingNick { deadline } => Some(*deadline),
+            State::Closing { deadline, .. } => *deadline,
+            State::Chatting(_) | State::Closed => None,
+        };
+        let of_stall = self.blocked.as_ref().map(|b| b.progress + limits.stall_timeout);
+        let of_budget = match (self.wait(), limits.flood) {
+            (Some(Wait::Budget), Some(flood)) => self.budget.ready(flood),
+            _ => None,
+        };
+        [of_state, of_stall, of_budget].into_iter().flatten().min()
+    }
+}
+
+/// How much of its pace a talker has used up (the "generic cell rate algorithm": one instant says
+/// it all).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Budget {
+    /// When the budget will be full again; `None` if it never was touched.
+    full_again: Option<Instant>,
+}
+
+impl Budget {
+    /// When there is budget for the next line; `None` if there has always been.
+    pub(crate) fn ready(&self, flood: Flood) -> Option<Instant> {
+        let burst = (flood.per / flood.lines) * (flood.lines - 1);
+        self.full_again.and_then(|full| full.checked_sub(burst))
+    }
+
+    /// Takes one line off the budget.
+    pub(crate) fn spend(&mut self, flood: Flood, now: Instant) {
+        let from = self.full_again.map_or(now, |full| full.max(now));
+        self.full_again = Some(from + flood.per / flood.lines);
+    }
+}
+
+/// All connections, and those among them that are owed something of their own.
+#[derive(Debug, Default)]
+pub(crate) struct Peers {
+    slab: Slab<Peer>,
+    touched: Vec<PeerKey>,
+}
+
+impl Peers {
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(crate) fn insert(&mut self, peer: Peer) -> PeerKey {
+        self.slab.insert(peer)
+    }
+
+    pub(crate) fn remove(&mut self, key: PeerKey) -> Option<Peer> {
+        self.slab.try_remove(key)
+    }
+
+    pub(crate) fn get(&self, key: PeerKey) -> Option<&Peer> {
+        self.slab.get(key)
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (PeerKey, &mut Peer)> {
+        self.slab.iter_mut()
+    }
+
+    pub(crate) fn keys(&self) -> Vec<PeerKey> {
+        self.slab.iter().map(|(key, _)| key).collect()
+    }
+
+    /// Sees to it that `key` is looked at when this turn is written out.
+    pub(crate) fn touch(&mut self, key: PeerKey) {
+        let peer = &mut self.slab[key];
+        if !peer.touched {
+            peer.touched = true;
+            self.touched.push(key);
+        }
+    }
+
+    pub(crate) fn any_touched(&self) -> bool {
+        !self.touched.is_empty()
+    }
+
+    /// Moves those that were touched to `keys`.
+    pub(crate) fn take_touched(&mut self, keys: &mut Vec<PeerKey>) {
+        for key in self.touched.drain(..) {
+            if let Some(peer) = self.slab.get_mut(key) {
+                peer.touched = false;
+                if !peer.is_blocked() {
+                    keys.push(key);
+                }
+            }
+        }
+    }
+}
+
+/// A key that is in use. Every caller has it from this same slab and from the same turn; a key
+/// that is not in use is a bug of ours, and no peer can bring it about.
+impl Index<PeerKey> for Peers {
+    type Output = Peer;
+
+    fn index(&self, key: PeerKey) -> &Peer {
+        &self.slab[key]
+    }
+}
+
+impl IndexMut<PeerKey> for Peers {
+    fn index_mut(&mut self, key: PeerKey) -> &mut Peer {
+        &mut self.slab[key]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_gives_a_burst_and_then_the_pace() {
+        let flood = Flood { lines: 3, per: Duration::from_secs(3) };
+        let (start, mut budget) = (Instant::now(), Budget::default());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        for _ in 0..3 {
+            assert!(budget.ready(flood).is_none_or(|ready| ready <= start));
+            budget.spend(flood, start);
+        }
+        assert_eq!(budget.ready(flood), Some(at(1)), "three at once, the fourth a second later");
+        budget.spend(flood, at(1));
+        assert_eq!(budget.ready(flood), Some(at(2)));
+        budget.spend(flood, at(100));
+        assert!(budget.ready(flood).unwrap() <= at(100), "and full again after a while");
+    }
+
+    #[test]
+    fn a_peer_is_small() {
+        assert!(size_of::<Peer>() <= 256, "{} bytes", size_of::<Peer>());
+    }
+}

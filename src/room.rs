@@ -1,0 +1,609 @@
+//! The room: its members, its history and its journals. A [`Command`] comes in, [`Event`]s go out
+//! to everyone or to one; what a connection is and how it comes and goes is the hub's business.
+//!
+//! What happens to everyone is encoded once for each dialect that is spoken in the room
+//! (`publish`), whoever caused it. Joining and leaving are gathered first: those that follow each
+//! other directly within a turn become one notice (`settle`), so that a thousand people who come
+//! at once cost a line, not a million.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::config::Limits;
+use crate::dialect::phrases::WELCOME_MAX;
+use crate::dialect::{Dialect, Lang};
+use crate::directory::Directory;
+use crate::event::{Audience, CloseReason, Command, Event, Parting, Refusal, Said, Topic};
+use crate::journal::Journal;
+use crate::nickname::Nickname;
+use crate::peer::{Confidant, Member, Peer, PeerKey, Peers, State};
+use crate::text;
+use crate::timers::Now;
+
+/// How many people one can ignore; each costs memory.
+const IGNORING_MAX: usize = 100;
+
+/// A reader that takes less than half the backlog in this time is no reason to wait for it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A room.
+#[derive(Debug)]
+pub(crate) struct Room {
+    lang: Lang,
+    backlog_bytes_max: usize,
+    history_lines_max: usize,
+    /// Who is here, by the dialect they speak. A member knows its seat in the list.
+    seats: [Vec<PeerKey>; Dialect::COUNT],
+    /// The names of all members by their folds, so that they come out sorted as people expect.
+    names: BTreeMap<Arc<str>, PeerKey>,
+    history: VecDeque<Said>,
+    journals: [Journal; Dialect::COUNT],
+    /// Coming and going that has not been told yet.
+    notice: Option<Notice>,
+    /// Who does not hear a person, by the first key of that person's name.
+    deaf: HashMap<Arc<str>, Vec<PeerKey>>,
+    /// Bytes that have been said since everyone was last written to.
+    turn_bytes: usize,
+    /// Until when talkers wait for readers that are slow but alive.
+    waits_until: Option<Instant>,
+    /// Who has more private messages waiting than they could read.
+    overrun: Vec<PeerKey>,
+}
+
+/// People who came, or who went for the same reason, directly one after the other.
+#[derive(Debug)]
+struct Notice {
+    kind: NoticeKind,
+    names: Vec<Nickname>,
+    /// Of those who came, the connections.
+    keys: Vec<PeerKey>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum NoticeKind {
+    Joined,
+    Left,
+    LeftWithWords(String),
+    LeftFor(CloseReason),
+}
+
+/// Where an event stands in each journal.
+type Ranges = [Range<u64>; Dialect::COUNT];
+
+impl Room {
+    pub(crate) fn new(lang: Lang, limits: &Limits) -> Room {
+        Room {
+            lang,
+            backlog_bytes_max: limits.backlog_bytes_max,
+            history_lines_max: limits.history_lines_max,
+            seats: Default::default(),
+            names: BTreeMap::new(),
+            history: VecDeque::new(),
+            journals: Default::default(),
+            notice: None,
+            deaf: HashMap::new(),
+            turn_bytes: 0,
+            waits_until: None,
+            overrun: Vec::new(),
+        }
+    }
+
+    /// How many are here.
+    pub(crate) fn count(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The first names in the order of a list.
+    fn first_names(&self, peers: &Peers, max: usize) -> Vec<Nickname> {
+        let members = self.names.values().filter_map(|key| peers[*key].member());
+        members.take(max).map(|member| member.name.clone()).collect()
+    }
+
+    pub(crate) fn journal(&self, dialect: Dialect) -> &Journal {
+        &self.journals[dialect.index()]
+    }
+
+    pub(crate) fn journal_mut(&mut self, dialect: Dialect) -> &mut Journal {
+        &mut self.journals[dialect.index()]
+    }
+
+    // ── coming and going ─────────────────────────────────────────────────────────────────────────
+
+    /// Lets somebody in under a name that the directory has given them.
+    pub(crate) fn join(&mut self, peers: &mut Peers, key: PeerKey, name: &Nickname) {
+        self.add_to_notice(peers, NoticeKind::Joined);
+        if let Some(notice) = &mut self.notice {
+            notice.names.push(name.clone());
+            notice.keys.push(key);
+        }
+        let peer = &mut peers[key];
+        peer.outbox.enter(&mut self.journals[peer.dialect.index()]);
+        let seats = &mut self.seats[peer.dialect.index()];
+        let seat = seats.len() as u32;
+        seats.push(key);
+        self.names.insert(sort_key(name), key);
+        let member = Member { name: name.clone(), seat, confidant: None, ignoring: Vec::new() };
+        peer.state = State::Chatting(member);
+        let (here, count) = (self.first_names(peers, WELCOME_MAX), self.count());
+        self.tell(peers, key, &Event::Welcomed { name: name.as_str(), here: &here, count });
+        for said in &self.history {
+            self.tell(peers, key, &Event::Recalled(said));
+        }
+    }
+
+    /// Lets somebody go. What was said until now is still theirs; their name and seat are not.
+    pub(crate) fn leave(
+        &mut self,
+        peers: &mut Peers,
+        directory: &mut Directory,
+        key: PeerKey,
+        why: Parting<'_>,
+    ) {
+        let kind = match why {
+            Parting::Reason(CloseReason::Stopping) => {
+                self.remove(peers, directory, key);
+                return;
+            }
+            Parting::Plain => NoticeKind::Left,
+            Parting::Words(words) => NoticeKind::LeftWithWords(words.to_owned()),
+            Parting::Reason(reason) => NoticeKind::LeftFor(reason),
+        };
+        self.add_to_notice(peers, kind);
+        let Some(member) = self.remove(peers, directory, key) else { return };
+        if let Some(notice) = &mut self.notice {
+            notice.names.push(member.name);
+        }
+    }
+
+    /// Says a last word to everyone. Who goes after it is not told any more.
+    pub(crate) fn announce_stop(&mut self, peers: &mut Peers) {
+        self.settle(peers);
+        self.publish(peers, Audience::Everyone, &Event::Stopping);
+    }
+
+    /// Takes a member out of all that knows it. Its connection is left for the hub to close.
+    fn remove(
+        &mut self,
+        peers: &mut Peers,
+        directory: &mut Directory,
+        key: PeerKey,
+    ) -> Option<Member> {
+        let dialect = peers[key].dialect;
+        let State::Chatting(member) = std::mem::replace(&mut peers[key].state, State::Closed)
+        else {
+            return None;
+        };
+        let seats = &mut self.seats[dialect.index()];
+        seats.swap_remove(member.seat as usize);
+        if let Some(moved) = seats.get(member.seat as usize).copied()
+            && let Some(moved) = peers[moved].member_mut()
+        {
+            moved.seat = member.seat;
+        }
+        self.names.remove(&*member.name.fold());
+        directory.release(&member.name);
+        for ignored in &member.ignoring {
+            self.hear(ignored, key);
+        }
+        peers[key].outbox.leave(&mut self.journals[dialect.index()]);
+        Some(member)
+    }
+
+    /// Makes sure that the notice being gathered is of this kind; tells the one before if not.
+    fn add_to_notice(&mut self, peers: &mut Peers, kind: NoticeKind) {
+        if self.notice.as_ref().is_some_and(|notice| notice.kind != kind) {
+            self.settle(peers);
+        }
+        if self.notice.is_none() {
+            self.notice = Some(Notice { kind, names: Vec::new(), keys: Vec::new() });
+        }
+    }
+
+    /// Tells who has come or gone, if that has not been told yet.
+    pub(crate) fn settle(&mut self, peers: &mut Peers) {
+        let Some(Notice { kind, names, keys }) = self.notice.take() else { return };
+        let count = self.count();
+        let why = match &kind {
+            NoticeKind::Joined => {
+                let ranges = self.publish(
+                    peers,
+                    Audience::Everyone,
+                    &Event::Joined { names: &names, count },
+                );
+                return self.tell_those_who_joined(peers, &names, &keys, &ranges);
+            }
+            NoticeKind::Left => Parting::Plain,
+            NoticeKind::LeftWithWords(words) => Parting::Words(words),
+            NoticeKind::LeftFor(reason) => Parting::Reason(*reason),
+        };
+        let event = Event::Left { names: &names, why, count };
+        self.publish(peers, Audience::Everyone, &event);
+    }
+
+    /// Of a notice of many who joined, each of them is told those who came after it: it found the
+    /// others there, and itself it knows.
+    fn tell_those_who_joined(
+        &self,
+        peers: &mut Peers,
+        names: &[Nickname],
+        keys: &[PeerKey],
+        ranges: &Ranges,
+    ) {
+        let count = self.count();
+        for (i, key) in keys.iter().copied().enumerate() {
+            let range = ranges[peers[key].dialect.index()].clone();
+            peers[key].outbox.skip(range);
+            let names = &names[i + 1..];
+            if !names.is_empty() {
+                self.tell(peers, key, &Event::Joined { names, count });
+            }
+        }
+    }
+
+    // ── saying things ────────────────────────────────────────────────────────────────────────────
+
+    /// Does what a member asks for. Leaving is not among it: that is the hub's.
+    pub(crate) fn obey(
+        &mut self,
+        peers: &mut Peers,
+        directory: &mut Directory,
+        key: PeerKey,
+        command: Command<'_>,
+        now: Now,
+    ) {
+        self.settle(peers);
+        match command {
+            Command::Say(text) => self.say(peers, key, text, false, now),
+            Command::Emote(text) => self.say(peers, key, text, true, now),
+            Command::Tell { to, text } => match directory.find(to) {
+                Some(target) => self.tell_privately(peers, key, target, text),
+                None => self.refuse(peers, key, Refusal::Nobody(&text::clean(to))),
+            },
+            Command::Reply(text) => self.reply(peers, key, text),
+            Command::Rename(name) => self.rename(peers, directory, key, name),
+            Command::Who => {
+                let names = self.first_names(peers, usize::MAX);
+                self.tell(peers, key, &Event::Here(&names));
+            }
+            Command::History(count) => self.recall(peers, key, count),
+            Command::Ignore(None) => self.tell_ignored(peers, key),
+            Command::Ignore(Some(name)) => self.ignore(peers, directory, key, name),
+            Command::Unignore(name) => self.unignore(peers, key, name),
+            Command::Help(topic) => self.help(peers, key, topic),
+            Command::Misuse(topic) => self.refuse(peers, key, Refusal::Usage(topic)),
+            Command::Unknown(word) => {
+                self.refuse(peers, key, Refusal::UnknownCommand(&text::clean(word)));
+            }
+            Command::Quit(_) | Command::Foreign => {}
+        }
+    }
+
+    /// Says a line to everyone else who wants to hear it.
+    fn say(&mut self, peers: &mut Peers, key: PeerKey, text: &str, emote: bool, now: Now) {
+        let text = text::clean(text);
+        let Some(member) = peers[key].member() else { return };
+        if text::is_blank(&text) {
+            return;
+        }
+        let name = member.name.clone();
+        let (from, text) = (name.as_str(), &*text);
+        log::debug!("said: {from}: {text}");
+        let event = match emote {
+            true => Event::Emoted { from, text },
+            false => Event::Said { from, text },
+        };
+        let ranges = self.publish(peers, Audience::Others(key), &event);
+        // Nearly always nobody is ignored, and then nobody's name need be looked up for a line.
+        if !self.deaf.is_empty() {
+            for deaf in self.deaf.get(&name.keys().first).into_iter().flatten() {
+                leave_out(peers, *deaf, &ranges);
+            }
+        }
+        self.keep(from, text, emote, now);
+    }
+
+    /// Keeps a line for those who come later. The oldest line gives its memory to the newest.
+    fn keep(&mut self, from: &str, text: &str, emote: bool, now: Now) {
+        if self.history_lines_max == 0 {
+            return;
+        }
+        let full = self.history.len() == self.history_lines_max;
+        let mut said = if full { self.history.pop_front() } else { None }.unwrap_or_default();
+        said.from.clear();
+        said.from.push_str(from);
+        said.text.clear();
+        said.text.push_str(text);
+        (said.unix_seconds, said.emote) = (now.unix_seconds, emote);
+        self.history.push_back(said);
+    }
+
+    fn tell_privately(&mut self, peers: &mut Peers, key: PeerKey, target: PeerKey, text: &str) {
+        let text = text::clean(text);
+        let (Some(from), Some(to)) = (peers[key].member(), peers[target].member()) else { return };
+        if key == target {
+            return self.refuse(peers, key, Refusal::TellSelf);
+        }
+        if text::is_blank(&text) {
+            return self.refuse(peers, key, Refusal::Usage(Topic::Msg));
+        }
+        let (from, to, text) = (from.name.clone(), to.name.clone(), &*text);
+        log::debug!("told: {from} -> {to}: {text}");
+        let serial = peers[key].serial;
+        if !self.is_deaf(peers, target, &from) {
+            self.tell(peers, target, &Event::Told { from: from.as_str(), text });
+            let waits = peers[target].outbox.own_bytes();
+            if peers[target].is_blocked() && waits > self.backlog_bytes_max {
+                self.overrun.push(target);
+            }
+            if let Some(member) = peers[target].member_mut() {
+                member.confidant = Some(Box::new(Confidant { key, serial, name: from }));
+            }
+        }
+        self.tell(peers, key, &Event::Sent { to: to.as_str(), text });
+    }
+
+    fn reply(&mut self, peers: &mut Peers, key: PeerKey, text: &str) {
+        let confidant = peers[key].member().and_then(|member| member.confidant.clone());
+        let Some(Confidant { key: target, serial, name }) = confidant.as_deref() else {
+            return self.refuse(peers, key, Refusal::NothingToReply);
+        };
+        let is_here = |peer: &Peer| peer.serial == *serial && peer.member().is_some();
+        if peers.get(*target).is_some_and(is_here) {
+            self.tell_privately(peers, key, *target, text);
+        } else {
+            self.refuse(peers, key, Refusal::Nobody(name.as_str()));
+        }
+    }
+
+    fn rename(&mut self, peers: &mut Peers, directory: &mut Directory, key: PeerKey, name: &str) {
+        let Some(old) = peers[key].member().map(|member| member.name.clone()) else { return };
+        let new = match Nickname::parse(name) {
+            Ok(new) => new,
+            Err(error) => {
+                return self.refuse(peers, key, Refusal::Nickname(error, &text::clean(name)));
+            }
+        };
+        if new == old {
+            return self.refuse(peers, key, Refusal::SameName(old.as_str()));
+        }
+        if !directory.claim(key, &new, Some(&old)) {
+            return self.refuse(peers, key, Refusal::Taken(new.as_str()));
+        }
+        self.names.remove(&*old.fold());
+        self.names.insert(sort_key(&new), key);
+        self.stay_deaf(peers, &old, &new);
+        if let Some(member) = peers[key].member_mut() {
+            member.name = new.clone();
+        }
+        log::info!("renamed: {old} is now {new}");
+        let event = Event::Renamed { old: old.as_str(), new: new.as_str() };
+        self.publish(peers, Audience::Everyone, &event);
+    }
+
+    /// Shows the last lines, but for those of people who are ignored.
+    fn recall(&self, peers: &mut Peers, key: PeerKey, count: Option<usize>) {
+        let Some(ignoring) = peers[key].member().map(|member| member.ignoring.clone()) else {
+            return;
+        };
+        let count = count.unwrap_or(usize::MAX).min(self.history.len());
+        let mut shown = false;
+        for said in self.history.iter().skip(self.history.len() - count) {
+            let from = |ignored: &Nickname| ignored.same_as(&Nickname::unchecked(&said.from));
+            if !ignoring.iter().any(from) {
+                self.tell(peers, key, &Event::Recalled(said));
+                shown = true;
+            }
+        }
+        if !shown {
+            self.tell(peers, key, &Event::NothingSaid);
+        }
+    }
+
+    pub(crate) fn help(&self, peers: &mut Peers, key: PeerKey, topic: Option<Topic>) {
+        let one = topic.as_ref().map(std::slice::from_ref);
+        for topic in one.unwrap_or(&Topic::ALL) {
+            self.tell(peers, key, &Event::Helped(*topic));
+        }
+    }
+
+    // ── not hearing somebody ─────────────────────────────────────────────────────────────────────
+
+    fn ignore(&mut self, peers: &mut Peers, directory: &Directory, key: PeerKey, name: &str) {
+        let target = directory
+            .find(name)
+            .and_then(|target| peers[target].member().map(|member| (target, member.name.clone())));
+        let Some((target, name)) = target else {
+            return self.refuse(peers, key, Refusal::Nobody(&text::clean(name)));
+        };
+        if target == key {
+            return self.refuse(peers, key, Refusal::IgnoreSelf);
+        }
+        let Some(member) = peers[key].member_mut() else { return };
+        if !member.ignoring.iter().any(|ignored| ignored.same_as(&name)) {
+            if member.ignoring.len() == IGNORING_MAX {
+                return self.refuse(peers, key, Refusal::IgnoreTooMany(IGNORING_MAX));
+            }
+            self.deaf.entry(name.keys().first).or_default().push(key);
+            member.ignoring.push(name);
+        }
+        self.tell_ignored(peers, key);
+    }
+
+    fn unignore(&mut self, peers: &mut Peers, key: PeerKey, name: &str) {
+        let wanted = Nickname::unchecked(name);
+        let Some(member) = peers[key].member_mut() else { return };
+        let Some(at) = member.ignoring.iter().position(|ignored| ignored.same_as(&wanted)) else {
+            return self.refuse(peers, key, Refusal::NotIgnored(&text::clean(name)));
+        };
+        let ignored = member.ignoring.remove(at);
+        self.hear(&ignored, key);
+        self.tell_ignored(peers, key);
+    }
+
+    fn tell_ignored(&self, peers: &mut Peers, key: PeerKey) {
+        let ignoring = peers[key].member().map(|member| member.ignoring.clone());
+        self.tell(peers, key, &Event::Ignoring(&ignoring.unwrap_or_default()));
+    }
+
+    fn is_deaf(&self, peers: &Peers, key: PeerKey, to: &Nickname) -> bool {
+        !self.deaf.is_empty()
+            && peers[key].member().is_some_and(|m| m.ignoring.iter().any(|i| i.same_as(to)))
+    }
+
+    /// Takes `key` off the list of those who do not hear `name`.
+    fn hear(&mut self, name: &Nickname, key: PeerKey) {
+        let first = name.keys().first;
+        if let Some(deaf) = self.deaf.get_mut(&first) {
+            deaf.retain(|other| *other != key);
+            if deaf.is_empty() {
+                self.deaf.remove(&first);
+            }
+        }
+    }
+
+    /// A person who is ignored stays so under a new name.
+    fn stay_deaf(&mut self, peers: &mut Peers, old: &Nickname, new: &Nickname) {
+        let Some(moving) = self.deaf.remove(&old.keys().first) else { return };
+        for key in &moving {
+            if let Some(member) = peers[*key].member_mut() {
+                member.ignoring.retain(|ignored| !ignored.same_as(new));
+                for ignored in &mut member.ignoring {
+                    if ignored.same_as(old) {
+                        *ignored = new.clone();
+                    }
+                }
+            }
+        }
+        let deaf = self.deaf.entry(new.keys().first).or_default();
+        deaf.retain(|key| !moving.contains(key));
+        deaf.extend(moving);
+    }
+
+    // ── telling ──────────────────────────────────────────────────────────────────────────────────
+
+    /// Tells the room: one encode for each dialect that somebody reads.
+    fn publish(&mut self, peers: &mut Peers, audience: Audience, event: &Event<'_>) -> Ranges {
+        let lang = self.lang;
+        let mut longest = 0;
+        let ranges = Dialect::ALL.map(|dialect| {
+            let journal = &mut self.journals[dialect.index()];
+            if journal.is_unread() {
+                return 0..0;
+            }
+            let range = journal.append(|out| dialect.encode(lang, event, out));
+            longest = longest.max(range.end - range.start);
+            range
+        });
+        self.turn_bytes += longest as usize;
+        if let Audience::Others(key) = audience {
+            leave_out(peers, key, &ranges);
+        }
+        ranges
+    }
+
+    /// Tells one.
+    pub(crate) fn tell(&self, peers: &mut Peers, key: PeerKey, event: &Event<'_>) {
+        let peer = &mut peers[key];
+        let (lang, dialect) = (self.lang, peer.dialect);
+        let journal = &self.journals[dialect.index()];
+        peer.outbox.insert(journal, |out| dialect.encode(lang, event, out));
+        peers.touch(key);
+    }
+
+    /// Tells one that something was not done.
+    pub(crate) fn refuse(&self, peers: &mut Peers, key: PeerKey, refusal: Refusal<'_>) {
+        self.tell(peers, key, &Event::Refused(refusal));
+    }
+
+    // ── pace ─────────────────────────────────────────────────────────────────────────────────────
+
+    /// Whether no more should be said in this turn: either there is enough to write already, or a
+    /// reader is slow but alive. Talkers then wait, and nothing is lost.
+    pub(crate) fn is_full(&self, now: Instant) -> bool {
+        self.turn_bytes > self.backlog_bytes_max / 4
+            || self.waits_until.is_some_and(|until| until > now)
+    }
+
+    /// Until when talkers wait for a reader.
+    pub(crate) fn waits_until(&self) -> Option<Instant> {
+        self.waits_until
+    }
+
+    /// Whether something has been said since everyone was last written to.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.turn_bytes > 0 || self.notice.is_some()
+    }
+
+    /// Looks after those who have fallen behind. Returns who is too far behind to be waited for
+    /// (until they are closed, they keep what they need); sets how long to wait for others; forgets
+    /// what nobody needs any more.
+    pub(crate) fn survey(&mut self, peers: &mut Peers, now: Instant) -> Vec<PeerKey> {
+        self.waits_until = None;
+        let mut too_slow = std::mem::take(&mut self.overrun);
+        for dialect in Dialect::ALL {
+            let journal = &mut self.journals[dialect.index()];
+            if journal.len() <= self.backlog_bytes_max / 2 {
+                continue;
+            }
+            let (end, max) = (journal.end(), self.backlog_bytes_max as u64);
+            let mut oldest = end;
+            for (key, peer) in peers.iter_mut().filter(|(_, peer)| peer.dialect == dialect) {
+                let Some(place) = peer.outbox.place() else { continue };
+                let behind = end - place;
+                match &mut peer.blocked {
+                    Some(blocked) if !blocked.writable && behind > max => too_slow.push(key),
+                    Some(blocked) if behind > max / 2 => {
+                        if place - blocked.mark.1 > max / 2 {
+                            blocked.mark = (now, place);
+                        }
+                        let until = blocked.mark.0 + PATIENCE;
+                        self.waits_until = self.waits_until.max(Some(until));
+                    }
+                    _ => {}
+                }
+                oldest = oldest.min(place);
+            }
+            journal.trim(oldest);
+        }
+        too_slow
+    }
+
+    /// Whom to write to because something has been said; those who cannot take it are left out.
+    pub(crate) fn take_audience(&mut self, peers: &Peers, keys: &mut Vec<PeerKey>) {
+        if std::mem::take(&mut self.turn_bytes) > 0 {
+            for seats in &self.seats {
+                keys.extend(seats.iter().copied().filter(|key| !peers[*key].is_blocked()));
+            }
+        }
+    }
+
+    /// Forgets what everyone has got.
+    pub(crate) fn forget_read(&mut self) {
+        for journal in &mut self.journals {
+            journal.clear_if_read();
+        }
+    }
+
+    /// Whether nobody is here and nothing waits.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.notice.is_none()
+            && self.deaf.is_empty()
+            && self.names.is_empty()
+            && self.seats.iter().all(Vec::is_empty)
+            && self.journals.iter().all(|journal| journal.counts() == (0, 0))
+    }
+}
+
+/// The name as its place in a sorted list. A plain name is its own, and shares its memory with it.
+fn sort_key(name: &Nickname) -> Arc<str> {
+    let fold = name.fold();
+    if *fold == *name.as_str() { name.shared() } else { Arc::from(fold) }
+}
+
+/// Keeps somebody from hearing an event.
+fn leave_out(peers: &mut Peers, key: PeerKey, ranges: &Ranges) {
+    let range = ranges[peers[key].dialect.index()].clone();
+    peers[key].outbox.skip(range);
+}

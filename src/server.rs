@@ -1,0 +1,441 @@
+//! The server: the readiness loop. It moves bytes between sockets and the [`Hub`], and knows no
+//! word of chat. [`Server::turn`] is the whole program.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::mem;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+use mio::net::TcpStream;
+use mio::{Events, Poll, Token};
+use slab::Slab;
+
+use crate::config::{CLIENTS_MIN, Config, Door};
+use crate::dialect::Dialect;
+use crate::hub::{Hub, TURNED_AWAY_MAX};
+use crate::net::listener::Listener;
+use crate::net::signals::Signals;
+use crate::net::stream::{Input, Stream};
+use crate::peer::PeerKey;
+use crate::timers::Now;
+
+/// What is read of one connection before the next one has its turn.
+const READ_BYTES_PER_TURN: usize = 64 * 1024;
+/// What one read can bring. Whoever must wait to be heard has at most this held for it.
+const READ_BYTES: usize = 16 * 1024;
+/// Connections that are accepted before those who are in have their turn.
+const ACCEPTS_PER_TURN: usize = 512;
+/// Events that one poll can bring.
+const EVENTS: usize = 4096;
+/// Pieces of one write. A talker, whose own lines are left out, needs two.
+const SLICES: usize = 4;
+/// Descriptors for other things than connections and doors: the standard streams, the poll,
+/// signals, a spare one for each of a few doors.
+const OTHER_DESCRIPTORS: usize = 16;
+
+/// The token of the signals; those of the listeners are just below it.
+const SIGNALS: Token = Token(usize::MAX);
+/// A connection's token is a generation and, in this many low bits, its key.
+const KEY_BITS: u32 = usize::BITS / 2 + 4;
+
+/// A chat server.
+#[derive(Debug)]
+pub struct Server {
+    poll: Poll,
+    signals: Signals,
+    listeners: Vec<Listener>,
+    /// The sockets, under the same keys as the hub's peers.
+    streams: Slab<Stream>,
+    hub: Hub,
+    /// Who has, or may have, something to read.
+    ready: VecDeque<PeerKey>,
+    /// Tells a socket from one that had the same key before.
+    generation: usize,
+    now: Now,
+    drain: Duration,
+    stopping: Option<Stopping>,
+    /// Reused from turn to turn.
+    scratch: Box<[u8]>,
+    keys: Vec<PeerKey>,
+}
+
+/// How far the stop has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stopping {
+    /// What waits is being flushed, until then at the latest.
+    By(Instant),
+    /// Nothing more is waited for.
+    AtOnce,
+}
+
+/// Why a server could not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// An address cannot be listened at.
+    Bind(Door, io::Error),
+    /// The system's limit of open descriptors is too low (the limit).
+    Descriptors(u64),
+    /// The system does not give us what every server needs.
+    System(io::Error),
+}
+
+impl Server {
+    /// Opens all doors of `config`, which must be sound ([`Config::check`]).
+    ///
+    /// # Errors
+    /// If an address cannot be listened at, or the system is short of something.
+    pub fn bind(config: &Config) -> Result<Server, StartError> {
+        let mut config = config.clone();
+        config.limits.clients_max = clients_within_descriptors(&config)?;
+        let poll = Poll::new().map_err(StartError::System)?;
+        let signals = Signals::register(poll.registry(), SIGNALS).map_err(StartError::System)?;
+        let mut listeners = Vec::with_capacity(config.doors.len());
+        for door in &config.doors {
+            let listener = Listener::bind(*door, poll.registry(), listener_token(listeners.len()))
+                .map_err(|error| StartError::Bind(*door, error))?;
+            log::info!("listening: {} on {}", door.dialect, listener.door().address);
+            listeners.push(listener);
+        }
+        let now = present();
+        Ok(Server {
+            poll,
+            signals,
+            listeners,
+            streams: Slab::new(),
+            hub: Hub::new(&config, now),
+            ready: VecDeque::new(),
+            generation: 0,
+            now,
+            drain: config.limits.drain,
+            stopping: None,
+            scratch: vec![0; READ_BYTES].into(),
+            keys: Vec::new(),
+        })
+    }
+
+    /// The doors, with the ports that they really have.
+    pub fn doors(&self) -> impl Iterator<Item = Door> {
+        self.listeners.iter().map(Listener::door)
+    }
+
+    /// Serves until it is told to stop.
+    ///
+    /// # Errors
+    /// If the system's poll fails; no peer can bring that about.
+    pub fn run(&mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        while !self.has_stopped() {
+            self.turn(&mut events)?;
+        }
+        log::info!("stopped");
+        Ok(())
+    }
+
+    /// One turn of the loop.
+    ///
+    /// # Errors
+    /// See [`run`](Self::run).
+    pub fn turn(&mut self, events: &mut Events) -> io::Result<()> {
+        self.wait(events)?;
+        self.now = present();
+        self.note(events);
+        self.accept();
+        self.read();
+        self.hub.timeout(self.now);
+        self.write();
+        self.reap();
+        Ok(())
+    }
+
+    /// Waits until a socket is ready or a deadline has come.
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        self.queue_resumed();
+        let timeout = if self.ready.is_empty() && !self.listeners.iter().any(Listener::is_ready) {
+            let deadline = self
+                .listeners
+                .iter()
+                .filter_map(Listener::retry_at)
+                .chain(self.hub.next_timeout())
+                .chain(self.stopping.map(|stopping| match stopping {
+                    Stopping::By(deadline) => deadline,
+                    Stopping::AtOnce => self.now.instant,
+                }))
+                .min();
+            deadline.map(|deadline| deadline.saturating_duration_since(self.now.instant))
+        } else {
+            Some(Duration::ZERO)
+        };
+        match self.poll.poll(events, timeout) {
+            // A signal: its event is there, or will be in the next turn.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                events.clear();
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Notes what has become ready. Nothing is done yet: one event must not find a socket gone
+    /// that another of the same batch has closed.
+    fn note(&mut self, events: &Events) {
+        for event in events {
+            let token = event.token();
+            let listener = usize::MAX - 1 - token.0.min(usize::MAX - 1);
+            if token == SIGNALS {
+                for _ in 0..self.signals.received() {
+                    self.stop();
+                }
+            } else if let Some(listener) = self.listeners.get_mut(listener) {
+                listener.note_ready();
+            } else {
+                let key = token.0 & ((1 << KEY_BITS) - 1);
+                // An event for a socket that had this key before has another generation.
+                let Some(stream) = self.streams.get_mut(key).filter(|s| s.token() == token) else {
+                    continue;
+                };
+                if event.is_writable() {
+                    self.hub.unblocked(key);
+                }
+                if event.is_readable() || event.is_read_closed() || event.is_error() {
+                    stream.note_readable();
+                    if !mem::replace(&mut stream.queued, true) {
+                        self.ready.push_back(key);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets in those who wait at the doors.
+    fn accept(&mut self) {
+        let now = self.now;
+        let mut listeners = mem::take(&mut self.listeners);
+        for listener in &mut listeners {
+            let dialect = listener.door().dialect;
+            for _ in 0..ACCEPTS_PER_TURN {
+                let Some((socket, remote)) = listener.accept(now.instant) else { break };
+                self.take_in(socket, dialect, remote);
+            }
+        }
+        self.listeners = listeners;
+    }
+
+    /// Gives a socket and the peer that the hub makes for it the same key.
+    fn take_in(&mut self, socket: TcpStream, dialect: Dialect, remote: SocketAddr) {
+        self.generation = self.generation.wrapping_add(1);
+        let entry = self.streams.vacant_entry();
+        let token = Token((self.generation << KEY_BITS) | entry.key());
+        let mut stream = match Stream::register(socket, self.poll.registry(), token) {
+            Ok(stream) => stream,
+            Err(error) => return log::warn!("closed: {remote}: cannot be watched: {error}"),
+        };
+        match self.hub.connect(dialect, remote, self.now) {
+            Some(key) => {
+                debug_assert_eq!(key, entry.key(), "both slabs see the same history");
+                entry.insert(stream);
+            }
+            None => turn_away(&mut stream, &self.hub.turned_away(dialect), &mut self.scratch),
+        }
+    }
+
+    /// Reads those who have something, in turn, each within its budget.
+    fn read(&mut self) {
+        for _ in 0..self.ready.len() {
+            let Some(key) = self.ready.pop_front() else { break };
+            let Some(stream) = self.streams.get_mut(key) else { continue };
+            stream.queued = false;
+            let mut left = READ_BYTES_PER_TURN;
+            while self.hub.wants_input(key) {
+                if left == 0 {
+                    stream.queued = true;
+                    self.ready.push_back(key);
+                    break;
+                }
+                let most = left.min(self.scratch.len());
+                match stream.read(&mut self.scratch[..most]) {
+                    Input::Bytes(bytes) => {
+                        left -= bytes;
+                        self.hub.receive(key, &self.scratch[..bytes], self.now);
+                        continue;
+                    }
+                    Input::Nothing => {}
+                    Input::End => self.hub.end_of_input(key, self.now),
+                    Input::Broken => self.hub.disconnect(key, self.now),
+                }
+                break;
+            }
+        }
+    }
+
+    /// Puts those back among the ready whom the hub would not hear before.
+    fn queue_resumed(&mut self) {
+        let mut keys = mem::take(&mut self.keys);
+        keys.clear();
+        self.hub.resumed(&mut keys);
+        for key in keys.drain(..) {
+            if let Some(stream) = self.streams.get_mut(key)
+                && stream.is_readable()
+                && !mem::replace(&mut stream.queued, true)
+            {
+                self.ready.push_back(key);
+            }
+        }
+        self.keys = keys;
+    }
+
+    /// Writes to everyone who has something waiting.
+    fn write(&mut self) {
+        let mut keys = mem::take(&mut self.keys);
+        self.hub.pending(&mut keys, self.now);
+        for key in keys.drain(..) {
+            let broken = self.write_to(key).is_err();
+            if broken {
+                self.hub.disconnect(key, self.now);
+            } else if self.hub.finished(key, self.now) {
+                self.streams[key].shut();
+            }
+        }
+        self.keys = keys;
+    }
+
+    /// Writes to one all that waits for it, or as much as its socket takes.
+    fn write_to(&mut self, key: PeerKey) -> io::Result<()> {
+        let stream = &mut self.streams[key];
+        loop {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let filled = self.hub.transmit(key, &mut slices);
+            if filled == 0 {
+                return stream.watch_writable(false, self.poll.registry());
+            }
+            match stream.write(&slices[..filled]) {
+                Ok(bytes) => self.hub.transmitted(key, bytes, self.now),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.hub.blocked(key, self.now);
+                    return stream.watch_writable(true, self.poll.registry());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Drops the sockets of connections that are gone. Until now their keys were not free, so
+    /// nothing in this turn could meet a stranger under one of them.
+    fn reap(&mut self) {
+        self.hub.reap(&mut self.keys);
+        for key in self.keys.drain(..) {
+            self.streams.remove(key);
+        }
+    }
+
+    /// The server was asked to stop: the first time it says so to everyone, the second time it
+    /// waits for nobody.
+    fn stop(&mut self) {
+        if self.stopping.is_some() {
+            log::info!("stopping at once");
+            self.stopping = Some(Stopping::AtOnce);
+            return;
+        }
+        log::info!("stopping");
+        self.listeners.clear();
+        self.hub.stop(self.now);
+        self.stopping = Some(Stopping::By(self.now.instant + self.drain));
+    }
+
+    fn has_stopped(&self) -> bool {
+        match self.stopping {
+            None => false,
+            Some(Stopping::AtOnce) => true,
+            Some(Stopping::By(deadline)) => self.hub.is_empty() || deadline <= self.now.instant,
+        }
+    }
+}
+
+impl fmt::Display for StartError {
+    /// One sentence that says what to do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Bind(Door { dialect, address }, error) => {
+                let (why, advice) = match error.kind() {
+                    io::ErrorKind::AddrInUse => (
+                        "another program has it".to_owned(),
+                        "stop that one, or choose another port",
+                    ),
+                    io::ErrorKind::PermissionDenied => (
+                        "this needs rights that you do not have".to_owned(),
+                        "choose a port above 1023",
+                    ),
+                    io::ErrorKind::AddrNotAvailable => {
+                        ("this machine has no such address".to_owned(), "choose one that it has")
+                    }
+                    _ => (error.to_string(), "choose another address"),
+                };
+                write!(
+                    f,
+                    "cannot listen on {address}: {why}; {advice}, as in --listen {dialect}="
+                )?;
+                write!(f, "{}", SocketAddr::from(([127, 0, 0, 1], dialect.port())))
+            }
+            StartError::Descriptors(limit) => write!(
+                f,
+                "the limit of {limit} open files leaves room for fewer than {CLIENTS_MIN} clients; \
+                 raise it, as with ulimit -n 1024"
+            ),
+            StartError::System(error) => write!(f, "cannot start: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// The time, taken here and nowhere else.
+fn present() -> Now {
+    let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Now { instant: Instant::now(), unix_seconds: unix.unwrap_or_default().as_secs() }
+}
+
+fn listener_token(index: usize) -> Token {
+    Token(usize::MAX - 1 - index)
+}
+
+/// Says goodbye to somebody for whom there is no place, as well as that can be done at once: what
+/// they have already sent is read, for closing would otherwise discard what we write.
+fn turn_away(stream: &mut Stream, farewell: &[u8], scratch: &mut [u8]) {
+    if stream.write(&[IoSlice::new(farewell)]).is_ok() {
+        stream.shut();
+        while let Input::Bytes(_) = stream.read(scratch) {}
+    }
+}
+
+/// Raises the limit of open descriptors to what the configuration needs. Returns how many clients
+/// there can be: as many as were asked for, or fewer if the system allows no more.
+fn clients_within_descriptors(config: &Config) -> Result<usize, StartError> {
+    let wanted = config.limits.clients_max;
+    let others = OTHER_DESCRIPTORS + config.doors.len() + TURNED_AWAY_MAX;
+    let limit = descriptor_limit((wanted + others) as u64);
+    let possible = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(others);
+    if possible >= wanted {
+        return Ok(wanted);
+    }
+    if possible < CLIENTS_MIN {
+        return Err(StartError::Descriptors(limit));
+    }
+    log::warn!(
+        "--max-clients is lowered from {wanted} to {possible}: the limit of open files is {limit}"
+    );
+    Ok(possible)
+}
+
+/// The limit of open descriptors, raised to `wanted` if the system allows it.
+#[cfg(unix)]
+fn descriptor_limit(wanted: u64) -> u64 {
+    let raised = rlimit::increase_nofile_limit(wanted);
+    raised.or_else(|_| rlimit::Resource::NOFILE.get_soft()).unwrap_or(wanted)
+}
+
+/// Sockets are not files on this system, and have no such limit.
+#[cfg(not(unix))]
+fn descriptor_limit(_wanted: u64) -> u64 {
+    u64::MAX
+}

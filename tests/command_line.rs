@@ -1,0 +1,364 @@
+//! What the operator sees: flags, variables of the environment, addresses, errors and exit codes.
+//! What the limits set by flags do stands in `limits.rs`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, UdpSocket};
+use std::process::{Command, Stdio};
+
+use common::{Person, Process, Server, WELCOME, chinwag, room};
+
+/// Each flag that takes a value, something that cannot be its value, and its variable.
+const FLAGS: [(&str, &str, &str); 12] = [
+    ("--listen", "nonsense", "CHINWAG_LISTEN"),
+    ("--max-clients", "many", "CHINWAG_MAX_CLIENTS"),
+    ("--max-line", "long", "CHINWAG_MAX_LINE"),
+    ("--nick-timeout", "soon", "CHINWAG_NICK_TIMEOUT"),
+    ("--backlog", "far", "CHINWAG_BACKLOG"),
+    ("--stall-timeout", "late", "CHINWAG_STALL_TIMEOUT"),
+    ("--flood", "much", "CHINWAG_FLOOD"),
+    ("--max-per-ip", "few", "CHINWAG_MAX_PER_IP"),
+    ("--history", "none", "CHINWAG_HISTORY"),
+    ("--drain", "quick", "CHINWAG_DRAIN"),
+    ("--log-level", "loud", "CHINWAG_LOG_LEVEL"),
+    ("--lang", "tlh", "CHINWAG_LANG"),
+];
+
+/// How a run went that was over by itself.
+#[derive(Debug)]
+struct Outcome {
+    code: Option<i32>,
+    stdout: Vec<String>,
+    stderr: Vec<String>,
+}
+
+impl Outcome {
+    /// It failed with this exit code, and one sentence that holds these words.
+    #[track_caller]
+    fn is_refused(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        assert_eq!(self.stdout, [""; 0], "{self:#?}");
+        let lines: Vec<_> = self.stderr.iter().filter(|line| !line.is_empty()).collect();
+        assert_eq!(lines.len(), 1, "not one sentence: {self:#?}");
+        for word in words {
+            assert!(lines[0].contains(word), "nothing of {word}: {self:#?}");
+        }
+    }
+}
+
+#[track_caller]
+fn run(args: &[&str]) -> Outcome {
+    let mut command = chinwag();
+    command.args(args);
+    outcome(command)
+}
+
+#[track_caller]
+fn outcome(command: Command) -> Outcome {
+    let mut process = Process::spawn(command);
+    Outcome {
+        code: process.wait(),
+        stdout: process.stdout.lines_at_the_end(),
+        stderr: process.stderr.lines_at_the_end(),
+    }
+}
+
+// ---- Help -----------------------------------------------------------------------------------
+
+#[test]
+fn help_names_every_flag_and_variable() {
+    let help = run(&["--help"]);
+    assert_eq!((help.code, help.stderr.len()), (Some(0), 0), "{help:#?}");
+    let text = help.stdout.join("\n");
+    for (flag, _, variable) in FLAGS {
+        assert!(text.contains(flag) && text.contains(variable), "{flag}, {variable}: {text}");
+    }
+    for word in ["-l", "--motd", "CHINWAG_MOTD", "--version", "127.0.0.1:7711", "30/3", "10000"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    assert_eq!(run(&["-h"]).code, Some(0));
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let version = run(&["--version"]);
+    assert_eq!(version.code, Some(0), "{version:#?}");
+    assert_eq!(version.stdout, [concat!("chinwag ", env!("CARGO_PKG_VERSION"))]);
+}
+
+// ---- Wrong usage ----------------------------------------------------------------------------
+
+#[test]
+fn a_bad_value_is_one_sentence_and_exit_code_2() {
+    for (flag, value, _) in FLAGS {
+        run(&[flag, value]).is_refused(2, &[flag, value]);
+    }
+}
+
+#[test]
+fn a_bad_variable_is_one_sentence_and_exit_code_2() {
+    for (_, value, variable) in FLAGS {
+        let mut command = chinwag();
+        command.env(variable, value);
+        outcome(command).is_refused(2, &[value]);
+    }
+}
+
+#[test]
+fn a_value_out_of_range_is_one_sentence_and_exit_code_2() {
+    let huge = "99999999999999999999999";
+    let too_large = format!("{huge}M");
+    for args in [
+        ["--max-clients", huge],
+        ["--max-clients", "0"],
+        ["--max-clients", "-1"],
+        ["--max-line", "0"],
+        ["--max-line", "12Q"],
+        ["--max-line", "K"],
+        ["--max-line", "-5"],
+        ["--backlog", &too_large],
+        ["--backlog", "1.5.5M"],
+        ["--nick-timeout", "-1"],
+        ["--nick-timeout", "nan"],
+        ["--nick-timeout", "inf"],
+        ["--nick-timeout", "1e300"],
+        ["--stall-timeout", "-0.5"],
+        ["--stall-timeout", "1e300"],
+        ["--drain", "1e300"],
+        ["--flood", "3"],
+        ["--flood", "3/"],
+        ["--flood", "/3"],
+        ["--flood", "3/0"],
+        ["--flood", "3/-1"],
+        ["--flood", "3/nan"],
+        ["--flood", "30/1e300"],
+        ["--flood", "3/3/3"],
+        ["--max-per-ip", "-1"],
+        ["--history", huge],
+        ["--listen", ""],
+        ["--listen", "lines="],
+        ["--listen", "lines=127.0.0.1"],
+        ["--listen", "lines=127.0.0.1:99999"],
+        ["--listen", "lines=:::7711"],
+        ["--listen", "gopher=127.0.0.1:70"],
+    ] {
+        // As one word, since a value may begin with a dash.
+        run(&[&args.join("=")]).is_refused(2, &[args[0]]);
+    }
+}
+
+#[test]
+fn an_unknown_flag_is_named_with_exit_code_2() {
+    let outcome = run(&["--max-cleints", "3"]);
+    assert_eq!(outcome.code, Some(2), "{outcome:#?}");
+    assert!(outcome.stderr.join("\n").contains("--max-cleints"), "{outcome:#?}");
+    assert_eq!(run(&["surplus"]).code, Some(2));
+}
+
+// ---- What cannot be opened ------------------------------------------------------------------
+
+#[test]
+fn a_port_in_use_is_one_sentence_and_exit_code_3() {
+    let first = Server::start(&[]);
+    let address = first.address("lines").to_string();
+    // A number that no system's limit lowers, which the log would tell in another line.
+    let args = ["--max-clients", "50", "--listen", &format!("lines={address}")];
+    run(&args).is_refused(3, &[&address]);
+
+    // And so if it is somebody else's.
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    let args = ["--max-clients", "50", "--listen", &format!("lines={address}")];
+    run(&args).is_refused(3, &[&address]);
+    let _still_there = Person::join(&first, "alice");
+}
+
+#[test]
+fn an_address_of_another_machine_is_one_sentence_and_exit_code_3() {
+    let args = ["--max-clients", "50", "--listen", "lines=192.0.2.1:7711"];
+    run(&args).is_refused(3, &["192.0.2.1:7711"]);
+}
+
+#[test]
+fn a_missing_motd_file_is_one_sentence_and_exit_code_3() {
+    let path = format!("{}/no such file.txt", env!("CARGO_TARGET_TMPDIR"));
+    let args = ["--max-clients", "50", "--listen", "lines=127.0.0.1:0", "--motd"];
+    run(&[&args[..], &[&path]].concat()).is_refused(3, &[&path]);
+    // A directory can be opened on some systems, and read on none.
+    let path = env!("CARGO_TARGET_TMPDIR");
+    run(&[&args[..], &[path]].concat()).is_refused(3, &[path]);
+
+    let mut command = chinwag();
+    command.args(["--max-clients", "50", "--listen", "lines=127.0.0.1:0"]);
+    command.env("CHINWAG_MOTD", "also/missing.txt");
+    outcome(command).is_refused(3, &["also/missing.txt"]);
+}
+
+#[test]
+fn one_door_that_cannot_be_opened_is_too_few() {
+    let first = Server::start(&[]);
+    let address = first.address("lines").to_string();
+    let taken = format!("lines={address}");
+    let outcome = run(&["--listen", "lines=127.0.0.1:0", "--listen", &taken]);
+    assert_eq!(outcome.code, Some(3), "{outcome:#?}");
+    assert!(outcome.stderr.join("\n").contains(&address), "{outcome:#?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_server_can_be_started_again_at_once() {
+    let mut first = Server::start(&[]);
+    let address = first.address("lines");
+    let [mut alice, bob] = room(&first, ["alice", "bob"]);
+    first.kill();
+    alice.sees_until_cut_off();
+    let second = Server::start(&["--listen", &format!("lines={address}")]);
+    assert_eq!(second.address("lines"), address);
+    let _alice = Person::join(&second, "alice");
+    drop(bob);
+}
+
+// ---- Doors ----------------------------------------------------------------------------------
+
+#[test]
+fn the_default_door_is_7711_on_the_machine_itself() {
+    for args in [&[][..], &["-l", "lines"], &["--listen", "lines"]] {
+        let mut command = chinwag();
+        command.args(args);
+        let process = Process::spawn(command);
+        // Whether it is free here is not for this test to say, but which one it is.
+        let line = process.stderr.waits_for("127.0.0.1:7711");
+        let port_is_free = line.contains("listening: lines on 127.0.0.1:7711");
+        assert!(port_is_free || TcpListener::bind("127.0.0.1:7711").is_err(), "{line}");
+    }
+}
+
+#[test]
+fn several_doors_lead_into_one_room() {
+    let server = Server::start(&["--listen", "lines=127.0.0.1:0", "-l", "lines=127.0.0.1:0"]);
+    let doors = server.addresses("lines");
+    assert_ne!(doors[0], doors[1]);
+    let mut alice = Person::connect_to(doors[0]);
+    alice.sees(WELCOME);
+    alice.takes_name("alice");
+    let mut bob = Person::connect_to(doors[1]);
+    bob.sees(WELCOME);
+    bob.says("alice");
+    bob.sees("! The nickname alice is taken. Try another.");
+    bob.takes_name("bob");
+    alice.sees("* bob joined (2 here)");
+    bob.says("hi");
+    alice.sees("bob: hi");
+    alice.says("/msg bob hi");
+    bob.sees("[alice -> you] hi");
+}
+
+#[test]
+fn a_door_may_have_an_ipv6_address() {
+    if UdpSocket::bind("[::1]:0").is_err() {
+        eprintln!("skipped: this machine has no IPv6");
+        return;
+    }
+    let server = Server::start(&["--listen", "lines=[::1]:0"]);
+    assert!(server.address("lines").is_ipv6());
+    let [mut alice, mut bob] = room(&server, ["alice", "bob"]);
+    alice.says("hi");
+    bob.sees("alice: hi");
+}
+
+#[test]
+fn the_unspecified_ipv6_address_is_open_to_both() {
+    if UdpSocket::bind("[::1]:0").is_err() {
+        eprintln!("skipped: this machine has no IPv6");
+        return;
+    }
+    let server = Server::start(&["--listen", "lines=[::]:0"]);
+    let mut door = server.address("lines");
+    for ip in [std::net::Ipv6Addr::LOCALHOST.into(), std::net::Ipv4Addr::LOCALHOST.into()] {
+        door.set_ip(ip);
+        Person::connect_to(door).sees(WELCOME);
+    }
+}
+
+// ---- Values ---------------------------------------------------------------------------------
+
+#[test]
+fn sizes_take_units() {
+    for (flag, bytes) in [("1K", 1024), ("2K", 2048), ("100", 100)] {
+        let server = Server::start(&["--max-line", flag, "--backlog", "2M"]);
+        let [mut alice, mut bob] = room(&server, ["alice", "bob"]);
+        let longest = "x".repeat(bytes);
+        alice.says(&longest);
+        bob.sees(&format!("alice: {longest}"));
+        alice.says(&(longest + "x"));
+        alice.sees(&format!("! That line is longer than {bytes} bytes and was not sent."));
+    }
+}
+
+#[test]
+fn values_are_read_from_the_environment_and_flags_win() {
+    for (args, lines) in [(&[][..], 1), (&["--history", "2"], 2)] {
+        let mut command = chinwag();
+        command.env("CHINWAG_HISTORY", "1").env("CHINWAG_MAX_LINE", "20");
+        let server = Server::start_as(command, args);
+        let [mut alice, mut bob] = room(&server, ["alice", "bob"]);
+        for line in ["one", "two", "three"] {
+            alice.says(line);
+            bob.sees(&format!("alice: {line}"));
+        }
+        assert_eq!(bob.answers_to("/history").len(), lines);
+        bob.says("twenty-one characters");
+        bob.sees("! That line is longer than 20 bytes and was not sent.");
+    }
+}
+
+#[test]
+fn doors_are_read_from_the_environment() {
+    let mut command = chinwag();
+    command.env("CHINWAG_LISTEN", "lines=127.0.0.1:0");
+    let process = Process::spawn(command);
+    let line = process.stderr.waits_for("listening: lines on 127.0.0.1:");
+    let door = common::door(&line).map(|(_, address)| address);
+    assert!(door.is_some_and(|address| ![0, 7711].contains(&address.port())), "{line}");
+}
+
+#[test]
+fn each_log_level_can_be_chosen() {
+    for level in ["error", "warn", "info", "debug", "trace"] {
+        let mut command = chinwag();
+        command.args(["--listen", "lines=192.0.2.1:7711", "--log-level", level]);
+        assert_eq!(outcome(command).code, Some(3), "{level}");
+    }
+}
+
+// ---- A log that nobody reads ----------------------------------------------------------------
+
+#[test]
+fn a_log_that_nobody_reads_ends_nothing() {
+    let mut command = chinwag();
+    command.args(["--listen", "lines=127.0.0.1:0", "--log-level", "debug"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let log = BufReader::new(child.stderr.take().unwrap());
+    // The log is closed as soon as it has been read that far.
+    let door = log.lines().map_while(Result::ok).find_map(|line| common::door(&line));
+    let (_, address) = door.unwrap();
+    let mut alice = Person::connect_to(address);
+    alice.sees(WELCOME);
+    alice.takes_name("alice");
+    let mut bob = Person::connect_to(address);
+    bob.sees(WELCOME);
+    bob.takes_name("bob");
+    alice.sees("* bob joined (2 here)");
+    alice.says("hi");
+    bob.sees("alice: hi");
+    bob.says("/quit");
+    bob.sees("* Goodbye.");
+    alice.sees("* bob left (1 here)");
+    assert_eq!(child.try_wait().unwrap(), None, "the server has ended");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

@@ -1,0 +1,637 @@
+//! What the tests of behaviour stand on: the real binary in a process of its own ([`Server`]) and
+//! somebody at one of its doors ([`Person`]), so that a test reads as a transcript of who says
+//! what and who sees what. [`Process`] is what both the server and the example client are run in.
+//!
+//! Nothing here sleeps. Whoever waits, waits for something that must come, up to [`PATIENCE`]; and
+//! that nothing comes is shown by a question whose answer is then the next thing that comes.
+
+#![allow(dead_code, reason = "each test file uses its own part of this one")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed, and says so by a panic"
+)]
+
+use std::collections::VecDeque;
+use std::env;
+use std::fmt;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, SockRef, Socket, Type};
+
+/// How long anything may take before a test gives up on it. Much longer than anything here needs,
+/// since no test may fail because a machine is slow.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The first line that a newcomer sees at a door of the dialect `lines`.
+pub(crate) const WELCOME: &str = "* Welcome to chinwag. What is your nickname?";
+
+/// The binary under test, without anything that the environment of whoever runs the tests says.
+pub(crate) fn chinwag() -> Command {
+    without_settings(Command::new(env!("CARGO_BIN_EXE_chinwag")))
+}
+
+/// The binary under test under a limit of `count` open descriptors.
+#[cfg(unix)]
+pub(crate) fn chinwag_with_descriptors(count: usize) -> Command {
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("ulimit -n {count} && exec \"$0\" \"$@\""));
+    shell.arg(env!("CARGO_BIN_EXE_chinwag"));
+    without_settings(shell)
+}
+
+fn without_settings(mut command: Command) -> Command {
+    for (name, _) in env::vars_os() {
+        if name.to_string_lossy().starts_with("CHINWAG_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// A child process whose outputs are collected while it runs. Dropping it kills it.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) stdin: Option<ChildStdin>,
+    pub(crate) stdout: Output,
+    pub(crate) stderr: Output,
+}
+
+impl Process {
+    pub(crate) fn spawn(command: Command) -> Self {
+        Self::spawn_writing_to(command, Stdio::piped())
+    }
+
+    /// As [`Process::spawn`], with another standard output than a pipe of ours.
+    pub(crate) fn spawn_writing_to(mut command: Command, stdout: Stdio) -> Self {
+        command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Self {
+            stdin: child.stdin.take(),
+            stdout: child.stdout.take().map_or_else(Output::none, Output::collect),
+            stderr: child.stderr.take().map_or_else(Output::none, Output::collect),
+            child,
+        }
+    }
+
+    /// Waits for the end of the process and returns its exit code (`None`: a signal ended it).
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        // A process that has closed its outputs has ended or is about to; that is what can be
+        // waited for with a limit.
+        self.stdout.lines_at_the_end();
+        self.stderr.lines_at_the_end();
+        self.child.wait().unwrap().code()
+    }
+
+    /// As `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// What a process has written to one of its outputs so far. A thread collects it, so that the
+/// process never waits for us.
+#[derive(Clone)]
+pub(crate) struct Output(Arc<(Mutex<Written>, Condvar)>);
+
+#[derive(Default)]
+struct Written {
+    lines: Vec<String>,
+    ended: bool,
+}
+
+impl Output {
+    fn none() -> Self {
+        Self(Arc::new((Mutex::new(Written { lines: Vec::new(), ended: true }), Condvar::new())))
+    }
+
+    fn collect(source: impl Read + Send + 'static) -> Self {
+        let output = Self(Arc::default());
+        let shared = Arc::clone(&output.0);
+        thread::spawn(move || {
+            let (written, changed) = &*shared;
+            for line in BufReader::new(source).split(b'\n').map_while(Result::ok) {
+                let line = String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
+                written.lock().unwrap().lines.push(line);
+                changed.notify_all();
+            }
+            written.lock().unwrap().ended = true;
+            changed.notify_all();
+        });
+        output
+    }
+
+    /// The first line that contains `part`, as soon as there is one.
+    #[track_caller]
+    pub(crate) fn waits_for(&self, part: &str) -> String {
+        let line = |written: &Written| written.lines.iter().find(|l| l.contains(part)).cloned();
+        match self.wait_until(line) {
+            Ok(line) => line,
+            Err(lines) => panic!("`{part}` was never written, only {lines:#?}"),
+        }
+    }
+
+    /// All lines, when the process has closed this output.
+    #[track_caller]
+    pub(crate) fn lines_at_the_end(&self) -> Vec<String> {
+        match self.wait_until(|written| written.ended.then(|| written.lines.clone())) {
+            Ok(lines) => lines,
+            Err(lines) => panic!("the process goes on, and has written {lines:#?}"),
+        }
+    }
+
+    /// What `look` finds, as soon as it finds something; all lines if that does not happen.
+    fn wait_until<T>(&self, look: impl Fn(&Written) -> Option<T>) -> Result<T, Vec<String>> {
+        let (written, changed) = &*self.0;
+        let deadline = Instant::now() + PATIENCE;
+        let mut written = written.lock().unwrap();
+        loop {
+            if let Some(found) = look(&written) {
+                return Ok(found);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || written.ended {
+                return Err(written.lines.clone());
+            }
+            (written, _) = changed.wait_timeout(written, left).unwrap();
+        }
+    }
+}
+
+/// A running chinwag and the addresses of its doors.
+pub(crate) struct Server {
+    process: Process,
+    doors: Vec<(String, SocketAddr)>,
+}
+
+impl Server {
+    /// Starts the server with these arguments, on a free port if they say nothing of `--listen`.
+    #[track_caller]
+    pub(crate) fn start(args: &[&str]) -> Self {
+        Self::start_as(chinwag(), args)
+    }
+
+    /// As [`Server::start`], where `command` is more than the bare binary. Returns when each door
+    /// has been reported open, so `--log-level` must be left at `info` or below.
+    #[track_caller]
+    pub(crate) fn start_as(mut command: Command, args: &[&str]) -> Self {
+        command.args(args);
+        let is_listen = |arg: &&&str| arg.starts_with("--listen") || arg.starts_with("-l");
+        let mut doors_expected = args.iter().filter(is_listen).count();
+        if doors_expected == 0 {
+            command.args(["--listen", "lines=127.0.0.1:0"]);
+            doors_expected = 1;
+        }
+        let process = Process::spawn(command);
+        let doors = process.stderr.wait_until(|written| {
+            let doors: Vec<_> = written.lines.iter().filter_map(|line| door(line)).collect();
+            (doors.len() == doors_expected).then_some(doors)
+        });
+        match doors {
+            Ok(doors) => Self { process, doors },
+            Err(log) => panic!("not {doors_expected} doors were opened; the log: {log:#?}"),
+        }
+    }
+
+    /// Where the first door of `dialect` is.
+    #[track_caller]
+    pub(crate) fn address(&self, dialect: &str) -> SocketAddr {
+        *self.addresses(dialect).first().unwrap_or_else(|| panic!("no door for {dialect}"))
+    }
+
+    /// Where all doors of `dialect` are, in the order in which they were opened.
+    pub(crate) fn addresses(&self, dialect: &str) -> Vec<SocketAddr> {
+        self.doors.iter().filter(|(name, _)| name == dialect).map(|(_, address)| *address).collect()
+    }
+
+    /// The server's log, which is its standard error.
+    pub(crate) fn log(&self) -> &Output {
+        &self.process.stderr
+    }
+
+    /// Sends SIGTERM.
+    #[cfg(unix)]
+    pub(crate) fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends the signal of this name, such as `INT`.
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, name: &str) {
+        // By the shell, since `kill` is built into each of them and need not be a program.
+        let kill = format!("kill -{name} {}", self.process.child.id());
+        assert!(Command::new("sh").arg("-c").arg(&kill).status().unwrap().success(), "{kill}");
+    }
+
+    /// Stops the server's clock, as it were: what happens until [`Server::resume`] happens, for
+    /// the server, in one turn of its loop.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn pause(&self) {
+        self.signal("STOP");
+        let deadline = Instant::now() + PATIENCE;
+        let stat = format!("/proc/{}/stat", self.process.child.id());
+        while !std::fs::read_to_string(&stat).unwrap().contains(") T ") {
+            assert!(Instant::now() < deadline, "the server does not stop at SIGSTOP");
+            thread::yield_now();
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    /// As `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Waits for the end of the server and returns its exit code.
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        self.process.wait()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let written = self.process.stderr.0.0.lock().unwrap();
+            eprintln!("the end of the server's log:");
+            for line in written.lines.iter().rev().take(20).rev() {
+                eprintln!("    {line:?}");
+            }
+        }
+    }
+}
+
+/// The dialect and the address in `… listening: lines on 127.0.0.1:7711`.
+pub(crate) fn door(log_line: &str) -> Option<(String, SocketAddr)> {
+    let (dialect, address) = log_line.split_once("listening: ")?.1.split_once(" on ")?;
+    Some((dialect.to_owned(), address.trim().parse().ok()?))
+}
+
+/// An address where nobody listens, as long as the socket that holds it lives.
+pub(crate) fn deaf_address() -> (Socket, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
+}
+
+/// The first people of a room, who have joined one after the other and have seen each other come.
+#[track_caller]
+pub(crate) fn room<const N: usize>(server: &Server, names: [&str; N]) -> [Person; N] {
+    let mut people: Vec<Person> = Vec::new();
+    for name in names {
+        let newcomer = Person::join(server, name);
+        let here = people.len() + 1;
+        for person in &mut people {
+            person.sees(&format!("* {name} joined ({here} here)"));
+        }
+        people.push(newcomer);
+    }
+    people.try_into().unwrap_or_else(|_| unreachable!())
+}
+
+/// Somebody connected over TCP, for whom a line is what ends with LF.
+pub(crate) struct Person {
+    /// What messages of failing tests call this one.
+    name: String,
+    reader: BufReader<TcpStream>,
+    /// The beginning of a line whose end has not come yet.
+    unfinished: Vec<u8>,
+    /// The last lines, for the message of a failing test.
+    transcript: VecDeque<String>,
+    /// How many questions [`Person::sees_nothing_more`] has asked.
+    questions: usize,
+}
+
+/// What came next.
+enum Came {
+    Line(String),
+    Eof,
+    /// EOF within a line.
+    EofAfter(String),
+    Error(ErrorKind),
+    Nothing,
+}
+
+impl Person {
+    /// Comes to the first door of the dialect `lines`.
+    #[track_caller]
+    pub(crate) fn connect(server: &Server) -> Self {
+        Self::connect_to(server.address("lines"))
+    }
+
+    #[track_caller]
+    pub(crate) fn connect_to(address: SocketAddr) -> Self {
+        Self::from_stream(TcpStream::connect(address).unwrap())
+    }
+
+    /// Comes to the first door of `lines` with a receive buffer of a few KiB, so that what this
+    /// one does not read is soon the server's to keep.
+    #[track_caller]
+    pub(crate) fn connect_with_little_room(server: &Server) -> Self {
+        let address = server.address("lines");
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.connect(&address.into()).unwrap();
+        Self::from_stream(socket.into())
+    }
+
+    fn from_stream(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        // What a test writes in two pieces shall travel in two.
+        stream.set_nodelay(true).unwrap();
+        Self {
+            name: "the newcomer".to_owned(),
+            reader: BufReader::new(stream),
+            unfinished: Vec::new(),
+            transcript: VecDeque::new(),
+            questions: 0,
+        }
+    }
+
+    /// Connects, and is in the room as `name`. What the others are told of it is theirs to see.
+    #[track_caller]
+    pub(crate) fn join(server: &Server, name: &str) -> Self {
+        let mut person = Self::connect(server);
+        person.sees(WELCOME);
+        person.takes_name(name);
+        person
+    }
+
+    /// Answers the question for a name, and is accepted.
+    #[track_caller]
+    pub(crate) fn takes_name(&mut self, name: &str) {
+        self.says(name);
+        name.clone_into(&mut self.name);
+        self.sees_prefix(&format!("* You are {name}. Here now: "));
+    }
+
+    pub(crate) fn local_address(&self) -> SocketAddr {
+        self.reader.get_ref().local_addr().unwrap()
+    }
+
+    /// Sends a line.
+    #[track_caller]
+    pub(crate) fn says(&mut self, line: &str) {
+        self.sends(format!("{line}\n").as_bytes());
+    }
+
+    /// Sends bytes as they are.
+    #[track_caller]
+    pub(crate) fn sends(&mut self, bytes: &[u8]) {
+        if let Err(error) = self.tries_to_send(bytes) {
+            panic!("{} could not send: {error}.{}", self.name, self.past());
+        }
+    }
+
+    /// Sends bytes to a server that may have had enough of them.
+    pub(crate) fn tries_to_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.remembers("says", line);
+        }
+        self.reader.get_mut().write_all(bytes)
+    }
+
+    /// Sends each byte by itself, and sees to it that the server has read it before the next one
+    /// goes out: it has answered `other`, who asked later.
+    #[track_caller]
+    pub(crate) fn sends_byte_by_byte(&mut self, bytes: &[u8], other: &mut Self) {
+        for (place, byte) in bytes.iter().enumerate() {
+            if place > 0 {
+                other.sees_nothing_more();
+            }
+            self.sends(&[*byte]);
+        }
+    }
+
+    /// The next line, which must come, is this one.
+    #[track_caller]
+    pub(crate) fn sees(&mut self, expected: &str) {
+        self.sees_a(&format!("{expected:?}"), |line| line == expected);
+    }
+
+    #[track_caller]
+    pub(crate) fn sees_prefix(&mut self, prefix: &str) -> String {
+        self.sees_a(&format!("a line that begins with {prefix:?}"), |line| line.starts_with(prefix))
+    }
+
+    /// The next line, which must come, is of the kind that `fits`; `what` says what that is.
+    #[track_caller]
+    pub(crate) fn sees_a(&mut self, what: &str, fits: impl Fn(&str) -> bool) -> String {
+        match self.next() {
+            Came::Line(line) if fits(&line) => line,
+            came => panic!("{} should see {what}, but {came}.{}", self.name, self.past()),
+        }
+    }
+
+    /// The next line, whatever it is.
+    #[track_caller]
+    pub(crate) fn sees_a_line(&mut self) -> String {
+        self.sees_a("a line", |_| true)
+    }
+
+    /// The next line, which must come, is a notice of who `joined`, who `left`, or who left for a
+    /// reason, as in `left: connection lost`.
+    #[track_caller]
+    pub(crate) fn sees_notice(&mut self, what: &str) -> Notice {
+        let fits = |line: &str| Notice::parse(line).is_some_and(|notice| notice.what == what);
+        let line = self.sees_a(&format!("a notice of people who {what}"), fits);
+        Notice::parse(&line).unwrap()
+    }
+
+    /// Nothing has come that was not seen. The server is asked something, and the answer is the
+    /// next line; so whatever the server did before is known to this one, and nothing else.
+    #[track_caller]
+    pub(crate) fn sees_nothing_more(&mut self) {
+        let answer = self.asks();
+        self.sees_a("nothing more", |line| line == answer);
+    }
+
+    /// What comes in answer to `line`, however many lines that is.
+    #[track_caller]
+    pub(crate) fn answers_to(&mut self, line: &str) -> Vec<String> {
+        self.says(line);
+        let answer = self.asks();
+        self.sees_until(&answer)
+    }
+
+    /// Types a command that does not exist and that was not typed before. Returns the answer.
+    fn asks(&mut self) -> String {
+        self.questions += 1;
+        let word = format!("/ask{}", self.questions);
+        self.says(&word);
+        format!("! There is no command {word}. Type /help for help.")
+    }
+
+    /// The lines that come before `last`, which must come.
+    #[track_caller]
+    pub(crate) fn sees_until(&mut self, last: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            match self.next() {
+                Came::Line(line) if line == last => return lines,
+                Came::Line(line) => lines.push(line),
+                came => panic!("{} should see {last:?}, but {came}.{}", self.name, self.past()),
+            }
+        }
+    }
+
+    /// The server has ended the connection in an orderly way, and says nothing before.
+    #[track_caller]
+    pub(crate) fn sees_eof(&mut self) {
+        match self.next() {
+            Came::Eof => {}
+            came => panic!("{} should see EOF, but {came}.{}", self.name, self.past()),
+        }
+    }
+
+    /// The lines that come before the server ends the connection in an orderly way.
+    #[track_caller]
+    pub(crate) fn sees_until_eof(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            match self.next() {
+                Came::Eof => return lines,
+                Came::Line(line) => lines.push(line),
+                came => panic!("{} should see EOF, but {came}.{}", self.name, self.past()),
+            }
+        }
+    }
+
+    /// The whole lines that come before the connection is over, in whatever way that happens.
+    #[track_caller]
+    pub(crate) fn sees_until_cut_off(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            match self.next() {
+                Came::Line(line) => lines.push(line),
+                Came::Eof | Came::EofAfter(_) | Came::Error(_) => return lines,
+                Came::Nothing => panic!("{} is still connected.{}", self.name, self.past()),
+            }
+        }
+    }
+
+    /// A line if one comes within this time.
+    pub(crate) fn sees_within(&mut self, time: Duration) -> Option<String> {
+        self.reader.get_ref().set_read_timeout(Some(time)).unwrap();
+        let came = self.next();
+        self.reader.get_ref().set_read_timeout(Some(PATIENCE)).unwrap();
+        if let Came::Line(line) = came { Some(line) } else { None }
+    }
+
+    /// Has no more to say, and listens on.
+    pub(crate) fn half_closes(&mut self) {
+        self.reader.get_ref().shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// Goes away in an orderly way. Who has something left to read would go by a reset instead.
+    pub(crate) fn closes(self) {
+        drop(self);
+    }
+
+    /// Goes away by a reset, as people do whose program crashes.
+    pub(crate) fn resets(self) {
+        SockRef::from(self.reader.get_ref()).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
+    fn next(&mut self) -> Came {
+        let came = match self.reader.read_until(b'\n', &mut self.unfinished) {
+            Ok(_) if self.unfinished.last() == Some(&b'\n') => {
+                let line = std::mem::take(&mut self.unfinished);
+                self.remembers("sees", &line);
+                Came::Line(String::from_utf8_lossy(&line[..line.len() - 1]).into_owned())
+            }
+            Ok(_) if self.unfinished.is_empty() => Came::Eof,
+            Ok(_) => Came::EofAfter(String::from_utf8_lossy(&self.unfinished).into_owned()),
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock | ErrorKind::TimedOut => Came::Nothing,
+                kind => Came::Error(kind),
+            },
+        };
+        if let Came::Eof = came {
+            self.remembers("sees", b"EOF");
+        }
+        came
+    }
+
+    fn remembers(&mut self, verb: &str, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        if self.transcript.len() == 20 {
+            self.transcript.pop_front();
+        }
+        let line: String = line.chars().take(200).collect();
+        self.transcript.push_back(format!("\n    {} {verb} {line:?}", self.name));
+    }
+
+    fn past(&self) -> String {
+        let past: String = self.transcript.iter().map(String::as_str).collect();
+        format!(" What happened:{past}")
+    }
+}
+
+impl fmt::Display for Came {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) => write!(f, "saw {line:?}"),
+            Self::Eof => write!(f, "saw EOF"),
+            Self::EofAfter(part) => write!(f, "saw EOF after {part:?} without a line end"),
+            Self::Error(kind) => write!(f, "lost the connection ({kind})"),
+            Self::Nothing => write!(f, "saw nothing for {} s", PATIENCE.as_secs()),
+        }
+    }
+}
+
+/// `* alice, bob and carol joined (5 here)`, taken apart. Names that people in the room share with
+/// others through one turn of the loop are told together, and which ones is a matter of chance.
+#[derive(Debug)]
+pub(crate) struct Notice {
+    pub(crate) names: Vec<String>,
+    /// How many more there are than `names`.
+    pub(crate) unnamed: usize,
+    /// `joined`, `left`, `left: connection lost`.
+    pub(crate) what: String,
+    pub(crate) here: usize,
+}
+
+impl Notice {
+    /// `None` if the line is not in the exact form of such a notice.
+    pub(crate) fn parse(line: &str) -> Option<Self> {
+        let (text, here) = line.strip_prefix("* ")?.strip_suffix(" here)")?.rsplit_once(" (")?;
+        let here = here.parse().ok()?;
+        let verb = [" joined", " left"].iter().find_map(|verb| text.find(verb))?;
+        let (names, what) = (&text[..verb], text[verb + 1..].to_owned());
+        let Some((first, last)) = names.split_once(" and ") else {
+            let names = vec![names.to_owned()];
+            return Some(Self { names, unnamed: 0, what, here });
+        };
+        let mut names: Vec<String> = first.split(", ").map(str::to_owned).collect();
+        let mut unnamed = 0;
+        match last.strip_suffix(" more") {
+            Some(more) => unnamed = more.parse().ok()?,
+            None => names.push(last.to_owned()),
+        }
+        if names.iter().any(|name| name.is_empty() || name.contains([' ', ','])) {
+            return None;
+        }
+        Some(Self { names, unnamed, what, here })
+    }
+}

@@ -1,0 +1,157 @@
+//! A simulated TCP connection: two kernel buffers of limited size, ends of input, resets, and the
+//! edges by which a server hears of them. The server's half is called as a mio socket would be.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+
+use fastrand::Rng;
+
+use super::swarm::{Swarm, happens};
+
+/// What comes after the bytes that a client has sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Nothing yet.
+    Open,
+    /// The end of input. The client still reads.
+    Fin,
+    /// The end of input, and whatever is written from now on is answered by a reset.
+    Closed,
+    /// The connection is broken.
+    Reset,
+}
+
+/// What a read brought.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    Bytes(usize),
+    Nothing,
+    End,
+    Broken,
+}
+
+/// A connection between a client and the server.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    /// On its way to the server.
+    pub(crate) inbox: VecDeque<u8>,
+    pub(crate) inbox_max: usize,
+    pub(crate) end: End,
+    /// On its way to the client.
+    pub(crate) outbox: VecDeque<u8>,
+    pub(crate) outbox_max: usize,
+    /// The server has said that there will be no more.
+    pub(crate) shut: bool,
+    /// The server has let go of it.
+    pub(crate) dropped: bool,
+    /// Something has become readable, or writable, that the server has not been told of.
+    pub(crate) readable_edge: bool,
+    pub(crate) writable_edge: bool,
+    pub(crate) watching_writable: bool,
+}
+
+impl Socket {
+    pub(crate) fn new(inbox_max: usize, outbox_max: usize) -> Socket {
+        Socket {
+            inbox: VecDeque::new(),
+            inbox_max,
+            end: End::Open,
+            outbox: VecDeque::new(),
+            outbox_max,
+            shut: false,
+            dropped: false,
+            readable_edge: false,
+            writable_edge: false,
+            watching_writable: false,
+        }
+    }
+
+    // ── the client's side ────────────────────────────────────────────────────────────────────────
+
+    /// Takes of `bytes` what there is room for.
+    pub(crate) fn send(&mut self, bytes: &mut VecDeque<u8>) {
+        let room = self.inbox_max.saturating_sub(self.inbox.len()).min(bytes.len());
+        if room > 0 {
+            self.inbox.extend(bytes.drain(..room));
+            self.readable_edge = true;
+        }
+    }
+
+    /// Ends the client's input in this way.
+    pub(crate) fn finish(&mut self, end: End) {
+        self.end = end;
+        self.readable_edge = true;
+        if end == End::Reset {
+            self.outbox.clear();
+        }
+    }
+
+    /// Moves at most `most` bytes that have come to `received`. Returns how many.
+    pub(crate) fn receive(&mut self, received: &mut Vec<u8>, most: usize) -> usize {
+        let bytes = self.outbox.len().min(most);
+        received.extend(self.outbox.drain(..bytes));
+        if bytes > 0 && self.watching_writable {
+            self.writable_edge = true;
+        }
+        bytes
+    }
+
+    // ── the server's side ────────────────────────────────────────────────────────────────────────
+
+    pub(crate) fn read(&mut self, buffer: &mut [u8], dice: &mut Rng, swarm: &Swarm) -> Input {
+        let mut most = buffer.len().min(self.inbox.len());
+        if most == 0 {
+            return match self.end {
+                End::Open => Input::Nothing,
+                End::Fin | End::Closed => Input::End,
+                End::Reset => Input::Broken,
+            };
+        }
+        if happens(dice, swarm.short_read) {
+            most = if dice.bool() { 1 } else { dice.usize(1..=most) };
+        }
+        for (to, from) in buffer.iter_mut().zip(self.inbox.drain(..most)) {
+            *to = from;
+        }
+        Input::Bytes(most)
+    }
+
+    pub(crate) fn write(
+        &mut self,
+        slices: &[IoSlice<'_>],
+        dice: &mut Rng,
+        swarm: &Swarm,
+    ) -> io::Result<usize> {
+        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        assert!(offered > 0, "asked to write nothing");
+        assert!(!self.shut, "asked to write after the end");
+        match self.end {
+            End::Reset => return Err(io::ErrorKind::ConnectionReset.into()),
+            End::Closed => {
+                // It goes out; what comes back is a reset.
+                self.end = End::Reset;
+                self.readable_edge = true;
+                return Ok(offered);
+            }
+            End::Open | End::Fin => {}
+        }
+        let room = self.outbox_max.saturating_sub(self.outbox.len());
+        if room == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let mut most = offered.min(room);
+        if happens(dice, swarm.short_write) {
+            most = if dice.bool() { 1 } else { dice.usize(1..=most) };
+        }
+        self.outbox.extend(slices.iter().flat_map(|slice| slice.iter().copied()).take(most));
+        Ok(most)
+    }
+
+    pub(crate) fn watch_writable(&mut self, wanted: bool) {
+        if wanted && !self.watching_writable && self.outbox.len() < self.outbox_max {
+            self.writable_edge = true;
+        }
+        self.watching_writable = wanted;
+        self.writable_edge &= wanted;
+    }
+}

@@ -1,0 +1,184 @@
+//! What one seed is like: which faults and operations there are at all, how often they come, and
+//! how narrow the limits are. Each seed switches some off and draws wild rates for the rest: a
+//! fault that is always there hides what only happens without it.
+
+use std::time::Duration;
+
+use chinwag::config::{Config, Flood, Limits};
+use fastrand::Rng;
+
+/// Chances are out of this many.
+pub(crate) const SURE: u32 = 1000;
+
+/// What clients ask for; the weights in [`Swarm::wishes`] are in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Emote,
+    Tell,
+    Reply,
+    Name,
+    Nick,
+    BadName,
+    Who,
+    History,
+    Ignore,
+    Unignore,
+    Ignoring,
+    Help,
+    Misuse,
+    Unknown,
+    Blank,
+    Noise,
+    TooLong,
+    NotUtf8,
+    Foreign,
+    Endless,
+    Quit,
+}
+
+/// All kinds, and how often each comes where it comes.
+const KINDS: [(Kind, u32); 22] = [
+    (Kind::Text, 300),
+    (Kind::Emote, 60),
+    (Kind::Tell, 120),
+    (Kind::Reply, 60),
+    (Kind::Name, 60),
+    (Kind::Nick, 80),
+    (Kind::BadName, 20),
+    (Kind::Who, 30),
+    (Kind::History, 30),
+    (Kind::Ignore, 60),
+    (Kind::Unignore, 40),
+    (Kind::Ignoring, 10),
+    (Kind::Help, 10),
+    (Kind::Misuse, 10),
+    (Kind::Unknown, 15),
+    (Kind::Blank, 15),
+    (Kind::Noise, 30),
+    (Kind::TooLong, 20),
+    (Kind::NotUtf8, 20),
+    (Kind::Foreign, 3),
+    (Kind::Endless, 1),
+    (Kind::Quit, 20),
+];
+
+/// One seed's world.
+#[derive(Debug)]
+pub(crate) struct Swarm {
+    pub(crate) config: Config,
+    pub(crate) steps: usize,
+    /// So many take part at once.
+    pub(crate) population: usize,
+    /// Whether somebody is there from the first to the last who hears everything.
+    pub(crate) witness: bool,
+    /// Whether the server is stopped in the end, instead of everyone leaving.
+    pub(crate) stops: bool,
+    pub(crate) wishes: Vec<(Kind, u32)>,
+    /// Chances in each step, for each client unless said otherwise.
+    pub(crate) talk: u32,
+    pub(crate) burst: usize,
+    pub(crate) stall: u32,
+    pub(crate) resume: u32,
+    pub(crate) reset: u32,
+    pub(crate) half_close: u32,
+    pub(crate) close: u32,
+    pub(crate) telnet: u32,
+    pub(crate) crlf: u32,
+    pub(crate) narrow: u32,
+    pub(crate) impolite: u32,
+    /// Chances in each step, for the whole world.
+    pub(crate) connect: u32,
+    pub(crate) storm: u32,
+    pub(crate) jump: u32,
+    pub(crate) lazy_server: u32,
+    /// Chances for each event, read and write.
+    pub(crate) spurious: u32,
+    pub(crate) short_read: u32,
+    pub(crate) short_write: u32,
+    pub(crate) tick_max: Duration,
+    pub(crate) jump_max: Duration,
+    pub(crate) read_bytes: usize,
+    pub(crate) read_bytes_per_turn: usize,
+    pub(crate) loopback: bool,
+}
+
+impl Swarm {
+    pub(crate) fn draw(dice: &mut Rng) -> Swarm {
+        let wishes = KINDS
+            .iter()
+            .map(|&(kind, weight)| (kind, if dice.u8(..3) == 0 { 0 } else { weight }))
+            .map(|(kind, weight)| (kind, if kind == Kind::Text { weight.max(1) } else { weight }))
+            .collect();
+        Swarm {
+            config: config(dice),
+            steps: dice.usize(20..120),
+            population: dice.usize(1..=8),
+            witness: dice.u8(..12) > 0,
+            stops: dice.u8(..5) == 0,
+            wishes,
+            talk: 20 + wild(dice, 700),
+            burst: if dice.bool() { 1 } else { dice.usize(1..60) },
+            stall: or_off(dice, 100),
+            resume: 10 + wild(dice, 300),
+            reset: or_off(dice, 15),
+            half_close: or_off(dice, 15),
+            close: or_off(dice, 15),
+            telnet: or_off(dice, 300),
+            crlf: dice.u32(..SURE),
+            narrow: or_off(dice, SURE),
+            impolite: or_off(dice, 500),
+            connect: 20 + wild(dice, 600),
+            storm: or_off(dice, 20),
+            jump: or_off(dice, 50),
+            lazy_server: or_off(dice, 500),
+            spurious: or_off(dice, 100),
+            short_read: or_off(dice, SURE),
+            short_write: or_off(dice, SURE),
+            tick_max: Duration::from_millis(1 << dice.u32(..10)),
+            jump_max: Duration::from_millis(100 << dice.u32(..10)),
+            read_bytes: 1 << dice.u32(3..15),
+            read_bytes_per_turn: 1 << dice.u32(5..17),
+            loopback: dice.bool(),
+        }
+    }
+}
+
+fn config(dice: &mut Rng) -> Config {
+    let flood = Flood {
+        lines: 1 + wild(dice, 30),
+        per: Duration::from_millis(50 + u64::from(wild(dice, 5000))),
+    };
+    let limits = Limits {
+        clients_max: if dice.bool() { 1000 } else { dice.usize(2..12) },
+        line_bytes_max: 16 << dice.u32(..8),
+        nick_timeout: Duration::from_millis(500 << dice.u32(..8)),
+        backlog_bytes_max: 1024 << dice.u32(..7),
+        stall_timeout: Duration::from_millis(500 << dice.u32(..7)),
+        flood: dice.bool().then_some(flood),
+        per_address_max: if dice.bool() { 64 } else { dice.usize(1..5) },
+        history_lines_max: dice.usize(..6),
+        ..Limits::default()
+    };
+    let motd = ["Be kind.", "", "No\u{1b}[31mred."];
+    let motd = motd.iter().take(dice.usize(..4)).map(|&line| line.to_owned()).collect();
+    let config = Config { limits, motd, ..Config::default() };
+    config.check().unwrap();
+    config
+}
+
+/// Nothing, half of the time; else [`wild`].
+fn or_off(dice: &mut Rng, most: u32) -> u32 {
+    if dice.bool() { 0 } else { wild(dice, most) }
+}
+
+/// Anything up to `most`, as likely 1 as of its order of magnitude.
+fn wild(dice: &mut Rng, most: u32) -> u32 {
+    let scaled = f64::from(most).powf(dice.f64());
+    (scaled as u32).clamp(1, most)
+}
+
+/// Whether something happens that has this chance.
+pub(crate) fn happens(dice: &mut Rng, chance: u32) -> bool {
+    chance > 0 && dice.u32(..SURE) < chance
+}
