@@ -2,7 +2,7 @@
 //! typed and prints what comes, until either side has no more to say.
 //!
 //! All there is to know about talking to the server:
-//! - What is said is a line, UTF-8 that ends with LF, both ways. TCP itself knows no lines: one read
+//! - What is said is a line, UTF-8 that ends with LF, both ways. TCP itself knows no lines: a read
 //!   may bring half of one, or three. So what comes is read up to each LF, whatever the reads are.
 //! - The first line that is sent answers the question for a nickname. A line that begins with `/`
 //!   is a command; `/help` lists them.

@@ -237,9 +237,10 @@ impl Server {
         assert!(Command::new("sh").arg("-c").arg(&kill).status().unwrap().success(), "{kill}");
     }
 
-    /// Stops the server's clock, as it were: what happens until [`Server::resume`] happens, for
-    /// the server, in one turn of its loop.
+    /// Stops the server's clock, as it were: what has [arrived](Server::awaits_arrival_at) until
+    /// [`Server::resume`] happens, for the server, in one turn of its loop.
     #[cfg(target_os = "linux")]
+    #[track_caller]
     pub(crate) fn pause(&self) {
         self.signal("STOP");
         let deadline = Instant::now() + PATIENCE;
@@ -248,6 +249,28 @@ impl Server {
             assert!(Instant::now() < deadline, "the server does not stop at SIGSTOP");
             thread::yield_now();
         }
+    }
+
+    /// Waits until on so many of a paused server's connections something has arrived, bytes or
+    /// their end. On a busy machine the kernel takes its time for that.
+    #[cfg(target_os = "linux")]
+    #[track_caller]
+    pub(crate) fn awaits_arrival_at(&self, count: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        let has_arrived = |row: &&TcpRow| row.has_unread || row.has_ended;
+        while self.tcp_table().iter().filter(has_arrived).count() < count {
+            assert!(Instant::now() < deadline, "not {count} connections brought something");
+            thread::yield_now();
+        }
+    }
+
+    /// What the kernel tells of the connections of the first door of `lines`, which must be at an
+    /// IPv4 address.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn tcp_table(&self) -> Vec<TcpRow> {
+        let port = self.address("lines").port();
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        table.lines().skip(1).map(TcpRow::parse).filter(|row| row.local_port == port).collect()
     }
 
     #[cfg(target_os = "linux")]
@@ -275,6 +298,38 @@ impl Drop for Server {
             for line in written.lines.iter().rev().take(20).rev() {
                 eprintln!("    {line:?}");
             }
+        }
+    }
+}
+
+/// One connection in `/proc/net/tcp`, seen from the server's side.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+pub(crate) struct TcpRow {
+    pub(crate) local_port: u16,
+    pub(crate) remote_port: u16,
+    /// There are bytes that the server has not read.
+    pub(crate) has_unread: bool,
+    /// The other side has sent its last byte.
+    pub(crate) has_ended: bool,
+    /// The keepalive timer runs, and ends in so many hundredths of a second.
+    pub(crate) keepalive: Option<u64>,
+}
+
+#[cfg(target_os = "linux")]
+impl TcpRow {
+    /// `  0: 0100007F:9C40 0100007F:1E1F 01 00000000:00000000 02:00001770 …`: the two addresses,
+    /// the state (8 is `CLOSE_WAIT`), the bytes in the two queues, and which timer runs how long.
+    fn parse(line: &str) -> Self {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        let number = |hex: &str| u64::from_str_radix(hex, 16).unwrap();
+        let port = |address: &str| number(address.split_once(':').unwrap().1) as u16;
+        Self {
+            local_port: port(columns[1]),
+            remote_port: port(columns[2]),
+            has_unread: columns[3] == "01" && !columns[4].ends_with(":00000000"),
+            has_ended: columns[3] == "08",
+            keepalive: columns[5].strip_prefix("02:").map(number),
         }
     }
 }
