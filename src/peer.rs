@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 use crate::config::{Flood, Limits};
-use crate::dialect::{Decoder, Dialect};
+use crate::dialect::Dialect;
+use crate::dialect::decoder::Decoder;
 use crate::nickname::Nickname;
 use crate::outbox::Outbox;
 
@@ -36,6 +37,8 @@ pub(crate) struct Peer {
     pub(crate) budget: Budget,
     /// There while its socket has not taken all that waits.
     pub(crate) blocked: Option<Box<Blocked>>,
+    /// There if its dialect needs it.
+    pub(crate) habits: Option<Box<Habits>>,
     /// What `Timers` holds for it.
     pub(crate) armed: Option<Instant>,
     /// Its input has ended; what is held of it is still to be heard.
@@ -87,6 +90,30 @@ pub(crate) struct Waiting {
     pub(crate) held: Vec<u8>,
     /// The server was told not to read, and is to be told when it may.
     pub(crate) unread: bool,
+    /// What is held ends with an arrival.
+    pub(crate) arrived: bool,
+}
+
+/// What only some dialects need to know of a peer.
+#[derive(Debug, Default)]
+pub(crate) struct Habits {
+    /// The name that it gave and still believes to have, if it got another.
+    pub(crate) given: Option<Box<str>>,
+    /// Until when an arrival that ended in the middle of a character waits for its rest.
+    pub(crate) rest_until: Option<Instant>,
+    /// There as long as each frame must arrive alone.
+    pub(crate) gap: Option<Gap>,
+    /// When it is given up if nothing is heard of it.
+    pub(crate) expires: Option<Instant>,
+}
+
+/// Whether the next frame may go out, to somebody to whom each must go alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gap {
+    /// It may.
+    Over,
+    /// Not before this.
+    Until(Instant),
 }
 
 /// Why input is not listened to yet.
@@ -124,11 +151,15 @@ impl Peer {
             dialect,
             state: State::AwaitingNick { deadline },
             serial,
-            decoder: dialect.decoder(),
+            decoder: Decoder::new(dialect.framing()),
             waiting: None,
             outbox: Outbox::default(),
             budget: Budget::default(),
             blocked: None,
+            habits: dialect
+                .manners()
+                .gap
+                .map(|_| Box::new(Habits { gap: Some(Gap::Over), ..Habits::default() })),
             armed: None,
             input_ended: false,
             touched: false,
@@ -166,6 +197,22 @@ impl Peer {
         self.blocked.as_ref().is_some_and(|blocked| !blocked.writable)
     }
 
+    /// What its dialect needs to know of it, from now on.
+    pub(crate) fn habits_mut(&mut self) -> &mut Habits {
+        self.habits.get_or_insert_default()
+    }
+
+    /// Whether the next frame may go out, if each must arrive alone.
+    pub(crate) fn gap(&self) -> Option<Gap> {
+        self.habits.as_ref().and_then(|habits| habits.gap)
+    }
+
+    /// The name that it believes to have.
+    pub(crate) fn given_name(&self) -> &str {
+        let given = self.habits.as_ref().and_then(|habits| habits.given.as_deref());
+        given.or(self.member().map(|member| member.name.as_str())).unwrap_or_default()
+    }
+
     /// When it must be looked at, whatever else happens.
     pub(crate) fn deadline(&self, limits: &Limits) -> Option<Instant> {
         let of_state = match &self.state {
@@ -178,7 +225,14 @@ impl Peer {
             (Some(Wait::Budget), Some(flood)) => self.budget.ready(flood),
             _ => None,
         };
-        [of_state, of_stall, of_budget].into_iter().flatten().min()
+        let of_habits = self.habits.as_ref().and_then(|habits| {
+            let gap = match habits.gap {
+                Some(Gap::Until(until)) => Some(until),
+                _ => None,
+            };
+            [gap, habits.rest_until, habits.expires].into_iter().flatten().min()
+        });
+        [of_state, of_stall, of_budget, of_habits].into_iter().flatten().min()
     }
 }
 

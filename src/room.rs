@@ -222,8 +222,8 @@ impl Room {
         self.publish(peers, Audience::Everyone, &event);
     }
 
-    /// Of a notice of many who joined, each of them is told those who came after it: it found the
-    /// others there, and itself it knows.
+    /// Of a notice of many who joined, each of them is told only those who came after it, for it
+    /// found the others there; and itself, if its dialect is such.
     fn tell_those_who_joined(
         &self,
         peers: &mut Peers,
@@ -233,12 +233,16 @@ impl Room {
     ) {
         let count = self.count();
         for (i, key) in keys.iter().copied().enumerate() {
-            let range = ranges[peers[key].dialect.index()].clone();
-            peers[key].outbox.skip(range);
-            let names = &names[i + 1..];
-            if !names.is_empty() {
-                self.tell(peers, key, &Event::Joined { names, count });
+            let peer = &mut peers[key];
+            let known = if peer.dialect.manners().hears_own_joining { i } else { i + 1 };
+            let as_given = peer.given_name() == names[i].as_str();
+            if known > 0 {
+                peer.outbox.skip(ranges[peer.dialect.index()].clone());
+                if known < names.len() {
+                    self.tell(peers, key, &Event::Joined { names: &names[known..], count });
+                }
             }
+            self.tell(peers, key, &Event::Entered { name: names[i].as_str(), as_given });
         }
     }
 
@@ -276,7 +280,7 @@ impl Room {
             Command::Unknown(word) => {
                 self.refuse(peers, key, Refusal::UnknownCommand(&text::clean(word)));
             }
-            Command::Quit(_) | Command::Foreign => {}
+            Command::Introduce { .. } | Command::Quit(_) => {}
         }
     }
 
@@ -294,7 +298,9 @@ impl Room {
             true => Event::Emoted { from, text },
             false => Event::Said { from, text },
         };
-        let ranges = self.publish(peers, Audience::Others(key), &event);
+        let echoes = peers[key].dialect.manners().echoes;
+        let audience = if echoes { Audience::Everyone } else { Audience::Others(key) };
+        let ranges = self.publish(peers, audience, &event);
         // Nearly always nobody is ignored, and then nobody's name need be looked up for a line.
         if !self.deaf.is_empty() {
             for deaf in self.deaf.get(&name.keys().first).into_iter().flatten() {
@@ -403,9 +409,7 @@ impl Room {
 
     pub(crate) fn help(&self, peers: &mut Peers, key: PeerKey, topic: Option<Topic>) {
         let one = topic.as_ref().map(std::slice::from_ref);
-        for topic in one.unwrap_or(&Topic::ALL) {
-            self.tell(peers, key, &Event::Helped(*topic));
-        }
+        self.tell(peers, key, &Event::Helped(one.unwrap_or(&Topic::ALL)));
     }
 
     // ── not hearing somebody ─────────────────────────────────────────────────────────────────────
@@ -508,7 +512,8 @@ impl Room {
         let peer = &mut peers[key];
         let (lang, dialect) = (self.lang, peer.dialect);
         let journal = &self.journals[dialect.index()];
-        peer.outbox.insert(journal, |out| dialect.encode(lang, event, out));
+        let apart = peer.gap().is_some();
+        peer.outbox.insert(journal, apart, |out| dialect.encode(lang, event, out));
         peers.touch(key);
     }
 
