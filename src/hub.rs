@@ -563,9 +563,8 @@ impl Hub {
             }
             Frame::Foreign => return self.close(key, CloseReason::Foreign, ""),
         };
-        let parse = dialect.manners().parse;
         let command = match line {
-            Ok(line) => parse(stage, line, self.peers[key].given_name()),
+            Ok(line) => dialect.parse(stage, line, self.peers[key].given_name()),
             Err(refusal) => return self.refuse(key, refusal),
         };
         let Hub { peers, directory, room, now, .. } = self;

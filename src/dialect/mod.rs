@@ -96,8 +96,15 @@ impl Dialect {
         self.manners().framing
     }
 
+    /// What a message asks for, from somebody who has come as far as `stage` and gave `given` as
+    /// their name.
+    #[must_use]
+    pub fn parse<'a>(self, stage: Stage, line: &'a str, given: &str) -> Command<'a> {
+        (self.manners().parse)(stage, line, given)
+    }
+
     /// Appends `event` to `out` as whoever speaks this dialect is told it; perhaps not at all.
-    pub(crate) fn encode(self, lang: Lang, event: &Event<'_>, out: &mut Vec<u8>) {
+    pub fn encode(self, lang: Lang, event: &Event<'_>, out: &mut Vec<u8>) {
         (self.manners().encode)(phrases::of(lang), event, out);
     }
 }
@@ -143,7 +150,7 @@ pub(crate) struct Manners {
     pub(crate) separates: bool,
     /// The least time between two frames until one is in the room, if each must arrive alone.
     pub(crate) gap: Option<Duration>,
-    /// What a message asks for at this stage; from somebody who gave `given` as their name.
+    /// See [`Dialect::parse`].
     pub(crate) parse: for<'a> fn(Stage, &'a str, given: &str) -> Command<'a>,
     /// See [`Dialect::encode`].
     pub(crate) encode: fn(&Phrases, &Event<'_>, &mut Vec<u8>),
@@ -192,7 +199,7 @@ pub enum Lang {
 
 /// How far somebody has come; the same words may mean different things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub enum Stage {
     /// Asked for a nickname.
     Naming,
     /// In the room.
