@@ -1,20 +1,20 @@
 //! The program: the command line becomes a `Config`, the log goes to stderr, and what went wrong
 //! becomes one sentence and an exit code.
 
+mod logger;
+
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chinwag::config::{CONSOLE_NAME, Config, Door, Flood, Limits};
 use chinwag::dialect::{Dialect, Lang};
 use chinwag::server::Server;
 use clap::{Parser, ValueEnum};
-use log::{LevelFilter, Log, Metadata, Record};
-use simple_logger::SimpleLogger;
+use log::LevelFilter;
 
 /// Exit codes: 0 is a clean end.
 const FAILED: u8 = 1;
@@ -138,7 +138,9 @@ enum Language {
 struct Pace(Option<Flood>);
 
 fn main() -> ExitCode {
-    match run() {
+    let ended = run();
+    logger::flush();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, sentence)) => {
             // Nobody may be listening at stderr; the exit code still tells.
@@ -151,7 +153,7 @@ fn main() -> ExitCode {
 /// Everything, with the exit code and the sentence of what went wrong.
 fn run() -> Result<(), (u8, String)> {
     let Some(arguments) = parse_arguments()? else { return Ok(()) };
-    start_log(arguments.log_level);
+    logger::start(arguments.log_level);
     let mut doors = arguments.listen;
     if arguments.classic {
         let closed = |dialect: &Dialect| !doors.iter().any(|door| door.dialect == *dialect);
@@ -285,52 +287,6 @@ fn parse_flood(text: &str) -> Result<Pace, String> {
 
 fn parse_level(text: &str) -> Result<LevelFilter, String> {
     text.parse().map_err(|_| "the level is off, error, warn, info, debug or trace".to_owned())
-}
-
-// ── log ──────────────────────────────────────────────────────────────────────────────────────────
-
-/// Begins to log, to stderr; panics too.
-fn start_log(level: LevelFilter) {
-    let inner = SimpleLogger::new().with_level(level).with_utc_timestamps();
-    log::set_max_level(level);
-    // Only a second logger could make this fail, and there is none.
-    let _ = log::set_boxed_logger(Box::new(Guarded { inner, gone: AtomicBool::new(false) }));
-    panic::set_hook(Box::new(|panic| {
-        // A log that cannot be written is no news, and writing about it would be in vain.
-        if !panic
-            .payload()
-            .downcast_ref::<String>()
-            .is_some_and(|text| text.starts_with("failed printing to"))
-        {
-            log::error!("{panic}");
-        }
-    }));
-}
-
-/// `simple_logger` panics when stderr is gone. Losing the log is no reason to lose the server.
-struct Guarded {
-    inner: SimpleLogger,
-    gone: AtomicBool,
-}
-
-impl Log for Guarded {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.inner.enabled(metadata)
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        if self.gone.load(Ordering::Relaxed) {
-            return;
-        }
-        let logged = panic::catch_unwind(panic::AssertUnwindSafe(|| self.inner.log(record)));
-        if logged.is_err() {
-            self.gone.store(true, Ordering::Relaxed);
-        }
-    }
-
-    fn flush(&self) {
-        self.inner.flush();
-    }
 }
 
 #[cfg(test)]
