@@ -42,8 +42,8 @@ use crate::room::Room;
 use crate::text;
 use crate::timers::{Now, Timers};
 
-/// Connections beyond `--max-clients` that may be there at once only to be told that the server is
-/// full. Whoever comes when these are used up is told so by the server in passing.
+/// Connections beyond `--max-clients` that may be there at once while they close. Whoever cannot
+/// come in when there are so many is told so in passing.
 pub const TURNED_AWAY_MAX: usize = 16;
 
 /// Somebody who is owed more than this alone is not listened to until it has been read.
@@ -101,17 +101,32 @@ impl Hub {
 
     // ── what happened ────────────────────────────────────────────────────────────────────────────
 
-    /// Somebody came through a door. Returns the key under which it is known from now on, or
-    /// nothing if there is not even room to turn it away properly: then the server may still send
-    /// it [`turned_away`](Self::turned_away), and drops it.
-    pub fn connect(&mut self, dialect: Dialect, remote: SocketAddr, now: Now) -> Option<PeerKey> {
+    /// Somebody came through a door. Returns the key under which it is known from now on.
+    ///
+    /// # Errors
+    /// The reason, if it cannot come in and there are many such already: then the server may still
+    /// send it its [`farewell`](Self::farewell), and drops it.
+    pub fn connect(
+        &mut self,
+        dialect: Dialect,
+        remote: SocketAddr,
+        now: Now,
+    ) -> Result<PeerKey, CloseReason> {
         self.now = now;
-        if self.peers.len() >= self.limits.clients_max + TURNED_AWAY_MAX {
-            self.closings[CloseReason::ServerFull.index()] += 1;
-            log::warn!("closed: {remote}: {}", CloseReason::ServerFull);
-            return None;
+        let refused = self.refusal(remote);
+        // Nobody who is only to be told that they cannot come in may take the place of others.
+        let closing = self.peers.len() - self.clients;
+        if let Some(reason) = refused
+            && closing >= TURNED_AWAY_MAX
+        {
+            self.closings[reason.index()] += 1;
+            log::log!(level(dialect), "closed: {remote}: {reason}");
+            return Err(reason);
         }
-        let refused = self.count_in(remote);
+        self.clients += 1;
+        if let Some(block) = block_of(remote) {
+            *self.addresses.entry(block).or_default() += 1;
+        }
         self.serial = self.serial.wrapping_add(1);
         let deadline = now.instant + self.limits.nick_timeout;
         let key = self.peers.insert(Peer::new(remote, dialect, self.serial, deadline));
@@ -125,7 +140,7 @@ impl Hub {
             (None, Naming::Address) => self.join_as(key, &address_name(remote), 2),
         }
         self.arm(key);
-        Some(key)
+        Ok(key)
     }
 
     /// The server's own terminal takes a seat in the room as `name`. It is a peer like others, but
@@ -142,11 +157,11 @@ impl Hub {
         key
     }
 
-    /// What somebody is sent whom [`connect`](Self::connect) would not take.
+    /// What somebody is sent whom [`connect`](Self::connect) would not take for this reason.
     #[must_use]
-    pub fn turned_away(&self, dialect: Dialect) -> Vec<u8> {
+    pub fn farewell(&self, dialect: Dialect, reason: CloseReason) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let event = Event::Refused(Refusal::Closed(CloseReason::ServerFull));
+        let event = Event::Refused(Refusal::Closed(reason));
         dialect.encode(self.lang, &event, &mut bytes);
         bytes
     }
@@ -262,9 +277,9 @@ impl Hub {
                 let mark = (now.instant, peer.outbox.place().unwrap_or_default());
                 let blocked = Blocked { writable: false, progress: now.instant, mark };
                 peer.blocked = Some(Box::new(blocked));
-                self.arm(key);
             }
         }
+        self.arm(key);
     }
 
     /// The socket of `key` takes more again.
@@ -272,6 +287,7 @@ impl Hub {
         if let Some(blocked) = &mut self.peers[key].blocked {
             blocked.writable = true;
             self.peers.touch(key);
+            self.arm(key);
         }
     }
 
@@ -407,6 +423,14 @@ impl Hub {
     #[must_use]
     pub fn members(&self) -> usize {
         self.room.count()
+    }
+
+    /// The most bytes that are kept for what the room says in one dialect, and for one connection
+    /// alone. What bounds them is in the README.
+    #[must_use]
+    pub fn kept_bytes(&self) -> (usize, usize) {
+        let own = self.peers.iter().map(|peer| peer.outbox.own_bytes()).max();
+        (self.room.kept_bytes(), own.unwrap_or_default())
     }
 
     /// Whether nothing at all is left of all that happened: no connection, name, deadline or byte.
@@ -639,23 +663,17 @@ impl Hub {
 
     // ── closing ──────────────────────────────────────────────────────────────────────────────────
 
-    /// Counts somebody in, unless there is a reason to close the connection at once.
-    fn count_in(&mut self, remote: SocketAddr) -> Option<CloseReason> {
-        let full = self.clients >= self.limits.clients_max;
-        let block = block_of(remote);
-        let of_block = block.map(|block| self.addresses.entry(block).or_default());
-        self.clients += 1;
-        match of_block {
-            Some(of_block) => {
-                *of_block += 1;
-                let too_many = *of_block > self.limits.per_address_max;
-                if full {
-                    Some(CloseReason::ServerFull)
-                } else {
-                    too_many.then_some(CloseReason::AddressFull)
-                }
-            }
-            None => full.then_some(CloseReason::ServerFull),
+    /// Why somebody from `remote` cannot come in, if so.
+    fn refusal(&self, remote: SocketAddr) -> Option<CloseReason> {
+        let of_block = block_of(remote).and_then(|block| self.addresses.get(&block));
+        if self.clients >= self.limits.clients_max
+            || self.peers.len() >= self.limits.clients_max + TURNED_AWAY_MAX
+        {
+            Some(CloseReason::ServerFull)
+        } else if of_block.is_some_and(|count| *count >= self.limits.per_address_max) {
+            Some(CloseReason::AddressFull)
+        } else {
+            None
         }
     }
 
@@ -734,10 +752,7 @@ impl Hub {
     fn expire(&mut self, key: PeerKey) {
         let (now, limits) = (self.now.instant, self.limits);
         let peer = &mut self.peers[key];
-        let stalled = peer
-            .blocked
-            .as_ref()
-            .is_some_and(|blocked| blocked.progress + limits.stall_timeout <= now);
+        let stalled = peer.stalls_at(&limits).is_some_and(|deadline| deadline <= now);
         match &peer.state {
             State::AwaitingNick { deadline } if *deadline <= now => {
                 self.close(key, CloseReason::NickTimeout(limits.nick_timeout), "");

@@ -11,7 +11,7 @@ use slab::Slab;
 use crate::config::{Flood, Limits};
 use crate::dialect::Dialect;
 use crate::dialect::decoder::Decoder;
-use crate::nickname::Nickname;
+use crate::nickname::{Keys, Nickname};
 use crate::outbox::Outbox;
 
 /// By which the hub and the server both know a connection. It is used again after the connection
@@ -70,7 +70,21 @@ pub(crate) struct Member {
     /// Who messaged it last.
     pub(crate) confidant: Option<Box<Confidant>>,
     /// Whom it does not hear.
-    pub(crate) ignoring: Vec<Nickname>,
+    pub(crate) ignoring: Vec<Ignored>,
+}
+
+/// Somebody who is not heard, and by what they are known.
+#[derive(Clone, Debug)]
+pub(crate) struct Ignored {
+    pub(crate) name: Nickname,
+    pub(crate) keys: Keys,
+}
+
+impl Member {
+    /// Whether it does not hear those who are known by `keys`.
+    pub(crate) fn ignores(&self, keys: &Keys) -> bool {
+        self.ignoring.iter().any(|ignored| ignored.keys.meet(keys))
+    }
 }
 
 /// Somebody to reply to, who may have gone since.
@@ -213,6 +227,12 @@ impl Peer {
         given.or(self.member().map(|member| member.name.as_str())).unwrap_or_default()
     }
 
+    /// When it has taken nothing for too long. Who may be written to is given that chance first.
+    pub(crate) fn stalls_at(&self, limits: &Limits) -> Option<Instant> {
+        let blocked = self.blocked.as_ref().filter(|blocked| !blocked.writable)?;
+        Some(blocked.progress + limits.stall_timeout)
+    }
+
     /// When it must be looked at, whatever else happens.
     pub(crate) fn deadline(&self, limits: &Limits) -> Option<Instant> {
         let of_state = match &self.state {
@@ -220,7 +240,7 @@ impl Peer {
             State::Closing { deadline, .. } => *deadline,
             State::Chatting(_) | State::Closed => None,
         };
-        let of_stall = self.blocked.as_ref().map(|b| b.progress + limits.stall_timeout);
+        let of_stall = self.stalls_at(limits);
         let of_budget = match (self.wait(), limits.flood) {
             (Some(Wait::Budget), Some(flood)) => self.budget.ready(flood),
             _ => None,
@@ -280,6 +300,10 @@ impl Peers {
 
     pub(crate) fn get(&self, key: PeerKey) -> Option<&Peer> {
         self.slab.get(key)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> {
+        self.slab.iter().map(|(_, peer)| peer)
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (PeerKey, &mut Peer)> {

@@ -308,11 +308,14 @@ impl Server {
             Err(error) => return log::warn!("closed: {remote}: cannot be watched: {error}"),
         };
         match self.hub.connect(dialect, remote, self.now) {
-            Some(key) => {
+            Ok(key) => {
                 debug_assert_eq!(key, entry.key(), "both slabs see the same history");
                 entry.insert(Link::Stream { stream, queued: false });
             }
-            None => turn_away(&mut stream, &self.hub.turned_away(dialect), &mut self.scratch),
+            Err(reason) => {
+                let farewell = self.hub.farewell(dialect, reason);
+                turn_away(&mut stream, &farewell, &mut self.scratch);
+            }
         }
     }
 
@@ -338,8 +341,14 @@ impl Server {
         for _ in 0..DATAGRAMS_PER_TURN {
             let Some((bytes, remote)) = datagrams.receive() else { break };
             let known = datagrams.peer_at(remote);
-            let comes = || stopping.is_none().then(|| hub.connect(dialect, remote, *now)).flatten();
-            let Some(key) = known.or_else(comes) else { continue };
+            let key = match known {
+                Some(key) => key,
+                None if stopping.is_some() => continue,
+                None => match hub.connect(dialect, remote, *now) {
+                    Ok(key) => key,
+                    Err(_) => continue,
+                },
+            };
             if known.is_none() {
                 let same = links.insert(Link::Datagrams(index as u32));
                 debug_assert_eq!(key, same, "both slabs see the same history");
