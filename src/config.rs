@@ -7,15 +7,25 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::dialect::{Dialect, Lang};
+use crate::dialect::{Dialect, Lang, Transport};
+use crate::nickname::{Nickname, NicknameError};
 
 /// Bytes that may come in without a line end before the connection is closed. Fixed, because it
 /// also bounds `--max-line`.
 pub const UNENDED_BYTES_MAX: usize = 64 * 1024;
 
+/// The name that is kept for the server's own terminal.
+pub const CONSOLE_NAME: &str = "server";
+
+/// A line must fit into a datagram with its speaker's name: this is the most where UDP is spoken.
+pub const DATAGRAM_LINE_BYTES_MAX: usize = 65_000;
+
 /// If the system's limit of open descriptors leaves room for fewer clients than this, and more
 /// were asked for, the server refuses to start.
 pub const CLIENTS_MIN: usize = 16;
+
+/// More doors than this nobody needs.
+pub const DOORS_MAX: usize = 1000;
 
 /// More clients than this one process is not asked to carry.
 pub const CLIENTS_MAX: usize = 1_000_000;
@@ -34,6 +44,8 @@ pub struct Config {
     pub motd: Vec<String>,
     /// The language of the dialect `lines`.
     pub lang: Lang,
+    /// The name of the seat that the server's own terminal has in the room, if it has one.
+    pub console: Option<String>,
 }
 
 impl Default for Config {
@@ -43,6 +55,7 @@ impl Default for Config {
             limits: Limits::default(),
             motd: Vec::new(),
             lang: Lang::default(),
+            console: None,
         }
     }
 }
@@ -55,20 +68,28 @@ impl Config {
     pub fn check(&self) -> Result<(), String> {
         let limits = &self.limits;
         let year = Duration::from_secs(SECONDS_MAX);
-        let flaw = if self.doors.is_empty() {
-            "there is no door to listen at; give --listen".to_owned()
+        let flaw = if self.doors.is_empty() || self.doors.len() > DOORS_MAX {
+            format!("--listen must be given at least once, and at most {DOORS_MAX} times")
         } else if limits.clients_max == 0 || limits.clients_max > CLIENTS_MAX {
             format!("--max-clients must be between 1 and {CLIENTS_MAX}")
         } else if !(16..=UNENDED_BYTES_MAX).contains(&limits.line_bytes_max) {
             format!("--max-line must be between 16 and {UNENDED_BYTES_MAX} bytes")
+        } else if limits.line_bytes_max > DATAGRAM_LINE_BYTES_MAX
+            && self.doors.iter().any(|door| door.dialect.transport() == Transport::Udp)
+        {
+            format!("--max-line must be at most {DATAGRAM_LINE_BYTES_MAX} where UDP is spoken")
         } else if !(1024..=1 << 30).contains(&limits.backlog_bytes_max) {
             "--backlog must be between 1K and 1024M".to_owned()
         } else if limits.nick_timeout.is_zero() || limits.nick_timeout > year {
             format!("--nick-timeout must be more than 0 and at most {SECONDS_MAX} seconds")
         } else if limits.stall_timeout.is_zero() || limits.stall_timeout > year {
             format!("--stall-timeout must be more than 0 and at most {SECONDS_MAX} seconds")
+        } else if limits.udp_expiry.is_zero() || limits.udp_expiry > year {
+            format!("--udp-expiry must be more than 0 and at most {SECONDS_MAX} seconds")
         } else if limits.drain > year {
             format!("--drain must be at most {SECONDS_MAX} seconds")
+        } else if let Some(error) = self.console_name_error() {
+            format!("--console cannot have that name: {error}")
         } else if limits.per_address_max == 0 {
             "--max-per-ip must be at least 1".to_owned()
         } else if limits.history_lines_max > 100_000 {
@@ -79,6 +100,11 @@ impl Config {
             return Ok(());
         };
         Err(flaw)
+    }
+
+    fn console_name_error(&self) -> Option<NicknameError> {
+        let name = self.console.as_deref().filter(|name| *name != CONSOLE_NAME)?;
+        Nickname::parse(name).err()
     }
 }
 
@@ -116,6 +142,8 @@ pub struct Limits {
     pub flood: Option<Flood>,
     /// Connections from one address (IPv4 /32, IPv6 /64; loopback is exempt), at least 1.
     pub per_address_max: usize,
+    /// Time after which a UDP peer that is not heard from leaves.
+    pub udp_expiry: Duration,
     /// Chat lines that are kept for newcomers, at most 100,000.
     pub history_lines_max: usize,
     /// Time to flush what waits when the server stops.
@@ -132,6 +160,7 @@ impl Default for Limits {
             stall_timeout: Duration::from_secs(30),
             flood: Some(Flood { lines: 30, per: Duration::from_secs(3) }),
             per_address_max: 64,
+            udp_expiry: Duration::from_secs(300),
             history_lines_max: 50,
             drain: Duration::from_secs(5),
         }
@@ -159,13 +188,19 @@ mod tests {
     #[test]
     fn each_bound_is_told_by_the_name_of_its_flag() {
         type Spoil = fn(&mut Config);
-        let cases: [(&str, Spoil); 10] = [
+        let cases: [(&str, Spoil); 13] = [
             ("--listen", |c| c.doors.clear()),
             ("--max-clients", |c| c.limits.clients_max = 0),
+            ("--console", |c| c.console = Some("system".to_owned())),
+            ("--max-line", |c| {
+                c.doors.push(Door::usual(Dialect::Datagram));
+                c.limits.line_bytes_max = DATAGRAM_LINE_BYTES_MAX + 1;
+            }),
             ("--max-line", |c| c.limits.line_bytes_max = UNENDED_BYTES_MAX + 1),
             ("--backlog", |c| c.limits.backlog_bytes_max = 1023),
             ("--nick-timeout", |c| c.limits.nick_timeout = Duration::ZERO),
             ("--stall-timeout", |c| c.limits.stall_timeout = Duration::MAX),
+            ("--udp-expiry", |c| c.limits.udp_expiry = Duration::ZERO),
             ("--drain", |c| c.limits.drain = Duration::MAX),
             ("--max-per-ip", |c| c.limits.per_address_max = 0),
             ("--history", |c| c.limits.history_lines_max = 100_001),

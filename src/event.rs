@@ -26,6 +26,13 @@ pub enum Command<'a> {
     Reply(&'a str),
     /// Takes another name, or a name at all.
     Rename(&'a str),
+    /// Takes a name and says the first line in one.
+    Introduce {
+        /// The name.
+        name: &'a str,
+        /// The line.
+        text: &'a str,
+    },
     /// Asks who is here.
     Who,
     /// Asks for the last lines; all there are, or so many.
@@ -42,8 +49,6 @@ pub enum Command<'a> {
     Misuse(Topic),
     /// Used a command that does not exist; its name as it was written.
     Unknown(&'a str),
-    /// Speaks another protocol altogether and must not be listened to.
-    Foreign,
 }
 
 /// A command as a subject of help.
@@ -86,7 +91,9 @@ pub enum Event<'a> {
         /// The operator's lines.
         motd: &'a [String],
     },
-    /// A newcomer is in.
+    /// A newcomer is asked once more, after a refusal.
+    AskedAgain,
+    /// A newcomer's name will do; it comes in.
     Welcomed {
         /// The name it has now.
         name: &'a str,
@@ -94,6 +101,13 @@ pub enum Event<'a> {
         here: &'a [Nickname],
         /// How many are here.
         count: usize,
+    },
+    /// A newcomer is in, and the others have been told.
+    Entered {
+        /// The name it has now.
+        name: &'a str,
+        /// Whether that is the one it gave.
+        as_given: bool,
     },
     /// A line said to the room.
     Said {
@@ -154,8 +168,8 @@ pub enum Event<'a> {
     NothingSaid,
     /// Whom the asker ignores.
     Ignoring(&'a [Nickname]),
-    /// What one command does.
-    Helped(Topic),
+    /// What some commands do.
+    Helped(&'a [Topic]),
     /// Farewell to somebody who leaves by their own wish.
     Goodbye,
     /// The server stops.
@@ -242,6 +256,8 @@ pub enum CloseReason {
     Foreign,
     /// There are `--max-clients` already.
     ServerFull,
+    /// Nothing has been heard of it for `--udp-expiry`.
+    TimedOut,
     /// Its address has `--max-per-ip` connections already.
     AddressFull,
     /// The server stops.
@@ -250,7 +266,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// How many reasons there are: the length of an array of counts by [`index`](Self::index).
-    pub const COUNT: usize = 11;
+    pub const COUNT: usize = 12;
 
     /// A small number for each reason, below [`COUNT`](Self::COUNT).
     #[must_use]
@@ -267,6 +283,7 @@ impl CloseReason {
             CloseReason::ServerFull => 8,
             CloseReason::AddressFull => 9,
             CloseReason::Stopping => 10,
+            CloseReason::TimedOut => 11,
         }
     }
 
@@ -293,6 +310,7 @@ impl fmt::Display for CloseReason {
             CloseReason::ServerFull => f.write_str("server full (--max-clients)"),
             CloseReason::AddressFull => f.write_str("too many from its address (--max-per-ip)"),
             CloseReason::Stopping => f.write_str("server stopping"),
+            CloseReason::TimedOut => f.write_str("timed out (--udp-expiry)"),
         }
     }
 }

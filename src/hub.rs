@@ -2,8 +2,8 @@
 //! what happened, and asked what to do.
 //!
 //! # Handlers: what happened
-//! [`connect`](Hub::connect), [`receive`](Hub::receive), [`end_of_input`](Hub::end_of_input),
-//! [`disconnect`](Hub::disconnect), [`timeout`](Hub::timeout), [`blocked`](Hub::blocked),
+//! [`connect`](Hub::connect), [`receive`](Hub::receive), [`arrived`](Hub::arrived),
+//! [`end_of_input`](Hub::end_of_input), [`disconnect`](Hub::disconnect), [`timeout`](Hub::timeout), [`blocked`](Hub::blocked),
 //! [`unblocked`](Hub::unblocked), [`transmitted`](Hub::transmitted), [`stop`](Hub::stop).
 //!
 //! # Pollers: what to do
@@ -14,7 +14,7 @@
 //! # The order of a turn
 //! 1. Wait, no longer than until `next_timeout`, for sockets to become ready; take the time.
 //! 2. `connect` whoever came. Of those who can be read and whose input is wanted
-//!    (`wants_input`), `receive` what they sent.
+//!    (`wants_input`), `receive` what they sent, and when that is all for now, they have `arrived`.
 //! 3. `timeout`, and put those who are `resumed` back among those to read.
 //! 4. For each who is `pending`: `transmit`, write, `transmitted`, until there is nothing more or
 //!    the socket is full, which is `blocked`. If it is `finished`, shut its write side.
@@ -22,28 +22,35 @@
 //!
 //! A key that was reaped must not be used again until `connect` returns it.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::io::IoSlice;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use log::Level;
 
 use crate::config::{Config, Limits};
-use crate::dialect::{Dialect, Frame, Lang, Stage};
+use crate::dialect::decoder::{Arrival, Decoder, Frame};
+use crate::dialect::{Dialect, Framing, Lang, Naming, Stage, Transport};
 use crate::directory::Directory;
 use crate::event::{CloseReason, Command, Event, Parting, Refusal};
 use crate::nickname::Nickname;
-use crate::peer::{Blocked, Budget, LINGER, Peer, PeerKey, Peers, State, Wait, Waiting};
+use crate::peer::{Blocked, Budget, Gap, LINGER, Peer, PeerKey, Peers, State, Wait, Waiting};
 use crate::room::Room;
 use crate::text;
 use crate::timers::{Now, Timers};
 
-/// Connections beyond `--max-clients` that may be there at once only to be told that the server is
-/// full. Whoever comes when these are used up is told so by the server in passing.
+/// Connections beyond `--max-clients` that may be there at once while they close. Whoever cannot
+/// come in when there are so many is told so in passing.
 pub const TURNED_AWAY_MAX: usize = 16;
 
 /// Somebody who is owed more than this alone is not listened to until it has been read.
 const OWN_BYTES_MAX: usize = 64 * 1024;
+
+/// How long an arrival that ended in the middle of a character waits for its rest.
+const REST: Duration = Duration::from_secs(1);
 
 /// The chat.
 #[derive(Debug)]
@@ -94,47 +101,98 @@ impl Hub {
 
     // ── what happened ────────────────────────────────────────────────────────────────────────────
 
-    /// Somebody came through a door. Returns the key under which it is known from now on, or
-    /// nothing if there is not even room to turn it away properly: then the server may still send
-    /// it [`turned_away`](Self::turned_away), and drops it.
-    pub fn connect(&mut self, dialect: Dialect, remote: SocketAddr, now: Now) -> Option<PeerKey> {
+    /// Somebody came through a door. Returns the key under which it is known from now on.
+    ///
+    /// # Errors
+    /// The reason, if it cannot come in and there are many such already: then the server may still
+    /// send it its [`farewell`](Self::farewell), and drops it.
+    pub fn connect(
+        &mut self,
+        dialect: Dialect,
+        remote: SocketAddr,
+        now: Now,
+    ) -> Result<PeerKey, CloseReason> {
         self.now = now;
-        if self.peers.len() >= self.limits.clients_max + TURNED_AWAY_MAX {
-            self.closings[CloseReason::ServerFull.index()] += 1;
-            log::warn!("closed: {remote}: {}", CloseReason::ServerFull);
-            return None;
+        let refused = self.refusal(remote);
+        // Nobody who is only to be told that they cannot come in may take the place of others.
+        let closing = self.peers.len() - self.clients;
+        if let Some(reason) = refused
+            && closing >= TURNED_AWAY_MAX
+        {
+            self.closings[reason.index()] += 1;
+            log::log!(level(dialect), "closed: {remote}: {reason}");
+            return Err(reason);
         }
-        let refused = self.count_in(remote);
+        self.clients += 1;
+        if let Some(block) = block_of(remote) {
+            *self.addresses.entry(block).or_default() += 1;
+        }
         self.serial = self.serial.wrapping_add(1);
         let deadline = now.instant + self.limits.nick_timeout;
         let key = self.peers.insert(Peer::new(remote, dialect, self.serial, deadline));
-        if let Some(reason) = refused {
-            self.close(key, reason, "");
-        } else {
-            log::info!("connected: {remote} at {dialect} ({} connections)", self.clients);
-            self.room.tell(&mut self.peers, key, &Event::Asked { motd: &self.motd });
+        match (refused, dialect.manners().naming) {
+            (Some(reason), _) => self.close(key, reason, ""),
+            (None, Naming::Asked | Naming::Once) => {
+                let count = self.clients;
+                log::log!(level(dialect), "connected: {remote} at {dialect} ({count} connections)");
+                self.room.tell(&mut self.peers, key, &Event::Asked { motd: &self.motd });
+            }
+            (None, Naming::Address) => self.join_as(key, &address_name(remote), 2),
         }
         self.arm(key);
-        Some(key)
+        Ok(key)
     }
 
-    /// What somebody is sent whom [`connect`](Self::connect) would not take.
+    /// The server's own terminal takes a seat in the room as `name`. It is a peer like others, but
+    /// no limit turns it away.
+    pub fn take_seat(&mut self, name: &str, now: Now) -> PeerKey {
+        self.now = now;
+        self.limits.clients_max += 1;
+        self.clients += 1;
+        self.serial = self.serial.wrapping_add(1);
+        let remote = SocketAddr::from(([127, 0, 0, 1], 0));
+        let peer = Peer::new(remote, Dialect::Lines, self.serial, now.instant);
+        let key = self.peers.insert(peer);
+        self.join_as(key, &Nickname::unchecked(name), 2);
+        key
+    }
+
+    /// What somebody is sent whom [`connect`](Self::connect) would not take for this reason.
     #[must_use]
-    pub fn turned_away(&self, dialect: Dialect) -> Vec<u8> {
+    pub fn farewell(&self, dialect: Dialect, reason: CloseReason) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let event = Event::Refused(Refusal::Closed(CloseReason::ServerFull));
+        let event = Event::Refused(Refusal::Closed(reason));
         dialect.encode(self.lang, &event, &mut bytes);
         bytes
     }
 
-    /// `bytes` came from `key`. What cannot be heard now is kept; so do not read more from someone
-    /// whose input is not wanted ([`wants_input`](Self::wants_input)).
+    /// `bytes` came from `key`; from a peer over UDP, one datagram. What cannot be heard now is kept;
+    /// so do not read more from someone whose input is not wanted
+    /// ([`wants_input`](Self::wants_input)). Where one socket is read for all, what one of them sends
+    /// beyond 64 KiB in that time is lost, as it would be in the socket.
     pub fn receive(&mut self, key: PeerKey, bytes: &[u8], now: Now) {
         self.now = now;
-        if let Some(waiting) = &mut self.peers[key].waiting {
-            waiting.held.extend_from_slice(bytes);
-        } else {
-            self.hear(key, bytes);
+        let datagram = self.peers[key].dialect.framing() == Framing::Datagrams;
+        let bytes = if datagram { Cow::Owned(as_line(bytes)) } else { Cow::Borrowed(bytes) };
+        match &mut self.peers[key].waiting {
+            Some(waiting) if datagram && waiting.held.len() + bytes.len() > OWN_BYTES_MAX => {}
+            Some(waiting) => waiting.held.extend_from_slice(&bytes),
+            None => self.hear(key, &bytes),
+        }
+        if datagram {
+            self.note_heard(key);
+        }
+        self.arm(key);
+    }
+
+    /// All that `key` has sent for now has been received.
+    pub fn arrived(&mut self, key: PeerKey, now: Now) {
+        self.now = now;
+        if self.peers[key].dialect.framing() == Framing::Arrivals {
+            match &mut self.peers[key].waiting {
+                Some(waiting) => waiting.arrived = true,
+                None => self.end_arrival(key, true),
+            }
             self.arm(key);
         }
     }
@@ -178,8 +236,21 @@ impl Hub {
     /// `bytes` of what [`transmit`](Self::transmit) gave for `key` have been written.
     pub fn transmitted(&mut self, key: PeerKey, bytes: usize, now: Now) {
         let peer = &mut self.peers[key];
+        let manners = peer.dialect.manners();
         let journal = self.room.journal_mut(peer.dialect);
         peer.outbox.advance(journal, bytes);
+        if manners.separates {
+            // The LF that was held back, after all that waited.
+            peer.outbox.pass_last_lf(journal);
+        }
+        if let (Some(gap), Some(habits)) = (manners.gap, &mut peer.habits)
+            && habits.gap.is_some()
+        {
+            habits.gap = Some(Gap::Until(now.instant + gap));
+            self.arm(key);
+        }
+        let peer = &mut self.peers[key];
+        let journal = self.room.journal_mut(peer.dialect);
         if let Some(blocked) = &mut peer.blocked {
             blocked.progress = now.instant;
             if peer.outbox.is_empty(journal) {
@@ -206,9 +277,9 @@ impl Hub {
                 let mark = (now.instant, peer.outbox.place().unwrap_or_default());
                 let blocked = Blocked { writable: false, progress: now.instant, mark };
                 peer.blocked = Some(Box::new(blocked));
-                self.arm(key);
             }
         }
+        self.arm(key);
     }
 
     /// The socket of `key` takes more again.
@@ -216,6 +287,7 @@ impl Hub {
         if let Some(blocked) = &mut self.peers[key].blocked {
             blocked.writable = true;
             self.peers.touch(key);
+            self.arm(key);
         }
     }
 
@@ -286,7 +358,21 @@ impl Hub {
     pub fn transmit<'a>(&'a mut self, key: PeerKey, slices: &mut [IoSlice<'a>]) -> usize {
         let Hub { peers, room, .. } = self;
         let peer = &mut peers[key];
-        peer.outbox.slices(room.journal_mut(peer.dialect), slices)
+        let journal = room.journal_mut(peer.dialect);
+        let alone = peer.outbox.begins_with_insert();
+        let most = match &mut peer.habits {
+            Some(habits) => match habits.gap {
+                Some(Gap::Until(_)) => 0,
+                Some(Gap::Over) if alone => 1,
+                _ => {
+                    habits.gap = habits.gap.filter(|_| !matches!(peer.state, State::Chatting(_)));
+                    slices.len()
+                }
+            },
+            None => slices.len(),
+        };
+        let most = most.min(slices.len());
+        peer.outbox.slices(journal, &mut slices[..most], peer.dialect.manners().separates)
     }
 
     /// Whether `key` is closing and has got all that was for it. True once: the write side of its
@@ -303,7 +389,7 @@ impl Hub {
         *shut = true;
         let until = now.instant + LINGER;
         *deadline = Some(deadline.map_or(until, |earlier| earlier.min(until)));
-        if peer.input_ended {
+        if peer.input_ended || peer.dialect.transport() == Transport::Udp {
             self.drop_peer(key);
         }
         self.arm(key);
@@ -339,6 +425,14 @@ impl Hub {
         self.room.count()
     }
 
+    /// The most bytes that are kept for what the room says in one dialect, and for one connection
+    /// alone. What bounds them is in the README.
+    #[must_use]
+    pub fn kept_bytes(&self) -> (usize, usize) {
+        let own = self.peers.iter().map(|peer| peer.outbox.own_bytes()).max();
+        (self.room.kept_bytes(), own.unwrap_or_default())
+    }
+
     /// Whether nothing at all is left of all that happened: no connection, name, deadline or byte.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
@@ -354,9 +448,7 @@ impl Hub {
 
     /// Hears what came, as far as it may be heard now, and holds the rest.
     fn hear(&mut self, key: PeerKey, mut input: &[u8]) {
-        // The decoder stands aside while what it takes out of the input is acted upon.
-        let aside = self.peers[key].dialect.decoder();
-        let mut decoder = mem::replace(&mut self.peers[key].decoder, aside);
+        let mut decoder = self.take_decoder(key);
         while !input.is_empty() && self.peers[key].is_heard() && !self.must_wait(key, false) {
             match decoder.pull(&mut input, self.limits.line_bytes_max) {
                 Some(frame) => self.obey(key, frame),
@@ -374,9 +466,13 @@ impl Hub {
     fn resume(&mut self, key: PeerKey) {
         let Some(before) = self.peers[key].waiting.take() else { return };
         self.hear(key, &before.held);
+        if before.arrived && self.peers[key].waiting.is_none() {
+            self.end_arrival(key, true);
+        }
         let peer = &mut self.peers[key];
         if let Some(waiting) = &mut peer.waiting {
             waiting.unread = before.unread;
+            waiting.arrived = before.arrived;
             return;
         }
         if before.unread {
@@ -384,6 +480,50 @@ impl Hub {
         }
         if peer.input_ended {
             self.leave_after_input(key);
+        }
+    }
+
+    /// What has arrived from `key` for now ends here, and perhaps a message with it.
+    fn end_arrival(&mut self, key: PeerKey, patient: bool) {
+        if self.must_wait(key, false) {
+            if let Some(waiting) = &mut self.peers[key].waiting {
+                waiting.arrived = true;
+            }
+            return;
+        }
+        let mut decoder = self.take_decoder(key);
+        let mut cut = false;
+        if self.peers[key].is_heard() {
+            match decoder.arrived(self.limits.line_bytes_max, patient) {
+                Arrival::Nothing => {}
+                Arrival::Frame(frame) => self.obey(key, frame),
+                Arrival::Cut => cut = true,
+            }
+        }
+        let peer = &mut self.peers[key];
+        peer.decoder = decoder;
+        if cut {
+            let until = self.now.instant + REST;
+            peer.habits_mut().rest_until.get_or_insert(until);
+        } else if let Some(habits) = &mut peer.habits {
+            habits.rest_until = None;
+        }
+    }
+
+    /// The decoder stands aside while what it takes out of the input is acted upon.
+    fn take_decoder(&mut self, key: PeerKey) -> Decoder {
+        let peer = &mut self.peers[key];
+        mem::replace(&mut peer.decoder, Decoder::new(peer.dialect.framing()))
+    }
+
+    /// A datagram came from `key`: it lives on, if it is somebody.
+    fn note_heard(&mut self, key: PeerKey) {
+        let expires = self.now.instant + self.limits.udp_expiry;
+        let peer = &mut self.peers[key];
+        match peer.state {
+            State::Chatting(_) => peer.habits_mut().expires = Some(expires),
+            State::AwaitingNick { .. } => self.close(key, CloseReason::Foreign, ""),
+            State::Closing { .. } | State::Closed => {}
         }
     }
 
@@ -408,14 +548,14 @@ impl Hub {
         } else {
             None
         };
-        peer.waiting = why.map(|why| Box::new(Waiting { why, held: Vec::new(), unread: false }));
+        peer.waiting = why
+            .map(|why| Box::new(Waiting { why, held: Vec::new(), unread: false, arrived: false }));
         peer.waiting.is_some()
     }
 
     /// The input of `key` has ended and all of it but an unfinished line has been heard.
     fn leave_after_input(&mut self, key: PeerKey) {
-        let aside = self.peers[key].dialect.decoder();
-        let mut decoder = mem::replace(&mut self.peers[key].decoder, aside);
+        let mut decoder = self.take_decoder(key);
         if self.peers[key].is_heard()
             && let Some(frame) = decoder.finish()
         {
@@ -448,62 +588,92 @@ impl Hub {
             Frame::Foreign => return self.close(key, CloseReason::Foreign, ""),
         };
         let command = match line {
-            Ok(line) => dialect.parse(stage, line),
-            Err(refusal) => return self.room.refuse(&mut self.peers, key, refusal),
+            Ok(line) => dialect.parse(stage, line, self.peers[key].given_name()),
+            Err(refusal) => return self.refuse(key, refusal),
         };
         let Hub { peers, directory, room, now, .. } = self;
         match (stage, command) {
-            (_, Command::Quit(words)) => {
-                let words = text::clean(words);
-                self.close(key, CloseReason::Quit, &words);
-            }
-            (_, Command::Foreign) => self.close(key, CloseReason::Foreign, ""),
+            (_, Command::Quit(words)) => self.close(key, CloseReason::Quit, &text::clean(words)),
             (Stage::Naming, Command::Help(topic)) => room.help(peers, key, topic),
             (Stage::Naming, Command::Rename(name)) => self.admit(key, name),
+            (Stage::Naming, Command::Introduce { name, text }) => {
+                self.admit(key, name);
+                let Hub { peers, directory, room, now, .. } = self;
+                room.obey(peers, directory, key, Command::Say(text), *now);
+            }
             (Stage::Naming, _) => {}
             (Stage::Chatting, command) => room.obey(peers, directory, key, command, *now),
         }
     }
 
-    /// Lets somebody in under the name they ask for, if they can have it.
-    fn admit(&mut self, key: PeerKey, name: &str) {
-        let Hub { peers, directory, room, .. } = self;
-        match Nickname::parse(name) {
-            Err(error) => {
-                room.refuse(peers, key, Refusal::Nickname(error, &text::clean(name)));
-            }
-            Ok(name) if !directory.claim(key, &name, None) => {
-                room.refuse(peers, key, Refusal::Taken(name.as_str()));
-            }
-            Ok(name) => {
-                let remote = peers[key].remote;
-                // Asking for a name costs nobody a line of what they may say.
-                peers[key].budget = Budget::default();
-                room.join(peers, key, &name);
-                log::info!("joined: {name} from {remote} ({} here)", room.count());
-            }
+    /// Tells somebody that something was not done; and what they are still asked.
+    fn refuse(&mut self, key: PeerKey, refusal: Refusal<'_>) {
+        let Hub { peers, room, .. } = self;
+        room.refuse(peers, key, refusal);
+        if peers[key].member().is_none() {
+            room.tell(peers, key, &Event::AskedAgain);
         }
+    }
+
+    /// Lets somebody in under the name they give, or asks again, or gives them another.
+    fn admit(&mut self, key: PeerKey, given: &str) {
+        if self.peers[key].dialect.manners().naming == Naming::Once {
+            return self.admit_anyhow(key, given);
+        }
+        match Nickname::parse(given) {
+            Ok(name) if self.directory.claim(key, &name, None) => self.join(key, &name),
+            Ok(name) => self.refuse(key, Refusal::Taken(name.as_str())),
+            Err(error) => self.refuse(key, Refusal::Nickname(error, &text::clean(given))),
+        }
+    }
+
+    /// Lets somebody in who cannot be asked again: if the name they give is taken, with the lowest
+    /// suffix that is free; if it cannot be a name, as a guest.
+    fn admit_anyhow(&mut self, key: PeerKey, given: &str) {
+        let wanted = given.trim();
+        if text::is_blank(&text::clean(wanted)) {
+            return;
+        }
+        // Its clients put this before each line, whatever they are called here.
+        self.peers[key].habits_mut().given = Some(given.into());
+        match Nickname::parse(wanted) {
+            Ok(name) => self.join_as(key, &name, 2),
+            Err(_) => self.join_as(key, &Nickname::unchecked("guest"), 1),
+        }
+    }
+
+    /// Lets somebody in as `name`; or with the first suffix that is free, if that is taken or the
+    /// first suffix is 1.
+    fn join_as(&mut self, key: PeerKey, name: &Nickname, first_suffix: u32) {
+        let bare = (first_suffix > 1).then(|| name.clone());
+        let mut names = bare.into_iter().chain((first_suffix..).map(|n| name.with_suffix(n)));
+        if let Some(name) = names.find(|name| self.directory.claim(key, name, None)) {
+            self.join(key, &name);
+        }
+    }
+
+    /// Lets somebody in under a name that the directory has given them.
+    fn join(&mut self, key: PeerKey, name: &Nickname) {
+        let Hub { peers, room, .. } = self;
+        // Asking for a name costs nobody a line of what they may say.
+        peers[key].budget = Budget::default();
+        room.join(peers, key, name);
+        log::info!("joined: {name} from {} ({} here)", peers[key].remote, room.count());
     }
 
     // ── closing ──────────────────────────────────────────────────────────────────────────────────
 
-    /// Counts somebody in, unless there is a reason to close the connection at once.
-    fn count_in(&mut self, remote: SocketAddr) -> Option<CloseReason> {
-        let full = self.clients >= self.limits.clients_max;
-        let block = block_of(remote);
-        let of_block = block.map(|block| self.addresses.entry(block).or_default());
-        self.clients += 1;
-        match of_block {
-            Some(of_block) => {
-                *of_block += 1;
-                let too_many = *of_block > self.limits.per_address_max;
-                if full {
-                    Some(CloseReason::ServerFull)
-                } else {
-                    too_many.then_some(CloseReason::AddressFull)
-                }
-            }
-            None => full.then_some(CloseReason::ServerFull),
+    /// Why somebody from `remote` cannot come in, if so.
+    fn refusal(&self, remote: SocketAddr) -> Option<CloseReason> {
+        let of_block = block_of(remote).and_then(|block| self.addresses.get(&block));
+        if self.clients >= self.limits.clients_max
+            || self.peers.len() >= self.limits.clients_max + TURNED_AWAY_MAX
+        {
+            Some(CloseReason::ServerFull)
+        } else if of_block.is_some_and(|count| *count >= self.limits.per_address_max) {
+            Some(CloseReason::AddressFull)
+        } else {
+            None
         }
     }
 
@@ -517,7 +687,9 @@ impl Hub {
             State::Closing { .. } if reason.is_orderly() => return,
             State::Closing { .. } => return self.drop_peer(key),
             State::Closed => return,
-            State::AwaitingNick { .. } => log::info!("closed: {}: {reason}", peer.remote),
+            State::AwaitingNick { .. } => {
+                log::log!(level(peer.dialect), "closed: {}: {reason}", peer.remote);
+            }
             State::Chatting(member) => {
                 let why = if words.is_empty() { String::new() } else { format!(" ({words})") };
                 log::info!("left: {}: {reason}{why} ({} here)", member.name, room.count() - 1);
@@ -535,6 +707,9 @@ impl Hub {
         let peer = &mut self.peers[key];
         if peer.waiting.take().is_some_and(|waiting| waiting.unread) {
             self.resumed.push(key);
+        }
+        if let Some(habits) = &mut peer.habits {
+            (habits.rest_until, habits.expires) = (None, None);
         }
         let orderly = reason.is_orderly();
         let deadline = (!orderly).then(|| self.now.instant + LINGER);
@@ -558,7 +733,7 @@ impl Hub {
         if !matches!(peer.state, State::Closed) {
             peer.state = State::Closed;
             peer.outbox.abandon(self.room.journal_mut(peer.dialect));
-            peer.blocked = None;
+            (peer.blocked, peer.habits) = (None, None);
             self.closed.push(key);
         }
     }
@@ -577,10 +752,7 @@ impl Hub {
     fn expire(&mut self, key: PeerKey) {
         let (now, limits) = (self.now.instant, self.limits);
         let peer = &mut self.peers[key];
-        let stalled = peer
-            .blocked
-            .as_ref()
-            .is_some_and(|blocked| blocked.progress + limits.stall_timeout <= now);
+        let stalled = peer.stalls_at(&limits).is_some_and(|deadline| deadline <= now);
         match &peer.state {
             State::AwaitingNick { deadline } if *deadline <= now => {
                 self.close(key, CloseReason::NickTimeout(limits.nick_timeout), "");
@@ -589,14 +761,37 @@ impl Hub {
                 self.drop_peer(key);
             }
             _ if stalled => self.close(key, CloseReason::Stalled, ""),
-            _ => {
-                if let Some(waiting) = &mut peer.waiting
-                    && waiting.why == Wait::Budget
-                {
-                    waiting.why = Wait::Room;
-                    self.runnable.push_back(key);
-                }
+            _ => self.go_on(key),
+        }
+    }
+
+    /// A time has come for which `key` had to wait.
+    fn go_on(&mut self, key: PeerKey) {
+        let (now, limits) = (self.now.instant, self.limits);
+        let peer = &mut self.peers[key];
+        if let Some(waiting) = &mut peer.waiting
+            && waiting.why == Wait::Budget
+            && limits.flood.and_then(|f| peer.budget.ready(f)).is_none_or(|ready| ready <= now)
+        {
+            waiting.why = Wait::Room;
+            self.runnable.push_back(key);
+        }
+        let Some(habits) = &mut peer.habits else { return };
+        if matches!(habits.gap, Some(Gap::Until(until)) if until <= now) {
+            habits.gap = Some(Gap::Over);
+            self.peers.touch(key);
+        }
+        let Some(habits) = &mut self.peers[key].habits else { return };
+        let (rest_until, expires) = (habits.rest_until, habits.expires);
+        if rest_until.is_some_and(|until| until <= now) {
+            habits.rest_until = None;
+            match &mut self.peers[key].waiting {
+                Some(waiting) => waiting.arrived = true,
+                None => self.end_arrival(key, false),
             }
+        }
+        if expires.is_some_and(|expires| expires <= now) {
+            self.close(key, CloseReason::TimedOut, "");
         }
     }
 
@@ -616,4 +811,25 @@ fn block_of(remote: SocketAddr) -> Option<IpAddr> {
         IpAddr::V6(ip) => Some(IpAddr::V6((ip.to_bits() >> 64 << 64).into())),
         ip => Some(ip),
     }
+}
+
+/// How loud the log is about somebody without a name. Anyone can make datagrams come from anywhere;
+/// that is not worth a line each.
+fn level(dialect: Dialect) -> Level {
+    match dialect.transport() {
+        Transport::Tcp => Level::Info,
+        Transport::Udp => Level::Debug,
+    }
+}
+
+/// The name of somebody who has none. Without brackets, by which lines of `lines` can be told.
+fn address_name(remote: SocketAddr) -> Nickname {
+    Nickname::unchecked(&format!("{}:{}", remote.ip(), remote.port()))
+}
+
+/// A datagram as a line: a LF in it would make several messages of one.
+fn as_line(datagram: &[u8]) -> Vec<u8> {
+    let mut line: Vec<u8> = datagram.iter().copied().filter(|byte| *byte != b'\n').collect();
+    line.push(b'\n');
+    line
 }

@@ -1,20 +1,20 @@
 //! The program: the command line becomes a `Config`, the log goes to stderr, and what went wrong
 //! becomes one sentence and an exit code.
 
+mod logger;
+
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use chinwag::config::{Config, Door, Flood, Limits};
+use chinwag::config::{CONSOLE_NAME, Config, Door, Flood, Limits};
 use chinwag::dialect::{Dialect, Lang};
 use chinwag::server::Server;
 use clap::{Parser, ValueEnum};
-use log::{LevelFilter, Log, Metadata, Record};
-use simple_logger::SimpleLogger;
+use log::LevelFilter;
 
 /// Exit codes: 0 is a clean end.
 const FAILED: u8 = 1;
@@ -30,12 +30,26 @@ const CANNOT_OPEN: u8 = 3;
 struct Arguments {
     /// Opens a door: a dialect, and the address where it is spoken.
     ///
-    /// May be given several times. Without an address a dialect is spoken at its own port on
-    /// 127.0.0.1 (lines: 7711). An IPv6 address stands in brackets, as in lines=[::1]:7711;
+    /// May be given several times. The dialects are lines, nick, register, datagram, anonymous and
+    /// mention. Without an address a dialect is spoken at its own port on 127.0.0.1 (lines: 7711). An IPv6 address stands in brackets, as in lines=[::1]:7711;
     /// [::]:7711 takes IPv4 as well. Port 0 takes a free port, which the log tells.
     #[arg(short, long, value_name = "DIALECT[=ADDR]", env = "CHINWAG_LISTEN")]
     #[arg(value_parser = parse_door, value_delimiter = ',', default_value = "lines=127.0.0.1:7711")]
     listen: Vec<Door>,
+
+    /// Opens the doors of the five older chat programs too, each at its own port on 127.0.0.1.
+    ///
+    /// nick 32768, register 4567, anonymous 21567 and mention 4568 over TCP, datagram 9999 over UDP;
+    /// a dialect for which --listen gives an address is spoken there alone.
+    #[arg(long, env = "CHINWAG_CLASSIC")]
+    classic: bool,
+
+    /// Gives the server's own terminal a seat in the room.
+    ///
+    /// What is typed there is said, what is said is printed on standard output, and commands work.
+    #[arg(long, value_name = "NAME", env = "CHINWAG_CONSOLE")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = CONSOLE_NAME)]
+    console: Option<String>,
 
     /// How many can be connected at once, all doors together; whoever comes then is told so.
     ///
@@ -76,6 +90,11 @@ struct Arguments {
     /// How many can be connected from one address (IPv4, or an IPv6 /64); loopback is exempt.
     #[arg(long, value_name = "N", env = "CHINWAG_MAX_PER_IP", default_value = "64")]
     max_per_ip: usize,
+
+    /// How long a peer over UDP may be silent before it is taken to have left.
+    #[arg(long, value_name = "SECONDS", env = "CHINWAG_UDP_EXPIRY", default_value = "300")]
+    #[arg(value_parser = parse_seconds)]
+    udp_expiry: Duration,
 
     /// How many chat lines are kept for those who come later.
     #[arg(long, value_name = "LINES", env = "CHINWAG_HISTORY", default_value = "50")]
@@ -119,7 +138,9 @@ enum Language {
 struct Pace(Option<Flood>);
 
 fn main() -> ExitCode {
-    match run() {
+    let ended = run();
+    logger::flush();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, sentence)) => {
             // Nobody may be listening at stderr; the exit code still tells.
@@ -132,10 +153,17 @@ fn main() -> ExitCode {
 /// Everything, with the exit code and the sentence of what went wrong.
 fn run() -> Result<(), (u8, String)> {
     let Some(arguments) = parse_arguments()? else { return Ok(()) };
-    start_log(arguments.log_level);
+    logger::start(arguments.log_level);
+    let mut doors = arguments.listen;
+    if arguments.classic {
+        let closed = |dialect: &Dialect| !doors.iter().any(|door| door.dialect == *dialect);
+        let classic: Vec<_> = Dialect::CLASSIC.into_iter().filter(closed).collect();
+        doors.extend(classic.into_iter().map(Door::usual));
+    }
     let config = Config {
         motd: arguments.motd.as_deref().map_or(Ok(Vec::new()), read_motd)?,
-        doors: arguments.listen,
+        doors,
+        console: arguments.console,
         limits: Limits {
             clients_max: arguments.max_clients,
             line_bytes_max: arguments.max_line,
@@ -144,6 +172,7 @@ fn run() -> Result<(), (u8, String)> {
             stall_timeout: arguments.stall_timeout,
             flood: arguments.flood.0,
             per_address_max: arguments.max_per_ip,
+            udp_expiry: arguments.udp_expiry,
             history_lines_max: arguments.history,
             drain: arguments.drain,
         },
@@ -258,52 +287,6 @@ fn parse_flood(text: &str) -> Result<Pace, String> {
 
 fn parse_level(text: &str) -> Result<LevelFilter, String> {
     text.parse().map_err(|_| "the level is off, error, warn, info, debug or trace".to_owned())
-}
-
-// ── log ──────────────────────────────────────────────────────────────────────────────────────────
-
-/// Begins to log, to stderr; panics too.
-fn start_log(level: LevelFilter) {
-    let inner = SimpleLogger::new().with_level(level).with_utc_timestamps();
-    log::set_max_level(level);
-    // Only a second logger could make this fail, and there is none.
-    let _ = log::set_boxed_logger(Box::new(Guarded { inner, gone: AtomicBool::new(false) }));
-    panic::set_hook(Box::new(|panic| {
-        // A log that cannot be written is no news, and writing about it would be in vain.
-        if !panic
-            .payload()
-            .downcast_ref::<String>()
-            .is_some_and(|text| text.starts_with("failed printing to"))
-        {
-            log::error!("{panic}");
-        }
-    }));
-}
-
-/// `simple_logger` panics when stderr is gone. Losing the log is no reason to lose the server.
-struct Guarded {
-    inner: SimpleLogger,
-    gone: AtomicBool,
-}
-
-impl Log for Guarded {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.inner.enabled(metadata)
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        if self.gone.load(Ordering::Relaxed) {
-            return;
-        }
-        let logged = panic::catch_unwind(panic::AssertUnwindSafe(|| self.inner.log(record)));
-        if logged.is_err() {
-            self.gone.store(true, Ordering::Relaxed);
-        }
-    }
-
-    fn flush(&self) {
-        self.inner.flush();
-    }
 }
 
 #[cfg(test)]

@@ -96,13 +96,19 @@ impl Outbox {
         *self = Outbox::default();
     }
 
-    /// Lets `encode` add bytes that are for this connection alone, after all that has been said.
-    pub(crate) fn insert(&mut self, journal: &Journal, encode: impl FnOnce(&mut Vec<u8>)) {
+    /// Lets `encode` add bytes that are for this connection alone, after all that has been said. If
+    /// `apart`, they can be told from what was added before.
+    pub(crate) fn insert(
+        &mut self,
+        journal: &Journal,
+        apart: bool,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) {
         let at = if self.attached { self.until.min(journal.end()) } else { self.next };
         let own = self.own.get_or_insert_default();
         let before = own.bytes;
         match own.inserts.back_mut() {
-            Some(last) if last.at >= at => {
+            Some(last) if last.at >= at && !apart => {
                 own.bytes -= last.bytes.len();
                 encode(&mut last.bytes);
                 own.bytes += last.bytes.len();
@@ -135,6 +141,12 @@ impl Outbox {
         }
     }
 
+    /// Whether an insert is what comes next.
+    pub(crate) fn begins_with_insert(&self) -> bool {
+        let first = self.own.as_ref().and_then(|own| own.inserts.front());
+        first.is_some_and(|insert| insert.at <= self.next)
+    }
+
     /// Bytes of the journal that are still to go, those to be skipped included.
     pub(crate) fn behind(&self, journal: &Journal) -> u64 {
         if self.attached { self.until.min(journal.end()) - self.next } else { 0 }
@@ -157,11 +169,13 @@ impl Outbox {
     }
 
     /// Fills `slices` with what to send next, in order, and returns how many it filled. 0 means
-    /// that nothing waits.
+    /// that nothing waits. If `separates`, a LF that ends all that waits is held back:
+    /// [`pass_last_lf`](Self::pass_last_lf).
     pub(crate) fn slices<'a>(
         &'a mut self,
         journal: &'a mut Journal,
         slices: &mut [IoSlice<'a>],
+        separates: bool,
     ) -> usize {
         // What is only skipped is not seen by `advance` after a write, for there is no write.
         self.advance(journal, 0);
@@ -172,10 +186,11 @@ impl Outbox {
         let mut skips = own.into_iter().flat_map(|own| &own.skips);
         let mut skip = Some(&this.skip).filter(|skip| !skip.is_empty());
         let (mut next, mut sent) = (this.next, own.map_or(0, |own| own.sent));
-        let mut filled = 0;
+        let (mut filled, mut last): (_, &'a [u8]) = (0, &[]);
         while filled < slices.len() {
             if let Some(insert) = inserts.next_if(|insert| insert.at <= next) {
-                slices[filled] = IoSlice::new(&insert.bytes[sent..]);
+                last = &insert.bytes[sent..];
+                slices[filled] = IoSlice::new(last);
                 (sent, filled) = (0, filled + 1);
             } else if let Some(range) = skip.filter(|range| range.start <= next) {
                 next = next.max(range.end);
@@ -186,11 +201,24 @@ impl Outbox {
                 if stop <= next {
                     break;
                 }
-                slices[filled] = IoSlice::new(journal.slice(next..stop));
+                last = journal.slice(next..stop);
+                slices[filled] = IoSlice::new(last);
                 (next, filled) = (stop, filled + 1);
             }
         }
+        let all = next >= end && inserts.peek().is_none();
+        if separates && all && filled > 0 {
+            slices[filled - 1] = IoSlice::new(last.strip_suffix(b"\n").unwrap_or(last));
+        }
         filled
+    }
+
+    /// Takes a LF for sent if it is all that waits.
+    pub(crate) fn pass_last_lf(&mut self, journal: &mut Journal) {
+        let mut slices = [IoSlice::new(&[]); 2];
+        if self.slices(journal, &mut slices, false) == 1 && *slices[0] == *b"\n" {
+            self.advance(journal, 1);
+        }
     }
 
     /// Takes note that the next `bytes` bytes of what [`slices`](Self::slices) gave are sent.
@@ -273,7 +301,7 @@ mod tests {
     }
 
     fn owe(outbox: &mut Outbox, journal: &Journal, line: &str) {
-        outbox.insert(journal, |out| out.extend_from_slice(line.as_bytes()));
+        outbox.insert(journal, false, |out| out.extend_from_slice(line.as_bytes()));
     }
 
     /// Sends what waits, at most `step` bytes at a time.
@@ -281,7 +309,7 @@ mod tests {
         let mut all = Vec::new();
         loop {
             let mut slices = [IoSlice::new(&[]); 3];
-            let filled = outbox.slices(journal, &mut slices);
+            let filled = outbox.slices(journal, &mut slices, false);
             let bytes: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect();
             if bytes.is_empty() {
                 return String::from_utf8(all).unwrap();
@@ -338,7 +366,7 @@ mod tests {
             owe(&mut outbox, &journal, "two\n");
             say(&mut journal, "three\n");
             let mut slices = [IoSlice::new(&[]); 3];
-            outbox.slices(&mut journal, &mut slices);
+            outbox.slices(&mut journal, &mut slices, false);
             outbox.advance(&mut journal, step);
             outbox.cut(&mut journal);
             owe(&mut outbox, &journal, "too slow\n");

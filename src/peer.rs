@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 use crate::config::{Flood, Limits};
-use crate::dialect::{Decoder, Dialect};
-use crate::nickname::Nickname;
+use crate::dialect::Dialect;
+use crate::dialect::decoder::Decoder;
+use crate::nickname::{Keys, Nickname};
 use crate::outbox::Outbox;
 
 /// By which the hub and the server both know a connection. It is used again after the connection
@@ -36,6 +37,8 @@ pub(crate) struct Peer {
     pub(crate) budget: Budget,
     /// There while its socket has not taken all that waits.
     pub(crate) blocked: Option<Box<Blocked>>,
+    /// There if its dialect needs it.
+    pub(crate) habits: Option<Box<Habits>>,
     /// What `Timers` holds for it.
     pub(crate) armed: Option<Instant>,
     /// Its input has ended; what is held of it is still to be heard.
@@ -67,7 +70,21 @@ pub(crate) struct Member {
     /// Who messaged it last.
     pub(crate) confidant: Option<Box<Confidant>>,
     /// Whom it does not hear.
-    pub(crate) ignoring: Vec<Nickname>,
+    pub(crate) ignoring: Vec<Ignored>,
+}
+
+/// Somebody who is not heard, and by what they are known.
+#[derive(Clone, Debug)]
+pub(crate) struct Ignored {
+    pub(crate) name: Nickname,
+    pub(crate) keys: Keys,
+}
+
+impl Member {
+    /// Whether it does not hear those who are known by `keys`.
+    pub(crate) fn ignores(&self, keys: &Keys) -> bool {
+        self.ignoring.iter().any(|ignored| ignored.keys.meet(keys))
+    }
 }
 
 /// Somebody to reply to, who may have gone since.
@@ -87,6 +104,30 @@ pub(crate) struct Waiting {
     pub(crate) held: Vec<u8>,
     /// The server was told not to read, and is to be told when it may.
     pub(crate) unread: bool,
+    /// What is held ends with an arrival.
+    pub(crate) arrived: bool,
+}
+
+/// What only some dialects need to know of a peer.
+#[derive(Debug, Default)]
+pub(crate) struct Habits {
+    /// The name that it gave and still believes to have, if it got another.
+    pub(crate) given: Option<Box<str>>,
+    /// Until when an arrival that ended in the middle of a character waits for its rest.
+    pub(crate) rest_until: Option<Instant>,
+    /// There as long as each frame must arrive alone.
+    pub(crate) gap: Option<Gap>,
+    /// When it is given up if nothing is heard of it.
+    pub(crate) expires: Option<Instant>,
+}
+
+/// Whether the next frame may go out, to somebody to whom each must go alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gap {
+    /// It may.
+    Over,
+    /// Not before this.
+    Until(Instant),
 }
 
 /// Why input is not listened to yet.
@@ -124,11 +165,15 @@ impl Peer {
             dialect,
             state: State::AwaitingNick { deadline },
             serial,
-            decoder: dialect.decoder(),
+            decoder: Decoder::new(dialect.framing()),
             waiting: None,
             outbox: Outbox::default(),
             budget: Budget::default(),
             blocked: None,
+            habits: dialect
+                .manners()
+                .gap
+                .map(|_| Box::new(Habits { gap: Some(Gap::Over), ..Habits::default() })),
             armed: None,
             input_ended: false,
             touched: false,
@@ -166,6 +211,28 @@ impl Peer {
         self.blocked.as_ref().is_some_and(|blocked| !blocked.writable)
     }
 
+    /// What its dialect needs to know of it, from now on.
+    pub(crate) fn habits_mut(&mut self) -> &mut Habits {
+        self.habits.get_or_insert_default()
+    }
+
+    /// Whether the next frame may go out, if each must arrive alone.
+    pub(crate) fn gap(&self) -> Option<Gap> {
+        self.habits.as_ref().and_then(|habits| habits.gap)
+    }
+
+    /// The name that it believes to have.
+    pub(crate) fn given_name(&self) -> &str {
+        let given = self.habits.as_ref().and_then(|habits| habits.given.as_deref());
+        given.or(self.member().map(|member| member.name.as_str())).unwrap_or_default()
+    }
+
+    /// When it has taken nothing for too long. Who may be written to is given that chance first.
+    pub(crate) fn stalls_at(&self, limits: &Limits) -> Option<Instant> {
+        let blocked = self.blocked.as_ref().filter(|blocked| !blocked.writable)?;
+        Some(blocked.progress + limits.stall_timeout)
+    }
+
     /// When it must be looked at, whatever else happens.
     pub(crate) fn deadline(&self, limits: &Limits) -> Option<Instant> {
         let of_state = match &self.state {
@@ -173,12 +240,19 @@ impl Peer {
             State::Closing { deadline, .. } => *deadline,
             State::Chatting(_) | State::Closed => None,
         };
-        let of_stall = self.blocked.as_ref().map(|b| b.progress + limits.stall_timeout);
+        let of_stall = self.stalls_at(limits);
         let of_budget = match (self.wait(), limits.flood) {
             (Some(Wait::Budget), Some(flood)) => self.budget.ready(flood),
             _ => None,
         };
-        [of_state, of_stall, of_budget].into_iter().flatten().min()
+        let of_habits = self.habits.as_ref().and_then(|habits| {
+            let gap = match habits.gap {
+                Some(Gap::Until(until)) => Some(until),
+                _ => None,
+            };
+            [gap, habits.rest_until, habits.expires].into_iter().flatten().min()
+        });
+        [of_state, of_stall, of_budget, of_habits].into_iter().flatten().min()
     }
 }
 
@@ -226,6 +300,10 @@ impl Peers {
 
     pub(crate) fn get(&self, key: PeerKey) -> Option<&Peer> {
         self.slab.get(key)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> {
+        self.slab.iter().map(|(_, peer)| peer)
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (PeerKey, &mut Peer)> {

@@ -6,7 +6,8 @@
 //! other directly within a turn become one notice (`settle`), so that a thousand people who come
 //! at once cost a line, not a million.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
+use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use crate::directory::Directory;
 use crate::event::{Audience, CloseReason, Command, Event, Parting, Refusal, Said, Topic};
 use crate::journal::Journal;
 use crate::nickname::Nickname;
-use crate::peer::{Confidant, Member, Peer, PeerKey, Peers, State};
+use crate::peer::{Confidant, Ignored, Member, Peer, PeerKey, Peers, State};
 use crate::text;
 use crate::timers::Now;
 
@@ -42,8 +43,8 @@ pub(crate) struct Room {
     journals: [Journal; Dialect::COUNT],
     /// Coming and going that has not been told yet.
     notice: Option<Notice>,
-    /// Who does not hear a person, by the first key of that person's name.
-    deaf: HashMap<Arc<str>, Vec<PeerKey>>,
+    /// Those members who ignore anybody. Whom, they know themselves.
+    ignorers: Vec<PeerKey>,
     /// Bytes that have been said since everyone was last written to.
     turn_bytes: usize,
     /// Until when talkers wait for readers that are slow but alive.
@@ -83,7 +84,7 @@ impl Room {
             history: VecDeque::new(),
             journals: Default::default(),
             notice: None,
-            deaf: HashMap::new(),
+            ignorers: Vec::new(),
             turn_bytes: 0,
             waits_until: None,
             overrun: Vec::new(),
@@ -171,8 +172,7 @@ impl Room {
         key: PeerKey,
     ) -> Option<Member> {
         let dialect = peers[key].dialect;
-        let State::Chatting(member) = std::mem::replace(&mut peers[key].state, State::Closed)
-        else {
+        let State::Chatting(member) = mem::replace(&mut peers[key].state, State::Closed) else {
             return None;
         };
         let seats = &mut self.seats[dialect.index()];
@@ -184,9 +184,7 @@ impl Room {
         }
         self.names.remove(&*member.name.fold());
         directory.release(&member.name);
-        for ignored in &member.ignoring {
-            self.hear(ignored, key);
-        }
+        self.ignorers.retain(|ignorer| *ignorer != key);
         peers[key].outbox.leave(&mut self.journals[dialect.index()]);
         Some(member)
     }
@@ -222,8 +220,8 @@ impl Room {
         self.publish(peers, Audience::Everyone, &event);
     }
 
-    /// Of a notice of many who joined, each of them is told those who came after it: it found the
-    /// others there, and itself it knows.
+    /// Of a notice of many who joined, each of them is told only those who came after it, for it
+    /// found the others there; and itself, if its dialect is such.
     fn tell_those_who_joined(
         &self,
         peers: &mut Peers,
@@ -233,12 +231,16 @@ impl Room {
     ) {
         let count = self.count();
         for (i, key) in keys.iter().copied().enumerate() {
-            let range = ranges[peers[key].dialect.index()].clone();
-            peers[key].outbox.skip(range);
-            let names = &names[i + 1..];
-            if !names.is_empty() {
-                self.tell(peers, key, &Event::Joined { names, count });
+            let peer = &mut peers[key];
+            let known = if peer.dialect.manners().hears_own_joining { i } else { i + 1 };
+            let as_given = peer.given_name() == names[i].as_str();
+            if known > 0 {
+                peer.outbox.skip(ranges[peer.dialect.index()].clone());
+                if known < names.len() {
+                    self.tell(peers, key, &Event::Joined { names: &names[known..], count });
+                }
             }
+            self.tell(peers, key, &Event::Entered { name: names[i].as_str(), as_given });
         }
     }
 
@@ -276,7 +278,7 @@ impl Room {
             Command::Unknown(word) => {
                 self.refuse(peers, key, Refusal::UnknownCommand(&text::clean(word)));
             }
-            Command::Quit(_) | Command::Foreign => {}
+            Command::Introduce { .. } | Command::Quit(_) => {}
         }
     }
 
@@ -294,11 +296,16 @@ impl Room {
             true => Event::Emoted { from, text },
             false => Event::Said { from, text },
         };
-        let ranges = self.publish(peers, Audience::Others(key), &event);
-        // Nearly always nobody is ignored, and then nobody's name need be looked up for a line.
-        if !self.deaf.is_empty() {
-            for deaf in self.deaf.get(&name.keys().first).into_iter().flatten() {
-                leave_out(peers, *deaf, &ranges);
+        let echoes = peers[key].dialect.manners().echoes;
+        let audience = if echoes { Audience::Everyone } else { Audience::Others(key) };
+        let ranges = self.publish(peers, audience, &event);
+        // Nearly always nobody is ignored, and then nobody's name need be looked at for a line.
+        if !self.ignorers.is_empty() {
+            let keys = name.keys();
+            for ignorer in &self.ignorers {
+                if peers[*ignorer].member().is_some_and(|member| member.ignores(&keys)) {
+                    leave_out(peers, *ignorer, &ranges);
+                }
             }
         }
         self.keep(from, text, emote, now);
@@ -331,7 +338,8 @@ impl Room {
         let (from, to, text) = (from.name.clone(), to.name.clone(), &*text);
         log::debug!("told: {from} -> {to}: {text}");
         let serial = peers[key].serial;
-        if !self.is_deaf(peers, target, &from) {
+        let deaf = peers[target].member().is_some_and(|member| member.ignores(&from.keys()));
+        if !deaf {
             self.tell(peers, target, &Event::Told { from: from.as_str(), text });
             let waits = peers[target].outbox.own_bytes();
             if peers[target].is_blocked() && waits > self.backlog_bytes_max {
@@ -373,7 +381,7 @@ impl Room {
         }
         self.names.remove(&*old.fold());
         self.names.insert(sort_key(&new), key);
-        self.stay_deaf(peers, &old, &new);
+        self.keep_ignoring(peers, &old, &new);
         if let Some(member) = peers[key].member_mut() {
             member.name = new.clone();
         }
@@ -384,14 +392,11 @@ impl Room {
 
     /// Shows the last lines, but for those of people who are ignored.
     fn recall(&self, peers: &mut Peers, key: PeerKey, count: Option<usize>) {
-        let Some(ignoring) = peers[key].member().map(|member| member.ignoring.clone()) else {
-            return;
-        };
         let count = count.unwrap_or(usize::MAX).min(self.history.len());
         let mut shown = false;
         for said in self.history.iter().skip(self.history.len() - count) {
-            let from = |ignored: &Nickname| ignored.same_as(&Nickname::unchecked(&said.from));
-            if !ignoring.iter().any(from) {
+            let from = Nickname::unchecked(&said.from).keys();
+            if !peers[key].member().is_some_and(|member| member.ignores(&from)) {
                 self.tell(peers, key, &Event::Recalled(said));
                 shown = true;
             }
@@ -403,9 +408,7 @@ impl Room {
 
     pub(crate) fn help(&self, peers: &mut Peers, key: PeerKey, topic: Option<Topic>) {
         let one = topic.as_ref().map(std::slice::from_ref);
-        for topic in one.unwrap_or(&Topic::ALL) {
-            self.tell(peers, key, &Event::Helped(*topic));
-        }
+        self.tell(peers, key, &Event::Helped(one.unwrap_or(&Topic::ALL)));
     }
 
     // ── not hearing somebody ─────────────────────────────────────────────────────────────────────
@@ -421,64 +424,60 @@ impl Room {
             return self.refuse(peers, key, Refusal::IgnoreSelf);
         }
         let Some(member) = peers[key].member_mut() else { return };
-        if !member.ignoring.iter().any(|ignored| ignored.same_as(&name)) {
+        let keys = name.keys();
+        if !member.ignores(&keys) {
             if member.ignoring.len() == IGNORING_MAX {
                 return self.refuse(peers, key, Refusal::IgnoreTooMany(IGNORING_MAX));
             }
-            self.deaf.entry(name.keys().first).or_default().push(key);
-            member.ignoring.push(name);
+            if member.ignoring.is_empty() {
+                self.ignorers.push(key);
+            }
+            member.ignoring.push(Ignored { name, keys });
         }
         self.tell_ignored(peers, key);
     }
 
     fn unignore(&mut self, peers: &mut Peers, key: PeerKey, name: &str) {
-        let wanted = Nickname::unchecked(name);
+        let keys = Nickname::unchecked(name).keys();
         let Some(member) = peers[key].member_mut() else { return };
-        let Some(at) = member.ignoring.iter().position(|ignored| ignored.same_as(&wanted)) else {
+        let before = member.ignoring.len();
+        member.ignoring.retain(|ignored| !ignored.keys.meet(&keys));
+        if member.ignoring.len() == before {
             return self.refuse(peers, key, Refusal::NotIgnored(&text::clean(name)));
-        };
-        let ignored = member.ignoring.remove(at);
-        self.hear(&ignored, key);
+        }
+        if member.ignoring.is_empty() {
+            self.ignorers.retain(|ignorer| *ignorer != key);
+        }
         self.tell_ignored(peers, key);
     }
 
     fn tell_ignored(&self, peers: &mut Peers, key: PeerKey) {
-        let ignoring = peers[key].member().map(|member| member.ignoring.clone());
-        self.tell(peers, key, &Event::Ignoring(&ignoring.unwrap_or_default()));
-    }
-
-    fn is_deaf(&self, peers: &Peers, key: PeerKey, to: &Nickname) -> bool {
-        !self.deaf.is_empty()
-            && peers[key].member().is_some_and(|m| m.ignoring.iter().any(|i| i.same_as(to)))
-    }
-
-    /// Takes `key` off the list of those who do not hear `name`.
-    fn hear(&mut self, name: &Nickname, key: PeerKey) {
-        let first = name.keys().first;
-        if let Some(deaf) = self.deaf.get_mut(&first) {
-            deaf.retain(|other| *other != key);
-            if deaf.is_empty() {
-                self.deaf.remove(&first);
-            }
-        }
+        let Some(member) = peers[key].member() else { return };
+        let names: Vec<_> = member.ignoring.iter().map(|ignored| ignored.name.clone()).collect();
+        self.tell(peers, key, &Event::Ignoring(&names));
     }
 
     /// A person who is ignored stays so under a new name.
-    fn stay_deaf(&mut self, peers: &mut Peers, old: &Nickname, new: &Nickname) {
-        let Some(moving) = self.deaf.remove(&old.keys().first) else { return };
-        for key in &moving {
-            if let Some(member) = peers[*key].member_mut() {
-                member.ignoring.retain(|ignored| !ignored.same_as(new));
-                for ignored in &mut member.ignoring {
-                    if ignored.same_as(old) {
-                        *ignored = new.clone();
-                    }
-                }
+    fn keep_ignoring(&self, peers: &mut Peers, old: &Nickname, new: &Nickname) {
+        let (old, keys) = (old.keys(), new.keys());
+        for ignorer in &self.ignorers {
+            let Some(member) = peers[*ignorer].member_mut() else { continue };
+            // The first entry for the old name is now for the new one, and no other is.
+            let mut renamed = Some(Ignored { name: new.clone(), keys: keys.clone() });
+            if !member.ignores(&old) {
+                continue;
             }
+            member.ignoring = mem::take(&mut member.ignoring)
+                .into_iter()
+                .filter_map(|ignored| {
+                    if ignored.keys.meet(&old) {
+                        renamed.take()
+                    } else {
+                        Some(ignored).filter(|ignored| !ignored.keys.meet(&keys))
+                    }
+                })
+                .collect();
         }
-        let deaf = self.deaf.entry(new.keys().first).or_default();
-        deaf.retain(|key| !moving.contains(key));
-        deaf.extend(moving);
     }
 
     // ── telling ──────────────────────────────────────────────────────────────────────────────────
@@ -508,7 +507,8 @@ impl Room {
         let peer = &mut peers[key];
         let (lang, dialect) = (self.lang, peer.dialect);
         let journal = &self.journals[dialect.index()];
-        peer.outbox.insert(journal, |out| dialect.encode(lang, event, out));
+        let apart = peer.gap().is_some();
+        peer.outbox.insert(journal, apart, |out| dialect.encode(lang, event, out));
         peers.touch(key);
     }
 
@@ -541,7 +541,7 @@ impl Room {
     /// what nobody needs any more.
     pub(crate) fn survey(&mut self, peers: &mut Peers, now: Instant) -> Vec<PeerKey> {
         self.waits_until = None;
-        let mut too_slow = std::mem::take(&mut self.overrun);
+        let mut too_slow = mem::take(&mut self.overrun);
         for dialect in Dialect::ALL {
             let journal = &mut self.journals[dialect.index()];
             if journal.len() <= self.backlog_bytes_max / 2 {
@@ -572,7 +572,7 @@ impl Room {
 
     /// Whom to write to because something has been said; those who cannot take it are left out.
     pub(crate) fn take_audience(&mut self, peers: &Peers, keys: &mut Vec<PeerKey>) {
-        if std::mem::take(&mut self.turn_bytes) > 0 {
+        if mem::take(&mut self.turn_bytes) > 0 {
             for seats in &self.seats {
                 keys.extend(seats.iter().copied().filter(|key| !peers[*key].is_blocked()));
             }
@@ -586,10 +586,15 @@ impl Room {
         }
     }
 
+    /// The most bytes that are kept in one journal.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.journals.iter().map(Journal::len).max().unwrap_or_default()
+    }
+
     /// Whether nobody is here and nothing waits.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.notice.is_none()
-            && self.deaf.is_empty()
+            && self.ignorers.is_empty()
             && self.names.is_empty()
             && self.seats.iter().all(Vec::is_empty)
             && self.journals.iter().all(|journal| journal.counts() == (0, 0))

@@ -6,15 +6,19 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::mem;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use mio::event::Event;
 use mio::net::TcpStream;
-use mio::{Events, Poll, Token};
+use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
-use crate::config::{CLIENTS_MIN, Config, Door};
-use crate::dialect::Dialect;
+use crate::config::{CLIENTS_MIN, Config, DOORS_MAX, Door};
+use crate::dialect::{Dialect, Transport};
 use crate::hub::{Hub, TURNED_AWAY_MAX};
+use crate::net::console::Console;
+use crate::net::datagram::Datagrams;
 use crate::net::listener::Listener;
 use crate::net::signals::Signals;
 use crate::net::stream::{Input, Stream};
@@ -27,6 +31,8 @@ const READ_BYTES_PER_TURN: usize = 64 * 1024;
 const READ_BYTES: usize = 16 * 1024;
 /// Connections that are accepted before those who are in have their turn.
 const ACCEPTS_PER_TURN: usize = 512;
+/// Datagrams that are read of one socket in a turn.
+const DATAGRAMS_PER_TURN: usize = 256;
 /// Events that one poll can bring.
 const EVENTS: usize = 4096;
 /// Pieces of one write. A talker, whose own lines are left out, needs two.
@@ -35,8 +41,11 @@ const SLICES: usize = 4;
 /// signals, a spare one for each of a few doors.
 const OTHER_DESCRIPTORS: usize = 16;
 
-/// The token of the signals; those of the listeners are just below it.
+/// The tokens of the signals and of what wakes the loop; those of the doors are just below.
 const SIGNALS: Token = Token(usize::MAX);
+const WAKER: Token = Token(usize::MAX - 1);
+const FIRST_LISTENER: usize = usize::MAX - 2;
+const FIRST_DATAGRAMS: usize = FIRST_LISTENER - DOORS_MAX;
 /// A connection's token is a generation and, in this many low bits, its key.
 const KEY_BITS: u32 = usize::BITS / 2 + 4;
 
@@ -46,8 +55,11 @@ pub struct Server {
     poll: Poll,
     signals: Signals,
     listeners: Vec<Listener>,
-    /// The sockets, under the same keys as the hub's peers.
-    streams: Slab<Stream>,
+    datagrams: Vec<Datagrams>,
+    /// The server's own terminal and the peer that sits there.
+    console: Option<(Console, PeerKey)>,
+    /// What carries the bytes of each of the hub's peers, under the same key.
+    links: Slab<Link>,
     hub: Hub,
     /// Who has, or may have, something to read.
     ready: VecDeque<PeerKey>,
@@ -59,6 +71,19 @@ pub struct Server {
     /// Reused from turn to turn.
     scratch: Box<[u8]>,
     keys: Vec<PeerKey>,
+}
+
+/// What carries a peer's bytes.
+#[derive(Debug)]
+enum Link {
+    Stream {
+        stream: Stream,
+        /// It is on the list of those to read.
+        queued: bool,
+    },
+    /// The UDP socket with this index.
+    Datagrams(u32),
+    Console,
 }
 
 /// How far the stop has come.
@@ -90,34 +115,63 @@ impl Server {
         let mut config = config.clone();
         config.limits.clients_max = clients_within_descriptors(&config)?;
         let poll = Poll::new().map_err(StartError::System)?;
-        let signals = Signals::register(poll.registry(), SIGNALS).map_err(StartError::System)?;
-        let mut listeners = Vec::with_capacity(config.doors.len());
-        for door in &config.doors {
-            let listener = Listener::bind(*door, poll.registry(), listener_token(listeners.len()))
-                .map_err(|error| StartError::Bind(*door, error))?;
-            log::info!("listening: {} on {}", door.dialect, listener.door().address);
-            listeners.push(listener);
-        }
-        let now = present();
-        Ok(Server {
-            poll,
-            signals,
-            listeners,
-            streams: Slab::new(),
-            hub: Hub::new(&config, now),
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(StartError::System)?);
+        let signals = Signals::register(poll.registry(), SIGNALS, &waker);
+        let mut server = Server {
+            signals: signals.map_err(StartError::System)?,
+            listeners: Vec::new(),
+            datagrams: Vec::new(),
+            console: None,
+            links: Slab::new(),
+            now: present(),
+            hub: Hub::new(&config, present()),
             ready: VecDeque::new(),
             generation: 0,
-            now,
             drain: config.limits.drain,
             stopping: None,
             scratch: vec![0; READ_BYTES].into(),
             keys: Vec::new(),
-        })
+            poll,
+        };
+        for door in &config.doors {
+            server.open(*door).map_err(|error| StartError::Bind(*door, error))?;
+        }
+        if let Some(name) = &config.console {
+            let console = Console::open(&waker).map_err(StartError::System)?;
+            let key = server.hub.take_seat(name, server.now);
+            server.console = Some((console, key));
+            let same = server.links.insert(Link::Console);
+            debug_assert_eq!(key, same, "both slabs see the same history");
+        }
+        Ok(server)
+    }
+
+    fn open(&mut self, door: Door) -> io::Result<()> {
+        let registry = self.poll.registry();
+        let address = match door.dialect.transport() {
+            Transport::Tcp => {
+                let token = Token(FIRST_LISTENER - self.listeners.len());
+                let listener = Listener::bind(door, registry, token)?;
+                let address = listener.door().address;
+                self.listeners.push(listener);
+                address
+            }
+            Transport::Udp => {
+                let token = Token(FIRST_DATAGRAMS - self.datagrams.len());
+                let datagrams = Datagrams::bind(door, registry, token)?;
+                let address = datagrams.door().address;
+                self.datagrams.push(datagrams);
+                address
+            }
+        };
+        log::info!("listening: {} on {address}", door.dialect);
+        Ok(())
     }
 
     /// The doors, with the ports that they really have.
     pub fn doors(&self) -> impl Iterator<Item = Door> {
-        self.listeners.iter().map(Listener::door)
+        let datagrams = self.datagrams.iter().map(Datagrams::door);
+        self.listeners.iter().map(Listener::door).chain(datagrams)
     }
 
     /// Serves until it is told to stop.
@@ -152,7 +206,12 @@ impl Server {
     /// Waits until a socket is ready or a deadline has come.
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         self.queue_resumed();
-        let timeout = if self.ready.is_empty() && !self.listeners.iter().any(Listener::is_ready) {
+        let ready = !self.ready.is_empty()
+            || self.listeners.iter().any(Listener::is_ready)
+            || self.datagrams.iter().any(Datagrams::is_readable);
+        let timeout = if ready {
+            Some(Duration::ZERO)
+        } else {
             let deadline = self
                 .listeners
                 .iter()
@@ -164,8 +223,6 @@ impl Server {
                 }))
                 .min();
             deadline.map(|deadline| deadline.saturating_duration_since(self.now.instant))
-        } else {
-            Some(Duration::ZERO)
         };
         match self.poll.poll(events, timeout) {
             // A signal: its event is there, or will be in the next turn.
@@ -182,40 +239,59 @@ impl Server {
     fn note(&mut self, events: &Events) {
         for event in events {
             let token = event.token();
-            let listener = usize::MAX - 1 - token.0.min(usize::MAX - 1);
-            if token == SIGNALS {
-                for _ in 0..self.signals.received() {
-                    self.stop();
-                }
-            } else if let Some(listener) = self.listeners.get_mut(listener) {
+            let listener = FIRST_LISTENER.wrapping_sub(token.0);
+            let datagrams = FIRST_DATAGRAMS.wrapping_sub(token.0);
+            if let Some(listener) = self.listeners.get_mut(listener) {
                 listener.note_ready();
-            } else {
-                let key = token.0 & ((1 << KEY_BITS) - 1);
-                // An event for a socket that had this key before has another generation.
-                let Some(stream) = self.streams.get_mut(key).filter(|s| s.token() == token) else {
-                    continue;
-                };
-                if event.is_writable() {
-                    self.hub.unblocked(key);
-                }
-                if event.is_readable() || event.is_read_closed() || event.is_error() {
-                    stream.note_readable();
-                    if !mem::replace(&mut stream.queued, true) {
-                        self.ready.push_back(key);
-                    }
-                }
+            } else if datagrams < self.datagrams.len() {
+                self.note_datagrams(datagrams, event);
+            } else if token != SIGNALS && token != WAKER {
+                self.note_stream(token, event);
+            }
+        }
+        // What these have to say is not in their events, and they are cheap to ask.
+        for _ in 0..self.signals.received() {
+            self.stop();
+        }
+    }
+
+    fn note_datagrams(&mut self, index: usize, event: &Event) {
+        let datagrams = &mut self.datagrams[index];
+        if event.is_readable() || event.is_error() {
+            datagrams.note_readable();
+        }
+        if event.is_writable() {
+            // If the system cannot be asked to tell no more, it tells once more at worst.
+            for key in datagrams.take_blocked(self.poll.registry()).unwrap_or_default() {
+                self.hub.unblocked(key);
+            }
+        }
+    }
+
+    fn note_stream(&mut self, token: Token, event: &Event) {
+        let key = token.0 & ((1 << KEY_BITS) - 1);
+        let Some(Link::Stream { stream, queued }) = self.links.get_mut(key) else { return };
+        if stream.token() != token {
+            return; // of a socket that had this key before
+        }
+        if event.is_writable() {
+            self.hub.unblocked(key);
+        }
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            stream.note_readable();
+            if !mem::replace(queued, true) {
+                self.ready.push_back(key);
             }
         }
     }
 
     /// Lets in those who wait at the doors.
     fn accept(&mut self) {
-        let now = self.now;
         let mut listeners = mem::take(&mut self.listeners);
         for listener in &mut listeners {
             let dialect = listener.door().dialect;
             for _ in 0..ACCEPTS_PER_TURN {
-                let Some((socket, remote)) = listener.accept(now.instant) else { break };
+                let Some((socket, remote)) = listener.accept(self.now.instant) else { break };
                 self.take_in(socket, dialect, remote);
             }
         }
@@ -225,48 +301,111 @@ impl Server {
     /// Gives a socket and the peer that the hub makes for it the same key.
     fn take_in(&mut self, socket: TcpStream, dialect: Dialect, remote: SocketAddr) {
         self.generation = self.generation.wrapping_add(1);
-        let entry = self.streams.vacant_entry();
+        let entry = self.links.vacant_entry();
         let token = Token((self.generation << KEY_BITS) | entry.key());
         let mut stream = match Stream::register(socket, self.poll.registry(), token) {
             Ok(stream) => stream,
             Err(error) => return log::warn!("closed: {remote}: cannot be watched: {error}"),
         };
         match self.hub.connect(dialect, remote, self.now) {
-            Some(key) => {
+            Ok(key) => {
                 debug_assert_eq!(key, entry.key(), "both slabs see the same history");
-                entry.insert(stream);
+                entry.insert(Link::Stream { stream, queued: false });
             }
-            None => turn_away(&mut stream, &self.hub.turned_away(dialect), &mut self.scratch),
+            Err(reason) => {
+                let farewell = self.hub.farewell(dialect, reason);
+                turn_away(&mut stream, &farewell, &mut self.scratch);
+            }
         }
     }
 
     /// Reads those who have something, in turn, each within its budget.
     fn read(&mut self) {
+        for index in 0..self.datagrams.len() {
+            self.read_datagrams(index);
+        }
+        self.read_console();
         for _ in 0..self.ready.len() {
             let Some(key) = self.ready.pop_front() else { break };
-            let Some(stream) = self.streams.get_mut(key) else { continue };
-            stream.queued = false;
-            let mut left = READ_BYTES_PER_TURN;
-            while self.hub.wants_input(key) {
-                if left == 0 {
-                    stream.queued = true;
-                    self.ready.push_back(key);
-                    break;
-                }
-                let most = left.min(self.scratch.len());
-                match stream.read(&mut self.scratch[..most]) {
-                    Input::Bytes(bytes) => {
-                        left -= bytes;
-                        self.hub.receive(key, &self.scratch[..bytes], self.now);
-                        continue;
-                    }
-                    Input::Nothing => {}
-                    Input::End => self.hub.end_of_input(key, self.now),
-                    Input::Broken => self.hub.disconnect(key, self.now),
-                }
-                break;
+            if self.read_from(key) {
+                self.ready.push_back(key);
             }
         }
+    }
+
+    /// Hears what comes without a connection. Whoever is not known is a peer from now on.
+    fn read_datagrams(&mut self, index: usize) {
+        let Server { datagrams, hub, links, now, stopping, .. } = self;
+        let datagrams = &mut datagrams[index];
+        let dialect = datagrams.door().dialect;
+        for _ in 0..DATAGRAMS_PER_TURN {
+            let Some((bytes, remote)) = datagrams.receive() else { break };
+            let known = datagrams.peer_at(remote);
+            let key = match known {
+                Some(key) => key,
+                None if stopping.is_some() => continue,
+                None => match hub.connect(dialect, remote, *now) {
+                    Ok(key) => key,
+                    Err(_) => continue,
+                },
+            };
+            if known.is_none() {
+                let same = links.insert(Link::Datagrams(index as u32));
+                debug_assert_eq!(key, same, "both slabs see the same history");
+                datagrams.add(key, remote);
+            }
+            hub.receive(key, datagrams.received(bytes), *now);
+        }
+    }
+
+    /// Asks the terminal, which has no event of its own: the loop was woken, perhaps by it.
+    fn read_console(&mut self) {
+        let Some((console, key)) = &self.console else { return };
+        let key = *key;
+        if !matches!(self.links.get(key), Some(Link::Console)) {
+            return; // whoever sat there has left
+        }
+        if !console.is_writing() {
+            self.hub.unblocked(key);
+        }
+        if self.read_from(key) {
+            self.ready.push_back(key);
+        }
+    }
+
+    /// Reads one until there is nothing more, it is not to be heard, or its budget is used up.
+    /// Returns whether it is the last.
+    fn read_from(&mut self, key: PeerKey) -> bool {
+        let Some(link) = self.links.get_mut(key) else { return false };
+        let mut left = READ_BYTES_PER_TURN;
+        let mut again = false;
+        while self.hub.wants_input(key) {
+            if left == 0 {
+                again = true;
+                break;
+            }
+            let buffer = &mut self.scratch[..];
+            let input = match (&mut *link, &mut self.console) {
+                (Link::Stream { stream, .. }, _) => stream.read(buffer),
+                (Link::Console, Some((console, _))) => console.read(buffer),
+                (Link::Console | Link::Datagrams(_), _) => Input::Nothing,
+            };
+            match input {
+                Input::Bytes(bytes) => {
+                    left = left.saturating_sub(bytes);
+                    self.hub.receive(key, &self.scratch[..bytes], self.now);
+                    continue;
+                }
+                Input::Nothing => self.hub.arrived(key, self.now),
+                Input::End => self.hub.end_of_input(key, self.now),
+                Input::Broken => self.hub.disconnect(key, self.now),
+            }
+            break;
+        }
+        if let Link::Stream { queued, .. } = link {
+            *queued = again;
+        }
+        again
     }
 
     /// Puts those back among the ready whom the hub would not hear before.
@@ -275,11 +414,13 @@ impl Server {
         keys.clear();
         self.hub.resumed(&mut keys);
         for key in keys.drain(..) {
-            if let Some(stream) = self.streams.get_mut(key)
-                && stream.is_readable()
-                && !mem::replace(&mut stream.queued, true)
-            {
-                self.ready.push_back(key);
+            match self.links.get_mut(key) {
+                Some(Link::Stream { stream, queued }) if stream.is_readable() && !*queued => {
+                    *queued = true;
+                    self.ready.push_back(key);
+                }
+                Some(Link::Console) => self.ready.push_back(key),
+                _ => {}
             }
         }
         self.keys = keys;
@@ -294,7 +435,11 @@ impl Server {
             if broken {
                 self.hub.disconnect(key, self.now);
             } else if self.hub.finished(key, self.now) {
-                self.streams[key].shut();
+                match &self.links[key] {
+                    Link::Stream { stream, .. } => stream.shut(),
+                    // There is no other side that could still send.
+                    Link::Datagrams(_) | Link::Console => self.hub.end_of_input(key, self.now),
+                }
             }
         }
         self.keys = keys;
@@ -302,18 +447,39 @@ impl Server {
 
     /// Writes to one all that waits for it, or as much as its socket takes.
     fn write_to(&mut self, key: PeerKey) -> io::Result<()> {
-        let stream = &mut self.streams[key];
+        let Server { hub, links, datagrams, console, poll, now, .. } = self;
+        let registry = poll.registry();
         loop {
             let mut slices = [IoSlice::new(&[]); SLICES];
-            let filled = self.hub.transmit(key, &mut slices);
-            if filled == 0 {
-                return stream.watch_writable(false, self.poll.registry());
+            let filled = hub.transmit(key, &mut slices);
+            let slices = &slices[..filled];
+            let link = &mut links[key];
+            if slices.is_empty() {
+                return match link {
+                    Link::Stream { stream, .. } => stream.watch_writable(false, registry),
+                    Link::Datagrams(_) | Link::Console => Ok(()),
+                };
             }
-            match stream.write(&slices[..filled]) {
-                Ok(bytes) => self.hub.transmitted(key, bytes, self.now),
+            let written = match link {
+                Link::Stream { stream, .. } => stream.write(slices),
+                Link::Datagrams(index) => datagrams[*index as usize].send(key, slices),
+                Link::Console => match console {
+                    Some((console, _)) => console.write(slices),
+                    None => Err(io::ErrorKind::NotConnected.into()),
+                },
+            };
+            match written {
+                Ok(bytes) => hub.transmitted(key, bytes, *now),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.hub.blocked(key, self.now);
-                    return stream.watch_writable(true, self.poll.registry());
+                    hub.blocked(key, *now);
+                    return match link {
+                        Link::Stream { stream, .. } => stream.watch_writable(true, registry),
+                        Link::Datagrams(index) => {
+                            datagrams[*index as usize].note_blocked(key, registry)
+                        }
+                        // Its thread wakes the loop.
+                        Link::Console => Ok(()),
+                    };
                 }
                 Err(error) => return Err(error),
             }
@@ -325,7 +491,9 @@ impl Server {
     fn reap(&mut self) {
         self.hub.reap(&mut self.keys);
         for key in self.keys.drain(..) {
-            self.streams.remove(key);
+            if let Link::Datagrams(index) = self.links.remove(key) {
+                self.datagrams[index as usize].remove(key);
+            }
         }
     }
 
@@ -347,7 +515,10 @@ impl Server {
         match self.stopping {
             None => false,
             Some(Stopping::AtOnce) => true,
-            Some(Stopping::By(deadline)) => self.hub.is_empty() || deadline <= self.now.instant,
+            Some(Stopping::By(deadline)) => {
+                let writing = self.console.as_ref().is_some_and(|(c, _)| c.is_writing());
+                self.hub.is_empty() && !writing || deadline <= self.now.instant
+            }
         }
     }
 }
@@ -393,10 +564,6 @@ impl std::error::Error for StartError {}
 fn present() -> Now {
     let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     Now { instant: Instant::now(), unix_seconds: unix.unwrap_or_default().as_secs() }
-}
-
-fn listener_token(index: usize) -> Token {
-    Token(usize::MAX - 1 - index)
 }
 
 /// Says goodbye to somebody for whom there is no place, as well as that can be done at once: what

@@ -4,193 +4,26 @@
 //! an emote, `! ` a refusal, `[` a private message or history, anything else is `NAME: text`.
 
 use std::io::Write as _;
-use std::mem;
-
-use memchr::memchr2;
 
 use super::phrases::{self, Part, Phrases};
-use super::{Frame, Stage};
-use crate::config::UNENDED_BYTES_MAX;
-use crate::event::{Command, Event, Parting, Refusal, Topic};
+use super::{Framing, Manners, Naming, Stage, Transport};
+use crate::event::{Command, Event, Parting, Topic};
 
-/// The port of this dialect unless the operator says otherwise.
-pub(crate) const PORT: u16 = 7711;
+pub(super) const MANNERS: Manners = Manners {
+    name: "lines",
+    port: 7711,
+    transport: Transport::Tcp,
+    framing: Framing::Lines,
+    naming: Naming::Asked,
+    echoes: false,
+    hears_own_joining: false,
+    separates: false,
+    gap: None,
+    parse,
+    encode,
+};
 
-/// Telnet's "interpret as command", and the two commands that bracket a longer option.
-const IAC: u8 = 255;
-const SUBNEGOTIATION_BEGINS: u8 = 250;
-const SUBNEGOTIATION_ENDS: u8 = 240;
-/// `WILL`, `WONT`, `DO`, `DONT`: one option byte follows.
-const NEGOTIATION: std::ops::RangeInclusive<u8> = 251..=254;
-
-/// The first byte of a TLS record that carries a handshake.
-const TLS_HANDSHAKE: u8 = 0x16;
-
-/// What HTTP requests begin with.
-const HTTP_METHODS: [&[u8]; 10] = [
-    b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"CONNECT", b"TRACE", b"PRI",
-];
-
-/// Where in telnet's byte sequences the input stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Telnet {
-    #[default]
-    Text,
-    Iac,
-    Option,
-    Subnegotiation,
-    SubnegotiationIac,
-}
-
-/// Splits input into lines.
-#[derive(Debug, Default)]
-pub struct Decoder {
-    /// The line so far, telnet bytes taken out. At most `max` bytes and a CR.
-    partial: Vec<u8>,
-    /// Bytes that came since the last line end, whatever they were.
-    since_line_end: u32,
-    telnet: Telnet,
-    /// The line is too long, has been refused, and is dropped up to its end.
-    swallowing: bool,
-    /// A line has been judged: from now on, nothing can be another protocol's greeting.
-    begun: bool,
-    /// `partial` is the line that was handed out last time.
-    handed_out: bool,
-}
-
-impl Decoder {
-    /// See [`super::Decoder::pull`].
-    pub fn pull<'f, 'i: 'f>(&'f mut self, input: &mut &'i [u8], max: usize) -> Option<Frame<'f>> {
-        if mem::take(&mut self.handed_out) {
-            self.partial = Vec::new();
-        }
-        let fresh = self.since_line_end == 0;
-        if fresh && !self.begun && input.first() == Some(&TLS_HANDSHAKE) {
-            *input = &[];
-            return Some(Frame::Foreign);
-        }
-        // Nearly always: the whole line lies in the input, and is handed out where it lies.
-        if fresh
-            && let Some(at) = memchr2(b'\n', IAC, input)
-            && input[at] == b'\n'
-        {
-            let line = without_cr(&input[..at]);
-            *input = &input[at + 1..];
-            return Some(self.judge(line, max).unwrap_or(Frame::Line(line)));
-        }
-        self.pull_in_pieces(input, max)
-    }
-
-    /// See [`super::Decoder::finish`].
-    pub fn finish(&mut self) -> Option<Frame<'_>> {
-        let nothing = mem::replace(&mut self.handed_out, true) || self.partial.is_empty();
-        (!nothing).then_some(Frame::Line(&self.partial))
-    }
-
-    /// A line in several pieces, or with telnet bytes in it: gathered run by run in `partial`.
-    fn pull_in_pieces<'f, 'i: 'f>(
-        &'f mut self,
-        input: &mut &'i [u8],
-        max: usize,
-    ) -> Option<Frame<'f>> {
-        while let Some(&byte) = input.first() {
-            if self.telnet == Telnet::Iac && byte < SUBNEGOTIATION_ENDS {
-                // Not telnet at all: the 255 before was meant as it stands, and so is this byte.
-                self.telnet = Telnet::Text;
-                if let Some(refused) = self.keep(&[IAC], max) {
-                    return Some(refused);
-                }
-                continue;
-            }
-            if self.telnet == Telnet::Text && byte == b'\n' {
-                *input = &input[1..];
-                self.since_line_end = 0;
-                if mem::take(&mut self.swallowing) {
-                    continue;
-                }
-                self.handed_out = true;
-                let line = mem::take(&mut self.partial);
-                let refused = self.judge(without_cr(&line), max);
-                self.partial = line;
-                return Some(refused.unwrap_or(Frame::Line(without_cr(&self.partial))));
-            }
-            let is_text = self.telnet == Telnet::Text && byte != IAC;
-            let run = if is_text { memchr2(b'\n', IAC, input).unwrap_or(input.len()) } else { 1 };
-            // No read brings more than fits, and past the limit there is no next one.
-            self.since_line_end = self.since_line_end.saturating_add(run as u32);
-            if self.since_line_end as usize >= UNENDED_BYTES_MAX {
-                *input = &[];
-                return Some(Frame::Unended);
-            }
-            let (bytes, rest) = input.split_at(run);
-            *input = rest;
-            let kept = if is_text { bytes } else { self.telnet(byte) };
-            if let Some(refused) = self.keep(kept, max) {
-                return Some(refused);
-            }
-        }
-        None
-    }
-
-    /// Steps through telnet's sequences. What it returns is to be kept as text.
-    fn telnet(&mut self, byte: u8) -> &'static [u8] {
-        self.telnet = match (self.telnet, byte) {
-            (Telnet::Text, _) => Telnet::Iac,
-            (Telnet::Iac, SUBNEGOTIATION_BEGINS) => Telnet::Subnegotiation,
-            (Telnet::Iac, byte) if NEGOTIATION.contains(&byte) => Telnet::Option,
-            (Telnet::Subnegotiation, IAC) => Telnet::SubnegotiationIac,
-            (Telnet::SubnegotiationIac, SUBNEGOTIATION_ENDS) => Telnet::Text,
-            (Telnet::Subnegotiation | Telnet::SubnegotiationIac, _) => Telnet::Subnegotiation,
-            (Telnet::Iac, IAC) => {
-                self.telnet = Telnet::Text;
-                return &[IAC];
-            }
-            (Telnet::Iac | Telnet::Option, _) => Telnet::Text,
-        };
-        &[]
-    }
-
-    /// Adds to the line so far, unless it is already being swallowed.
-    fn keep(&mut self, bytes: &[u8], max: usize) -> Option<Frame<'static>> {
-        if self.swallowing || bytes.is_empty() {
-            return None;
-        }
-        // One byte more than can be, so that it shows; and a CR, which does not count.
-        let room = max + 2 - self.partial.len();
-        self.partial.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        let too_long = without_cr(&self.partial).len() > max;
-        if !too_long {
-            return None;
-        }
-        let line = mem::take(&mut self.partial);
-        self.swallowing = true;
-        self.judge(&line, max)
-    }
-
-    /// What is wrong with a line, if anything is.
-    fn judge(&mut self, line: &[u8], max: usize) -> Option<Frame<'static>> {
-        let first = !mem::replace(&mut self.begun, true);
-        if first && begins_http_request(line) {
-            return Some(Frame::Foreign);
-        }
-        (line.len() > max).then_some(Frame::TooLong)
-    }
-}
-
-/// A line may end with CRLF; that CR is not part of it.
-fn without_cr(line: &[u8]) -> &[u8] {
-    line.strip_suffix(b"\r").unwrap_or(line)
-}
-
-/// A browser can be made to send chat lines to this port, but not without this before them.
-fn begins_http_request(line: &[u8]) -> bool {
-    HTTP_METHODS
-        .iter()
-        .any(|method| line.strip_prefix(*method).is_some_and(|rest| rest.first() == Some(&b' ')))
-}
-
-/// See [`super::Dialect::parse`].
-pub(crate) fn parse(stage: Stage, line: &str) -> Command<'_> {
+fn parse<'a>(stage: Stage, line: &'a str, _given: &str) -> Command<'a> {
     let trimmed = line.trim();
     let is = |word: &str| trimmed.eq_ignore_ascii_case(word);
     if is("quit") || is("exit") {
@@ -222,7 +55,7 @@ fn parse_slash(line: &str) -> Option<Command<'_>> {
     let required = optional.ok_or(Command::Misuse(topic));
     let command = match topic {
         Topic::Me => required.map(|_| Command::Emote(rest)),
-        Topic::Msg => required.and_then(|_| match cut_word(rest.trim_start()) {
+        Topic::Msg => required.and_then(|_| match cut_word(rest) {
             (_, text) if text.trim().is_empty() => Err(Command::Misuse(topic)),
             (to, text) => Ok(Command::Tell { to, text }),
         }),
@@ -249,7 +82,8 @@ fn parse_slash(line: &str) -> Option<Command<'_>> {
 
 /// The word at the front, and what follows the white space behind it.
 fn cut_word(text: &str) -> (&str, &str) {
-    text.split_once(|c: char| c.is_ascii_whitespace()).unwrap_or((text, ""))
+    let (word, rest) = text.split_once(|c: char| c.is_ascii_whitespace()).unwrap_or((text, ""));
+    (word, rest.trim_start())
 }
 
 /// The command of that name, in any case; several have a second name.
@@ -274,8 +108,7 @@ fn topic(word: &str) -> Option<Topic> {
     NAMES.into_iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|(_, topic)| topic)
 }
 
-/// See [`super::Dialect::encode`].
-pub(crate) fn encode(phrases: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
+fn encode(phrases: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
     match *event {
         // What travels a thousand times a second is written without a detour.
         Event::Said { from, text } => line(out, &[from, ": ", text]),
@@ -298,10 +131,12 @@ pub(crate) fn encode(phrases: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
             }
             notice(out, phrases.asked, &[]);
         }
-        Event::Helped(topic) => {
-            line(out, &["* ", phrases.form(topic), " - ", phrases.purpose(topic)]);
+        Event::Helped(topics) => {
+            for topic in topics {
+                line(out, &["* ", phrases.form(*topic), " - ", phrases.purpose(*topic)]);
+            }
         }
-        Event::Refused(refusal) => refuse(phrases, refusal, out),
+        Event::Refused(refusal) => phrases.refuse(refusal, "! ", "\n", out),
         _ => announce(phrases, event, out),
     }
 }
@@ -341,33 +176,6 @@ fn announce(phrases: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// A refusal: a line beginning with `! `, for one person alone.
-fn refuse(phrases: &Phrases, refusal: Refusal<'_>, out: &mut Vec<u8>) {
-    use Part::{Count, Text};
-    let (phrase, part) = match refusal {
-        Refusal::Taken(name) => (phrases.taken, Text(name)),
-        Refusal::Nickname(error, name) => (phrases.nickname(error), Text(name)),
-        Refusal::SameName(name) => (phrases.same_name, Text(name)),
-        Refusal::Nobody(name) => (phrases.nobody, Text(name)),
-        Refusal::TellSelf => (phrases.tell_self, Text("")),
-        Refusal::NothingToReply => (phrases.nothing_to_reply, Text("")),
-        Refusal::IgnoreSelf => (phrases.ignore_self, Text("")),
-        Refusal::IgnoreTooMany(max) => (phrases.ignore_too_many, Count(max)),
-        Refusal::NotIgnored(name) => (phrases.not_ignored, Text(name)),
-        Refusal::Usage(topic) => (phrases.usage, Text(phrases.form(topic))),
-        Refusal::UnknownCommand(word) => (phrases.unknown_command, Text(word)),
-        Refusal::LineTooLong(max) => (phrases.line_too_long, Count(max)),
-        Refusal::NotUtf8 => (phrases.not_utf8, Text("")),
-        Refusal::Closed(reason) => match phrases.closing(reason) {
-            Some((phrase, part)) => (phrase, part),
-            None => return,
-        },
-    };
-    out.extend_from_slice(b"! ");
-    phrases::fill(out, phrase, &[part]);
-    out.push(b'\n');
-}
-
 /// A line beginning with `* `.
 fn notice(out: &mut Vec<u8>, phrase: &str, parts: &[Part<'_>]) {
     out.extend_from_slice(b"* ");
@@ -386,83 +194,6 @@ fn line(out: &mut Vec<u8>, parts: &[&str]) {
 mod tests {
     use super::*;
 
-    const MAX: usize = 20;
-
-    /// What comes out of `input` when it arrives in the given pieces.
-    fn frames(pieces: &[&[u8]]) -> Vec<String> {
-        let mut decoder = Decoder::default();
-        let mut frames = Vec::new();
-        for mut input in pieces.iter().copied() {
-            while let Some(frame) = decoder.pull(&mut input, MAX) {
-                frames.push(format!("{frame:?}"));
-            }
-        }
-        frames.extend(decoder.finish().map(|frame| format!("finish {frame:?}")));
-        frames
-    }
-
-    fn line(bytes: &[u8]) -> String {
-        format!("{:?}", Frame::Line(bytes))
-    }
-
-    #[test]
-    fn it_does_not_matter_where_the_input_is_split() {
-        let mut input = Vec::new();
-        for line in [
-            &b"alice\r\n"[..],
-            b"\xff\xfd\x01hi\xff\xf4\xff\xfd\x06\n",
-            b"\xff\xfa\x18\x00\n\xff\xff\xff\xf0after a subnegotiation\n",
-            b"\r\nsmile \xf0\x9f\x98\x80\n",
-            b"01234567890123456789\r\n",
-            b"01234567890123456789\r\r\n",
-            b"far too long, so that it is refused\nbut not the next\n",
-            b"\xff\xff is a byte\n\xffx is one too\n\xff\n",
-            b"not finished",
-        ] {
-            input.extend_from_slice(line);
-        }
-        let whole = frames(&[&input]);
-        assert_eq!(whole[0], line(b"alice"));
-        assert_eq!(
-            whole.last().map(String::as_str),
-            Some(&*format!("finish {}", line(b"not finished")))
-        );
-        assert_eq!(whole.iter().filter(|frame| *frame == "TooLong").count(), 3);
-        for at in 0..=input.len() {
-            assert_eq!(frames(&[&input[..at], &input[at..]]), whole, "split at {at}");
-        }
-        let bytes: Vec<&[u8]> = input.chunks(1).collect();
-        assert_eq!(frames(&bytes), whole, "byte by byte");
-    }
-
-    #[test]
-    fn a_line_may_be_as_long_as_the_limit_and_not_longer() {
-        let long = [b'x'; MAX + 1];
-        assert_eq!(frames(&[&long[1..], b"\n"]), [line(&long[1..])]);
-        assert_eq!(frames(&[&long[1..], b"\r\n"]), [line(&long[1..])]);
-        assert_eq!(frames(&[&long, b"\nok\n"]), ["TooLong".to_owned(), line(b"ok")]);
-    }
-
-    #[test]
-    fn input_without_an_end_is_given_up() {
-        for step in [1, 1000, UNENDED_BYTES_MAX] {
-            let endless = vec![b'x'; UNENDED_BYTES_MAX];
-            let pieces: Vec<&[u8]> = endless.chunks(step).collect();
-            assert_eq!(frames(&pieces).last().map(String::as_str), Some("Unended"), "{step}");
-        }
-        let telnet = b"\xff\xfa".iter().chain(&[b'\n'; UNENDED_BYTES_MAX]).copied();
-        assert_eq!(frames(&[&telnet.collect::<Vec<_>>()]), ["Unended"], "in a subnegotiation");
-    }
-
-    #[test]
-    fn another_protocol_is_seen_by_its_first_line_only() {
-        assert_eq!(frames(&[b"\x16\x03\x01\x02\x00"]), ["Foreign"]);
-        assert_eq!(frames(&[b"POST / HTTP/1.1\r\n"]), ["Foreign"]);
-        assert_eq!(frames(&[b"GET /a-long-way-to-go HTTP/1.1\r\n"])[0], "Foreign");
-        assert_eq!(frames(&[b"GETTY\n"]), [line(b"GETTY")]);
-        assert_eq!(frames(&[b"al\nGET / HTTP/1.1\n"])[1], line(b"GET / HTTP/1.1"));
-    }
-
     #[test]
     fn commands_are_what_they_look_like() {
         let table: [(&str, Command<'_>); 24] = [
@@ -472,9 +203,9 @@ mod tests {
             ("///", Command::Say("//")),
             ("/", Command::Unknown("")),
             ("/nope x", Command::Unknown("nope")),
-            ("/me  waves ", Command::Emote(" waves ")),
+            ("/me  waves ", Command::Emote("waves ")),
             ("/me ", Command::Misuse(Topic::Me)),
-            ("/MSG bob  hi", Command::Tell { to: "bob", text: " hi" }),
+            ("/MSG bob  hi", Command::Tell { to: "bob", text: "hi" }),
             ("/tell bob", Command::Misuse(Topic::Msg)),
             ("/msg", Command::Misuse(Topic::Msg)),
             ("/r ok", Command::Reply("ok")),
@@ -492,7 +223,7 @@ mod tests {
             ("Exit", Command::Quit("")),
         ];
         for (line, command) in table {
-            assert_eq!(parse(Stage::Chatting, line), command, "{line}");
+            assert_eq!(parse(Stage::Chatting, line, ""), command, "{line}");
         }
         for topic in Topic::ALL {
             assert_eq!(Topic::ALL[topic as usize], topic, "phrases are found by this order");
@@ -509,7 +240,7 @@ mod tests {
             ("/exit", Command::Quit("")),
             ("/help", Command::Help(None)),
         ] {
-            assert_eq!(parse(Stage::Naming, line), command, "{line}");
+            assert_eq!(parse(Stage::Naming, line, ""), command, "{line}");
         }
     }
 

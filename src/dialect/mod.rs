@@ -1,31 +1,71 @@
 //! The dialects: bytes to [`Command`]s, and [`Event`]s to bytes.
 //!
-//! A dialect is spoken at a door. Each has a file of its own here, with its phrases and its port,
-//! and one line in each `match` of this file; nothing else in the crate knows which there are.
-//! A dialect sees no socket, no room and no time: it is given input in whatever pieces it came,
-//! and events one at a time.
+//! A dialect is spoken at a door. Each has a file of its own here, with its phrases, its port and
+//! its [`Manners`], and one line in this one; nothing else in the crate knows which there are. A
+//! dialect sees no socket, no room and no time: it is given one message at a time, and one event.
 
-pub(crate) mod lines;
+mod anonymous;
+mod datagram;
+pub mod decoder;
+mod lines;
+mod mention;
+mod nick;
 pub(crate) mod phrases;
+mod register;
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::event::{Command, Event};
+use phrases::Phrases;
 
 /// What is spoken at a door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// UTF-8 lines over TCP, for `nc`, `telnet`, scripts and the bundled client.
     Lines,
+    /// Messages without an end over TCP; the server asks `NICK`.
+    Nick,
+    /// Messages without an end over TCP; one registers with a nickname.
+    Register,
+    /// Datagrams over UDP.
+    Datagram,
+    /// Lines over TCP, without names.
+    Anonymous,
+    /// Messages without an end over TCP; `text@name` is private.
+    Mention,
 }
 
 impl Dialect {
+    /// All of them.
+    pub const ALL: [Dialect; 6] = [
+        Dialect::Lines,
+        Dialect::Nick,
+        Dialect::Register,
+        Dialect::Datagram,
+        Dialect::Anonymous,
+        Dialect::Mention,
+    ];
+
+    /// Those of the five older programs, which `--classic` opens.
+    pub const CLASSIC: [Dialect; 5] =
+        [Dialect::Nick, Dialect::Register, Dialect::Datagram, Dialect::Anonymous, Dialect::Mention];
+
     /// How many there are: the length of an array by [`index`](Self::index).
     pub(crate) const COUNT: usize = Dialect::ALL.len();
 
-    /// All of them.
-    pub const ALL: [Dialect; 1] = [Dialect::Lines];
+    /// How it is spoken.
+    pub(crate) fn manners(self) -> &'static Manners {
+        match self {
+            Dialect::Lines => &lines::MANNERS,
+            Dialect::Nick => &nick::MANNERS,
+            Dialect::Register => &register::MANNERS,
+            Dialect::Datagram => &datagram::MANNERS,
+            Dialect::Anonymous => &anonymous::MANNERS,
+            Dialect::Mention => &mention::MANNERS,
+        }
+    }
 
     /// A small number for each, its place in [`ALL`](Self::ALL).
     pub(crate) fn index(self) -> usize {
@@ -35,38 +75,37 @@ impl Dialect {
     /// The name by which `--listen` knows it.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Dialect::Lines => "lines",
-        }
+        self.manners().name
     }
 
     /// The port it is spoken at unless the operator says otherwise.
     #[must_use]
     pub fn port(self) -> u16 {
-        match self {
-            Dialect::Lines => lines::PORT,
-        }
+        self.manners().port
     }
 
-    /// A decoder for a new connection.
-    pub(crate) fn decoder(self) -> Decoder {
-        match self {
-            Dialect::Lines => Decoder::Lines(lines::Decoder::default()),
-        }
+    /// What carries it.
+    #[must_use]
+    pub fn transport(self) -> Transport {
+        self.manners().transport
     }
 
-    /// What a line asks for, from somebody who has a nickname or, at the `stage` before, has not.
-    pub(crate) fn parse(self, stage: Stage, line: &str) -> Command<'_> {
-        match self {
-            Dialect::Lines => lines::parse(stage, line),
-        }
+    /// How its messages end on their way in.
+    #[must_use]
+    pub fn framing(self) -> Framing {
+        self.manners().framing
+    }
+
+    /// What a message asks for, from somebody who has come as far as `stage` and gave `given` as
+    /// their name.
+    #[must_use]
+    pub fn parse<'a>(self, stage: Stage, line: &'a str, given: &str) -> Command<'a> {
+        (self.manners().parse)(stage, line, given)
     }
 
     /// Appends `event` to `out` as whoever speaks this dialect is told it; perhaps not at all.
-    pub(crate) fn encode(self, lang: Lang, event: &Event<'_>, out: &mut Vec<u8>) {
-        match self {
-            Dialect::Lines => lines::encode(phrases::of(lang), event, out),
-        }
+    pub fn encode(self, lang: Lang, event: &Event<'_>, out: &mut Vec<u8>) {
+        (self.manners().encode)(phrases::of(lang), event, out);
     }
 }
 
@@ -84,9 +123,68 @@ impl FromStr for Dialect {
     fn from_str(name: &str) -> Result<Dialect, String> {
         Dialect::ALL.into_iter().find(|dialect| dialect.name() == name).ok_or_else(|| {
             let names: Vec<_> = Dialect::ALL.into_iter().map(Dialect::name).collect();
-            format!("there is no dialect of that name, there is {}", names.join(", "))
+            format!("the dialects are {}", names.join(", "))
         })
     }
+}
+
+/// All in which dialects differ.
+#[derive(Debug)]
+pub(crate) struct Manners {
+    /// See [`Dialect::name`].
+    pub(crate) name: &'static str,
+    /// See [`Dialect::port`].
+    pub(crate) port: u16,
+    /// See [`Dialect::transport`].
+    pub(crate) transport: Transport,
+    /// See [`Dialect::framing`].
+    pub(crate) framing: Framing,
+    /// How somebody comes to a name.
+    pub(crate) naming: Naming,
+    /// Whether its clients count on hearing what they say themselves.
+    pub(crate) echoes: bool,
+    /// Whether a newcomer is told like everyone else that it has come.
+    pub(crate) hears_own_joining: bool,
+    /// Whether frames have no end of their own on the wire: then the LF that ends each of them in
+    /// the journal is only sent between two, never after the last.
+    pub(crate) separates: bool,
+    /// The least time between two frames until one is in the room, if each must arrive alone.
+    pub(crate) gap: Option<Duration>,
+    /// See [`Dialect::parse`].
+    pub(crate) parse: for<'a> fn(Stage, &'a str, given: &str) -> Command<'a>,
+    /// See [`Dialect::encode`].
+    pub(crate) encode: fn(&Phrases, &Event<'_>, &mut Vec<u8>),
+}
+
+/// What carries a dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// A connection.
+    Tcp,
+    /// One socket for all; a peer is an address.
+    Udp,
+}
+
+/// How a message ends on its way in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// With LF or CRLF.
+    Lines,
+    /// With what has arrived for now, or LF.
+    Arrivals,
+    /// With its datagram, which the hub turns into a line.
+    Datagrams,
+}
+
+/// How somebody comes to a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// Asked, and asked again until it will do.
+    Asked,
+    /// Once; if it will not do they get another.
+    Once,
+    /// By their address, unasked.
+    Address,
 }
 
 /// The language of the dialect `lines`.
@@ -101,47 +199,22 @@ pub enum Lang {
 
 /// How far somebody has come; the same words may mean different things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub enum Stage {
     /// Asked for a nickname.
     Naming,
     /// In the room.
     Chatting,
 }
 
-/// One message of a client, or why there is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Frame<'a> {
-    /// A message, without what ends it. Any bytes, at most `--max-line` of them.
-    Line(&'a [u8]),
-    /// A message that is longer than that. The rest of it is swallowed.
-    TooLong,
-    /// So many bytes without the end of a message that there is no point in going on.
-    Unended,
-    /// Another protocol.
-    Foreign,
+/// Takes off the name that a client puts before each line it sends, once, if it is its own.
+fn without_own_name<'a>(line: &'a str, given: &str, separator: &str) -> &'a str {
+    let rest = line.strip_prefix(given).and_then(|rest| rest.strip_prefix(separator));
+    rest.filter(|_| !given.is_empty()).unwrap_or(line)
 }
 
-/// What is left of a connection's input between two reads: an unfinished message at the most.
-#[derive(Debug)]
-pub enum Decoder {
-    /// See [`Dialect::Lines`].
-    Lines(lines::Decoder),
-}
-
-impl Decoder {
-    /// Takes the next whole message off the front of `input`, together with what came of it
-    /// earlier. `None` when `input` is used up; what it ended with is kept for the next time.
-    /// `max` is the length of a message in bytes.
-    pub fn pull<'f, 'i: 'f>(&'f mut self, input: &mut &'i [u8], max: usize) -> Option<Frame<'f>> {
-        match self {
-            Decoder::Lines(decoder) => decoder.pull(input, max),
-        }
-    }
-
-    /// The message that the end of the input leaves unfinished, if there is one.
-    pub fn finish(&mut self) -> Option<Frame<'_>> {
-        match self {
-            Decoder::Lines(decoder) => decoder.finish(),
-        }
+/// Appends a frame made of parts.
+fn frame(out: &mut Vec<u8>, parts: &[&str], end: &str) {
+    for part in parts.iter().chain([&end]) {
+        out.extend_from_slice(part.as_bytes());
     }
 }

@@ -1,4 +1,6 @@
-//! What `lines` says in words, in each of its languages, and how words are put together.
+//! What the server says in words, in each language of `lines`, and how words are put together. The
+//! older dialects have their own phrases with them; what they have no phrase for they say as `lines`
+//! says it in Chinese ([`tell_in_chinese`]).
 //!
 //! All phrases of a language stand together in one [`Phrases`]; one that is missing does not
 //! compile. `{}` in a phrase is the place of a name, a number or a list.
@@ -6,7 +8,7 @@
 use std::io::Write as _;
 
 use super::Lang;
-use crate::event::{CloseReason, Topic};
+use crate::event::{CloseReason, Event, Refusal, Topic};
 use crate::nickname::{Nickname, NicknameError};
 
 /// So many names are told when some come or go together …
@@ -30,6 +32,7 @@ pub(crate) enum Part<'a> {
 }
 
 /// The phrases of one language.
+#[derive(Debug)]
 pub(crate) struct Phrases {
     pub(crate) asked: &'static str,
     pub(crate) welcomed: &'static str,
@@ -44,18 +47,18 @@ pub(crate) struct Phrases {
     pub(crate) ignoring_nobody: &'static str,
     pub(crate) goodbye: &'static str,
     pub(crate) stopping: &'static str,
-    pub(crate) taken: &'static str,
-    pub(crate) same_name: &'static str,
-    pub(crate) nobody: &'static str,
-    pub(crate) tell_self: &'static str,
-    pub(crate) nothing_to_reply: &'static str,
-    pub(crate) ignore_self: &'static str,
-    pub(crate) ignore_too_many: &'static str,
-    pub(crate) not_ignored: &'static str,
-    pub(crate) usage: &'static str,
-    pub(crate) unknown_command: &'static str,
-    pub(crate) line_too_long: &'static str,
-    pub(crate) not_utf8: &'static str,
+    taken: &'static str,
+    same_name: &'static str,
+    nobody: &'static str,
+    tell_self: &'static str,
+    nothing_to_reply: &'static str,
+    ignore_self: &'static str,
+    ignore_too_many: &'static str,
+    not_ignored: &'static str,
+    usage: &'static str,
+    unknown_command: &'static str,
+    line_too_long: &'static str,
+    not_utf8: &'static str,
     name_empty: &'static str,
     name_too_long: &'static str,
     name_start: &'static str,
@@ -69,6 +72,7 @@ pub(crate) struct Phrases {
     left_connection_lost: &'static str,
     left_too_slow: &'static str,
     left_unended: &'static str,
+    left_timed_out: &'static str,
     comma: &'static str,
     and: &'static str,
     more: &'static str,
@@ -95,8 +99,36 @@ impl Phrases {
         self.help[topic as usize].1
     }
 
+    /// Appends why something was not done, between `start` and `end`; nothing, if there is nothing to
+    /// be said about it.
+    pub(crate) fn refuse(&self, refusal: Refusal<'_>, start: &str, end: &str, out: &mut Vec<u8>) {
+        use Part::{Count, Text};
+        let (phrase, part) = match refusal {
+            Refusal::Taken(name) => (self.taken, Text(name)),
+            Refusal::Nickname(error, name) => (self.nickname(error), Text(name)),
+            Refusal::SameName(name) => (self.same_name, Text(name)),
+            Refusal::Nobody(name) => (self.nobody, Text(name)),
+            Refusal::TellSelf => (self.tell_self, Text("")),
+            Refusal::NothingToReply => (self.nothing_to_reply, Text("")),
+            Refusal::IgnoreSelf => (self.ignore_self, Text("")),
+            Refusal::IgnoreTooMany(max) => (self.ignore_too_many, Count(max)),
+            Refusal::NotIgnored(name) => (self.not_ignored, Text(name)),
+            Refusal::Usage(topic) => (self.usage, Text(self.form(topic))),
+            Refusal::UnknownCommand(word) => (self.unknown_command, Text(word)),
+            Refusal::LineTooLong(max) => (self.line_too_long, Count(max)),
+            Refusal::NotUtf8 => (self.not_utf8, Text("")),
+            Refusal::Closed(reason) => match self.closing(reason) {
+                Some(told) => told,
+                None => return,
+            },
+        };
+        out.extend_from_slice(start.as_bytes());
+        fill(out, phrase, &[part]);
+        out.extend_from_slice(end.as_bytes());
+    }
+
     /// Why something cannot be a nickname.
-    pub(crate) fn nickname(&self, error: NicknameError) -> &'static str {
+    fn nickname(&self, error: NicknameError) -> &'static str {
         match error {
             NicknameError::Empty => self.name_empty,
             NicknameError::TooLong => self.name_too_long,
@@ -107,7 +139,7 @@ impl Phrases {
     }
 
     /// What somebody is told whose connection is closed, if they can be told anything.
-    pub(crate) fn closing(&self, reason: CloseReason) -> Option<(&'static str, Part<'static>)> {
+    fn closing(&self, reason: CloseReason) -> Option<(&'static str, Part<'static>)> {
         let told = match reason {
             CloseReason::TooSlow | CloseReason::Stalled => (self.closed_too_slow, Part::Text("")),
             CloseReason::NickTimeout(limit) => {
@@ -120,6 +152,7 @@ impl Phrases {
             | CloseReason::EndOfInput
             | CloseReason::ConnectionLost
             | CloseReason::Foreign
+            | CloseReason::TimedOut
             | CloseReason::Stopping => return None,
         };
         Some(told)
@@ -131,6 +164,7 @@ impl Phrases {
             CloseReason::ConnectionLost => Some(self.left_connection_lost),
             CloseReason::TooSlow | CloseReason::Stalled => Some(self.left_too_slow),
             CloseReason::Unended(_) => Some(self.left_unended),
+            CloseReason::TimedOut => Some(self.left_timed_out),
             CloseReason::Quit
             | CloseReason::EndOfInput
             | CloseReason::NickTimeout(_)
@@ -165,6 +199,45 @@ pub(crate) fn fill(out: &mut Vec<u8>, phrase: &str, parts: &[Part<'_>]) {
         }
         out.extend_from_slice(piece.as_bytes());
     }
+}
+
+/// Names that come or go together, as the older dialects tell them.
+pub(crate) fn together(names: &[Nickname]) -> String {
+    let mut out = Vec::new();
+    list(&mut out, &names[..names.len().min(JOINT_MAX)], "、", None);
+    if names.len() > JOINT_MAX {
+        fill(&mut out, " 和另外 {} 人", &[Part::Count(names.len() - JOINT_MAX)]);
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Tells a newcomer of an older dialect who could not be asked again what it is called now.
+pub(crate) fn renamed_on_entry(out: &mut Vec<u8>, name: &str, as_given: bool, end: &str) {
+    if !as_given {
+        fill(out, "您的昵称是 {}", &[Part::Text(name)]);
+        out.extend_from_slice(end.as_bytes());
+    }
+}
+
+/// Tells, between `start` and `end`, those events for which the older dialects have no phrase of
+/// their own.
+pub(crate) fn tell_in_chinese(out: &mut Vec<u8>, event: &Event<'_>, start: &str, end: &str) {
+    use Part::{Count, Listed, Text};
+    let (phrase, parts): (_, &[Part<'_>]) = match *event {
+        Event::Refused(refusal) => return ZH.refuse(refusal, start, end, out),
+        Event::Renamed { old, new } => (ZH.renamed, &[Text(old), Text(new)]),
+        Event::Here(names) => (ZH.here, &[Count(names.len()), Listed(&ZH, names)]),
+        Event::Stopping => (ZH.stopping, &[]),
+        Event::Emoted { from, text } => {
+            // Not even with `start`: these two bytes are what no line of chat begins with.
+            fill(out, "** {} {}", &[Text(from), Text(text)]);
+            return out.extend_from_slice(end.as_bytes());
+        }
+        _ => return,
+    };
+    out.extend_from_slice(start.as_bytes());
+    fill(out, phrase, parts);
+    out.extend_from_slice(end.as_bytes());
 }
 
 /// Names that come or go together.
@@ -228,6 +301,7 @@ static EN: Phrases = Phrases {
     left_connection_lost: "connection lost",
     left_too_slow: "too slow",
     left_unended: "no line end",
+    left_timed_out: "timed out",
     comma: ", ",
     and: " and ",
     more: "{} more",
@@ -284,6 +358,7 @@ static ZH: Phrases = Phrases {
     left_connection_lost: "连接中断",
     left_too_slow: "接收太慢",
     left_unended: "没有换行",
+    left_timed_out: "超时",
     comma: ", ",
     and: " 和 ",
     more: "另外 {} 人",

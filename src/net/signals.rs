@@ -3,14 +3,16 @@
 
 use std::io;
 
-use mio::{Registry, Token};
+use std::sync::Arc;
+
+use mio::{Registry, Token, Waker};
 
 /// Counts how often the server has been asked to stop.
 pub(crate) struct Signals {
     #[cfg(unix)]
     pending: signal_hook_mio::v1_0::Signals,
     #[cfg(windows)]
-    pending: std::sync::Arc<std::sync::atomic::AtomicUsize>,
+    pending: Arc<std::sync::atomic::AtomicUsize>,
 }
 
 impl std::fmt::Debug for Signals {
@@ -25,7 +27,11 @@ impl Signals {
     ///
     /// # Errors
     /// What the system says if it cannot.
-    pub(crate) fn register(registry: &Registry, token: Token) -> io::Result<Signals> {
+    pub(crate) fn register(
+        registry: &Registry,
+        token: Token,
+        _waker: &Arc<Waker>,
+    ) -> io::Result<Signals> {
         use signal_hook::consts::{SIGINT, SIGTERM};
         let mut pending = signal_hook_mio::v1_0::Signals::new([SIGTERM, SIGINT])?;
         registry.register(&mut pending, token, mio::Interest::READABLE)?;
@@ -40,15 +46,18 @@ impl Signals {
 
 #[cfg(windows)]
 impl Signals {
-    /// Begins to listen; `token` becomes ready at each wish. Once in a process.
+    /// Begins to listen; `waker` is woken at each wish. Once in a process.
     ///
     /// # Errors
     /// What the system says if it cannot.
-    pub(crate) fn register(registry: &Registry, token: Token) -> io::Result<Signals> {
+    pub(crate) fn register(
+        _registry: &Registry,
+        _token: Token,
+        waker: &Arc<Waker>,
+    ) -> io::Result<Signals> {
         use std::sync::atomic::Ordering;
-        let waker = mio::Waker::new(registry, token)?;
-        let pending = std::sync::Arc::default();
-        let signals = Signals { pending: std::sync::Arc::clone(&pending) };
+        let (waker, pending) = (Arc::clone(waker), Arc::default());
+        let signals = Signals { pending: Arc::clone(&pending) };
         ctrlc::set_handler(move || {
             pending.fetch_add(1, Ordering::SeqCst);
             // If the loop cannot be woken it still sees the count in its next turn.

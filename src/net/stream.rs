@@ -15,8 +15,6 @@ pub(crate) struct Stream {
     /// There may be something to read: the system says so once, and we remember until a read says
     /// that there is not.
     readable: bool,
-    /// It is on the list of those to read.
-    pub(crate) queued: bool,
     /// The system has been asked to say when it takes more.
     watching_writable: bool,
 }
@@ -45,7 +43,7 @@ impl Stream {
         token: Token,
     ) -> io::Result<Stream> {
         registry.register(&mut socket, token, Interest::READABLE)?;
-        Ok(Stream { socket, token, readable: false, queued: false, watching_writable: false })
+        Ok(Stream { socket, token, readable: false, watching_writable: false })
     }
 
     /// By what the system knows it.
@@ -104,9 +102,7 @@ impl Stream {
     pub(crate) fn watch_writable(&mut self, wanted: bool, registry: &Registry) -> io::Result<()> {
         if self.watching_writable != wanted {
             self.watching_writable = wanted;
-            let writable = if wanted { Interest::WRITABLE.into() } else { None };
-            let interest =
-                writable.map_or(Interest::READABLE, |w: Interest| w.add(Interest::READABLE));
+            let interest = super::interest(wanted);
             registry.reregister(&mut self.socket, self.token, interest)?;
         }
         Ok(())

@@ -77,7 +77,8 @@ impl Names {
         let bits = self.used[family];
         self.used[family] += 1;
         // Beyond 256 spellings a digit is put behind; that is another name, and as good.
-        let capital = |i: usize, c: char| if bits >> i & 1 == 1 { c.to_ascii_uppercase() } else { c };
+        let capital =
+            |i: usize, c: char| if bits >> i & 1 == 1 { c.to_ascii_uppercase() } else { c };
         let mut typed: String =
             FAMILIES[family].chars().take(8).enumerate().map(|(i, c)| capital(i, c)).collect();
         if bits >= 256 {

@@ -114,7 +114,7 @@ impl Server {
             client.company = company;
             client.accepted_at = self.now.instant;
             match accepted {
-                Some(key) => {
+                Ok(key) => {
                     if self.streams.len() <= key {
                         self.streams.resize_with(key + 1, || None);
                     }
@@ -123,8 +123,8 @@ impl Server {
                     let stream = Stream { client: client_id, readable: false, queued: false };
                     self.streams[key] = Some(stream);
                 }
-                None => {
-                    let farewell = self.hub.turned_away(Dialect::Lines);
+                Err(reason) => {
+                    let farewell = self.hub.farewell(Dialect::Lines, reason);
                     client.socket.outbox.extend(farewell);
                     client.socket.shut = true;
                     client.socket.dropped = true;
@@ -243,7 +243,7 @@ impl Server {
                     self.now.instant.saturating_duration_since(at) >= Duration::from_secs(2)
                 });
                 assert!(
-                    lingered || client.is_broken(),
+                    lingered || client.is_broken() || client.slow,
                     "client {} is dropped although it is still sending",
                     stream.client
                 );

@@ -81,8 +81,10 @@ impl Socket {
     pub(crate) fn finish(&mut self, end: End) {
         self.end = end;
         self.readable_edge = true;
-        if end == End::Reset {
+        if matches!(end, End::Reset | End::Closed) {
+            // Nobody will read it; what is written next finds room, and an error.
             self.outbox.clear();
+            self.writable_edge |= self.watching_writable;
         }
     }
 

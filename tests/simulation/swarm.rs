@@ -78,6 +78,9 @@ pub(crate) struct Swarm {
     /// Chances in each step, for each client unless said otherwise.
     pub(crate) talk: u32,
     pub(crate) burst: usize,
+    pub(crate) long_text: u32,
+    /// To ask for more than one can read.
+    pub(crate) greed: u32,
     pub(crate) stall: u32,
     pub(crate) resume: u32,
     pub(crate) reset: u32,
@@ -105,12 +108,16 @@ pub(crate) struct Swarm {
 
 impl Swarm {
     pub(crate) fn draw(dice: &mut Rng) -> Swarm {
-        let wishes = KINDS
+        let mut wishes: Vec<_> = KINDS
             .iter()
             .map(|&(kind, weight)| (kind, if dice.u8(..3) == 0 { 0 } else { weight }))
             .map(|(kind, weight)| (kind, if kind == Kind::Text { weight.max(1) } else { weight }))
             .collect();
-        Swarm {
+        if dice.u8(..4) == 0 {
+            // Everyone is mad about one thing.
+            wishes[dice.usize(..KINDS.len() - 3)].1 *= 20;
+        }
+        let mut swarm = Swarm {
             config: config(dice),
             steps: dice.usize(20..120),
             population: dice.usize(1..=8),
@@ -119,14 +126,16 @@ impl Swarm {
             wishes,
             talk: 20 + wild(dice, 700),
             burst: if dice.bool() { 1 } else { dice.usize(1..60) },
-            stall: or_off(dice, 100),
+            long_text: or_off(dice, SURE),
+            greed: if dice.u8(..8) == 0 { wild(dice, 20) } else { 0 },
+            stall: or_off(dice, 300),
             resume: 10 + wild(dice, 300),
             reset: or_off(dice, 15),
             half_close: or_off(dice, 15),
             close: or_off(dice, 15),
             telnet: or_off(dice, 300),
             crlf: dice.u32(..SURE),
-            narrow: or_off(dice, SURE),
+            narrow: if dice.u8(..3) == 0 { 0 } else { dice.u32(..SURE) },
             impolite: or_off(dice, 500),
             connect: 20 + wild(dice, 600),
             storm: or_off(dice, 20),
@@ -140,10 +149,35 @@ impl Swarm {
             read_bytes: 1 << dice.u32(3..15),
             read_bytes_per_turn: 1 << dice.u32(5..17),
             loopback: dice.bool(),
+        };
+        if dice.u8(..5) == 0 {
+            swarm.crowd(dice);
         }
+        swarm
+    }
+
+    /// Much is said, and many do not read: what the limits on slow readers are there for.
+    fn crowd(&mut self, dice: &mut Rng) {
+        self.steps = self.steps.min(60);
+        self.population = self.population.max(3);
+        self.connect = self.connect.max(300);
+        self.talk = dice.u32(200..SURE);
+        self.burst = dice.usize(5..60);
+        self.long_text = dice.u32(100..SURE);
+        self.narrow = dice.u32(200..SURE);
+        self.stall = dice.u32(10..200);
+        self.resume = dice.u32(5..100);
+        self.short_read = 0;
+        self.tick_max = self.tick_max.max(Duration::from_millis(64));
+        let limits = &mut self.config.limits;
+        limits.flood = None;
+        limits.line_bytes_max = limits.line_bytes_max.max(256);
+        limits.nick_timeout = limits.nick_timeout.max(Duration::from_secs(10));
+        limits.clients_max = limits.clients_max.max(8);
     }
 }
 
+/// The limits: narrow ones, for all the room there is in so short a life.
 fn config(dice: &mut Rng) -> Config {
     let flood = Flood {
         lines: 1 + wild(dice, 30),
@@ -153,7 +187,7 @@ fn config(dice: &mut Rng) -> Config {
         clients_max: if dice.bool() { 1000 } else { dice.usize(2..12) },
         line_bytes_max: 16 << dice.u32(..8),
         nick_timeout: Duration::from_millis(500 << dice.u32(..8)),
-        backlog_bytes_max: 1024 << dice.u32(..7),
+        backlog_bytes_max: 1024 << wild(dice, 6),
         stall_timeout: Duration::from_millis(500 << dice.u32(..7)),
         flood: dice.bool().then_some(flood),
         per_address_max: if dice.bool() { 64 } else { dice.usize(1..5) },

@@ -1,0 +1,42 @@
+//! `anonymous` serves the clients of a small Python chat without names: one is in the room as soon
+//! as one is connected, and is known by one's address.
+//!
+//! Peculiar: lines come in and CRLF goes out. A blank line leaves.
+
+use super::phrases::{self, Phrases};
+use super::{Framing, Manners, Naming, Stage, Transport, frame};
+use crate::event::{Command, Event};
+use crate::text;
+
+pub(super) const MANNERS: Manners = Manners {
+    name: "anonymous",
+    port: 21567,
+    transport: Transport::Tcp,
+    framing: Framing::Lines,
+    naming: Naming::Address,
+    echoes: false,
+    hears_own_joining: true,
+    separates: false,
+    gap: None,
+    parse,
+    encode,
+};
+
+fn parse<'a>(_stage: Stage, line: &'a str, _given: &str) -> Command<'a> {
+    if text::is_blank(&text::clean(line)) { Command::Quit("") } else { Command::Say(line) }
+}
+
+fn encode(_: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
+    match *event {
+        Event::Said { from, text } => frame(out, &["[ ", from, " ]: ", text], "\r\n"),
+        Event::Joined { names, .. } => {
+            frame(out, &["[ ", &phrases::together(names), " ]加入聊天室"], "\r\n");
+        }
+        Event::Left { names, .. } => {
+            frame(out, &["[ ", &phrases::together(names), " ]退出了"], "\r\n");
+        }
+        Event::Told { from, text } => frame(out, &["[ ", from, " ](私聊): ", text], "\r\n"),
+        // Nobody can be called so: the name is reserved.
+        _ => phrases::tell_in_chinese(out, event, "[ 系统 ]: ", "\r\n"),
+    }
+}

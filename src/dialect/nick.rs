@@ -1,0 +1,48 @@
+//! `nick` serves the clients of a small Python chat in which the server asks `NICK` and the client
+//! answers with its name, by itself and always with the same one: so it cannot be asked again, and
+//! gets another name if that is taken.
+//!
+//! Peculiar: neither side ends its messages. An arrival is one message. A client puts `NAME: `
+//! before each line it sends and prints what comes back, so it hears itself.
+
+use super::phrases::{self, Phrases};
+use super::{Framing, Manners, Naming, Stage, Transport, frame, without_own_name};
+use crate::event::{Command, Event};
+
+pub(super) const MANNERS: Manners = Manners {
+    name: "nick",
+    port: 32768,
+    transport: Transport::Tcp,
+    framing: Framing::Arrivals,
+    naming: Naming::Once,
+    echoes: true,
+    hears_own_joining: true,
+    separates: true,
+    gap: None,
+    parse,
+    encode,
+};
+
+fn parse<'a>(stage: Stage, line: &'a str, given: &str) -> Command<'a> {
+    match stage {
+        Stage::Naming => Command::Rename(line),
+        Stage::Chatting => Command::Say(without_own_name(line, given, ": ")),
+    }
+}
+
+fn encode(_: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
+    match *event {
+        Event::Asked { .. } => frame(out, &["NICK"], "\n"),
+        Event::Entered { name, as_given } => {
+            frame(out, &["已连接至聊天服务器"], "\n");
+            phrases::renamed_on_entry(out, name, as_given, "\n");
+        }
+        Event::Said { from, text } => frame(out, &[from, ": ", text], "\n"),
+        Event::Joined { names, .. } => {
+            frame(out, &[&phrases::together(names), " 加入了聊天"], "\n");
+        }
+        Event::Left { names, .. } => frame(out, &[&phrases::together(names), " 退出了聊天"], "\n"),
+        Event::Told { from, text } => frame(out, &[from, " (私聊): ", text], "\n"),
+        _ => phrases::tell_in_chinese(out, event, "", "\n"),
+    }
+}

@@ -1,0 +1,117 @@
+//! The log: lines on stderr that can never hold up or end the server.
+//!
+//! `simple_logger` writes them. It panics when stderr is gone and blocks when stderr is a pipe that
+//! nobody reads, so it does so in a thread of its own, with a bounded queue before it. What does not
+//! fit into the queue is lost, and counted.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use simple_logger::SimpleLogger;
+
+/// Lines that may wait to be written: more than a mass join brings at once.
+const QUEUE_LINES: usize = 32 * 1024;
+
+/// How long [`flush`] waits for somebody to read what stands in the queue.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// Begins to log at `level` and above; panics too.
+pub(crate) fn start(level: LevelFilter) {
+    let (sender, receiver) = sync_channel(QUEUE_LINES);
+    let writer = SimpleLogger::new().with_level(level).with_utc_timestamps();
+    let thread = thread::Builder::new().name("log".to_owned());
+    if thread.spawn(move || write(&writer, &receiver)).is_err() {
+        return; // A server without a log is better than none.
+    }
+    let queue = Queue { sender, lost: AtomicUsize::new(0) };
+    // Only a second logger could make this fail, and there is none.
+    if log::set_boxed_logger(Box::new(queue)).is_ok() {
+        log::set_max_level(level);
+    }
+    panic::set_hook(Box::new(|panic| {
+        // That stderr is gone is no news, and writing about it would be in vain.
+        let text = panic.payload().downcast_ref::<String>();
+        if !text.is_some_and(|text| text.starts_with("failed printing to")) {
+            log::error!("{panic}");
+        }
+    }));
+}
+
+/// Waits until all that was logged is written, or it is clear that nobody reads it.
+pub(crate) fn flush() {
+    log::logger().flush();
+}
+
+/// What goes to the thread that writes.
+enum Entry {
+    Line { level: Level, target: String, text: String },
+    Flush(SyncSender<()>),
+}
+
+/// The loop's end of the log.
+struct Queue {
+    sender: SyncSender<Entry>,
+    lost: AtomicUsize,
+}
+
+impl Queue {
+    fn push(&self, level: Level, target: &str, text: String) -> bool {
+        let line = Entry::Line { level, target: target.to_owned(), text };
+        !matches!(self.sender.try_send(line), Err(TrySendError::Full(_)))
+    }
+}
+
+impl Log for Queue {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let lost = self.lost.load(Ordering::Relaxed);
+        if lost > 0 {
+            let text = format!("{lost} log lines were lost: nobody read stderr");
+            if !self.push(Level::Warn, module_path!(), text) {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            self.lost.fetch_sub(lost, Ordering::Relaxed);
+        }
+        if !self.push(record.level(), record.target(), record.args().to_string()) {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn flush(&self) {
+        let (written, wait) = sync_channel(1);
+        if self.sender.try_send(Entry::Flush(written)).is_ok() {
+            // If nobody reads stderr, the end of the server does not wait for it.
+            let _ = wait.recv_timeout(FLUSH);
+        }
+    }
+}
+
+/// Writes what comes, until stderr is gone; then it only empties the queue.
+fn write(writer: &SimpleLogger, entries: &Receiver<Entry>) {
+    let mut gone = false;
+    for entry in entries {
+        match entry {
+            Entry::Line { level, target, text } if !gone => {
+                let write = || {
+                    let mut record = Record::builder();
+                    let record = record.level(level).target(&target);
+                    writer.log(&record.args(format_args!("{text}")).build());
+                };
+                gone = panic::catch_unwind(AssertUnwindSafe(write)).is_err();
+            }
+            Entry::Line { .. } => {}
+            Entry::Flush(written) => drop(written.try_send(())),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The hub under simulated clients, sockets and time, thousands of times over, each time from
+//! another seed. What is simulated and what is checked is told in `simulation/mod.rs`.
+//!
+//! `CHINWAG_SEEDS=100000` tries so many seeds, `CHINWAG_SEED=7` tries that one alone and tells
+//! what happens; `CHINWAG_STEPS=30` ends the faults after so many steps.
+
+#![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+#[path = "simulation/mod.rs"]
+mod simulation;
+
+use std::env;
+use std::panic::catch_unwind;
+
+use chinwag::event::CloseReason;
+
+/// Seeds in an ordinary test run.
+const SEEDS: u64 = 3000;
+
+fn setting(name: &str) -> Option<u64> {
+    Some(env::var(name).ok()?.parse().expect("a number"))
+}
+
+#[test]
+fn whatever_happens_everyone_hears_everything_once_and_in_order() {
+    let steps = setting("CHINWAG_STEPS").map_or(usize::MAX, |steps| steps as usize);
+    let (seeds, verbose) = match setting("CHINWAG_SEED") {
+        Some(seed) => (seed..seed + 1, true),
+        None => (0..setting("CHINWAG_SEEDS").unwrap_or(SEEDS), false),
+    };
+    let (mut failed, mut closings) = (Vec::new(), [0; CloseReason::COUNT]);
+    let all = seeds.end - seeds.start >= SEEDS;
+    for seed in seeds {
+        let outcome = catch_unwind(|| simulation::run(seed, steps, verbose));
+        if let Ok(of_seed) = outcome {
+            closings.iter_mut().zip(of_seed).for_each(|(all, some)| *all += some);
+        } else {
+            eprintln!("seed {seed} failed. To see it alone:");
+            eprintln!("    CHINWAG_SEED={seed} cargo test --test simulation -- --nocapture\n");
+            failed.push(seed);
+            if failed.len() == 3 {
+                break;
+            }
+        }
+    }
+    eprintln!("connections closed, by reason: {closings:?}");
+    assert!(failed.is_empty(), "seeds that failed: {failed:?}");
+    let got_at = |(reason, &n)| n > 0 || reason == CloseReason::TimedOut.index();
+    let all_reasons = closings.iter().enumerate().all(got_at);
+    assert!(!all || all_reasons, "no seed got at some reason to close: {closings:?}");
+}

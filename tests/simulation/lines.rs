@@ -1,0 +1,279 @@
+//! The dialect `lines` as its clients know it, written down a second time and independent of the
+//! crate's: how a wish is typed, how an answer is worded, and what a line from the room says.
+
+use fastrand::Rng;
+
+use super::names::{self, Name};
+use super::order::What;
+use super::swarm::{Swarm, happens};
+
+pub(crate) const ASKED: &str = "* Welcome to chinwag. What is your nickname?";
+pub(crate) const GOODBYE: &str = "* Goodbye.";
+pub(crate) const STOPPING: &str = "* The server is stopping.";
+pub(crate) const TOO_SLOW: &str = "! You are too far behind the room and have been disconnected.";
+pub(crate) const SERVER_FULL: &str = "! The server is full.";
+pub(crate) const ADDRESS_FULL: &str = "! There are too many connections from your address.";
+pub(crate) const UNENDED: &str = "! 65536 bytes came without a line end.";
+pub(crate) const NOT_UTF8: &str = "! That line is not UTF-8 text and was not sent.";
+pub(crate) const NOTHING_SAID: &str = "* Nothing has been said yet.";
+pub(crate) const NOTHING_TO_REPLY: &str = "! Nobody has messaged you yet.";
+pub(crate) const TELL_SELF: &str = "! You cannot message yourself.";
+pub(crate) const IGNORE_SELF: &str = "! You cannot ignore yourself.";
+
+/// The commands, in the order in which `/help` tells them.
+pub(crate) const HELP: [(&str, &str); 10] = [
+    ("me", "* /me TEXT - say what you do: ** alice waves"),
+    ("msg", "* /msg NAME TEXT - say something to one person alone; also /tell"),
+    ("reply", "* /reply TEXT - answer the last person who messaged you; also /r"),
+    ("nick", "* /nick NAME - take another nickname"),
+    ("who", "* /who - list who is here; also /names, /list and #"),
+    ("history", "* /history [COUNT] - show the last lines again, in UTC"),
+    ("ignore", "* /ignore [NAME] - hear no more of somebody, or list whom you ignore"),
+    ("unignore", "* /unignore NAME - hear somebody again"),
+    ("help", "* /help [COMMAND] - show this, or one command; also &"),
+    ("quit", "* /quit [REASON] - leave; also /exit, quit and exit. //text says /text"),
+];
+
+/// What cannot be said so, and the answer.
+pub(crate) const MISUSES: [(&str, &str); 8] = [
+    ("/me", "! Usage: /me TEXT"),
+    ("/me  ", "! Usage: /me TEXT"),
+    ("/msg", "! Usage: /msg NAME TEXT"),
+    ("/tell pankhurst", "! Usage: /msg NAME TEXT"),
+    ("/reply", "! Usage: /reply TEXT"),
+    ("/nick", "! Usage: /nick NAME"),
+    ("/history x", "! Usage: /history [COUNT]"),
+    ("/UNIGNORE", "! Usage: /unignore NAME"),
+];
+
+/// What a client means by a line, once it is in the room.
+#[derive(Clone, Debug)]
+pub(crate) enum Wish {
+    /// To say this; what is said of it is left when it has been cleaned.
+    Say(String),
+    Emote(String),
+    Tell(String, String),
+    Reply(String),
+    Nick(Name),
+    /// To be called something impossible; the refusal.
+    BadNick(String),
+    Who,
+    History(Option<usize>),
+    Ignore(String),
+    Unignore(String),
+    Ignoring,
+    /// Help on one command, or on all.
+    Help(Option<usize>),
+    /// Something that is answered by this line, whatever else is so.
+    Refused(String),
+    Quit(String),
+    /// So much without a line end that the connection is closed.
+    Endless,
+}
+
+/// A line that a client has sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    pub(crate) wish: Wish,
+    pub(crate) naming: Naming,
+}
+
+/// What the same line means to somebody who is asked for a name.
+#[derive(Clone, Debug)]
+pub(crate) enum Naming {
+    Attempt(Name),
+    Refused(String),
+    /// One of the refusals of a name that has bad characters and is perhaps too long.
+    Impossible,
+    /// The same as later.
+    AsChatting,
+    /// Another protocol.
+    Foreign,
+}
+
+impl Line {
+    /// The line and its bytes, without a line end.
+    pub(crate) fn plain(text: &str, wish: Wish) -> (Line, Vec<u8>) {
+        (Line { wish, naming: Naming::Impossible }, text.as_bytes().to_vec())
+    }
+
+    pub(crate) fn say(text: &str) -> (Line, Vec<u8>) {
+        Line::plain(text, Wish::Say(clean(text.strip_prefix("/").unwrap_or(text))))
+    }
+
+    pub(crate) fn command(word: &str, rest: &str, wish: Wish) -> (Line, Vec<u8>) {
+        let text = if rest.is_empty() { format!("/{word}") } else { format!("/{word} {rest}") };
+        Line::plain(&text, wish)
+    }
+
+    pub(crate) fn name(name: Name) -> (Line, Vec<u8>) {
+        let (mut line, bytes) = Line::say(&name.typed);
+        line.naming = Naming::Attempt(name);
+        (line, bytes)
+    }
+
+    pub(crate) fn bad_name(name: &str, why: &str) -> (Line, Vec<u8>) {
+        let (mut line, bytes) = Line::say(name);
+        line.naming = Naming::Refused(format!("! {why}"));
+        (line, bytes)
+    }
+
+    /// A line that is too long to mean anything.
+    pub(crate) fn plain_bytes(bytes: &[u8]) -> (Line, Vec<u8>) {
+        (Line { wish: Wish::Say(String::new()), naming: Naming::Impossible }, bytes.to_vec())
+    }
+
+    /// A line that means the same before and after giving a name.
+    pub(crate) fn always(bytes: &[u8], wish: Wish) -> (Line, Vec<u8>) {
+        (Line { wish, naming: Naming::AsChatting }, bytes.to_vec())
+    }
+}
+
+/// Makes a line ready to be sent: with its end, and with telnet bytes wherever they may be.
+pub(crate) fn frame(bytes: &[u8], ended: bool, dice: &mut Rng, swarm: &Swarm) -> Vec<u8> {
+    let mut framed = Vec::with_capacity(bytes.len() + 16);
+    for &byte in bytes {
+        // Not between the two halves of an escaped 255.
+        if framed.last() != Some(&255) && happens(dice, swarm.telnet / 8) {
+            framed.extend_from_slice(telnet(dice));
+        }
+        framed.push(byte);
+    }
+    if ended {
+        if framed.last() != Some(&255) && happens(dice, swarm.telnet / 8) {
+            framed.extend_from_slice(telnet(dice));
+        }
+        if happens(dice, swarm.crlf) {
+            framed.push(b'\r');
+        }
+        framed.push(b'\n');
+    }
+    framed
+}
+
+fn telnet(dice: &mut Rng) -> &'static [u8] {
+    const SEQUENCES: [&[u8]; 5] = [
+        b"\xff\xfd\x01",
+        b"\xff\xf4",
+        b"\xff\xfb\xff",
+        b"\xff\xfa\x18\x00\n\xff\xff\xff\xf0",
+        b"\xff\xf1\xff\xfe\x0a",
+    ];
+    SEQUENCES[dice.usize(..SEQUENCES.len())]
+}
+
+/// What is left of a text: HAZARDS.md, "Text".
+pub(crate) fn clean(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || ('\u{2028}'..='\u{202e}').contains(&c)
+            || ('\u{2066}'..='\u{2069}').contains(&c)
+            || c == '\u{feff}'
+            || ('\u{e0000}'..='\u{e007f}').contains(&c)
+    };
+    text.replace('\t', " ").chars().filter(|&c| !steers(c)).collect()
+}
+
+/// A line that has come from the server.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// Told to the room; and the number of people that a notice ends with.
+    Room(Vec<What>, Option<usize>),
+    /// A private message.
+    Private { from: String, text: String },
+    /// Anything else is for this client alone.
+    Own,
+}
+
+/// Understands a line that has come.
+pub(crate) fn hear(line: &str) -> Heard {
+    assert_eq!(clean(line), line, "a line that steers the terminal");
+    if line == STOPPING {
+        return Heard::Room(vec![What::Stopping], None);
+    }
+    if let Some(rest) = line.strip_prefix("** ") {
+        let (from, text) = rest.split_once(' ').unwrap();
+        return said(from, text, true);
+    }
+    if let Some(rest) = line.strip_prefix("* ") {
+        return notice(rest).unwrap_or(Heard::Own);
+    }
+    if let Some(rest) = line.strip_prefix('[') {
+        let told = rest.split_once("] ").and_then(|(who, text)| {
+            Some(Heard::Private {
+                from: who.strip_suffix(" -> you")?.to_owned(),
+                text: text.to_owned(),
+            })
+        });
+        return told.unwrap_or(Heard::Own);
+    }
+    if line.starts_with("! ") {
+        return Heard::Own;
+    }
+    let Some((from, text)) = line.split_once(": ") else { panic!("not a line: {line:?}") };
+    said(from, text, false)
+}
+
+fn said(from: &str, text: &str, emote: bool) -> Heard {
+    let what = What::Said { from: from.to_owned(), text: text.to_owned(), emote };
+    Heard::Room(vec![what], None)
+}
+
+/// `alice, bob and carol joined (3 here)` and its like.
+fn notice(line: &str) -> Option<Heard> {
+    let (mut names, mut rest) = (Vec::new(), line);
+    loop {
+        let (word, after) = rest.split_once(' ')?;
+        rest = after;
+        match word.strip_suffix(',') {
+            Some(word) => names.push(word.to_owned()),
+            None => {
+                names.push(word.to_owned());
+                match rest.strip_prefix("and ") {
+                    Some(after) => rest = after,
+                    None => break,
+                }
+            }
+        }
+    }
+    if let Some(new) = rest.strip_prefix("is now ") {
+        let (old, new) = (names.pop()?, new.to_owned());
+        return Some(Heard::Room(vec![What::Renamed { old, new }], None));
+    }
+    let (rest, count) = rest.strip_suffix(" here)")?.rsplit_once(" (")?;
+    let whats = if rest == "joined" {
+        names.into_iter().map(What::Joined).collect()
+    } else {
+        let why = match rest {
+            "left" => None,
+            rest => Some(rest.strip_prefix("left: ")?.to_owned()),
+        };
+        names.into_iter().map(|name| What::Left { name, why: why.clone() }).collect()
+    };
+    Some(Heard::Room(whats, Some(count.parse().ok()?)))
+}
+
+/// The line by which somebody is let in.
+pub(crate) fn welcome(name: &str, roster: &[String]) -> String {
+    let here = sorted(roster);
+    format!("* You are {name}. Here now: {}. Type /help for help.", here.join(", "))
+}
+
+/// The answer to `/who`.
+pub(crate) fn who(roster: &[String]) -> String {
+    format!("* {} here: {}", roster.len(), sorted(roster).join(", "))
+}
+
+fn sorted(roster: &[String]) -> Vec<&str> {
+    let mut names: Vec<_> = roster.iter().map(String::as_str).collect();
+    names.sort_by_key(|name| names::fold(name));
+    names
+}
+
+/// The answer to `/ignore`.
+pub(crate) fn ignoring(names: &[String]) -> String {
+    match names {
+        [] => "* You ignore nobody.".to_owned(),
+        names => format!("* You ignore: {}.", names.join(", ")),
+    }
+}

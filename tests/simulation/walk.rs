@@ -1,0 +1,561 @@
+//! What one client must have received, byte for byte: a walk along the lines that it got, with one
+//! finger on the order of what happened in the room and another on what it asked for.
+//!
+//! Everything that was told to the room must be there, once and in order, but for the client's own
+//! lines and those of people it does not hear; every wish must be answered, in order, by what was
+//! true at that place. Where a hidden line stands cannot be seen from outside, so the walk knows
+//! of a place in the order only that it is within a span.
+
+use chinwag::config::Config;
+
+use super::client::Client;
+use super::lines::{self, Heard, Line, Naming, Wish};
+use super::names;
+use super::order::{Order, Owners, What, apply};
+
+/// A private message at one of its ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Letter {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    pub(crate) text: String,
+    /// Between which places of the order it was.
+    pub(crate) span: (usize, usize),
+}
+
+/// What a walk has brought to light that others are to be held against.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) sent: Vec<Letter>,
+    pub(crate) got: Vec<Letter>,
+    /// Whom it did not hear, from which place to which.
+    pub(crate) deaf: Vec<(Vec<String>, (usize, usize))>,
+    /// It got everything that was for it.
+    pub(crate) whole: bool,
+}
+
+/// How far a client has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Naming,
+    Chatting,
+    /// It has been told that it is over.
+    Over,
+}
+
+/// A walk.
+pub(crate) struct Walk<'a> {
+    order: &'a Order,
+    owners: &'a Owners,
+    config: &'a Config,
+    client: &'a Client,
+    heard: std::iter::Peekable<std::vec::IntoIter<String>>,
+    wishes: std::iter::Peekable<std::slice::Iter<'a, Line>>,
+    stage: Stage,
+    /// The next thing in the order.
+    at: usize,
+    roster: Vec<String>,
+    name: String,
+    ignoring: Vec<String>,
+    ignoring_since: usize,
+    /// Who is heard again, but perhaps not yet at this place.
+    grace: Vec<String>,
+    /// Who wrote to it last, and under which name.
+    confidant: Option<(usize, String)>,
+    findings: Findings,
+}
+
+impl<'a> Walk<'a> {
+    /// Walks all that `client` has received. `here` says that it is still there and has had time
+    /// to receive and be answered everything.
+    pub(crate) fn through(
+        client: &'a Client,
+        order: &'a Order,
+        owners: &'a Owners,
+        config: &'a Config,
+        here: bool,
+    ) -> Findings {
+        let (heard, rest) = client.heard();
+        let mut walk = Walk {
+            order,
+            owners,
+            config,
+            client,
+            heard: heard.into_iter().peekable(),
+            wishes: client.lines.iter().peekable(),
+            stage: Stage::Naming,
+            at: 0,
+            roster: Vec::new(),
+            name: String::new(),
+            ignoring: Vec::new(),
+            ignoring_since: 0,
+            grace: Vec::new(),
+            confidant: None,
+            findings: Findings::default(),
+        };
+        // Its connection went to pieces, so anything may be missing at the end.
+        walk.findings.whole = here || client.eof && client.socket.shut && !client.lost;
+        walk.enter();
+        while let Some(line) = walk.heard.next() {
+            walk.step(&line);
+        }
+        if walk.findings.whole {
+            assert_eq!(rest, "", "the last line has no end");
+            walk.end(here);
+        }
+        walk.note_deafness();
+        walk.findings
+    }
+
+    // ── before the room ──────────────────────────────────────────────────────────────────────────
+
+    /// The greeting, or being turned away.
+    fn enter(&mut self) {
+        let (all, of_block) = self.client.company;
+        match self.heard.peek().map(String::as_str) {
+            Some(lines::SERVER_FULL) => {
+                assert!(all >= self.config.limits.clients_max, "full with {all} connections");
+                return self.over();
+            }
+            Some(lines::ADDRESS_FULL) => {
+                let counted = self.client.block.is_some();
+                assert!(
+                    counted && of_block >= self.config.limits.per_address_max,
+                    "{of_block} of block"
+                );
+                return self.over();
+            }
+            _ => {}
+        }
+        let motd = self.config.motd.iter().map(|line| format!("* {}", lines::clean(line)));
+        for line in motd.chain([lines::ASKED.to_owned()]) {
+            match self.heard.next() {
+                Some(heard) => assert_eq!(heard, line, "as a greeting"),
+                None => assert!(!self.findings.whole, "no greeting"),
+            }
+        }
+    }
+
+    fn over(&mut self) {
+        self.heard.next();
+        self.stage = Stage::Over;
+    }
+
+    /// One line that has come.
+    fn step(&mut self, line: &str) {
+        if self.ends(line) {
+            self.stage = Stage::Over;
+            return;
+        }
+        match self.stage {
+            Stage::Naming => self.named(line),
+            Stage::Chatting => match lines::hear(line) {
+                Heard::Room(whats, count) => self.see(line, whats, count),
+                Heard::Private { from, text } => self.read(&from, text),
+                Heard::Own => self.answered(line),
+            },
+            Stage::Over => panic!("{line:?} after the end"),
+        }
+    }
+
+    /// Whether this is the last line that somebody gets, not being asked for.
+    fn ends(&mut self, line: &str) -> bool {
+        if line == lines::TOO_SLOW {
+            // What waited for it was forgotten.
+            assert!(self.client.slow, "closed as too slow, but was always reading");
+            self.findings.whole = false;
+            return true;
+        }
+        let seconds = self.config.limits.nick_timeout.as_secs_f64();
+        let timeout = format!("! You gave no nickname within {seconds} seconds.");
+        self.stage == Stage::Naming && (line == lines::STOPPING || line == timeout)
+    }
+
+    /// An answer to somebody who gives a name.
+    fn named(&mut self, line: &str) {
+        let Some(wish) = self.wishes.next() else { panic!("{line:?} answers nothing") };
+        let refused = |why: &str| assert_eq!(line, why, "in answer to {wish:?}");
+        match &wish.naming {
+            Naming::Attempt(name) => {
+                if line == format!("! The nickname {} is taken. Try another.", name.shown) {
+                    let (from, to) = (self.client.events_before, self.order.events.len());
+                    let taken = self.order.was_taken(&name.shown, from, to);
+                    return assert!(taken, "{} was free", name.shown);
+                }
+                self.join(&name.shown, line);
+            }
+            Naming::Refused(why) => refused(why),
+            Naming::Impossible => {
+                let whys = [names::BAD_CHARACTER, names::TOO_LONG];
+                let fits = line.strip_prefix("! ").is_some_and(|why| whys.contains(&why));
+                assert!(fits, "{line:?} in answer to {wish:?}");
+            }
+            Naming::AsChatting => self.answer(wish, line),
+            Naming::Foreign => panic!("{line:?} in answer to another protocol"),
+        }
+    }
+
+    /// Finds the place where the client came in, and sees whether it was greeted as it should.
+    fn join(&mut self, name: &str, line: &str) {
+        for (what, _) in &self.order.events {
+            self.at += 1;
+            apply(&mut self.roster, what);
+            if matches!(what, What::Joined(joined) if joined == name) {
+                assert_eq!(line, lines::welcome(name, &self.roster));
+                (self.stage, self.name) = (Stage::Chatting, name.to_owned());
+                let history = self.history(usize::MAX, self.at);
+                return self.expect(&history);
+            }
+        }
+        panic!("{line:?}, but the room was not told");
+    }
+
+    // ── in the room ──────────────────────────────────────────────────────────────────────────────
+
+    /// Something that was told to the room.
+    fn see(&mut self, line: &str, whats: Vec<What>, count: Option<usize>) {
+        for what in whats {
+            loop {
+                let Some((next, _)) = self.order.events.get(self.at) else {
+                    panic!("{line:?}, which the witness has not heard");
+                };
+                if self.is_hidden(next) {
+                    self.pass();
+                } else if *next == what {
+                    self.pass();
+                    self.grace.clear();
+                    break;
+                } else if self.is_in_grace(next) {
+                    self.pass();
+                } else {
+                    panic!("{line:?} instead of {next:?}");
+                }
+            }
+        }
+        if let Some(count) = count {
+            assert_eq!(count, self.roster.len(), "the count is wrong in {line:?}");
+        }
+        if matches!(self.order.events[self.at - 1].0, What::Stopping) {
+            self.stage = Stage::Over;
+        }
+    }
+
+    /// Goes past the next thing in the order.
+    fn pass(&mut self) {
+        let (what, _) = &self.order.events[self.at];
+        if what.by() == Some(&self.name) {
+            self.did(what);
+            self.grace.clear();
+        }
+        apply(&mut self.roster, what);
+        self.at += 1;
+        if let What::Renamed { old, new } = what {
+            if self.name == *old {
+                self.name.clone_from(new);
+            }
+            // Whoever is not heard is not heard under a new name either.
+            if self.is_ignored(old) {
+                self.note_deafness();
+                self.ignoring.retain(|name| names::same(name, old) || !names::same(name, new));
+                for name in &mut self.ignoring {
+                    if names::same(name, old) {
+                        name.clone_from(new);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Something that the client itself did: it must be what it asked for next.
+    fn did(&mut self, what: &What) {
+        self.skip_silent();
+        let wish = self.wishes.next().map(|line| &line.wish);
+        let asked = match (what, wish) {
+            (What::Said { text, emote: false, .. }, Some(Wish::Say(wanted)))
+            | (What::Said { text, emote: true, .. }, Some(Wish::Emote(wanted))) => text == wanted,
+            (What::Renamed { new, .. }, Some(Wish::Nick(name))) => {
+                assert_ne!(self.name, name.shown, "renamed to what it was");
+                *new == name.shown
+            }
+            _ => false,
+        };
+        assert!(asked, "the room was told {what:?}, but what was asked for is {wish:?}");
+    }
+
+    /// Goes past wishes that nobody ever hears of.
+    fn skip_silent(&mut self) {
+        let silent = |line: &&Line| matches!(&line.wish, Wish::Say(t) if t.trim().is_empty());
+        while self.wishes.next_if(|line| silent(line)).is_some() {}
+    }
+
+    /// Something for this client alone: it must answer what it asked for next.
+    fn answered(&mut self, line: &str) {
+        self.catch_up(line);
+        let Some(wish) = self.wishes.next() else { panic!("{line:?} answers nothing") };
+        self.answer(wish, line);
+    }
+
+    /// Goes past what the client said before it asked for what is answered by `line`.
+    fn catch_up(&mut self, line: &str) {
+        loop {
+            self.skip_silent();
+            let Some(Line { wish: Wish::Say(_) | Wish::Emote(_), .. }) = self.wishes.peek() else {
+                return;
+            };
+            match self.order.events.get(self.at) {
+                Some((next, _)) if self.is_hidden(next) || self.is_in_grace(next) => self.pass(),
+                next => panic!("{line:?} instead of {next:?}, before {:?}", self.wishes.peek()),
+            }
+        }
+    }
+
+    /// A private message.
+    fn read(&mut self, from: &str, text: String) {
+        assert!(
+            self.roster.iter().any(|name| name == from),
+            "{from} is not here, but wrote {text}"
+        );
+        assert!(!self.is_ignored(from), "{from} is ignored, but wrote {text}");
+        let (to, sender) = (self.client.id, self.owners[from]);
+        self.findings.got.push(Letter { from: sender, to, text, span: self.span() });
+        self.confidant = Some((sender, from.to_owned()));
+    }
+
+    // ── answers ──────────────────────────────────────────────────────────────────────────────────
+
+    /// `line` must be the answer to `wish`, together with the lines that follow.
+    fn answer(&mut self, wish: &'a Line, line: &str) {
+        let one = |line: String| vec![line];
+        let expected = match &wish.wish {
+            Wish::Say(_) | Wish::Emote(_) => panic!("{line:?} in answer to {wish:?}"),
+            Wish::Tell(to, text) => one(self.tell(to, text)),
+            Wish::Reply(text) => one(self.reply(text)),
+            Wish::Nick(name) => one(self.nick_refusal(&name.shown)),
+            Wish::BadNick(why) | Wish::Refused(why) => one(why.clone()),
+            Wish::Who => one(lines::who(&self.roster)),
+            Wish::History(count) => self.recall(*count, line),
+            Wish::Ignore(name) => one(self.ignore(name)),
+            Wish::Unignore(name) => one(self.unignore(name)),
+            Wish::Ignoring => one(lines::ignoring(&self.ignoring)),
+            Wish::Help(Some(i)) => one(lines::HELP[*i].1.to_owned()),
+            Wish::Help(None) => lines::HELP.iter().map(|(_, text)| (*text).to_owned()).collect(),
+            Wish::Quit(_) => {
+                self.leave();
+                one(lines::GOODBYE.to_owned())
+            }
+            Wish::Endless => {
+                self.leave();
+                one(lines::UNENDED.to_owned())
+            }
+        };
+        assert_eq!(line, expected[0], "in answer to {wish:?}");
+        self.expect(&expected[1..]);
+    }
+
+    /// These lines must come next.
+    fn expect(&mut self, lines: &[String]) {
+        for line in lines {
+            match self.heard.next() {
+                Some(heard) => assert_eq!(heard, *line),
+                None => assert!(!self.findings.whole, "{line:?} is missing"),
+            }
+        }
+    }
+
+    fn tell(&mut self, to: &str, text: &str) -> String {
+        match names::find(&self.roster, to) {
+            None => format!("! Nobody here is called {to}."),
+            Some(name) if *name == self.name => lines::TELL_SELF.to_owned(),
+            Some(name) => {
+                let name = name.clone();
+                self.write(self.owners[&name], &name, text)
+            }
+        }
+    }
+
+    fn write(&mut self, to: usize, name: &str, text: &str) -> String {
+        let letter = Letter {
+            from: self.client.id,
+            to,
+            text: text.to_owned(),
+            span: self.span_before_acting(),
+        };
+        self.findings.sent.push(letter);
+        format!("[you -> {name}] {text}")
+    }
+
+    fn reply(&mut self, text: &str) -> String {
+        let Some((to, then)) = self.confidant.clone() else {
+            return lines::NOTHING_TO_REPLY.to_owned();
+        };
+        let now = self.roster.iter().find(|name| self.owners[*name] == to).cloned();
+        match now {
+            Some(name) => self.write(to, &name, text),
+            None => format!("! Nobody here is called {then}."),
+        }
+    }
+
+    fn nick_refusal(&self, name: &str) -> String {
+        if name == self.name {
+            return format!("! You are already called {name}.");
+        }
+        let holder = |other: &&String| names::same(other, name) && **other != self.name;
+        assert!(self.roster.iter().any(|other| holder(&other)), "{name} was free, but refused");
+        format!("! The nickname {name} is taken. Try another.")
+    }
+
+    /// What `/history` must say; `line` is the first line of what it did say.
+    fn recall(&self, count: Option<usize>, line: &str) -> Vec<String> {
+        let (from, to) = self.span_before_acting();
+        let at = |at| {
+            let lines = self.history(count.unwrap_or(usize::MAX), at);
+            if lines.is_empty() { vec![lines::NOTHING_SAID.to_owned()] } else { lines }
+        };
+        let mut rest = self.heard.clone();
+        let heard: Vec<_> = std::iter::once(line.to_owned())
+            .chain(std::iter::from_fn(|| rest.next_if(|line| is_recalled(line))))
+            .collect();
+        let fits = |lines: &Vec<String>| {
+            lines.iter().zip(&heard).all(|(line, heard)| line == heard)
+                && (lines.len() <= heard.len() || !self.findings.whole)
+        };
+        (from..=to).map(at).filter(fits).max_by_key(Vec::len).unwrap_or_else(|| at(from))
+    }
+
+    /// The last `count` lines said before a place, but for those of people who are ignored.
+    fn history(&self, count: usize, at: usize) -> Vec<String> {
+        let said = |(what, now): &(What, chinwag::Now)| {
+            let What::Said { from, text, emote } = what else { return None };
+            let minutes = now.unix_seconds / 60;
+            let time = format!("[{:02}:{:02}] ", minutes / 60 % 24, minutes % 60);
+            let line = if *emote { format!("** {from} {text}") } else { format!("{from}: {text}") };
+            Some((!self.is_ignored(from)).then_some(time + &line))
+        };
+        let count = count.min(self.config.limits.history_lines_max);
+        let mut lines: Vec<_> =
+            self.order.events[..at].iter().rev().filter_map(said).take(count).flatten().collect();
+        lines.reverse();
+        lines
+    }
+
+    fn ignore(&mut self, name: &str) -> String {
+        let Some(name) = names::find(&self.roster, name).cloned() else {
+            return format!("! Nobody here is called {name}.");
+        };
+        if name == self.name {
+            return lines::IGNORE_SELF.to_owned();
+        }
+        if !self.is_ignored(&name) {
+            self.note_deafness();
+            self.ignoring.push(name);
+        }
+        lines::ignoring(&self.ignoring)
+    }
+
+    fn unignore(&mut self, name: &str) -> String {
+        let Some(at) = self.ignoring.iter().position(|ignored| names::same(ignored, name)) else {
+            return format!("! You do not ignore {name}.");
+        };
+        self.note_deafness();
+        let name = self.ignoring.remove(at);
+        self.grace.push(name);
+        lines::ignoring(&self.ignoring)
+    }
+
+    // ── the end ──────────────────────────────────────────────────────────────────────────────────
+
+    /// Nothing must be missing before the client's leaving, or before the present.
+    fn leave(&mut self) {
+        self.stage = Stage::Over;
+        if self.name.is_empty() {
+            return;
+        }
+        while let Some((next, _)) = self.order.events.get(self.at) {
+            if self.leaves_at(self.at) {
+                return;
+            }
+            assert!(self.is_hidden(next) || self.is_in_grace(next), "{next:?} was lost");
+            self.pass();
+        }
+        panic!("it has left, but the room was not told");
+    }
+
+    /// Whether this is its own leaving, or that of somebody with whom it left. Those who go
+    /// together are told of in one line, when the last of them has gone.
+    fn leaves_at(&self, at: usize) -> bool {
+        let line = self.order.told_in[at];
+        let together = (at..self.order.events.len()).take_while(|&i| self.order.told_in[i] == line);
+        together
+            .map(|i| &self.order.events[i].0)
+            .any(|what| matches!(what, What::Left { name, .. } if *name == self.name))
+    }
+
+    /// The connection has ended in good order, or all is quiet and the client is `here`.
+    fn end(&mut self, here: bool) {
+        if self.stage == Stage::Over {
+            return;
+        }
+        if !here && self.wishes.peek().is_some_and(|l| matches!(l.naming, Naming::Foreign)) {
+            return;
+        }
+        if self.stage == Stage::Naming {
+            let asked = self.wishes.peek();
+            return assert!(asked.is_none(), "{asked:?} was not answered");
+        }
+        self.catch_up("the end");
+        let asked = self.wishes.peek();
+        assert!(asked.is_none(), "{asked:?} was not answered");
+        if !here {
+            assert!(self.client.ended_input(), "closed without a reason");
+            return self.leave();
+        }
+        while let Some((next, _)) = self.order.events.get(self.at) {
+            assert!(self.is_hidden(next) || self.is_in_grace(next), "{next:?} was lost");
+            self.pass();
+        }
+    }
+
+    // ── who hears what ───────────────────────────────────────────────────────────────────────────
+
+    /// Whether something is not for this client.
+    fn is_hidden(&self, what: &What) -> bool {
+        let What::Said { from, .. } = what else { return false };
+        *from == self.name || self.is_ignored(from)
+    }
+
+    fn is_ignored(&self, name: &str) -> bool {
+        self.ignoring.iter().any(|ignored| names::same(ignored, name))
+    }
+
+    fn is_in_grace(&self, what: &What) -> bool {
+        let What::Said { from, .. } = what else { return false };
+        self.grace.iter().any(|name| names::same(name, from))
+    }
+
+    /// Between which places of the order the client is, as far as can be told.
+    fn span(&self) -> (usize, usize) {
+        let rest = &self.order.events[self.at..];
+        let hidden =
+            rest.iter().take_while(|(what, _)| self.is_hidden(what) || self.is_in_grace(what));
+        (self.at, self.at + hidden.count())
+    }
+
+    /// The same, where it is known that what it said next comes later.
+    fn span_before_acting(&self) -> (usize, usize) {
+        let (from, to) = self.span();
+        let mine = |(what, _): &(What, _)| what.by() == Some(&self.name);
+        let act = self.order.events[from..to].iter().position(mine);
+        (from, act.map_or(to, |act| from + act))
+    }
+
+    /// Keeps whom it does not hear, before that changes and at the end.
+    fn note_deafness(&mut self) {
+        let (from, to) = self.span();
+        self.findings.deaf.push((self.ignoring.clone(), (self.ignoring_since, to)));
+        self.ignoring_since = from;
+    }
+}
+
+fn is_recalled(line: &str) -> bool {
+    matches!(line.as_bytes(), [b'[', _, _, b':', _, _, b']', ..])
+}

@@ -1,0 +1,306 @@
+//! One run: a server, its clients, the time that passes between them, and in the end the
+//! reckoning. All of it follows from the seed.
+
+use std::time::{Duration, Instant};
+
+use chinwag::Now;
+use chinwag::event::CloseReason;
+use fastrand::Rng;
+
+use super::client::Client;
+use super::lines::{self, Line};
+use super::names::{Name, Names};
+use super::order::{Order, Owners, What};
+use super::reckoning;
+use super::script::Scene;
+use super::server::Server;
+use super::socket::End;
+use super::swarm::{Swarm, happens};
+
+/// The client that hears everything.
+const WITNESS: usize = 0;
+const WITNESS_NAME: &str = "watcher";
+
+/// Turns in a row that may neither move a byte nor come from a deadline.
+const IDLE_TURNS_MAX: usize = 40;
+
+/// Rounds in which everything must have come to rest when the faults have stopped.
+const ROUNDS_MAX: usize = 20_000;
+
+const STALLED: CloseReason = CloseReason::Stalled;
+
+/// How many connections were closed for each reason, by [`CloseReason::index`].
+pub(crate) type Closings = [u64; CloseReason::COUNT];
+
+/// A simulated world.
+pub(crate) struct World {
+    dice: Rng,
+    swarm: Swarm,
+    server: Server,
+    clients: Vec<Client>,
+    names: Names,
+    owners: Owners,
+    order: Order,
+    /// Lines of the witness that are in the order already.
+    witnessed: usize,
+    started: Instant,
+    idle_turns: usize,
+    stopped: bool,
+    verbose: bool,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, verbose: bool) -> World {
+        let mut dice = Rng::with_seed(seed);
+        let swarm = Swarm::draw(&mut dice);
+        if verbose {
+            eprintln!("{swarm:#?}");
+        }
+        let started = Instant::now();
+        let now = Now { instant: started, unix_seconds: 1_000_000_000 + dice.u64(..100_000) };
+        World {
+            server: Server::new(&swarm, now),
+            names: Names::new(&mut dice),
+            clients: Vec::new(),
+            owners: Owners::new(),
+            order: Order::default(),
+            witnessed: 0,
+            started,
+            idle_turns: 0,
+            stopped: false,
+            verbose,
+            dice,
+            swarm,
+        }
+    }
+
+    /// Lives through the whole of it. At most `steps_max` steps are made before all comes to rest.
+    /// Returns how many connections were closed for each reason.
+    pub(crate) fn run(&mut self, steps_max: usize) -> Closings {
+        if self.swarm.witness {
+            self.witness_joins();
+        }
+        for _ in 0..self.swarm.steps.min(steps_max) {
+            self.step();
+        }
+        self.calm_down();
+        if self.swarm.stops {
+            self.stop();
+        } else {
+            self.come_to_rest();
+            self.check_all(true);
+            self.everyone_leaves();
+        }
+        self.come_to_rest();
+        assert_eq!(self.server.open(), 0, "sockets that nobody uses");
+        assert!(self.server.hub.is_at_rest(), "something is left: {:?}", self.server.hub);
+        self.check_all(false);
+        *self.server.hub.closings()
+    }
+
+    // ── while faults happen ──────────────────────────────────────────────────────────────────────
+
+    fn step(&mut self) {
+        self.pass_time();
+        if happens(&mut self.dice, self.swarm.connect)
+            && self.server.open() <= self.swarm.population
+        {
+            self.connect(false);
+        }
+        if happens(&mut self.dice, self.swarm.storm) {
+            for _ in 0..self.dice.usize(1..25) {
+                self.connect(true);
+            }
+        }
+        let mut turn: Vec<_> = (usize::from(self.swarm.witness)..self.clients.len()).collect();
+        self.dice.shuffle(&mut turn);
+        for id in turn {
+            let mut scene = Scene {
+                dice: &mut self.dice,
+                swarm: &self.swarm,
+                names: &mut self.names,
+                owners: &mut self.owners,
+                roster: &self.order.roster,
+            };
+            self.clients[id].act(&mut scene);
+            self.clients[id].step(&mut self.dice, &self.swarm);
+        }
+        if !happens(&mut self.dice, self.swarm.lazy_server) {
+            for _ in 0..1 + self.dice.usize(..2) {
+                self.turn_if_needed();
+            }
+        }
+    }
+
+    fn pass_time(&mut self) {
+        let jumps = happens(&mut self.dice, self.swarm.jump);
+        let most = if jumps { self.swarm.jump_max } else { self.swarm.tick_max };
+        let time = Duration::from_micros(self.dice.u64(..=most.as_micros() as u64));
+        self.wait(time);
+        if jumps && self.dice.bool() {
+            // The wall clock is set anew, perhaps back.
+            self.server.now.unix_seconds = 1_000_000_000 + self.dice.u64(..100_000);
+        }
+    }
+
+    fn wait(&mut self, time: Duration) {
+        if time.is_zero() {
+            return;
+        }
+        let seconds = |now: Now, start| now.instant.saturating_duration_since(start).as_secs();
+        let before = seconds(self.server.now, self.started);
+        self.server.now.instant += time;
+        self.idle_turns = 0;
+        let after = seconds(self.server.now, self.started);
+        self.server.now.unix_seconds += after - before;
+    }
+
+    fn connect(&mut self, silent: bool) {
+        let block = (!self.swarm.loopback).then(|| self.dice.usize(..3));
+        let mut client = Client::new(self.clients.len(), block, &mut self.dice, &self.swarm);
+        client.silent = silent;
+        client.events_before = self.order.events.len();
+        self.server.listener.push_back(client.id);
+        self.clients.push(client);
+    }
+
+    /// A turn of the server, if it would wake up.
+    fn turn_if_needed(&mut self) -> bool {
+        if !self.server.has_work(&self.clients) {
+            return false;
+        }
+        let before = (self.server.moved, self.server.now.instant);
+        self.server.turn(&mut self.clients, &mut self.dice, &self.swarm);
+        let moved = self.server.moved > before.0;
+        self.idle_turns = if moved { 0 } else { self.idle_turns + 1 };
+        assert!(self.idle_turns < IDLE_TURNS_MAX, "the server turns and turns, and does nothing");
+        if self.swarm.witness {
+            self.witness();
+        }
+        true
+    }
+
+    // ── the witness ──────────────────────────────────────────────────────────────────────────────
+
+    fn witness_joins(&mut self) {
+        let mut client = Client::new(WITNESS, None, &mut self.dice, &self.swarm);
+        client.socket.inbox_max = usize::MAX;
+        client.socket.outbox_max = usize::MAX;
+        (client.slow, client.impolite, client.silent) = (false, false, true);
+        let name = Name { typed: WITNESS_NAME.to_owned(), shown: WITNESS_NAME.to_owned() };
+        self.owners.insert(name.shown.clone(), WITNESS);
+        client.unsent.extend(format!("{WITNESS_NAME}\n").bytes());
+        client.lines.push(Line::name(name).0);
+        self.server.listener.push_back(WITNESS);
+        self.clients.push(client);
+        while self.order.events.is_empty() {
+            self.clients[WITNESS].step(&mut self.dice, &self.swarm);
+            assert!(self.turn_if_needed(), "the witness does not get in");
+        }
+    }
+
+    /// The witness reads all that has come, and it goes into the order.
+    fn witness(&mut self) {
+        let (now, witness) = (self.server.now, &mut self.clients[WITNESS]);
+        let from = witness.received.len();
+        witness.socket.receive(&mut witness.received, usize::MAX);
+        let fresh = String::from_utf8(witness.received[from..].to_vec()).unwrap();
+        assert!(fresh.is_empty() || fresh.ends_with('\n'), "half a line to who takes all");
+        for line in fresh.lines() {
+            self.witnessed += 1;
+            if self.verbose {
+                eprintln!("{:?} {line}", now.instant - self.started);
+            }
+            if line.starts_with("* You are ") && self.order.events.is_empty() {
+                self.order.happen(What::Joined(WITNESS_NAME.to_owned()), now, &self.owners);
+            } else {
+                self.order.hear(line, now, &self.owners);
+            }
+        }
+        // Who went while it was written to will be told of in the next turn.
+        let inside = !self.stopped && witness.ending == End::Open;
+        if inside && !self.order.events.is_empty() && !self.server.has_work(&self.clients) {
+            assert_eq!(self.server.hub.members(), self.order.roster.len(), "members");
+        }
+    }
+
+    // ── when faults have stopped ─────────────────────────────────────────────────────────────────
+
+    /// Everyone reads, and nothing breaks from now on.
+    fn calm_down(&mut self) {
+        let swarm = &mut self.swarm;
+        (swarm.short_read, swarm.short_write, swarm.spurious) = (0, 0, 0);
+        (swarm.read_bytes, swarm.read_bytes_per_turn) = (16 * 1024, 64 * 1024);
+        for client in &mut self.clients {
+            client.stalled = false;
+            let socket = &mut client.socket;
+            socket.inbox_max = socket.inbox_max.max(4096);
+            socket.outbox_max = socket.outbox_max.max(4096);
+        }
+    }
+
+    /// Lets the time pass until nothing is left to be done. It must not take for ever.
+    fn come_to_rest(&mut self) {
+        let mut stalled = u64::MAX;
+        for round in 0..ROUNDS_MAX {
+            // Some may have stalled for too long before. After that, whoever reads is written to.
+            let closed = self.server.hub.closings()[STALLED.index()];
+            assert!(closed <= stalled, "somebody is closed as stalled although everyone reads");
+            if round >= 5 {
+                stalled = closed;
+            }
+            let mut moved = 0;
+            for client in &mut self.clients {
+                moved += client.step(&mut self.dice, &self.swarm);
+            }
+            if self.turn_if_needed() || moved > 0 {
+                continue;
+            }
+            let Some(next) = self.server.hub.next_timeout() else { return };
+            self.wait(next.saturating_duration_since(self.server.now.instant));
+        }
+        panic!("it does not come to rest");
+    }
+
+    fn stop(&mut self) {
+        self.stopped = true;
+        // Whoever stands at the door finds it closed.
+        for id in self.server.listener.drain(..) {
+            self.clients[id].end(End::Reset);
+        }
+        self.server.hub.stop(self.server.now);
+    }
+
+    /// Everyone leaves in one way or another, the witness last.
+    fn everyone_leaves(&mut self) {
+        let first = usize::from(self.swarm.witness);
+        for id in first..self.clients.len() {
+            if self.clients[id].gone || self.clients[id].ending != End::Open {
+                continue;
+            }
+            match self.dice.u8(..4) {
+                0 => self.clients[id].end(End::Reset),
+                1 => self.clients[id].end(End::Fin),
+                2 => self.clients[id].end(End::Closed),
+                _ => {
+                    let quit = Line::always(b"/quit", lines::Wish::Quit(String::new()));
+                    self.clients[id].send(quit.0, b"/quit", false, (&mut self.dice, &self.swarm));
+                }
+            }
+        }
+        self.come_to_rest();
+        if first > 0 {
+            assert_eq!(self.order.roster, [WITNESS_NAME], "everyone has left");
+            self.clients[WITNESS].end(End::Fin);
+            let left = What::Left { name: WITNESS_NAME.to_owned(), why: None };
+            self.order.happen(left, self.server.now, &self.owners);
+        }
+    }
+
+    /// Holds what each client has received against the order.
+    fn check_all(&self, here: bool) {
+        if self.swarm.witness {
+            reckoning::check(&self.clients, &self.order, &self.owners, &self.swarm.config, here);
+        }
+    }
+}
