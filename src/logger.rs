@@ -13,8 +13,9 @@ use std::time::Duration;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use simple_logger::SimpleLogger;
 
-/// Lines that may wait to be written: more than a mass join brings at once.
-const QUEUE_LINES: usize = 32 * 1024;
+/// Lines that may wait to be written. The thread keeps up with anything but a stderr that nobody
+/// reads.
+const QUEUE_LINES: usize = 8 * 1024;
 
 /// How long [`flush`] waits for somebody to read what stands in the queue.
 const FLUSH: Duration = Duration::from_secs(1);

@@ -125,7 +125,7 @@ impl Room {
         let seat = seats.len() as u32;
         seats.push(key);
         self.names.insert(sort_key(name), key);
-        let member = Member { name: name.clone(), seat, confidant: None, ignoring: Vec::new() };
+        let member = Member { name: name.clone(), seat, ties: None };
         peer.state = State::Chatting(member);
         let (here, count) = (self.first_names(peers, WELCOME_MAX), self.count());
         self.tell(peers, key, &Event::Welcomed { name: name.as_str(), here: &here, count });
@@ -346,15 +346,16 @@ impl Room {
                 self.overrun.push(target);
             }
             if let Some(member) = peers[target].member_mut() {
-                member.confidant = Some(Box::new(Confidant { key, serial, name: from }));
+                member.ties_mut().confidant = Some(Confidant { key, serial, name: from });
             }
         }
         self.tell(peers, key, &Event::Sent { to: to.as_str(), text });
     }
 
     fn reply(&mut self, peers: &mut Peers, key: PeerKey, text: &str) {
-        let confidant = peers[key].member().and_then(|member| member.confidant.clone());
-        let Some(Confidant { key: target, serial, name }) = confidant.as_deref() else {
+        let ties = peers[key].member().and_then(|member| member.ties.as_ref());
+        let confidant = ties.and_then(|ties| ties.confidant.clone());
+        let Some(Confidant { key: target, serial, name }) = &confidant else {
             return self.refuse(peers, key, Refusal::NothingToReply);
         };
         let is_here = |peer: &Peer| peer.serial == *serial && peer.member().is_some();
@@ -426,13 +427,13 @@ impl Room {
         let Some(member) = peers[key].member_mut() else { return };
         let keys = name.keys();
         if !member.ignores(&keys) {
-            if member.ignoring.len() == IGNORING_MAX {
+            if member.ignoring().len() == IGNORING_MAX {
                 return self.refuse(peers, key, Refusal::IgnoreTooMany(IGNORING_MAX));
             }
-            if member.ignoring.is_empty() {
+            if member.ignoring().is_empty() {
                 self.ignorers.push(key);
             }
-            member.ignoring.push(Ignored { name, keys });
+            member.ties_mut().ignoring.push(Ignored { name, keys });
         }
         self.tell_ignored(peers, key);
     }
@@ -440,12 +441,12 @@ impl Room {
     fn unignore(&mut self, peers: &mut Peers, key: PeerKey, name: &str) {
         let keys = Nickname::unchecked(name).keys();
         let Some(member) = peers[key].member_mut() else { return };
-        let before = member.ignoring.len();
-        member.ignoring.retain(|ignored| !ignored.keys.meet(&keys));
-        if member.ignoring.len() == before {
+        if !member.ignores(&keys) {
             return self.refuse(peers, key, Refusal::NotIgnored(&text::clean(name)));
         }
-        if member.ignoring.is_empty() {
+        let ignoring = &mut member.ties_mut().ignoring;
+        ignoring.retain(|ignored| !ignored.keys.meet(&keys));
+        if ignoring.is_empty() {
             self.ignorers.retain(|ignorer| *ignorer != key);
         }
         self.tell_ignored(peers, key);
@@ -453,7 +454,7 @@ impl Room {
 
     fn tell_ignored(&self, peers: &mut Peers, key: PeerKey) {
         let Some(member) = peers[key].member() else { return };
-        let names: Vec<_> = member.ignoring.iter().map(|ignored| ignored.name.clone()).collect();
+        let names: Vec<_> = member.ignoring().iter().map(|ignored| ignored.name.clone()).collect();
         self.tell(peers, key, &Event::Ignoring(&names));
     }
 
@@ -467,7 +468,8 @@ impl Room {
             if !member.ignores(&old) {
                 continue;
             }
-            member.ignoring = mem::take(&mut member.ignoring)
+            let ties = member.ties_mut();
+            ties.ignoring = mem::take(&mut ties.ignoring)
                 .into_iter()
                 .filter_map(|ignored| {
                     if ignored.keys.meet(&old) {
