@@ -3,8 +3,9 @@
 //!
 //! # Handlers: what happened
 //! [`connect`](Hub::connect), [`receive`](Hub::receive), [`arrived`](Hub::arrived),
-//! [`end_of_input`](Hub::end_of_input), [`disconnect`](Hub::disconnect), [`timeout`](Hub::timeout), [`blocked`](Hub::blocked),
-//! [`unblocked`](Hub::unblocked), [`transmitted`](Hub::transmitted), [`stop`](Hub::stop).
+//! [`end_of_input`](Hub::end_of_input), [`disconnect`](Hub::disconnect), [`timeout`](Hub::timeout),
+//! [`blocked`](Hub::blocked), [`unblocked`](Hub::unblocked), [`transmitted`](Hub::transmitted),
+//! [`stop`](Hub::stop).
 //!
 //! # Pollers: what to do
 //! [`next_timeout`](Hub::next_timeout), [`wants_input`](Hub::wants_input),
@@ -166,10 +167,10 @@ impl Hub {
         bytes
     }
 
-    /// `bytes` came from `key`; from a peer over UDP, one datagram. What cannot be heard now is kept;
-    /// so do not read more from someone whose input is not wanted
-    /// ([`wants_input`](Self::wants_input)). Where one socket is read for all, what one of them sends
-    /// beyond 64 KiB in that time is lost, as it would be in the socket.
+    /// `bytes` came from `key`; from a peer over UDP, one datagram. What cannot be heard now is
+    /// kept; so do not read more from someone whose input is not wanted
+    /// ([`wants_input`](Self::wants_input)). Where one socket is read for all, what one of them
+    /// sends beyond 64 KiB in that time is lost, as it would be in the socket.
     pub fn receive(&mut self, key: PeerKey, bytes: &[u8], now: Now) {
         self.now = now;
         let datagram = self.peers[key].dialect.framing() == Framing::Datagrams;

@@ -1,8 +1,8 @@
 //! The log: lines on stderr that can never hold up or end the server.
 //!
 //! `simple_logger` writes them. It panics when stderr is gone and blocks when stderr is a pipe that
-//! nobody reads, so it does so in a thread of its own, with a bounded queue before it. What does not
-//! fit into the queue is lost, and counted.
+//! nobody reads, so it does so in a thread of its own, with a bounded queue before it. What does
+//! not fit into the queue is lost, and counted.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
