@@ -143,6 +143,9 @@ pub(crate) struct Habits {
 pub(crate) enum Gap {
     /// It may.
     Over,
+    /// A frame was written in the turn that began then. When exactly is not known, so the gap is
+    /// counted from the next turn.
+    Sent(Instant),
     /// Not before this.
     Until(Instant),
 }
@@ -264,7 +267,7 @@ impl Peer {
         };
         let of_habits = self.habits.as_ref().and_then(|habits| {
             let gap = match habits.gap {
-                Some(Gap::Until(until)) => Some(until),
+                Some(Gap::Sent(at) | Gap::Until(at)) => Some(at),
                 _ => None,
             };
             [gap, habits.rest_until, habits.expires].into_iter().flatten().min()

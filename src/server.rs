@@ -360,13 +360,9 @@ impl Server {
 
     /// Asks the terminal, which has no event of its own: the loop was woken, perhaps by it.
     fn read_console(&mut self) {
-        let Some((console, key)) = &self.console else { return };
-        let key = *key;
+        let Some((_, key)) = self.console else { return };
         if !matches!(self.links.get(key), Some(Link::Console)) {
             return; // whoever sat there has left
-        }
-        if !console.is_writing() {
-            self.hub.unblocked(key);
         }
         if self.read_from(key) {
             self.ready.push_back(key);
@@ -464,7 +460,7 @@ impl Server {
                 Link::Stream { stream, .. } => stream.write(slices),
                 Link::Datagrams(index) => datagrams[*index as usize].send(key, slices),
                 Link::Console => match console {
-                    Some((console, _)) => console.write(slices),
+                    Some((console, _)) => Ok(console.write(slices)),
                     None => Err(io::ErrorKind::NotConnected.into()),
                 },
             };
@@ -477,7 +473,6 @@ impl Server {
                         Link::Datagrams(index) => {
                             datagrams[*index as usize].note_blocked(key, registry)
                         }
-                        // Its thread wakes the loop.
                         Link::Console => Ok(()),
                     };
                 }
