@@ -613,8 +613,13 @@ impl Hub {
     /// Tells somebody that something was not done; and what they are still asked.
     fn refuse(&mut self, key: PeerKey, refusal: Refusal<'_>) {
         let Hub { peers, room, .. } = self;
+        let in_room = peers[key].member().is_some();
+        if in_room {
+            // What happened in the room before comes before.
+            room.settle(peers);
+        }
         room.refuse(peers, key, refusal);
-        if peers[key].member().is_none() {
+        if !in_room {
             room.tell(peers, key, &Event::AskedAgain);
         }
     }

@@ -121,12 +121,11 @@ impl Decoder {
             return Arrival::Nothing;
         }
         self.forget_handed_out();
-        let refused = self.end_telnet(max);
-        if patient && refused.is_none() && !self.swallowing && is_cut(&self.partial) {
+        if patient && !self.swallowing && is_cut(&self.partial) {
             return Arrival::Cut;
         }
         self.unended = 0;
-        if let Some(refused) = refused {
+        if let Some(refused) = self.end_telnet(max) {
             self.swallowing = false;
             return Arrival::Frame(refused);
         }
@@ -417,6 +416,8 @@ mod tests {
             [line(b"hi\xff"), line(b"ok")]
         );
         assert_eq!(frames(&[b"hi\xff"]), [format!("finish {}", line(b"hi\xff"))]);
+        let cut_in_telnet = arrivals(Framing::Arrivals, &[b"\xe4\xbd\xff\xfd", b"\x01\xa0"], 9);
+        assert_eq!(cut_in_telnet, ["cut".to_owned(), line("你".as_bytes())]);
     }
 
     #[test]
