@@ -401,7 +401,7 @@ impl Hub {
     /// order. Ends the turn.
     pub fn reap(&mut self, keys: &mut Vec<PeerKey>) {
         keys.clear();
-        self.room.forget_read();
+        self.room.end_turn();
         keys.append(&mut self.closed);
         for key in keys.iter() {
             self.peers.remove(*key);

@@ -35,8 +35,9 @@ const ACCEPTS_PER_TURN: usize = 512;
 const DATAGRAMS_PER_TURN: usize = 256;
 /// Events that one poll can bring.
 const EVENTS: usize = 4096;
-/// Pieces of one write. A talker, whose own lines are left out, needs two.
-const SLICES: usize = 4;
+/// Pieces of one write. A talker, whose own lines are left out, needs two; a newcomer one for each
+/// line of the history.
+const SLICES: usize = 16;
 /// Descriptors for other things than connections and doors: the standard streams, the poll,
 /// signals, a spare one for each of a few doors.
 const OTHER_DESCRIPTORS: usize = 16;
