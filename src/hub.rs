@@ -3,8 +3,9 @@
 //!
 //! # Handlers: what happened
 //! [`connect`](Hub::connect), [`receive`](Hub::receive), [`arrived`](Hub::arrived),
-//! [`end_of_input`](Hub::end_of_input), [`disconnect`](Hub::disconnect), [`timeout`](Hub::timeout), [`blocked`](Hub::blocked),
-//! [`unblocked`](Hub::unblocked), [`transmitted`](Hub::transmitted), [`stop`](Hub::stop).
+//! [`end_of_input`](Hub::end_of_input), [`disconnect`](Hub::disconnect), [`timeout`](Hub::timeout),
+//! [`blocked`](Hub::blocked), [`unblocked`](Hub::unblocked), [`transmitted`](Hub::transmitted),
+//! [`stop`](Hub::stop).
 //!
 //! # Pollers: what to do
 //! [`next_timeout`](Hub::next_timeout), [`wants_input`](Hub::wants_input),
@@ -166,10 +167,10 @@ impl Hub {
         bytes
     }
 
-    /// `bytes` came from `key`; from a peer over UDP, one datagram. What cannot be heard now is kept;
-    /// so do not read more from someone whose input is not wanted
-    /// ([`wants_input`](Self::wants_input)). Where one socket is read for all, what one of them sends
-    /// beyond 64 KiB in that time is lost, as it would be in the socket.
+    /// `bytes` came from `key`; from a peer over UDP, one datagram. What cannot be heard now is
+    /// kept; so do not read more from someone whose input is not wanted
+    /// ([`wants_input`](Self::wants_input)). Where one socket is read for all, what one of them
+    /// sends beyond 64 KiB in that time is lost, as it would be in the socket.
     pub fn receive(&mut self, key: PeerKey, bytes: &[u8], now: Now) {
         self.now = now;
         let datagram = self.peers[key].dialect.framing() == Framing::Datagrams;
@@ -243,10 +244,10 @@ impl Hub {
             // The LF that was held back, after all that waited.
             peer.outbox.pass_last_lf(journal);
         }
-        if let (Some(gap), Some(habits)) = (manners.gap, &mut peer.habits)
+        if let Some(habits) = &mut peer.habits
             && habits.gap.is_some()
         {
-            habits.gap = Some(Gap::Until(now.instant + gap));
+            habits.gap = Some(Gap::Sent(now.instant));
             self.arm(key);
         }
         let peer = &mut self.peers[key];
@@ -362,7 +363,7 @@ impl Hub {
         let alone = peer.outbox.begins_with_insert();
         let most = match &mut peer.habits {
             Some(habits) => match habits.gap {
-                Some(Gap::Until(_)) => 0,
+                Some(Gap::Sent(_) | Gap::Until(_)) => 0,
                 Some(Gap::Over) if alone => 1,
                 _ => {
                     habits.gap = habits.gap.filter(|_| !matches!(peer.state, State::Chatting(_)));
@@ -400,7 +401,7 @@ impl Hub {
     /// order. Ends the turn.
     pub fn reap(&mut self, keys: &mut Vec<PeerKey>) {
         keys.clear();
-        self.room.forget_read();
+        self.room.end_turn();
         keys.append(&mut self.closed);
         for key in keys.iter() {
             self.peers.remove(*key);
@@ -557,7 +558,7 @@ impl Hub {
     fn leave_after_input(&mut self, key: PeerKey) {
         let mut decoder = self.take_decoder(key);
         if self.peers[key].is_heard()
-            && let Some(frame) = decoder.finish()
+            && let Some(frame) = decoder.finish(self.limits.line_bytes_max)
         {
             self.obey(key, frame);
         }
@@ -589,6 +590,9 @@ impl Hub {
         };
         let command = match line {
             Ok(line) => dialect.parse(stage, line, self.peers[key].given_name()),
+            Err(_) if stage == Stage::Naming && self.must_take(key) => {
+                return self.admit_as_guest(key, "");
+            }
             Err(refusal) => return self.refuse(key, refusal),
         };
         let Hub { peers, directory, room, now, .. } = self;
@@ -609,8 +613,13 @@ impl Hub {
     /// Tells somebody that something was not done; and what they are still asked.
     fn refuse(&mut self, key: PeerKey, refusal: Refusal<'_>) {
         let Hub { peers, room, .. } = self;
+        let in_room = peers[key].member().is_some();
+        if in_room {
+            // What happened in the room before comes before.
+            room.settle(peers);
+        }
         room.refuse(peers, key, refusal);
-        if peers[key].member().is_none() {
+        if !in_room {
             room.tell(peers, key, &Event::AskedAgain);
         }
     }
@@ -634,12 +643,26 @@ impl Hub {
         if text::is_blank(&text::clean(wanted)) {
             return;
         }
-        // Its clients put this before each line, whatever they are called here.
-        self.peers[key].habits_mut().given = Some(given.into());
         match Nickname::parse(wanted) {
-            Ok(name) => self.join_as(key, &name, 2),
-            Err(_) => self.join_as(key, &Nickname::unchecked("guest"), 1),
+            Ok(name) => {
+                self.peers[key].habits_mut().given = Some(given.into());
+                self.join_as(key, &name, 2);
+            }
+            Err(_) => self.admit_as_guest(key, given),
         }
+    }
+
+    /// Lets somebody in who gave what cannot be a name. Clients put it before each line even so,
+    /// whatever they are called here.
+    fn admit_as_guest(&mut self, key: PeerKey, given: &str) {
+        self.peers[key].habits_mut().given = Some(given.into());
+        self.join_as(key, &Nickname::unchecked("guest"), 1);
+    }
+
+    /// Whether `key` can only give one name, whatever it is. A datagram without one is junk.
+    fn must_take(&self, key: PeerKey) -> bool {
+        let manners = self.peers[key].dialect.manners();
+        manners.naming == Naming::Once && manners.transport == Transport::Tcp
     }
 
     /// Lets somebody in as `name`; or with the first suffix that is free, if that is taken or the
@@ -777,9 +800,15 @@ impl Hub {
             self.runnable.push_back(key);
         }
         let Some(habits) = &mut peer.habits else { return };
-        if matches!(habits.gap, Some(Gap::Until(until)) if until <= now) {
-            habits.gap = Some(Gap::Over);
-            self.peers.touch(key);
+        match habits.gap {
+            Some(Gap::Sent(_)) => {
+                habits.gap = peer.dialect.manners().gap.map(|gap| Gap::Until(now + gap));
+            }
+            Some(Gap::Until(until)) if until <= now => {
+                habits.gap = Some(Gap::Over);
+                self.peers.touch(key);
+            }
+            _ => {}
         }
         let Some(habits) = &mut self.peers[key].habits else { return };
         let (rest_until, expires) = (habits.rest_until, habits.expires);

@@ -7,6 +7,9 @@
 //! they need, until the room closes them as too slow (`Room::survey`).
 
 use std::ops::Range;
+use std::sync::Arc;
+
+use memchr::{memchr, memrchr};
 
 /// A buffer that has been far larger than needed for about this many clearings is given back.
 const SHRINK_AFTER: usize = 16;
@@ -31,6 +34,8 @@ pub(crate) struct Journal {
     caught_up: usize,
     /// Clearings since the buffer was last used to a good part.
     spacious: usize,
+    /// Frames that were copied in this turn for readers who are given up, by their beginnings.
+    copies: Vec<(u64, Arc<[u8]>)>,
 }
 
 impl Journal {
@@ -64,15 +69,35 @@ impl Journal {
         &self.bytes[(range.start - self.base) as usize..(range.end - self.base) as usize]
     }
 
-    /// Where the frame that contains the byte before `offset` ends: `offset` itself if that is a
-    /// frame's beginning. Frames end with LF in every dialect.
-    pub(crate) fn frame_end(&self, offset: u64) -> u64 {
+    /// The rest of the frame that contains the byte before `offset`: the frame, and how much of it
+    /// is before `offset`. `None` if a frame begins there. Frames end with LF in every dialect.
+    ///
+    /// Many readers who are given up at once are in the middle of the same few frames, so they
+    /// share one copy of each.
+    pub(crate) fn rest_of_frame(&mut self, offset: u64) -> Option<(Arc<[u8]>, usize)> {
         let at = (offset - self.base) as usize;
         if at == 0 || self.bytes[at - 1] == b'\n' {
-            return offset;
+            return None;
         }
-        let rest = &self.bytes[at..];
-        offset + memchr::memchr(b'\n', rest).map_or(rest.len(), |i| i + 1) as u64
+        let begin = memrchr(b'\n', &self.bytes[..at]).map_or(0, |lf| lf + 1);
+        let end = memchr(b'\n', &self.bytes[at..]).map_or(self.bytes.len(), |lf| at + lf + 1);
+        let offset_of_begin = self.base + begin as u64;
+        let known = self.copies.iter().find(|(of, _)| *of == offset_of_begin);
+        let copy = match known {
+            Some((_, copy)) => Arc::clone(copy),
+            None => {
+                let copy: Arc<[u8]> = self.bytes[begin..end].into();
+                self.copies.push((offset_of_begin, Arc::clone(&copy)));
+                copy
+            }
+        };
+        Some((copy, at - begin))
+    }
+
+    /// Ends a turn: forgets everything if everyone has got it.
+    pub(crate) fn end_turn(&mut self) {
+        self.copies.clear();
+        self.clear_if_read();
     }
 
     /// Takes in a reader, at the end; returns its place.
@@ -118,7 +143,7 @@ impl Journal {
     /// Forgets what is before `oldest`, the place of the reader that is furthest behind.
     pub(crate) fn trim(&mut self, oldest: u64) {
         self.start = oldest.max(self.start);
-        // One byte more is kept, by which `frame_end` sees whether a frame begins there.
+        // One byte more is kept, by which `rest_of_frame` sees whether a frame begins there.
         let dead = ((self.start - self.base) as usize).saturating_sub(1);
         // Moving the rest down costs as much as it has bytes; waiting until the dead part is
         // a quarter of all keeps that a constant price per byte said.
@@ -167,8 +192,11 @@ mod tests {
         assert_eq!(journal.len(), 100);
         assert_eq!(journal.bytes.len(), 101, "the dead part was given back");
         assert_eq!(journal.slice(1500..1504), b"cde\n");
-        assert_eq!(journal.frame_end(1500), 1504);
-        assert_eq!(journal.frame_end(1504), 1504);
+        let (first, second) = (journal.rest_of_frame(1501), journal.rest_of_frame(1502));
+        let ((first, from), (second, _)) = (first.unwrap(), second.unwrap());
+        assert_eq!(&first[from..], b"de\n");
+        assert!(Arc::ptr_eq(&first, &second), "one copy for both");
+        assert!(journal.rest_of_frame(1504).is_none(), "a frame begins there");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The log: lines on stderr that can never hold up or end the server.
 //!
 //! `simple_logger` writes them. It panics when stderr is gone and blocks when stderr is a pipe that
-//! nobody reads, so it does so in a thread of its own, with a bounded queue before it. What does not
-//! fit into the queue is lost, and counted.
+//! nobody reads, so it does so in a thread of its own, with a bounded queue before it. What does
+//! not fit into the queue is lost, and counted.
 
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
@@ -13,8 +14,12 @@ use std::time::Duration;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use simple_logger::SimpleLogger;
 
-/// Lines that may wait to be written: more than a mass join brings at once.
-const QUEUE_LINES: usize = 32 * 1024;
+/// Lines that may wait to be written. The thread keeps up with anything but a stderr that nobody
+/// reads.
+const QUEUE_LINES: usize = 8 * 1024;
+
+/// Bytes that they may have together.
+const QUEUE_BYTES: usize = 1 << 20;
 
 /// How long [`flush`] waits for somebody to read what stands in the queue.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -23,11 +28,12 @@ const FLUSH: Duration = Duration::from_secs(1);
 pub(crate) fn start(level: LevelFilter) {
     let (sender, receiver) = sync_channel(QUEUE_LINES);
     let writer = SimpleLogger::new().with_level(level).with_utc_timestamps();
+    let bytes = Arc::new(AtomicUsize::new(0));
+    let queue = Queue { sender, bytes: Arc::clone(&bytes), lost: AtomicUsize::new(0) };
     let thread = thread::Builder::new().name("log".to_owned());
-    if thread.spawn(move || write(&writer, &receiver)).is_err() {
+    if thread.spawn(move || write(&writer, &receiver, &bytes)).is_err() {
         return; // A server without a log is better than none.
     }
-    let queue = Queue { sender, lost: AtomicUsize::new(0) };
     // Only a second logger could make this fail, and there is none.
     if log::set_boxed_logger(Box::new(queue)).is_ok() {
         log::set_max_level(level);
@@ -55,13 +61,25 @@ enum Entry {
 /// The loop's end of the log.
 struct Queue {
     sender: SyncSender<Entry>,
+    /// Bytes of text in the queue.
+    bytes: Arc<AtomicUsize>,
     lost: AtomicUsize,
 }
 
 impl Queue {
     fn push(&self, level: Level, target: &str, text: String) -> bool {
+        let bytes = text.len();
+        // Added before it is sent, so that the thread never takes off what was not added.
+        let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
         let line = Entry::Line { level, target: target.to_owned(), text };
-        !matches!(self.sender.try_send(line), Err(TrySendError::Full(_)))
+        let sent =
+            if before + bytes > QUEUE_BYTES { None } else { Some(self.sender.try_send(line)) };
+        if matches!(sent, Some(Ok(()))) {
+            return true;
+        }
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        // If there is nobody who could write it, it is not missed.
+        matches!(sent, Some(Err(TrySendError::Disconnected(_))))
     }
 }
 
@@ -98,11 +116,15 @@ impl Log for Queue {
 }
 
 /// Writes what comes, until stderr is gone; then it only empties the queue.
-fn write(writer: &SimpleLogger, entries: &Receiver<Entry>) {
+fn write(writer: &SimpleLogger, entries: &Receiver<Entry>, bytes: &AtomicUsize) {
     let mut gone = false;
     for entry in entries {
         match entry {
-            Entry::Line { level, target, text } if !gone => {
+            Entry::Line { level, target, text } => {
+                bytes.fetch_sub(text.len(), Ordering::Relaxed);
+                if gone {
+                    continue;
+                }
                 let write = || {
                     let mut record = Record::builder();
                     let record = record.level(level).target(&target);
@@ -110,7 +132,6 @@ fn write(writer: &SimpleLogger, entries: &Receiver<Entry>) {
                 };
                 gone = panic::catch_unwind(AssertUnwindSafe(write)).is_err();
             }
-            Entry::Line { .. } => {}
             Entry::Flush(written) => drop(written.try_send(())),
         }
     }

@@ -31,17 +31,18 @@ struct Arguments {
     /// Opens a door: a dialect, and the address where it is spoken.
     ///
     /// May be given several times. The dialects are lines, nick, register, datagram, anonymous and
-    /// mention. Without an address a dialect is spoken at its own port on 127.0.0.1 (lines: 7711). An IPv6 address stands in brackets, as in lines=[::1]:7711;
-    /// [::]:7711 takes IPv4 as well. Port 0 takes a free port, which the log tells.
+    /// mention. Without an address a dialect is spoken at its own port on 127.0.0.1 (lines: 7711).
+    /// An IPv6 address stands in brackets, as in lines=[::1]:7711; [::]:7711 takes IPv4 as well.
+    /// Port 0 takes a free port, which the log tells.
     #[arg(short, long, value_name = "DIALECT[=ADDR]", env = "CHINWAG_LISTEN")]
     #[arg(value_parser = parse_door, value_delimiter = ',', default_value = "lines=127.0.0.1:7711")]
     listen: Vec<Door>,
 
     /// Opens the doors of the five older chat programs too, each at its own port on 127.0.0.1.
     ///
-    /// nick 32768, register 4567, anonymous 21567 and mention 4568 over TCP, datagram 9999 over UDP;
-    /// a dialect for which --listen gives an address is spoken there alone.
-    #[arg(long, env = "CHINWAG_CLASSIC")]
+    /// nick 32768, register 4567, anonymous 21567 and mention 4568 over TCP, datagram 9999 over
+    /// UDP; a dialect for which --listen gives an address is spoken there alone.
+    #[arg(long, env = "CHINWAG_CLASSIC", value_parser = clap::builder::BoolishValueParser::new())]
     classic: bool,
 
     /// Gives the server's own terminal a seat in the room.

@@ -10,18 +10,37 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::ops::Range;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
 
 use crate::journal::Journal;
 
 /// About what an insert takes beside its bytes: the queue's entry and the allocator's share.
 const INSERT_COST_BYTES: usize = 64;
 
-/// Bytes for one connection alone, to be sent when `at` is reached.
+/// Bytes to be sent when `at` is reached.
 #[derive(Debug)]
 struct Insert {
     at: u64,
-    bytes: Vec<u8>,
+    bytes: Bytes,
+}
+
+/// Bytes that are for one connection, or for many at different times.
+#[derive(Debug)]
+enum Bytes {
+    Own(Vec<u8>),
+    Shared(Arc<[u8]>),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Bytes::Own(bytes) => bytes,
+            Bytes::Shared(bytes) => bytes,
+        }
+    }
 }
 
 /// What one connection is still owed.
@@ -77,9 +96,11 @@ impl Outbox {
         own.skips.clear();
         own.inserts.truncate(usize::from(own.sent > 0));
         if self.attached {
-            let rest = journal.slice(self.next..journal.frame_end(self.next));
-            if own.inserts.is_empty() && !rest.is_empty() {
-                own.inserts.push_back(Insert { at: self.next, bytes: rest.to_vec() });
+            if own.inserts.is_empty()
+                && let Some((frame, sent)) = journal.rest_of_frame(self.next)
+            {
+                own.sent = sent;
+                own.inserts.push_back(Insert { at: self.next, bytes: Bytes::Shared(frame) });
             }
             journal.detach(self.next);
         }
@@ -108,20 +129,31 @@ impl Outbox {
         let own = self.own.get_or_insert_default();
         let before = own.bytes;
         match own.inserts.back_mut() {
-            Some(last) if last.at >= at && !apart => {
-                own.bytes -= last.bytes.len();
-                encode(&mut last.bytes);
-                own.bytes += last.bytes.len();
+            Some(Insert { at: last, bytes: Bytes::Own(bytes) }) if *last >= at && !apart => {
+                own.bytes -= bytes.len();
+                encode(bytes);
+                own.bytes += bytes.len();
             }
             _ => {
                 let mut bytes = Vec::new();
                 encode(&mut bytes);
                 own.bytes += bytes.len();
-                own.inserts.extend((!bytes.is_empty()).then_some(Insert { at, bytes }));
+                let insert = Insert { at, bytes: Bytes::Own(bytes) };
+                own.inserts.extend((!insert.bytes.is_empty()).then_some(insert));
             }
         }
         if own.bytes == before {
             self.tidy();
+        }
+    }
+
+    /// As [`insert`](Self::insert), but of bytes that others have a share in.
+    pub(crate) fn insert_shared(&mut self, journal: &Journal, bytes: &Arc<[u8]>) {
+        if !bytes.is_empty() {
+            let at = if self.attached { self.until.min(journal.end()) } else { self.next };
+            let own = self.own.get_or_insert_default();
+            own.bytes += bytes.len();
+            own.inserts.push_back(Insert { at, bytes: Bytes::Shared(Arc::clone(bytes)) });
         }
     }
 

@@ -67,8 +67,15 @@ pub(crate) struct Member {
     pub(crate) name: Nickname,
     /// Its place in the room's list.
     pub(crate) seat: u32,
+    /// There once it has to do with anyone in particular.
+    pub(crate) ties: Option<Box<Ties>>,
+}
+
+/// What a member has to do with others in particular.
+#[derive(Debug, Default)]
+pub(crate) struct Ties {
     /// Who messaged it last.
-    pub(crate) confidant: Option<Box<Confidant>>,
+    pub(crate) confidant: Option<Confidant>,
     /// Whom it does not hear.
     pub(crate) ignoring: Vec<Ignored>,
 }
@@ -81,9 +88,19 @@ pub(crate) struct Ignored {
 }
 
 impl Member {
+    /// Whom it does not hear.
+    pub(crate) fn ignoring(&self) -> &[Ignored] {
+        self.ties.as_ref().map_or(&[], |ties| &ties.ignoring)
+    }
+
     /// Whether it does not hear those who are known by `keys`.
     pub(crate) fn ignores(&self, keys: &Keys) -> bool {
-        self.ignoring.iter().any(|ignored| ignored.keys.meet(keys))
+        self.ignoring().iter().any(|ignored| ignored.keys.meet(keys))
+    }
+
+    /// What it has to do with others, from now on.
+    pub(crate) fn ties_mut(&mut self) -> &mut Ties {
+        self.ties.get_or_insert_default()
     }
 }
 
@@ -126,6 +143,9 @@ pub(crate) struct Habits {
 pub(crate) enum Gap {
     /// It may.
     Over,
+    /// A frame was written in the turn that began then. When exactly is not known, so the gap is
+    /// counted from the next turn.
+    Sent(Instant),
     /// Not before this.
     Until(Instant),
 }
@@ -247,7 +267,7 @@ impl Peer {
         };
         let of_habits = self.habits.as_ref().and_then(|habits| {
             let gap = match habits.gap {
-                Some(Gap::Until(until)) => Some(until),
+                Some(Gap::Sent(at) | Gap::Until(at)) => Some(at),
                 _ => None,
             };
             [gap, habits.rest_until, habits.expires].into_iter().flatten().min()
@@ -378,6 +398,6 @@ mod tests {
 
     #[test]
     fn a_peer_is_small() {
-        assert!(size_of::<Peer>() <= 256, "{} bytes", size_of::<Peer>());
+        assert!(size_of::<Peer>() <= 224, "{} bytes", size_of::<Peer>());
     }
 }

@@ -39,7 +39,7 @@ pub(crate) struct Room {
     seats: [Vec<PeerKey>; Dialect::COUNT],
     /// The names of all members by their folds, so that they come out sorted as people expect.
     names: BTreeMap<Arc<str>, PeerKey>,
-    history: VecDeque<Said>,
+    history: VecDeque<Kept>,
     journals: [Journal; Dialect::COUNT],
     /// Coming and going that has not been told yet.
     notice: Option<Notice>,
@@ -68,6 +68,13 @@ enum NoticeKind {
     Left,
     LeftWithWords(String),
     LeftFor(CloseReason),
+}
+
+/// A line of the history. It is encoded when somebody first asks for it, and then for all.
+#[derive(Debug, Default)]
+struct Kept {
+    said: Said,
+    encoded: [Option<Arc<[u8]>>; Dialect::COUNT],
 }
 
 /// Where an event stands in each journal.
@@ -125,12 +132,12 @@ impl Room {
         let seat = seats.len() as u32;
         seats.push(key);
         self.names.insert(sort_key(name), key);
-        let member = Member { name: name.clone(), seat, confidant: None, ignoring: Vec::new() };
+        let member = Member { name: name.clone(), seat, ties: None };
         peer.state = State::Chatting(member);
         let (here, count) = (self.first_names(peers, WELCOME_MAX), self.count());
         self.tell(peers, key, &Event::Welcomed { name: name.as_str(), here: &here, count });
-        for said in &self.history {
-            self.tell(peers, key, &Event::Recalled(said));
+        for place in 0..self.history.len() {
+            self.tell_again(peers, key, place);
         }
     }
 
@@ -317,13 +324,28 @@ impl Room {
             return;
         }
         let full = self.history.len() == self.history_lines_max;
-        let mut said = if full { self.history.pop_front() } else { None }.unwrap_or_default();
+        let oldest = if full { self.history.pop_front() } else { None };
+        let Kept { mut said, .. } = oldest.unwrap_or_default();
         said.from.clear();
         said.from.push_str(from);
         said.text.clear();
         said.text.push_str(text);
         (said.unix_seconds, said.emote) = (now.unix_seconds, emote);
-        self.history.push_back(said);
+        self.history.push_back(Kept { said, encoded: Default::default() });
+    }
+
+    /// Tells one the line at a place of the history.
+    fn tell_again(&mut self, peers: &mut Peers, key: PeerKey, place: usize) {
+        let Kept { said, encoded } = &mut self.history[place];
+        let peer = &mut peers[key];
+        let (lang, dialect) = (self.lang, peer.dialect);
+        let encoded = encoded[dialect.index()].get_or_insert_with(|| {
+            let mut bytes = Vec::new();
+            dialect.encode(lang, &Event::Recalled(said), &mut bytes);
+            bytes.into()
+        });
+        peer.outbox.insert_shared(&self.journals[dialect.index()], encoded);
+        peers.touch(key);
     }
 
     fn tell_privately(&mut self, peers: &mut Peers, key: PeerKey, target: PeerKey, text: &str) {
@@ -346,15 +368,16 @@ impl Room {
                 self.overrun.push(target);
             }
             if let Some(member) = peers[target].member_mut() {
-                member.confidant = Some(Box::new(Confidant { key, serial, name: from }));
+                member.ties_mut().confidant = Some(Confidant { key, serial, name: from });
             }
         }
         self.tell(peers, key, &Event::Sent { to: to.as_str(), text });
     }
 
     fn reply(&mut self, peers: &mut Peers, key: PeerKey, text: &str) {
-        let confidant = peers[key].member().and_then(|member| member.confidant.clone());
-        let Some(Confidant { key: target, serial, name }) = confidant.as_deref() else {
+        let ties = peers[key].member().and_then(|member| member.ties.as_ref());
+        let confidant = ties.and_then(|ties| ties.confidant.clone());
+        let Some(Confidant { key: target, serial, name }) = &confidant else {
             return self.refuse(peers, key, Refusal::NothingToReply);
         };
         let is_here = |peer: &Peer| peer.serial == *serial && peer.member().is_some();
@@ -391,13 +414,13 @@ impl Room {
     }
 
     /// Shows the last lines, but for those of people who are ignored.
-    fn recall(&self, peers: &mut Peers, key: PeerKey, count: Option<usize>) {
-        let count = count.unwrap_or(usize::MAX).min(self.history.len());
+    fn recall(&mut self, peers: &mut Peers, key: PeerKey, count: Option<usize>) {
+        let all = self.history.len();
         let mut shown = false;
-        for said in self.history.iter().skip(self.history.len() - count) {
-            let from = Nickname::unchecked(&said.from).keys();
+        for place in all - count.unwrap_or(all).min(all)..all {
+            let from = Nickname::unchecked(&self.history[place].said.from).keys();
             if !peers[key].member().is_some_and(|member| member.ignores(&from)) {
-                self.tell(peers, key, &Event::Recalled(said));
+                self.tell_again(peers, key, place);
                 shown = true;
             }
         }
@@ -426,13 +449,13 @@ impl Room {
         let Some(member) = peers[key].member_mut() else { return };
         let keys = name.keys();
         if !member.ignores(&keys) {
-            if member.ignoring.len() == IGNORING_MAX {
+            if member.ignoring().len() == IGNORING_MAX {
                 return self.refuse(peers, key, Refusal::IgnoreTooMany(IGNORING_MAX));
             }
-            if member.ignoring.is_empty() {
+            if member.ignoring().is_empty() {
                 self.ignorers.push(key);
             }
-            member.ignoring.push(Ignored { name, keys });
+            member.ties_mut().ignoring.push(Ignored { name, keys });
         }
         self.tell_ignored(peers, key);
     }
@@ -440,12 +463,12 @@ impl Room {
     fn unignore(&mut self, peers: &mut Peers, key: PeerKey, name: &str) {
         let keys = Nickname::unchecked(name).keys();
         let Some(member) = peers[key].member_mut() else { return };
-        let before = member.ignoring.len();
-        member.ignoring.retain(|ignored| !ignored.keys.meet(&keys));
-        if member.ignoring.len() == before {
+        if !member.ignores(&keys) {
             return self.refuse(peers, key, Refusal::NotIgnored(&text::clean(name)));
         }
-        if member.ignoring.is_empty() {
+        let ignoring = &mut member.ties_mut().ignoring;
+        ignoring.retain(|ignored| !ignored.keys.meet(&keys));
+        if ignoring.is_empty() {
             self.ignorers.retain(|ignorer| *ignorer != key);
         }
         self.tell_ignored(peers, key);
@@ -453,7 +476,7 @@ impl Room {
 
     fn tell_ignored(&self, peers: &mut Peers, key: PeerKey) {
         let Some(member) = peers[key].member() else { return };
-        let names: Vec<_> = member.ignoring.iter().map(|ignored| ignored.name.clone()).collect();
+        let names: Vec<_> = member.ignoring().iter().map(|ignored| ignored.name.clone()).collect();
         self.tell(peers, key, &Event::Ignoring(&names));
     }
 
@@ -467,7 +490,8 @@ impl Room {
             if !member.ignores(&old) {
                 continue;
             }
-            member.ignoring = mem::take(&mut member.ignoring)
+            let ties = member.ties_mut();
+            ties.ignoring = mem::take(&mut ties.ignoring)
                 .into_iter()
                 .filter_map(|ignored| {
                     if ignored.keys.meet(&old) {
@@ -579,10 +603,10 @@ impl Room {
         }
     }
 
-    /// Forgets what everyone has got.
-    pub(crate) fn forget_read(&mut self) {
+    /// Ends a turn: forgets what everyone has got.
+    pub(crate) fn end_turn(&mut self) {
         for journal in &mut self.journals {
-            journal.clear_if_read();
+            journal.end_turn();
         }
     }
 

@@ -35,8 +35,9 @@ const ACCEPTS_PER_TURN: usize = 512;
 const DATAGRAMS_PER_TURN: usize = 256;
 /// Events that one poll can bring.
 const EVENTS: usize = 4096;
-/// Pieces of one write. A talker, whose own lines are left out, needs two.
-const SLICES: usize = 4;
+/// Pieces of one write. A talker, whose own lines are left out, needs two; a newcomer one for each
+/// line of the history.
+const SLICES: usize = 16;
 /// Descriptors for other things than connections and doors: the standard streams, the poll,
 /// signals, a spare one for each of a few doors.
 const OTHER_DESCRIPTORS: usize = 16;
@@ -360,13 +361,9 @@ impl Server {
 
     /// Asks the terminal, which has no event of its own: the loop was woken, perhaps by it.
     fn read_console(&mut self) {
-        let Some((console, key)) = &self.console else { return };
-        let key = *key;
+        let Some((_, key)) = self.console else { return };
         if !matches!(self.links.get(key), Some(Link::Console)) {
             return; // whoever sat there has left
-        }
-        if !console.is_writing() {
-            self.hub.unblocked(key);
         }
         if self.read_from(key) {
             self.ready.push_back(key);
@@ -464,7 +461,7 @@ impl Server {
                 Link::Stream { stream, .. } => stream.write(slices),
                 Link::Datagrams(index) => datagrams[*index as usize].send(key, slices),
                 Link::Console => match console {
-                    Some((console, _)) => console.write(slices),
+                    Some((console, _)) => Ok(console.write(slices)),
                     None => Err(io::ErrorKind::NotConnected.into()),
                 },
             };
@@ -477,7 +474,6 @@ impl Server {
                         Link::Datagrams(index) => {
                             datagrams[*index as usize].note_blocked(key, registry)
                         }
-                        // Its thread wakes the loop.
                         Link::Console => Ok(()),
                     };
                 }

@@ -124,7 +124,11 @@ impl Decoder {
         if patient && !self.swallowing && is_cut(&self.partial) {
             return Arrival::Cut;
         }
-        (self.unended, self.telnet) = (0, Telnet::Text);
+        self.unended = 0;
+        if let Some(refused) = self.end_telnet(max) {
+            self.swallowing = false;
+            return Arrival::Frame(refused);
+        }
         if mem::take(&mut self.swallowing) || self.partial.is_empty() {
             return Arrival::Nothing;
         }
@@ -132,10 +136,12 @@ impl Decoder {
     }
 
     /// The message that the end of the input leaves unfinished, if there is one.
-    pub fn finish(&mut self) -> Option<Frame<'_>> {
+    pub fn finish(&mut self, max: usize) -> Option<Frame<'_>> {
         self.forget_handed_out();
-        self.handed_out = true;
-        (!self.partial.is_empty()).then_some(Frame::Line(without_cr(&self.partial)))
+        if let Some(refused) = self.end_telnet(max) {
+            return Some(refused);
+        }
+        (!self.partial.is_empty()).then(|| self.hand_out(max))
     }
 
     /// A line in several pieces, or with telnet bytes in it: gathered run by run in `partial`.
@@ -188,6 +194,12 @@ impl Decoder {
     /// Where the message ends, or something comes that is not part of it.
     fn find_end_or_telnet(&self, input: &[u8]) -> Option<usize> {
         if self.is_telnet() { memchr2(b'\n', IAC, input) } else { memchr(b'\n', input) }
+    }
+
+    /// Nothing more follows a byte 255, so it was meant as it stands.
+    fn end_telnet(&mut self, max: usize) -> Option<Frame<'static>> {
+        let pending = mem::take(&mut self.telnet) == Telnet::Iac;
+        if pending { self.keep(&[IAC], max) } else { None }
     }
 
     /// Hands out the message that has been gathered.
@@ -283,7 +295,7 @@ mod tests {
                 frames.push(format!("{frame:?}"));
             }
         }
-        frames.extend(decoder.finish().map(|frame| format!("finish {frame:?}")));
+        frames.extend(decoder.finish(MAX).map(|frame| format!("finish {frame:?}")));
         frames
     }
 
@@ -399,6 +411,13 @@ mod tests {
         let got = arrivals(Framing::Arrivals, &[&smile[..2]], 9);
         assert_eq!(got, ["cut".to_owned(), format!("late {}", line(&smile[..2]))]);
         assert_eq!(arrivals(Framing::Arrivals, &[b"POST / HTTP/1.1"], 99), ["Foreign"]);
+        assert_eq!(
+            arrivals(Framing::Arrivals, &[b"hi\xff", b"ok"], 99),
+            [line(b"hi\xff"), line(b"ok")]
+        );
+        assert_eq!(frames(&[b"hi\xff"]), [format!("finish {}", line(b"hi\xff"))]);
+        let cut_in_telnet = arrivals(Framing::Arrivals, &[b"\xe4\xbd\xff\xfd", b"\x01\xa0"], 9);
+        assert_eq!(cut_in_telnet, ["cut".to_owned(), line("你".as_bytes())]);
     }
 
     #[test]

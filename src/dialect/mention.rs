@@ -31,7 +31,9 @@ fn parse<'a>(stage: Stage, line: &'a str, _given: &str) -> Command<'a> {
         (_, exit) if exit.eq_ignore_ascii_case("exit") => Command::Quit(""),
         _ => match line.rsplit_once('@') {
             None => Command::Say(line),
-            Some((text, _)) if text.trim().is_empty() => Command::Misuse(Topic::Msg),
+            Some((text, name)) if text.trim().is_empty() || name.trim().is_empty() => {
+                Command::Misuse(Topic::Msg)
+            }
             Some((text, name)) => Command::Tell { to: name.trim(), text },
         },
     }

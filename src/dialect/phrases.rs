@@ -1,6 +1,6 @@
 //! What the server says in words, in each language of `lines`, and how words are put together. The
-//! older dialects have their own phrases with them; what they have no phrase for they say as `lines`
-//! says it in Chinese ([`tell_in_chinese`]).
+//! older dialects have their own phrases with them; what they have no phrase for they say as
+//! `lines` says it in Chinese ([`tell_in_chinese`]).
 //!
 //! All phrases of a language stand together in one [`Phrases`]; one that is missing does not
 //! compile. `{}` in a phrase is the place of a name, a number or a list.
@@ -99,8 +99,8 @@ impl Phrases {
         self.help[topic as usize].1
     }
 
-    /// Appends why something was not done, between `start` and `end`; nothing, if there is nothing to
-    /// be said about it.
+    /// Appends why something was not done, between `start` and `end`; nothing, if there is nothing
+    /// to be said about it.
     pub(crate) fn refuse(&self, refusal: Refusal<'_>, start: &str, end: &str, out: &mut Vec<u8>) {
         use Part::{Count, Text};
         let (phrase, part) = match refusal {

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,8 @@ pub(crate) struct Listener {
     /// closed. They would wait for ever otherwise, and wake us all the time.
     spare: Option<File>,
     retry_at: Option<Instant>,
+    /// The log has been told that we cannot accept, and we could not since.
+    in_need: bool,
 }
 
 impl Listener {
@@ -64,6 +67,7 @@ impl Listener {
             ready: true,
             spare: File::open(NULL_DEVICE).ok(),
             retry_at: None,
+            in_need: false,
         })
     }
 
@@ -95,46 +99,68 @@ impl Listener {
         }
         for _ in 0..if self.ready { FAILURES_MAX } else { 0 } {
             match self.socket.accept() {
-                Ok((socket, remote)) => match prepare(&socket) {
-                    Ok(()) => return Some((socket, remote)),
-                    // It is gone already. The next one may not be.
-                    Err(error) => log::debug!("accepted {remote}, which was gone: {error}"),
-                },
+                Ok((socket, remote)) => {
+                    self.in_need = false;
+                    match prepare(&socket) {
+                        Ok(()) => return Some((socket, remote)),
+                        // It is gone already. The next one may not be.
+                        Err(error) => log::debug!("accepted {remote}, which was gone: {error}"),
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.ready = false;
                     return None;
                 }
-                Err(error) if is_shortage(&error) => {
-                    if !self.shed() {
-                        break;
+                Err(error) if is_shortage(&error) => match self.shed() {
+                    Shed::One => {}
+                    Shed::Nobody => {
+                        self.ready = false;
+                        return None;
                     }
-                }
+                    Shed::Impossible => break,
+                },
                 // One of those who waited is gone (ECONNABORTED), or a signal came between.
                 Err(error) => log::debug!("accept: {error}"),
             }
         }
         if self.ready {
-            log::warn!("cannot accept at {}; trying again soon", self.door.address);
+            if !mem::replace(&mut self.in_need, true) {
+                log::warn!("cannot accept at {}; trying again and again", self.door.address);
+            }
             self.ready = false;
             self.retry_at = Some(now + RETRY);
         }
         None
     }
 
-    /// Accepts one and closes it, with the spare descriptor. Returns whether that could be done.
-    fn shed(&mut self) -> bool {
+    /// Accepts one and closes it, with the spare descriptor.
+    fn shed(&mut self) -> Shed {
         if self.spare.take().is_none() {
             self.spare = File::open(NULL_DEVICE).ok();
-            return false;
+            return Shed::Impossible;
         }
         let shed = self.socket.accept();
-        if let Ok((_, remote)) = &shed {
-            log::warn!("closed: {remote}: no descriptor left for it");
-        }
+        let outcome = match &shed {
+            Ok((_, remote)) => {
+                log::warn!("closed: {remote}: no descriptor left for it");
+                Shed::One
+            }
+            // Without a descriptor the system does not even look whether somebody waits.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Shed::Nobody,
+            Err(_) => Shed::One,
+        };
         drop(shed);
         self.spare = File::open(NULL_DEVICE).ok();
-        true
+        outcome
     }
+}
+
+/// What became of somebody for whom there is no descriptor.
+enum Shed {
+    One,
+    Nobody,
+    /// There is not even the spare one.
+    Impossible,
 }
 
 /// What every connection wants: what is written is sent at once (it is gathered already), and a

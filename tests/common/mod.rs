@@ -1,6 +1,8 @@
 //! What the tests of behaviour stand on: the real binary in a process of its own ([`Server`]) and
-//! somebody at one of its doors ([`Person`]), so that a test reads as a transcript of who says
-//! what and who sees what. [`Process`] is what both the server and the example client are run in.
+//! somebody at one of its doors, so that a test reads as a transcript of who says what and who sees
+//! what. A [`Person`] speaks `lines`; a [`Caller`] speaks any dialect, and for it bytes are all
+//! there is; a [`Terminal`] is the server's own. [`Process`] is what both the server and the
+//! example client are run in.
 //!
 //! Nothing here sleeps. Whoever waits, waits for something that must come, up to [`PATIENCE`]; and
 //! that nothing comes is shown by a question whose answer is then the next thing that comes.
@@ -17,7 +19,7 @@ use std::collections::VecDeque;
 use std::env;
 use std::fmt;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -31,6 +33,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The first line that a newcomer sees at a door of the dialect `lines`.
 pub(crate) const WELCOME: &str = "* Welcome to chinwag. What is your nickname?";
+
+/// The dialects, as `--listen` names them.
+pub(crate) const DIALECTS: [&str; 6] =
+    ["lines", "nick", "register", "datagram", "anonymous", "mention"];
 
 /// The binary under test, without anything that the environment of whoever runs the tests says.
 pub(crate) fn chinwag() -> Command {
@@ -135,6 +141,15 @@ impl Output {
         output
     }
 
+    /// The line with this number, counted from 0, as soon as there is one.
+    #[track_caller]
+    fn line(&self, number: usize) -> String {
+        match self.wait_until(|written| written.lines.get(number).cloned()) {
+            Ok(line) => line,
+            Err(lines) => panic!("only {number} lines have been written: {lines:#?}"),
+        }
+    }
+
     /// The first line that contains `part`, as soon as there is one.
     #[track_caller]
     pub(crate) fn waits_for(&self, part: &str) -> String {
@@ -185,10 +200,25 @@ impl Server {
         Self::start_as(chinwag(), args)
     }
 
-    /// As [`Server::start`], where `command` is more than the bare binary. Returns when each door
-    /// has been reported open, so `--log-level` must be left at `info` or below.
+    /// As [`Server::start`], with a door on a free port for each of these dialects.
     #[track_caller]
-    pub(crate) fn start_as(mut command: Command, args: &[&str]) -> Self {
+    pub(crate) fn start_with_doors(dialects: &[&str], args: &[&str]) -> Self {
+        let door = |dialect: &&str| format!("--listen={dialect}=127.0.0.1:0");
+        let doors: Vec<String> = dialects.iter().map(door).collect();
+        let doors = doors.iter().map(String::as_str);
+        Self::start(&args.iter().copied().chain(doors).collect::<Vec<_>>())
+    }
+
+    /// As [`Server::start`], where `command` is more than the bare binary.
+    #[track_caller]
+    pub(crate) fn start_as(command: Command, args: &[&str]) -> Self {
+        Self::start_writing_to(command, args, Stdio::piped())
+    }
+
+    /// As [`Server::start_as`], with another standard output than a pipe of ours. Returns when each
+    /// door has been reported open, so `--log-level` must be left at `info` or below.
+    #[track_caller]
+    pub(crate) fn start_writing_to(mut command: Command, args: &[&str], stdout: Stdio) -> Self {
         command.args(args);
         let is_listen = |arg: &&&str| arg.starts_with("--listen") || arg.starts_with("-l");
         let mut doors_expected = args.iter().filter(is_listen).count();
@@ -196,7 +226,7 @@ impl Server {
             command.args(["--listen", "lines=127.0.0.1:0"]);
             doors_expected = 1;
         }
-        let process = Process::spawn(command);
+        let process = Process::spawn_writing_to(command, stdout);
         let doors = process.stderr.wait_until(|written| {
             let doors: Vec<_> = written.lines.iter().filter_map(|line| door(line)).collect();
             (doors.len() == doors_expected).then_some(doors)
@@ -216,6 +246,13 @@ impl Server {
     /// Where all doors of `dialect` are, in the order in which they were opened.
     pub(crate) fn addresses(&self, dialect: &str) -> Vec<SocketAddr> {
         self.doors.iter().filter(|(name, _)| name == dialect).map(|(_, address)| *address).collect()
+    }
+
+    /// The server's own terminal, which can be had once.
+    #[track_caller]
+    pub(crate) fn terminal(&mut self) -> Terminal {
+        let keyboard = Some(self.process.stdin.take().expect("the terminal is had once"));
+        Terminal { keyboard, screen: self.process.stdout.clone(), seen: 0 }
     }
 
     /// The server's log, which is its standard error.
@@ -363,6 +400,27 @@ pub(crate) fn room<const N: usize>(server: &Server, names: [&str; N]) -> [Person
     people.try_into().unwrap_or_else(|_| unreachable!())
 }
 
+/// Who said and saw what lately, for the message of a failing test.
+#[derive(Default)]
+struct Transcript(VecDeque<String>);
+
+impl Transcript {
+    fn note(&mut self, who: &str, verb: &str, what: &[u8]) {
+        if self.0.len() == 20 {
+            self.0.pop_front();
+        }
+        let what: String = String::from_utf8_lossy(what).chars().take(200).collect();
+        self.0.push_back(format!("\n    {who} {verb} {what:?}"));
+    }
+}
+
+impl fmt::Display for Transcript {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, " What happened:")?;
+        self.0.iter().try_for_each(|line| f.write_str(line))
+    }
+}
+
 /// Somebody connected over TCP, for whom a line is what ends with LF.
 pub(crate) struct Person {
     /// What messages of failing tests call this one.
@@ -370,8 +428,7 @@ pub(crate) struct Person {
     reader: BufReader<TcpStream>,
     /// The beginning of a line whose end has not come yet.
     unfinished: Vec<u8>,
-    /// The last lines, for the message of a failing test.
-    transcript: VecDeque<String>,
+    transcript: Transcript,
     /// How many questions [`Person::sees_nothing_more`] has asked.
     questions: usize,
 }
@@ -418,7 +475,7 @@ impl Person {
             name: "the newcomer".to_owned(),
             reader: BufReader::new(stream),
             unfinished: Vec::new(),
-            transcript: VecDeque::new(),
+            transcript: Transcript::default(),
             questions: 0,
         }
     }
@@ -454,14 +511,14 @@ impl Person {
     #[track_caller]
     pub(crate) fn sends(&mut self, bytes: &[u8]) {
         if let Err(error) = self.tries_to_send(bytes) {
-            panic!("{} could not send: {error}.{}", self.name, self.past());
+            panic!("{} could not send: {error}.{}", self.name, self.transcript);
         }
     }
 
     /// Sends bytes to a server that may have had enough of them.
     pub(crate) fn tries_to_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            self.remembers("says", line);
+            self.transcript.note(&self.name, "says", line);
         }
         self.reader.get_mut().write_all(bytes)
     }
@@ -494,7 +551,7 @@ impl Person {
     pub(crate) fn sees_a(&mut self, what: &str, fits: impl Fn(&str) -> bool) -> String {
         match self.next() {
             Came::Line(line) if fits(&line) => line,
-            came => panic!("{} should see {what}, but {came}.{}", self.name, self.past()),
+            came => panic!("{} should see {what}, but {came}.{}", self.name, self.transcript),
         }
     }
 
@@ -545,7 +602,7 @@ impl Person {
             match self.next() {
                 Came::Line(line) if line == last => return lines,
                 Came::Line(line) => lines.push(line),
-                came => panic!("{} should see {last:?}, but {came}.{}", self.name, self.past()),
+                came => panic!("{} should see {last:?}, but {came}.{}", self.name, self.transcript),
             }
         }
     }
@@ -555,7 +612,7 @@ impl Person {
     pub(crate) fn sees_eof(&mut self) {
         match self.next() {
             Came::Eof => {}
-            came => panic!("{} should see EOF, but {came}.{}", self.name, self.past()),
+            came => panic!("{} should see EOF, but {came}.{}", self.name, self.transcript),
         }
     }
 
@@ -567,7 +624,7 @@ impl Person {
             match self.next() {
                 Came::Eof => return lines,
                 Came::Line(line) => lines.push(line),
-                came => panic!("{} should see EOF, but {came}.{}", self.name, self.past()),
+                came => panic!("{} should see EOF, but {came}.{}", self.name, self.transcript),
             }
         }
     }
@@ -580,7 +637,7 @@ impl Person {
             match self.next() {
                 Came::Line(line) => lines.push(line),
                 Came::Eof | Came::EofAfter(_) | Came::Error(_) => return lines,
-                Came::Nothing => panic!("{} is still connected.{}", self.name, self.past()),
+                Came::Nothing => panic!("{} is still connected.{}", self.name, self.transcript),
             }
         }
     }
@@ -612,7 +669,7 @@ impl Person {
         let came = match self.reader.read_until(b'\n', &mut self.unfinished) {
             Ok(_) if self.unfinished.last() == Some(&b'\n') => {
                 let line = std::mem::take(&mut self.unfinished);
-                self.remembers("sees", &line);
+                self.transcript.note(&self.name, "sees", &line);
                 Came::Line(String::from_utf8_lossy(&line[..line.len() - 1]).into_owned())
             }
             Ok(_) if self.unfinished.is_empty() => Came::Eof,
@@ -623,23 +680,9 @@ impl Person {
             },
         };
         if let Came::Eof = came {
-            self.remembers("sees", b"EOF");
+            self.transcript.note(&self.name, "sees", b"EOF");
         }
         came
-    }
-
-    fn remembers(&mut self, verb: &str, line: &[u8]) {
-        let line = String::from_utf8_lossy(line);
-        if self.transcript.len() == 20 {
-            self.transcript.pop_front();
-        }
-        let line: String = line.chars().take(200).collect();
-        self.transcript.push_back(format!("\n    {} {verb} {line:?}", self.name));
-    }
-
-    fn past(&self) -> String {
-        let past: String = self.transcript.iter().map(String::as_str).collect();
-        format!(" What happened:{past}")
     }
 }
 
@@ -688,5 +731,258 @@ impl Notice {
             return None;
         }
         Some(Self { names, unnamed, what, here })
+    }
+}
+
+/// Somebody at a door of any dialect, for whom bytes are all there is: what one `recv` brings is
+/// compared whole, as the older clients print it whole. Two frames without an end of their own can
+/// meet in a socket, so whoever tests such a dialect waits for each before causing the next.
+pub(crate) struct Caller {
+    name: String,
+    dialect: String,
+    wire: Wire,
+    /// What came together with what was seen before it.
+    came: Vec<u8>,
+    transcript: Transcript,
+}
+
+/// What carries a caller's bytes.
+enum Wire {
+    Stream(TcpStream),
+    Datagrams(UdpSocket),
+}
+
+impl Caller {
+    /// Comes to the first door of `dialect`, and says nothing yet.
+    #[track_caller]
+    pub(crate) fn connect(server: &Server, dialect: &str) -> Self {
+        let address = server.address(dialect);
+        if dialect == "datagram" {
+            let socket = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+            return Self::with_socket(socket, address);
+        }
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self::new(dialect, Wire::Stream(stream))
+    }
+
+    /// Speaks `datagram` to a door at `address` from a socket that is there already.
+    pub(crate) fn with_socket(socket: UdpSocket, address: SocketAddr) -> Self {
+        socket.connect(address).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self::new("datagram", Wire::Datagrams(socket))
+    }
+
+    fn new(dialect: &str, wire: Wire) -> Self {
+        Self {
+            name: "the newcomer".to_owned(),
+            dialect: dialect.to_owned(),
+            wire,
+            came: Vec::new(),
+            transcript: Transcript::default(),
+        }
+    }
+
+    /// Comes to the first door of `dialect` and does there, and sees, what puts one in the room as
+    /// `name` (in `anonymous`, as one's address). In `mention` and `datagram` nothing tells the
+    /// newcomer that it is in: there others must have seen it join before it says anything.
+    #[track_caller]
+    pub(crate) fn enters(server: &Server, dialect: &str, name: &str) -> Self {
+        let mut caller = Self::connect(server, dialect);
+        caller.name = if dialect == "anonymous" {
+            caller.local_address().to_string()
+        } else {
+            name.to_owned()
+        };
+        match dialect {
+            "lines" => {
+                caller.sees(&format!("{WELCOME}\n"));
+                caller.says(name);
+                caller.sees_a(|frame| frame.starts_with(&format!("* You are {name}. Here now: ")));
+            }
+            "nick" => {
+                caller.sees("NICK");
+                caller.says(name);
+                caller.sees(&format!("{name} 加入了聊天\n已连接至聊天服务器"));
+            }
+            "register" => {
+                caller.sees("请输入昵称:");
+                caller.says(name);
+                caller.sees_first("昵称设置成功\n");
+                caller.sees(&format!("系统消息{name}进入了聊天室\n"));
+            }
+            "datagram" => caller.says(name),
+            "anonymous" => {
+                let joined = format!("[ {} ]加入聊天室\r\n", caller.name);
+                caller.sees(&joined);
+            }
+            "mention" => caller.says(&format!("!{name}")),
+            _ => panic!("there is no dialect {dialect}"),
+        }
+        caller
+    }
+
+    /// The name by which others know this one, if it got the one it gave.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn local_address(&self) -> SocketAddr {
+        match &self.wire {
+            Wire::Stream(stream) => stream.local_addr().unwrap(),
+            Wire::Datagrams(socket) => socket.local_addr().unwrap(),
+        }
+    }
+
+    /// Sends a message, with the line end that its dialect's clients put there, if they do.
+    #[track_caller]
+    pub(crate) fn says(&mut self, message: &str) {
+        let end = match self.dialect.as_str() {
+            "lines" => "\n",
+            "anonymous" => "\r\n",
+            _ => "",
+        };
+        self.sends(format!("{message}{end}").as_bytes());
+    }
+
+    /// Sends bytes as they are, in one piece.
+    #[track_caller]
+    pub(crate) fn sends(&mut self, bytes: &[u8]) {
+        self.transcript.note(&self.name, "says", bytes);
+        let sent = match &mut self.wire {
+            Wire::Stream(stream) => stream.write_all(bytes),
+            Wire::Datagrams(socket) => socket.send(bytes).map(|_| ()),
+        };
+        if let Err(error) = sent {
+            panic!("{} could not send: {error}.{}", self.name, self.transcript);
+        }
+    }
+
+    /// What comes next, which must come, is this and nothing more; on UDP, one datagram.
+    #[track_caller]
+    pub(crate) fn sees(&mut self, expected: &str) {
+        self.sees_first(expected);
+        let more = String::from_utf8_lossy(&self.came);
+        let (name, past) = (&self.name, &self.transcript);
+        assert!(more.is_empty(), "{name} should see {expected:?} alone, not {more:?} too.{past}");
+    }
+
+    /// What comes next, which must come, is this; more may have come with it. That is for frames of
+    /// which the server sends the next one by itself after a while, however slow we are.
+    #[track_caller]
+    pub(crate) fn sees_first(&mut self, expected: &str) {
+        let mut came = self.receives();
+        while matches!(self.wire, Wire::Stream(_)) && came.len() < expected.len() {
+            let more = self.receives();
+            if more.is_empty() {
+                break;
+            }
+            came.extend(more);
+        }
+        let is_stream = matches!(self.wire, Wire::Stream(_));
+        match came.strip_prefix(expected.as_bytes()) {
+            Some(more) if more.is_empty() || is_stream => self.came = more.to_vec(),
+            _ => {
+                let came = String::from_utf8_lossy(&came);
+                let (name, past) = (&self.name, &self.transcript);
+                panic!("{name} should see {expected:?}, but saw {came:?}.{past}");
+            }
+        }
+    }
+
+    /// What one `recv` brings next, which must come, is such as `fits`.
+    #[track_caller]
+    pub(crate) fn sees_a(&mut self, fits: impl Fn(&str) -> bool) -> String {
+        let came = String::from_utf8(self.receives()).unwrap();
+        assert!(fits(&came), "{} saw {came:?}.{}", self.name, self.transcript);
+        came
+    }
+
+    /// The server has ended the connection in an orderly way, and says nothing before.
+    #[track_caller]
+    pub(crate) fn sees_eof(&mut self) {
+        let came = self.receives();
+        let saw = String::from_utf8_lossy(&came);
+        assert!(came.is_empty(), "{} saw {saw:?}, not EOF.{}", self.name, self.transcript);
+    }
+
+    /// What one `recv` brings, which must come; nothing is EOF.
+    #[track_caller]
+    pub(crate) fn receives(&mut self) -> Vec<u8> {
+        if !self.came.is_empty() {
+            return std::mem::take(&mut self.came);
+        }
+        let mut buffer = vec![0; 64 * 1024];
+        let came = match &mut self.wire {
+            Wire::Stream(stream) => stream.read(&mut buffer),
+            Wire::Datagrams(socket) => socket.recv(&mut buffer),
+        };
+        match came {
+            Ok(bytes) => buffer.truncate(bytes),
+            Err(error) => panic!("{} saw nothing: {error}.{}", self.name, self.transcript),
+        }
+        let what: &[u8] = if buffer.is_empty() { b"EOF" } else { &buffer };
+        self.transcript.note(&self.name, "sees", what);
+        buffer
+    }
+
+    /// Has no more to say, and listens on.
+    pub(crate) fn half_closes(&mut self) {
+        if let Wire::Stream(stream) = &self.wire {
+            stream.shutdown(Shutdown::Write).unwrap();
+        }
+    }
+
+    /// Goes away in an orderly way, and nothing had come that was not seen.
+    #[track_caller]
+    pub(crate) fn closes(mut self) {
+        self.half_closes();
+        self.sees_eof();
+    }
+}
+
+/// The server's own terminal: what is typed there, and what is shown.
+pub(crate) struct Terminal {
+    keyboard: Option<ChildStdin>,
+    screen: Output,
+    /// How many lines of the screen have been seen.
+    seen: usize,
+}
+
+impl Terminal {
+    /// Types a line.
+    #[track_caller]
+    pub(crate) fn says(&mut self, line: &str) {
+        self.sends(format!("{line}\n").as_bytes());
+    }
+
+    /// Types bytes as they are.
+    #[track_caller]
+    pub(crate) fn sends(&mut self, bytes: &[u8]) {
+        let keyboard = self.keyboard.as_mut().expect("the keyboard is still there");
+        keyboard.write_all(bytes).unwrap();
+        keyboard.flush().unwrap();
+    }
+
+    /// The next line, which must be shown, is this one.
+    #[track_caller]
+    pub(crate) fn sees(&mut self, expected: &str) {
+        let line = self.screen.line(self.seen);
+        assert_eq!(line, expected, "shown at the server's terminal");
+        self.seen += 1;
+    }
+
+    /// Nobody types any more; what is said is still shown.
+    pub(crate) fn ends_input(&mut self) {
+        self.keyboard = None;
+    }
+
+    /// Nothing more is shown, and nothing was that was not seen.
+    #[track_caller]
+    pub(crate) fn sees_the_end(&self) {
+        let lines = self.screen.lines_at_the_end();
+        assert_eq!(lines[self.seen..], [""; 0], "shown at the server's terminal");
     }
 }

@@ -1,0 +1,22 @@
+//! The properties that are fuzzed. Each is a function of any bytes that panics if something does not
+//! hold that must.
+//!
+//! It is used twice: as the library of this crate, by the targets in `fuzz_targets/`; and as a
+//! module of `tests/corpora.rs`, which replays the corpora on a stable compiler. So nothing in here
+//! knows of the fuzzer. Structure is drawn from the bytes by hand (`input.rs`).
+
+mod commands;
+mod decoding;
+mod encoding;
+mod hubs;
+mod input;
+mod names;
+mod words;
+mod world;
+
+pub use commands::parse_commands;
+pub use decoding::{decode_arrivals, decode_datagrams, decode_lines};
+pub use encoding::encode;
+pub use hubs::{hub_equivalence, hub_operations};
+pub use names::nickname;
+pub use words::text;

@@ -1,0 +1,133 @@
+//! Hazards of time: 16, 17 and 18.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::crowd::{Sender, Stranger};
+use crate::common::{PATIENCE, Person, Server, WELCOME};
+
+/// 16: at each door something comes all the time that is not a name.
+#[test]
+fn whoever_trickles_and_gives_no_name_is_cut_on_time_at_every_door() {
+    const TRICKLES: [(&str, &[u8]); 5] = [
+        ("lines", b"\xff\xf1"),
+        ("lines", b"\r\n"),
+        ("nick", b" "),
+        ("register", b"-"),
+        ("mention", b"! "),
+    ];
+    let server = Server::start_with_doors(
+        &["lines", "nick", "register", "mention"],
+        &["--nick-timeout=0.4"],
+    );
+    for (dialect, bytes) in TRICKLES {
+        let start = Instant::now();
+        let mut stranger = Stranger::connect(server.address(dialect));
+        let mut stream = stranger.stream().try_clone().unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        // Until the server ends the connection; what it says meanwhile is of no interest.
+        loop {
+            assert!(start.elapsed() < PATIENCE, "{dialect}: {bytes:?} puts the time off");
+            stranger.tries_to_send(bytes);
+            match std::io::Read::read(&mut stream, &mut [0; 4096]) {
+                Ok(0) => break,
+                Err(error) if !super::crowd::is_timeout(&error) => break,
+                _ => {}
+            }
+        }
+        assert!(start.elapsed() >= Duration::from_millis(400), "{dialect}: {:?}", start.elapsed());
+    }
+}
+
+/// 17: each deadline in a server in which nothing else happens.
+#[test]
+fn a_deadline_needs_nothing_else_to_happen() {
+    // The time to give a name.
+    let server = Server::start(&["--nick-timeout", "0.2"]);
+    let mut silent = Person::connect(&server);
+    silent.sees(WELCOME);
+    silent.sees_prefix("! ");
+    silent.sees_eof();
+
+    // The pace: what was said too fast is heard later.
+    let server = Server::start(&["--flood", "1/0.2"]);
+    let mut alice = Person::join(&server, "alice");
+    let mut bob = Person::join(&server, "bob");
+    bob.sends(b"one\ntwo\nthree\n");
+    alice.sees("* bob joined (2 here)");
+    for text in ["one", "two", "three"] {
+        alice.sees(&format!("bob: {text}"));
+    }
+
+    // The pauses between what `register` says to a newcomer.
+    let server = Server::start(&["--listen", "register=127.0.0.1:0"]);
+    let mut stranger = Stranger::connect(server.address("register"));
+    stranger.waits_for("请输入昵称:");
+    stranger.sends(b"rosa");
+    stranger.waits_for("昵称设置成功\n");
+    stranger.waits_for("系统消息rosa进入了聊天室\n");
+
+    // The end of a message that was cut in the middle of a character, whose rest never comes.
+    let server = Server::start_with_doors(&["lines", "nick"], &[]);
+    let mut alice = Person::join(&server, "alice");
+    let (mut nina, _) = Stranger::enters(&server, "nick", "nina", &mut alice);
+    nina.sends(b"hi\xf0\x9f");
+    nina.waits_for("UTF-8");
+
+    // A peer over UDP that is not heard of any more.
+    let args = ["--udp-expiry=0.3"];
+    let server = Server::start_with_doors(&["lines", "datagram"], &args);
+    let mut alice = Person::join(&server, "alice");
+    let dora = Sender::to(server.address("datagram"));
+    dora.sends("dora".as_bytes());
+    alice.sees("* dora joined (2 here)");
+    alice.sees("* dora left: timed out (1 here)");
+}
+
+/// 17: somebody who was told goodbye and does not go is cut off, although nothing happens.
+#[cfg(target_os = "linux")]
+#[test]
+fn whoever_does_not_go_after_goodbye_is_cut_off() {
+    let watched = super::system::Watched::start(&[]);
+    // Whoever has joined has seen the end of the server's beginning.
+    let _bob = Person::join(&watched.server, "bob");
+    let before = watched.descriptors().len();
+    let mut alice = Person::join(&watched.server, "alice");
+    alice.says("/quit");
+    alice.sees("* Goodbye.");
+    alice.sees_eof();
+    let start = Instant::now();
+    while watched.descriptors().len() > before {
+        assert!(start.elapsed() < PATIENCE, "the connection stays open");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(start.elapsed() > Duration::from_secs(1), "it had no time to go by itself");
+}
+
+/// 18: no test can set this machine's clock, but who does not ask it cannot be misled by it. It is
+/// asked in one place, for the times in the history; the log's times are its own affair.
+#[test]
+fn the_wall_clock_is_asked_in_one_place_and_only_for_times_to_show() {
+    let mut asking = Vec::new();
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut directories = vec![sources.clone()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let name = path.strip_prefix(&sources).unwrap().to_string_lossy().into_owned();
+            let calls = text.matches("SystemTime::now").count();
+            asking.extend(std::iter::repeat_n(name.clone(), calls));
+            // What is shown is seconds; nothing is computed with them but an hour and a minute.
+            let shows = text.contains("unix_seconds");
+            let decides = ["peer.rs", "config.rs", "outbox.rs", "journal.rs"].contains(&&*name);
+            assert!(!(shows && decides), "{name} knows the wall clock");
+        }
+    }
+    assert_eq!(asking, ["server.rs"]);
+}

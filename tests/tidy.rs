@@ -1,0 +1,110 @@
+//! The house rules that a machine can check: how a file opens, how long a function is, and who may
+//! know of whom. What they are for stands in the messages.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines of a function that fit on a screen.
+const FUNCTION_LINES_MAX: usize = 70;
+/// Columns of a line.
+const COLUMNS_MAX: usize = 100;
+
+/// Every Rust file of ours, with its text.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("target") {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut found);
+    assert!(!found.is_empty(), "there are no sources in {folder}");
+    found
+}
+
+fn all_sources() -> Vec<(PathBuf, String)> {
+    ["src", "tests", "examples", "benches"].into_iter().flat_map(sources).collect()
+}
+
+/// The part of a file that is not its own tests.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap()
+}
+
+#[test]
+fn a_file_opens_with_what_it_is() {
+    for (path, text) in all_sources() {
+        let opens = text.starts_with("//! ");
+        assert!(opens, "{} does not open with a paragraph about itself", path.display());
+    }
+}
+
+#[test]
+fn a_function_fits_on_a_screen() {
+    for (path, text) in all_sources() {
+        let mut begun: Option<(usize, usize)> = None;
+        for (number, line) in text.lines().enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            let is_fn = line.trim_start().split(' ').take(4).any(|word| word == "fn");
+            if begun.is_none() && is_fn && !line.trim_start().starts_with("//") {
+                begun = (!line.trim_end().ends_with(['}', ';'])).then_some((number, indent));
+            } else if let Some((first, column)) = begun
+                && indent == column
+                && line.trim() == "}"
+            {
+                let length = number - first + 1;
+                let at = format!("{}:{}", path.display(), first + 1);
+                assert!(length <= FUNCTION_LINES_MAX, "{at}: a function of {length} lines");
+                begun = None;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_line_has_at_most_100_columns() {
+    for (path, text) in all_sources() {
+        for (number, line) in text.lines().enumerate() {
+            let at = format!("{}:{}", path.display(), number + 1);
+            let table = line.trim_start().starts_with("//! |");
+            let fits = line.chars().count() <= COLUMNS_MAX;
+            assert!(fits || table, "{at} has more than {COLUMNS_MAX}");
+        }
+    }
+}
+
+#[test]
+fn the_hub_knows_no_sockets_and_no_clock_and_the_sockets_know_no_chat() {
+    for (path, text) in sources("src") {
+        let text = without_tests(&text);
+        let (name, path) = (path.file_name().unwrap().to_str().unwrap(), path.display());
+        let is_net = path.to_string().replace('\\', "/").contains("/src/net/");
+        let is_server = is_net || ["server.rs", "main.rs", "logger.rs", "lib.rs"].contains(&name);
+        let forbidden: &[&str] = match (is_net, is_server) {
+            (true, _) => &["crate::hub", "crate::room", "crate::event", "crate::dialect"],
+            (false, true) => &["crate::room", "crate::outbox", "crate::journal"],
+            (false, false) => &["mio::", "crate::net", "crate::server", "std::thread", "::now()"],
+        };
+        for word in forbidden {
+            assert!(!text.contains(word), "{path} must not know of {word}");
+        }
+    }
+}
+
+#[test]
+fn the_time_is_taken_in_one_place() {
+    let taken = |word: &str| {
+        let of_file = |(_, text): (PathBuf, String)| without_tests(&text).matches(word).count();
+        sources("src").into_iter().map(of_file).sum::<usize>()
+    };
+    assert_eq!(taken("Instant::now()"), 1, "deadlines go by the time that the turn began");
+    assert_eq!(taken("SystemTime::now()"), 1, "the wall clock may jump, and is only shown");
+}
