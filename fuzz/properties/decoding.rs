@@ -1,5 +1,5 @@
-//! What must hold of [`chinwag::dialect::decoder`]: however the input is cut into reads, the messages
-//! are those that a naive decoder finds, which sees all of it at once.
+//! What must hold of [`chinwag::dialect::decoder`]: however the input is cut into reads, the
+//! messages are those that a naive decoder finds, which sees all of it at once.
 
 use chinwag::config::UNENDED_BYTES_MAX;
 use chinwag::dialect::Framing;

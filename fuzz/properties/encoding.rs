@@ -1,5 +1,5 @@
-//! What must hold of [`chinwag::dialect::Dialect::encode`]: an event is told in whole frames, each a
-//! line of its own, with nothing in it that was not fit to be shown.
+//! What must hold of [`chinwag::dialect::Dialect::encode`]: an event is told in whole frames, each
+//! a line of its own, with nothing in it that was not fit to be shown.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! What must hold of [`chinwag::hub::Hub`]: whatever happens in whatever order, it goes on, and when
-//! all have gone nothing is left of them; and what it makes of somebody's bytes does not depend on
-//! how they came.
+//! What must hold of [`chinwag::hub::Hub`]: whatever happens in whatever order, it goes on, and
+//! when all have gone nothing is left of them; and what it makes of somebody's bytes does not
+//! depend on how they came.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -206,8 +206,8 @@ pub fn hub_equivalence(data: &[u8]) {
     }
 }
 
-/// What the speaker is told and what the listener, if there is a turn after a piece wherever `turns`
-/// has a bit.
+/// What the speaker is told and what the listener, if there is a turn after a piece wherever
+/// `turns` has a bit.
 fn conversation(
     config: &Config,
     speaks: Dialect,

@@ -1,5 +1,5 @@
-//! The properties that are fuzzed. Each is a function of any bytes that panics if something does not
-//! hold that must.
+//! The properties that are fuzzed. Each is a function of any bytes that panics if something does
+//! not hold that must.
 //!
 //! It is used twice: as the library of this crate, by the targets in `fuzz_targets/`; and as a
 //! module of `tests/corpora.rs`, which replays the corpora on a stable compiler. So nothing in here

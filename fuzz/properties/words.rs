@@ -1,5 +1,5 @@
-//! What must hold of [`chinwag::text`]: what may be a line. The list of what may not be in one stands
-//! here a second time, in other words, for all of these properties.
+//! What must hold of [`chinwag::text`]: what may be a line. The list of what may not be in one
+//! stands here a second time, in other words, for all of these properties.
 
 use std::borrow::Cow;
 

@@ -17,7 +17,8 @@ use super::words::is_forbidden;
 /// Turns after which somebody who is never done is a bug.
 const TURNS_MAX: usize = 20_000;
 
-/// Turns in a row in which no byte moves: as many as messages that can be held, each heard in a turn.
+/// Turns in a row in which no byte moves: as many as messages that can be held, each heard in a
+/// turn.
 const IDLE_TURNS_MAX: usize = 4000;
 
 /// What a client may send before it is read.

@@ -1,7 +1,7 @@
 //! The dialects: bytes to [`Command`]s, and [`Event`]s to bytes.
 //!
 //! A dialect is spoken at a door. Each has a file of its own here, with its phrases, its port and
-//! its [`Manners`], and one line in this one; nothing else in the crate knows which there are. A
+//! its `Manners`, and one line in this one; nothing else in the crate knows which there are. A
 //! dialect sees no socket, no room and no time: it is given one message at a time, and one event.
 
 mod anonymous;

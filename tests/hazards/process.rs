@@ -14,7 +14,8 @@ struct Piped {
 }
 
 impl Piped {
-    /// Starts it and reads the first line of its log, which tells where it listens. What becomes of the pipe is up to the caller.
+    /// Starts it and reads the first line of its log, which tells where it listens. What becomes of
+    /// the pipe is up to the caller.
     fn start(args: &[&str]) -> (Self, BufReader<PipeReader>) {
         let (reader, writer) = std::io::pipe().unwrap();
         let mut command = chinwag();
