@@ -121,7 +121,9 @@ impl Decoder {
             return Arrival::Nothing;
         }
         self.forget_handed_out();
-        if patient && !self.swallowing && is_cut(&self.partial) {
+        // A byte 255 that nothing follows is no telnet; with it, the character will not be finished.
+        let may_go_on = self.telnet != Telnet::Iac && !self.swallowing;
+        if patient && may_go_on && is_cut(&self.partial) {
             return Arrival::Cut;
         }
         self.unended = 0;
