@@ -148,12 +148,12 @@ impl Outbox {
     }
 
     /// As [`insert`](Self::insert), but of bytes that others have a share in.
-    pub(crate) fn insert_shared(&mut self, journal: &Journal, bytes: &Arc<[u8]>) {
+    pub(crate) fn insert_shared(&mut self, journal: &Journal, bytes: Arc<[u8]>) {
         if !bytes.is_empty() {
             let at = if self.attached { self.until.min(journal.end()) } else { self.next };
             let own = self.own.get_or_insert_default();
             own.bytes += bytes.len();
-            own.inserts.push_back(Insert { at, bytes: Bytes::Shared(Arc::clone(bytes)) });
+            own.inserts.push_back(Insert { at, bytes: Bytes::Shared(bytes) });
         }
     }
 

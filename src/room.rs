@@ -74,7 +74,7 @@ enum NoticeKind {
 #[derive(Debug, Default)]
 struct Kept {
     said: Said,
-    encoded: [Option<Arc<[u8]>>; Dialect::COUNT],
+    encoded: Vec<(Dialect, Arc<[u8]>)>,
 }
 
 /// Where an event stands in each journal.
@@ -325,13 +325,14 @@ impl Room {
         }
         let full = self.history.len() == self.history_lines_max;
         let oldest = if full { self.history.pop_front() } else { None };
-        let Kept { mut said, .. } = oldest.unwrap_or_default();
+        let Kept { mut said, mut encoded } = oldest.unwrap_or_default();
+        encoded.clear();
         said.from.clear();
         said.from.push_str(from);
         said.text.clear();
         said.text.push_str(text);
         (said.unix_seconds, said.emote) = (now.unix_seconds, emote);
-        self.history.push_back(Kept { said, encoded: Default::default() });
+        self.history.push_back(Kept { said, encoded });
     }
 
     /// Tells one the line at a place of the history.
@@ -339,12 +340,17 @@ impl Room {
         let Kept { said, encoded } = &mut self.history[place];
         let peer = &mut peers[key];
         let (lang, dialect) = (self.lang, peer.dialect);
-        let encoded = encoded[dialect.index()].get_or_insert_with(|| {
-            let mut bytes = Vec::new();
-            dialect.encode(lang, &Event::Recalled(said), &mut bytes);
-            bytes.into()
-        });
-        peer.outbox.insert_shared(&self.journals[dialect.index()], encoded);
+        let bytes = match encoded.iter().find(|(spoken, _)| *spoken == dialect) {
+            Some((_, bytes)) => Arc::clone(bytes),
+            None => {
+                let mut bytes = Vec::new();
+                dialect.encode(lang, &Event::Recalled(said), &mut bytes);
+                let bytes: Arc<[u8]> = bytes.into();
+                encoded.push((dialect, Arc::clone(&bytes)));
+                bytes
+            }
+        };
+        peer.outbox.insert_shared(&self.journals[dialect.index()], bytes);
         peers.touch(key);
     }
 
