@@ -6,7 +6,6 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::nickname::{Nickname, NicknameError};
-use crate::peer::PeerKey;
 
 /// What a line asks for. The text in it is as it came: not yet cleaned, not yet judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -313,13 +312,4 @@ impl fmt::Display for CloseReason {
             CloseReason::TimedOut => f.write_str("timed out (--udp-expiry)"),
         }
     }
-}
-
-/// Who is told what happens in a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Audience {
-    /// Everyone in it.
-    Everyone,
-    /// Everyone but the one who did it.
-    Others(PeerKey),
 }

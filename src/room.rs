@@ -16,7 +16,7 @@ use crate::config::Limits;
 use crate::dialect::phrases::WELCOME_MAX;
 use crate::dialect::{Dialect, Lang};
 use crate::directory::Directory;
-use crate::event::{Audience, CloseReason, Command, Event, Parting, Refusal, Said, Topic};
+use crate::event::{CloseReason, Command, Event, Parting, Refusal, Said, Topic};
 use crate::journal::Journal;
 use crate::nickname::Nickname;
 use crate::peer::{Confidant, Ignored, Member, Peer, PeerKey, Peers, State};
@@ -168,7 +168,7 @@ impl Room {
     /// Says a last word to everyone. Who goes after it is not told any more.
     pub(crate) fn announce_stop(&mut self, peers: &mut Peers) {
         self.settle(peers);
-        self.publish(peers, Audience::Everyone, &Event::Stopping);
+        self.publish(&Event::Stopping);
     }
 
     /// Takes a member out of all that knows it. Its connection is left for the hub to close.
@@ -212,11 +212,7 @@ impl Room {
         let count = self.count();
         let why = match &kind {
             NoticeKind::Joined => {
-                let ranges = self.publish(
-                    peers,
-                    Audience::Everyone,
-                    &Event::Joined { names: &names, count },
-                );
+                let ranges = self.publish(&Event::Joined { names: &names, count });
                 return self.tell_those_who_joined(peers, &names, &keys, &ranges);
             }
             NoticeKind::Left => Parting::Plain,
@@ -224,7 +220,7 @@ impl Room {
             NoticeKind::LeftFor(reason) => Parting::Reason(*reason),
         };
         let event = Event::Left { names: &names, why, count };
-        self.publish(peers, Audience::Everyone, &event);
+        self.publish(&event);
     }
 
     /// Of a notice of many who joined, each of them is told only those who came after it, for it
@@ -296,26 +292,26 @@ impl Room {
         if text::is_blank(&text) {
             return;
         }
-        let name = member.name.clone();
-        let (from, text) = (name.as_str(), &*text);
+        let (from, text) = (member.name.as_str(), &*text);
         log::debug!("said: {from}: {text}");
         let event = match emote {
             true => Event::Emoted { from, text },
             false => Event::Said { from, text },
         };
-        let echoes = peers[key].dialect.manners().echoes;
-        let audience = if echoes { Audience::Everyone } else { Audience::Others(key) };
-        let ranges = self.publish(peers, audience, &event);
+        let ranges = self.publish(&event);
+        self.keep(from, text, emote, now);
         // Nearly always nobody is ignored, and then nobody's name need be looked at for a line.
-        if !self.ignorers.is_empty() {
-            let keys = name.keys();
+        let keys = if self.ignorers.is_empty() { None } else { Some(member.name.keys()) };
+        if !peers[key].dialect.manners().echoes {
+            leave_out(peers, key, &ranges);
+        }
+        if let Some(keys) = keys {
             for ignorer in &self.ignorers {
                 if peers[*ignorer].member().is_some_and(|member| member.ignores(&keys)) {
                     leave_out(peers, *ignorer, &ranges);
                 }
             }
         }
-        self.keep(from, text, emote, now);
     }
 
     /// Keeps a line for those who come later. The oldest line gives its memory to the newest.
@@ -416,7 +412,7 @@ impl Room {
         }
         log::info!("renamed: {old} is now {new}");
         let event = Event::Renamed { old: old.as_str(), new: new.as_str() };
-        self.publish(peers, Audience::Everyone, &event);
+        self.publish(&event);
     }
 
     /// Shows the last lines, but for those of people who are ignored.
@@ -513,7 +509,7 @@ impl Room {
     // ── telling ──────────────────────────────────────────────────────────────────────────────────
 
     /// Tells the room: one encode for each dialect that somebody reads.
-    fn publish(&mut self, peers: &mut Peers, audience: Audience, event: &Event<'_>) -> Ranges {
+    fn publish(&mut self, event: &Event<'_>) -> Ranges {
         let lang = self.lang;
         let mut longest = 0;
         let ranges = Dialect::ALL.map(|dialect| {
@@ -526,9 +522,6 @@ impl Room {
             range
         });
         self.turn_bytes += longest as usize;
-        if let Audience::Others(key) = audience {
-            leave_out(peers, key, &ranges);
-        }
         ranges
     }
 
