@@ -260,9 +260,10 @@ impl Hub {
             self.arm(key);
         }
         let peer = &mut self.peers[key];
+        let own_bytes_max = own_bytes_max(peer);
         if let Some(waiting) = &mut peer.waiting
             && waiting.why == Wait::Outbox
-            && peer.outbox.own_bytes() <= OWN_BYTES_MAX
+            && peer.outbox.own_bytes() <= own_bytes_max
         {
             waiting.why = Wait::Room;
             self.runnable.push_back(key);
@@ -360,7 +361,7 @@ impl Hub {
         let Hub { peers, room, .. } = self;
         let peer = &mut peers[key];
         let journal = room.journal_mut(peer.dialect);
-        let alone = peer.outbox.begins_with_insert();
+        let alone = peer.outbox.begins_alone();
         let most = match &mut peer.habits {
             Some(habits) => match habits.gap {
                 Some(Gap::Sent(_) | Gap::Until(_)) => 0,
@@ -541,7 +542,7 @@ impl Hub {
         let ready = self.limits.flood.and_then(|flood| peer.budget.ready(flood));
         let why = if ready.is_some_and(|ready| ready > now) {
             Some(Wait::Budget)
-        } else if peer.outbox.own_bytes() > OWN_BYTES_MAX {
+        } else if peer.outbox.own_bytes() > own_bytes_max(peer) {
             Some(Wait::Outbox)
         } else if queue || peer.member().is_some() && self.room.is_full(now) {
             self.runnable.push_back(key);
@@ -849,6 +850,12 @@ fn level(dialect: Dialect) -> Level {
         Transport::Tcp => Level::Info,
         Transport::Udp => Level::Debug,
     }
+}
+
+/// What may wait for somebody alone while they are listened to. In a handshake with gaps, each
+/// answer is sent before the next is given.
+fn own_bytes_max(peer: &Peer) -> usize {
+    if peer.gap().is_some() { 0 } else { OWN_BYTES_MAX }
 }
 
 /// The name of somebody who has none. Without brackets, by which lines of `lines` can be told.

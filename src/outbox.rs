@@ -23,6 +23,8 @@ const INSERT_COST_BYTES: usize = 64;
 struct Insert {
     at: u64,
     bytes: Bytes,
+    /// It must arrive alone, so nothing is added to it.
+    alone: bool,
 }
 
 /// Bytes that are for one connection, or for many at different times.
@@ -100,7 +102,11 @@ impl Outbox {
                 && let Some((frame, sent)) = journal.rest_of_frame(self.next)
             {
                 own.sent = sent;
-                own.inserts.push_back(Insert { at: self.next, bytes: Bytes::Shared(frame) });
+                own.inserts.push_back(Insert {
+                    at: self.next,
+                    bytes: Bytes::Shared(frame),
+                    alone: false,
+                });
             }
             journal.detach(self.next);
         }
@@ -118,18 +124,20 @@ impl Outbox {
     }
 
     /// Lets `encode` add bytes that are for this connection alone, after all that has been said. If
-    /// `apart`, they can be told from what was added before.
+    /// `alone`, they must arrive alone.
     pub(crate) fn insert(
         &mut self,
         journal: &Journal,
-        apart: bool,
+        alone: bool,
         encode: impl FnOnce(&mut Vec<u8>),
     ) {
         let at = if self.attached { self.until.min(journal.end()) } else { self.next };
         let own = self.own.get_or_insert_default();
         let before = own.bytes;
         match own.inserts.back_mut() {
-            Some(Insert { at: last, bytes: Bytes::Own(bytes) }) if *last >= at && !apart => {
+            Some(Insert { at: last, bytes: Bytes::Own(bytes), alone: false })
+                if *last >= at && !alone =>
+            {
                 own.bytes -= bytes.len();
                 encode(bytes);
                 own.bytes += bytes.len();
@@ -138,7 +146,7 @@ impl Outbox {
                 let mut bytes = Vec::new();
                 encode(&mut bytes);
                 own.bytes += bytes.len();
-                let insert = Insert { at, bytes: Bytes::Own(bytes) };
+                let insert = Insert { at, bytes: Bytes::Own(bytes), alone };
                 own.inserts.extend((!insert.bytes.is_empty()).then_some(insert));
             }
         }
@@ -153,7 +161,7 @@ impl Outbox {
             let at = if self.attached { self.until.min(journal.end()) } else { self.next };
             let own = self.own.get_or_insert_default();
             own.bytes += bytes.len();
-            own.inserts.push_back(Insert { at, bytes: Bytes::Shared(bytes) });
+            own.inserts.push_back(Insert { at, bytes: Bytes::Shared(bytes), alone: false });
         }
     }
 
@@ -173,10 +181,10 @@ impl Outbox {
         }
     }
 
-    /// Whether an insert is what comes next.
-    pub(crate) fn begins_with_insert(&self) -> bool {
+    /// Whether what comes next must arrive alone.
+    pub(crate) fn begins_alone(&self) -> bool {
         let first = self.own.as_ref().and_then(|own| own.inserts.front());
-        first.is_some_and(|insert| insert.at <= self.next)
+        first.is_some_and(|insert| insert.alone && insert.at <= self.next)
     }
 
     /// Bytes of the journal that are still to go, those to be skipped included.

@@ -19,7 +19,7 @@ use crate::directory::Directory;
 use crate::event::{CloseReason, Command, Event, Parting, Refusal, Said, Topic};
 use crate::journal::Journal;
 use crate::nickname::Nickname;
-use crate::peer::{Confidant, Ignored, Member, Peer, PeerKey, Peers, State};
+use crate::peer::{Confidant, Gap, Ignored, Member, Peer, PeerKey, Peers, State};
 use crate::text;
 use crate::timers::Now;
 
@@ -530,8 +530,10 @@ impl Room {
         let peer = &mut peers[key];
         let (lang, dialect) = (self.lang, peer.dialect);
         let journal = &self.journals[dialect.index()];
-        let apart = peer.gap().is_some();
-        peer.outbox.insert(journal, apart, |out| dialect.encode(lang, event, out));
+        // In a handshake each frame must arrive alone, up to the one that ends it.
+        let in_handshake = peer.member().is_none() || matches!(event, Event::Welcomed { .. });
+        let alone = in_handshake && peer.gap().is_some();
+        peer.outbox.insert(journal, alone, |out| dialect.encode(lang, event, out));
         peers.touch(key);
     }
 
@@ -576,13 +578,24 @@ impl Room {
                 let Some(place) = peer.outbox.place() else { continue };
                 let behind = end - place;
                 match &mut peer.blocked {
-                    Some(blocked) if !blocked.writable && behind > max => too_slow.push(key),
+                    // Who is about to be written to may make up for what this turn has brought.
+                    Some(blocked) if behind > max + u64::from(blocked.writable) * (max / 4) => {
+                        too_slow.push(key);
+                    }
                     Some(blocked) if behind > max / 2 => {
                         if place - blocked.mark.1 > max / 2 {
                             blocked.mark = (now, place);
                         }
                         let until = blocked.mark.0 + PATIENCE;
                         self.waits_until = self.waits_until.max(Some(until));
+                    }
+                    // It is not slow, it is held back; that ends soon.
+                    None if behind > max / 2 => {
+                        let until = peer.gap().map(|gap| match gap {
+                            Gap::Until(until) => until,
+                            Gap::Sent(_) | Gap::Over => now + PATIENCE / 10,
+                        });
+                        self.waits_until = self.waits_until.max(until);
                     }
                     _ => {}
                 }

@@ -224,8 +224,11 @@ fn conversation(
         let listener = world.connect(hears, address(50_001), UNLIMITED);
         listener.inspect(|key| say(&mut world, *key, b"bob"))
     };
-    world.settle();
-    world.wait(Duration::from_secs(1));
+    // The handshake of `register` takes its time, and the room waits for who is in it.
+    for _ in 0..4 {
+        world.settle();
+        world.wait(Duration::from_secs(1));
+    }
     world.settle();
     let speaker = world.connect(speaks, address(50_002), UNLIMITED);
     let (Some(listener), Some(speaker)) = (listener, speaker) else {

@@ -5,8 +5,11 @@ use std::mem;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use chinwag::dialect::{Dialect, Framing};
 use fastrand::Rng;
 
+use super::chatter;
+use super::ear::Ear;
 use super::lines::{self, Line};
 use super::script;
 use super::socket::{End, Socket};
@@ -16,7 +19,18 @@ use super::swarm::{Swarm, happens};
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) id: usize,
+    pub(crate) dialect: Dialect,
     pub(crate) socket: Socket,
+    /// What the server has read of it.
+    pub(crate) ear: Ear,
+    /// The server has been told not to read it.
+    pub(crate) unheard: bool,
+    /// Over UDP, when the server last heard it.
+    pub(crate) heard_at: Option<Instant>,
+    /// How many messages it has sent.
+    pub(crate) said: usize,
+    /// It sends the next message only when the last has been read.
+    pub(crate) waits: bool,
     pub(crate) remote: SocketAddr,
     /// The block of addresses that it counts in, if it is counted.
     pub(crate) block: Option<usize>,
@@ -25,7 +39,7 @@ pub(crate) struct Client {
     pub(crate) accepted_at: Instant,
     /// How much had happened in the room by then.
     pub(crate) events_before: usize,
-    /// What it has sent, as lines and as bytes that its kernel has not taken yet.
+    /// What it has sent: over `lines` as lines, and what its kernel has not taken yet as bytes.
     pub(crate) lines: Vec<Line>,
     pub(crate) unsent: VecDeque<u8>,
     /// What it has received.
@@ -54,24 +68,36 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(id: usize, block: Option<usize>, dice: &mut Rng, swarm: &Swarm) -> Client {
+    pub(crate) fn new(
+        id: usize,
+        dialect: Dialect,
+        block: Option<usize>,
+        dice: &mut Rng,
+        swarm: &Swarm,
+    ) -> Client {
         let narrow = happens(dice, swarm.narrow);
         let size = |dice: &mut Rng| {
             if narrow { 1 << dice.u32(..14) } else { usize::MAX }
         };
-        let host = dice.u8(..);
+        let (host, port) = (dice.u8(..), 1024 + id as u16);
         let remote: SocketAddr = match block {
-            None if dice.bool() => ([127, 0, 0, host], 1000).into(),
-            None => (std::net::Ipv6Addr::LOCALHOST, 1000).into(),
-            Some(0) => ([10, 0, 0, 1], 1000).into(),
+            None if dice.bool() => ([127, 0, 0, host], port).into(),
+            None => (std::net::Ipv6Addr::LOCALHOST, port).into(),
+            Some(0) => ([10, 0, 0, 1], port).into(),
             // The same as an IPv6 address.
-            Some(1) if dice.bool() => ([10, 0, 0, 2], 1000).into(),
-            Some(1) => ([0, 0, 0, 0, 0, 0xffff, 0x0a00, 2], 1000).into(),
-            Some(_) => ([0x2001, 0xdb8, 0, 1, 0, 0, 0, u16::from(host)], 1000).into(),
+            Some(1) if dice.bool() => ([10, 0, 0, 2], port).into(),
+            Some(1) => ([0, 0, 0, 0, 0, 0xffff, 0x0a00, 2], port).into(),
+            Some(_) => ([0x2001, 0xdb8, 0, 1, 0, 0, 0, u16::from(host)], port).into(),
         };
         Client {
             id,
+            dialect,
             socket: Socket::new(size(dice), size(dice)),
+            ear: Ear::new(dialect.framing(), swarm.config.limits.line_bytes_max),
+            unheard: false,
+            heard_at: None,
+            said: 0,
+            waits: dice.bool(),
             remote,
             block,
             company: (0, 0),
@@ -81,7 +107,7 @@ impl Client {
             unsent: VecDeque::new(),
             received: Vec::new(),
             stalled: false,
-            slow: narrow,
+            slow: narrow || dialect == Dialect::Datagram,
             impolite: happens(dice, swarm.impolite),
             silent: false,
             ending: End::Open,
@@ -92,6 +118,43 @@ impl Client {
             gone: false,
             name: String::new(),
         }
+    }
+
+    /// Somebody who sends from the same address after having been forgotten there.
+    pub(crate) fn heir(&mut self, id: usize, dice: &mut Rng, swarm: &Swarm) -> Client {
+        let mut heir = Client::new(id, self.dialect, self.block, dice, swarm);
+        heir.remote = self.remote;
+        heir.name.clone_from(&self.name);
+        heir.ending = self.ending;
+        heir.silent = self.silent;
+        mem::swap(&mut heir.socket.datagrams_in, &mut self.socket.datagrams_in);
+        self.gone = true;
+        heir
+    }
+
+    /// Whether it got all that was for it. `here` says that it is still there and has had time to.
+    pub(crate) fn has_all(&self, here: bool) -> bool {
+        let ended = self.eof || self.dialect == Dialect::Datagram;
+        here || ended && self.socket.shut && !self.lost
+    }
+
+    /// Whether it may be too slow for the room: because it does not read, or must not be told all at
+    /// once.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.slow || self.dialect == Dialect::Register
+    }
+
+    /// Whether it must be told each thing alone, because it has not yet been told that it is in.
+    pub(crate) fn is_held_back(&self) -> bool {
+        let joined = "进入了聊天室".as_bytes();
+        let is_told = self.received.windows(joined.len()).any(|bytes| bytes == joined);
+        self.dialect == Dialect::Register && !is_told
+    }
+
+    /// Whether some of what it said may have been lost: the server keeps no more than 64 KiB of what
+    /// comes by datagrams and cannot be heard yet.
+    pub(crate) fn is_lossy(&self) -> bool {
+        self.dialect == Dialect::Datagram && self.ear.total > 60_000
     }
 
     /// Whether nothing that the server sends need reach it any more.
@@ -134,7 +197,7 @@ impl Client {
 
     /// Lets its kernel work: sends and receives what it can.
     pub(crate) fn step(&mut self, dice: &mut Rng, swarm: &Swarm) -> usize {
-        if self.gone {
+        if self.gone || self.dialect == Dialect::Datagram {
             return 0;
         }
         let before = self.unsent.len();
@@ -200,24 +263,50 @@ impl Client {
         if self.gone || self.ending != End::Open {
             return;
         }
+        if self.dialect == Dialect::Datagram {
+            return self.talk(scene);
+        }
         if happens(dice, swarm.reset) {
             self.end(End::Reset);
         } else if self.talks() && happens(dice, swarm.half_close) {
             if dice.bool() {
-                script::write(self, scene, true);
+                self.write(scene, true);
             }
             self.end(End::Fin);
         } else if happens(dice, swarm.close) {
             self.end(End::Closed);
-        } else if self.talks() && happens(dice, swarm.greed) {
+        } else if self.talks() && self.dialect == Dialect::Lines && happens(dice, swarm.greed) {
             for _ in 0..150 {
                 let (line, bytes) = Line::always(b"/help", lines::Wish::Help(None));
                 self.send(line, &bytes, false, (dice, swarm));
             }
-        } else if self.talks() && happens(dice, swarm.talk) {
-            for _ in 0..1 + dice.usize(..swarm.burst) {
-                script::write(self, scene, false);
+        } else {
+            self.talk(scene);
+        }
+    }
+
+    fn talk(&mut self, scene: &mut script::Scene<'_>) {
+        if !self.talks() || !happens(scene.dice, scene.swarm.talk) {
+            return;
+        }
+        let unread = !self.unsent.is_empty() || self.socket.is_unread();
+        let waits = self.waits && self.dialect.framing() == Framing::Arrivals;
+        let messages = match (waits, unread) {
+            (true, true) => 0,
+            (true, false) => 1,
+            (false, _) => 1 + scene.dice.usize(..scene.swarm.burst),
+        };
+        for _ in 0..messages {
+            if self.talks() {
+                self.write(scene, false);
             }
+        }
+    }
+
+    fn write(&mut self, scene: &mut script::Scene<'_>, last: bool) {
+        match self.dialect {
+            Dialect::Lines => script::write(self, scene, last),
+            _ => chatter::write(self, scene, last),
         }
     }
 }

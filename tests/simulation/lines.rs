@@ -177,8 +177,9 @@ pub(crate) fn clean(text: &str) -> String {
 /// A line that has come from the server.
 #[derive(Debug)]
 pub(crate) enum Heard {
-    /// Told to the room; and the number of people that a notice ends with.
-    Room(Vec<What>, Option<usize>),
+    /// Told to the room; how many more of the last kind there were; and the number of people that
+    /// a notice ends with.
+    Room(Vec<What>, usize, Option<usize>),
     /// A private message.
     Private { from: String, text: String },
     /// Anything else is for this client alone.
@@ -189,7 +190,7 @@ pub(crate) enum Heard {
 pub(crate) fn hear(line: &str) -> Heard {
     assert_eq!(clean(line), line, "a line that steers the terminal");
     if line == STOPPING {
-        return Heard::Room(vec![What::Stopping], None);
+        return Heard::Room(vec![What::Stopping], 0, None);
     }
     if let Some(rest) = line.strip_prefix("** ") {
         let (from, text) = rest.split_once(' ').unwrap();
@@ -216,7 +217,7 @@ pub(crate) fn hear(line: &str) -> Heard {
 
 fn said(from: &str, text: &str, emote: bool) -> Heard {
     let what = What::Said { from: from.to_owned(), text: text.to_owned(), emote };
-    Heard::Room(vec![what], None)
+    Heard::Room(vec![what], 0, None)
 }
 
 /// `alice, bob and carol joined (3 here)` and its like.
@@ -236,9 +237,15 @@ fn notice(line: &str) -> Option<Heard> {
             }
         }
     }
+    let mut more = 0;
+    if let Some(after) = rest.strip_prefix("more ") {
+        rest = after;
+        more = names.pop()?.parse().ok()?;
+        assert!(names.len() == 8 && more > 0, "not so many names: {line:?}");
+    }
     if let Some(new) = rest.strip_prefix("is now ") {
         let (old, new) = (names.pop()?, new.to_owned());
-        return Some(Heard::Room(vec![What::Renamed { old, new }], None));
+        return Some(Heard::Room(vec![What::Renamed { old, new }], 0, None));
     }
     let (rest, count) = rest.strip_suffix(" here)")?.rsplit_once(" (")?;
     let whats = if rest == "joined" {
@@ -250,13 +257,17 @@ fn notice(line: &str) -> Option<Heard> {
         };
         names.into_iter().map(|name| What::Left { name, why: why.clone() }).collect()
     };
-    Some(Heard::Room(whats, Some(count.parse().ok()?)))
+    Some(Heard::Room(whats, more, Some(count.parse().ok()?)))
 }
 
 /// The line by which somebody is let in.
 pub(crate) fn welcome(name: &str, roster: &[String]) -> String {
-    let here = sorted(roster);
-    format!("* You are {name}. Here now: {}. Type /help for help.", here.join(", "))
+    let sorted = sorted(roster);
+    let mut here = sorted[..sorted.len().min(20)].join(", ");
+    if sorted.len() > 20 {
+        here += &format!(" and {} more", sorted.len() - 20);
+    }
+    format!("* You are {name}. Here now: {here}. Type /help for help.")
 }
 
 /// The answer to `/who`.
@@ -264,7 +275,7 @@ pub(crate) fn who(roster: &[String]) -> String {
     format!("* {} here: {}", roster.len(), sorted(roster).join(", "))
 }
 
-fn sorted(roster: &[String]) -> Vec<&str> {
+pub(crate) fn sorted(roster: &[String]) -> Vec<&str> {
     let mut names: Vec<_> = roster.iter().map(String::as_str).collect();
     names.sort_by_key(|name| names::fold(name));
     names

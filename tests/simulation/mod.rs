@@ -6,8 +6,10 @@
 //! rest ([`world`]). Then it is checked what everyone received ([`walk`], [`reckoning`]) against
 //! the one [`order`] in which things happened.
 //!
-//! The model shares nothing with the crate: it knows names by a table ([`names`]) and the dialect
-//! by a second implementation ([`lines`]). Another dialect is another file like `lines`.
+//! The model shares nothing with the crate: it knows names by rules of its own ([`names`]) and the
+//! dialects by a second implementation: `lines` in [`lines`], and the five older ones in
+//! [`chatter`] (what they send), [`ear`] (where their messages end), [`tongue`] (what is said) and
+//! [`stroll`], which is their walk.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,21 +17,75 @@
     reason = "a simulation that cannot go on has found something, and says so by a panic"
 )]
 
+pub(crate) mod chatter;
 pub(crate) mod client;
+pub(crate) mod ear;
 pub(crate) mod lines;
+pub(crate) mod log;
 pub(crate) mod names;
 pub(crate) mod order;
 pub(crate) mod reckoning;
 pub(crate) mod script;
 pub(crate) mod server;
 pub(crate) mod socket;
+pub(crate) mod stroll;
 pub(crate) mod swarm;
+pub(crate) mod tongue;
 pub(crate) mod walk;
 pub(crate) mod world;
+
+use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A world takes milliseconds; one that takes this long does not end.
+const ENDLESS: Duration = Duration::from_secs(60);
 
 /// Lives through the world of `seed`, with at most `steps_max` steps of it before the faults stop.
 /// Panics if something is wrong. With `verbose`, tells on stderr what happens. Returns how many
 /// connections were closed for each reason, to see what the seeds get at.
 pub(crate) fn run(seed: u64, steps_max: usize, verbose: bool) -> world::Closings {
+    let _watched = Watched::new(seed);
     world::World::new(seed, verbose).run(steps_max)
+}
+
+/// Which seed is being tried, and how many have been; the latter is 0 when none is.
+static SEED: AtomicU64 = AtomicU64::new(0);
+static RUN: AtomicU64 = AtomicU64::new(0);
+
+/// There while a world is being lived through, which must not go on for ever. There is only one at
+/// a time.
+struct Watched;
+
+impl Watched {
+    fn new(seed: u64) -> Watched {
+        static ONCE: Once = Once::new();
+        static RUNS: AtomicU64 = AtomicU64::new(1);
+        SEED.store(seed, Ordering::Relaxed);
+        RUN.store(RUNS.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+        ONCE.call_once(|| drop(thread::spawn(watch)));
+        Watched
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        RUN.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Ends the process if a world does not end, and says which it was.
+fn watch() {
+    let (mut last, mut since) = (0, Instant::now());
+    loop {
+        thread::sleep(Duration::from_secs(1));
+        let run = RUN.load(Ordering::Relaxed);
+        if run != last || run == 0 {
+            (last, since) = (run, Instant::now());
+        } else if since.elapsed() > ENDLESS {
+            eprintln!("seed {} does not end", SEED.load(Ordering::Relaxed));
+            std::process::abort();
+        }
+    }
 }

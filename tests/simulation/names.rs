@@ -1,8 +1,8 @@
 //! Names for simulated clients, and a naive idea of which of them are the same.
 //!
-//! A spelling is never given to two connections in one run, so that whatever the room tells of a
-//! name is known to be about one connection. Most names are of a few families that differ in
-//! capitals alone, so that they are taken all the time.
+//! A spelling is never asked for by two connections in one run unless input is cut or merged on its
+//! way. Most names are of a few families that differ in capitals alone, so that they are taken all
+//! the time.
 
 use fastrand::Rng;
 
@@ -10,18 +10,12 @@ use fastrand::Rng;
 const FAMILIES: [&str; 6] =
     ["pankhurst", "gertrude", "kuznetsev", "habakkuk", "beaufertz", "vanderaa"];
 
-/// What is typed, what is shown, and under which keys it is known.
-const SPECIAL: [(&str, &str, &[&str]); 9] = [
-    ("evan", "evan", &["evan"]),
-    ("\u{435}van", "\u{435}van", &["evan"]),
-    ("EvAn", "EvAn", &["evan"]),
-    ("Ian", "Ian", &["ian", "lan"]),
-    ("lan", "lan", &["lan"]),
-    ("1an", "1an", &["lan"]),
-    ("e\u{301}tude", "\u{e9}tude", &["\u{e9}tude"]),
-    ("陈_-.x", "陈_-.x", &["陈_-.x"]),
-    ("\u{ac00}n", "\u{ac00}n", &["\u{ac00}n"]),
-];
+/// What is typed; all but one are shown so.
+const SPECIAL: [&str; 9] =
+    ["evan", "\u{435}van", "EvAn", "Ian", "lan", "1an", "e\u{301}tude", "陈_-.x", "\u{ac00}n"];
+
+/// What the server keeps for itself.
+const RESERVED: [&str; 5] = ["server", "system", "admin", "root", "you"];
 
 /// What cannot be a name, and the refusal of it.
 pub(crate) const INVALID: [(&str, &str); 11] = [
@@ -70,8 +64,7 @@ impl Names {
         if dice.u8(..5) == 0
             && let Some(i) = self.special.pop()
         {
-            let (typed, shown, _) = SPECIAL[i];
-            return Name { typed: typed.to_owned(), shown: shown.to_owned() };
+            return Name { typed: SPECIAL[i].to_owned(), shown: shown(SPECIAL[i]) };
         }
         let family = dice.usize(..self.families);
         let bits = self.used[family];
@@ -104,9 +97,50 @@ pub(crate) fn fold(name: &str) -> String {
     name.to_lowercase()
 }
 
-fn keys(name: &str) -> Vec<String> {
-    match SPECIAL.iter().find(|(_, shown, _)| *shown == name) {
-        Some((_, _, keys)) => keys.iter().map(|key| (*key).to_owned()).collect(),
-        None => vec![name.to_lowercase()],
-    }
+/// The keys by which names are compared: what the name looks like as it is, and in small letters.
+fn keys(name: &str) -> [String; 2] {
+    [skeleton(&fold(name)), skeleton(name)]
+}
+
+fn skeleton(name: &str) -> String {
+    let looks = |c: char| match c {
+        '0' => "O".to_owned(),
+        '1' | 'I' => "l".to_owned(),
+        'm' => "rn".to_owned(),
+        '\u{435}' => "e".to_owned(),
+        c => c.to_string(),
+    };
+    name.chars().map(looks).collect()
+}
+
+/// How a name is shown: composed.
+pub(crate) fn shown(typed: &str) -> String {
+    typed.replace("e\u{301}", "\u{e9}")
+}
+
+/// Whether something, composed, can be a name. Of letters that are not plain it knows those above.
+pub(crate) fn is_name(name: &str) -> bool {
+    let fits =
+        |c: char| c.is_ascii_alphanumeric() || "-_.\u{435}\u{e9}\u{301}陈\u{ac00}".contains(c);
+    let reserved = || RESERVED.iter().any(|other| same(name, other));
+    (1..=32).contains(&name.chars().count())
+        && name.chars().all(fits)
+        && !name.starts_with(['-', '.', '\u{301}'])
+        && !name.trim_end_matches('\u{301}').ends_with(['-', '.'])
+        && !reserved()
+}
+
+/// The name that somebody gets who asks for `wanted` and cannot be asked again.
+pub(crate) fn given(wanted: &str, roster: &[String]) -> String {
+    let free = |name: &String| !roster.iter().any(|other| same(other, name));
+    let (base, first) = match is_name(wanted) {
+        true if free(&wanted.to_owned()) => return wanted.to_owned(),
+        true => (wanted, 2),
+        false => ("guest", 1),
+    };
+    let suffixed = |n: u32| {
+        let suffix = format!("_{n}");
+        base.chars().take(32 - suffix.len()).collect::<String>() + &suffix
+    };
+    (first..).map(suffixed).find(free).unwrap()
 }

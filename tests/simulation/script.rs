@@ -5,7 +5,6 @@ use fastrand::Rng;
 use super::client::Client;
 use super::lines::{self, HELP, Line, MISUSES, NOT_UTF8, Naming, Wish};
 use super::names::{INVALID, Name, Names};
-use super::order::Owners;
 use super::socket::End;
 use super::swarm::{Kind, Swarm, happens};
 
@@ -15,7 +14,6 @@ pub(crate) struct Scene<'a> {
     pub(crate) dice: &'a mut Rng,
     pub(crate) swarm: &'a Swarm,
     pub(crate) names: &'a mut Names,
-    pub(crate) owners: &'a mut Owners,
     pub(crate) roster: &'a [String],
 }
 
@@ -49,7 +47,7 @@ fn too_long(max: usize) -> Line {
     Line { wish: Wish::Refused(why), naming: Naming::AsChatting }
 }
 
-fn pick(scene: &mut Scene<'_>) -> Kind {
+pub(crate) fn pick(scene: &mut Scene<'_>) -> Kind {
     let wishes = &scene.swarm.wishes;
     let all: u32 = wishes.iter().map(|(_, weight)| weight).sum();
     let mut at = scene.dice.u32(..all);
@@ -166,28 +164,35 @@ fn pick_of<'a>(scene: &mut Scene<'_>, these: &[&'a str]) -> &'a str {
 }
 
 /// A text that nobody else says.
-fn text(client: &Client, scene: &mut Scene<'_>) -> String {
-    let id = format!("{}#{}", client.id, client.lines.len());
+pub(crate) fn text(client: &Client, scene: &mut Scene<'_>) -> String {
+    let id = format!("{}#{}", client.id, client.lines.len() + client.said);
     let max = scene.swarm.config.limits.line_bytes_max;
     if happens(scene.dice, scene.swarm.long_text) {
         let most = max.saturating_sub(id.len()).min(1000);
-        return format!("{id}{}", "w".repeat(scene.dice.usize(..=most)));
+        return format!("{id}{}", filler(&id, scene.dice.usize(..=most)));
     }
     match scene.dice.u8(..20) {
         0 => format!("{id} \u{1b}[31m\ta\u{202e}b\r\u{2028}c\u{85}"),
         1 => format!("{id} \u{1f469}\u{200d}\u{1f467} \u{5e9}\u{5dc}\u{5d5}\u{5dd}  "),
         2 => format!("  {id}: * joined"),
         3 => format!("//{id}"),
-        4 => format!("{id}{}", "w".repeat(max.saturating_sub(id.len()))),
-        5 => format!("{id}{}", "w".repeat(scene.dice.usize(..max))),
+        4 => format!("{id}{}", filler(&id, max.saturating_sub(id.len()))),
+        5 => format!("{id}{}", filler(&id, scene.dice.usize(..max))),
         6 => format!("[you -> {id}] x"),
         7..=12 => format!("{id} so it is, is it not?"),
         _ => id,
     }
 }
 
+/// So many bytes, of which no part comes twice unless it is very short.
+pub(crate) fn filler(id: &str, length: usize) -> String {
+    let mut text: String = (0..=length / (id.len() + 2)).map(|i| format!("w{i}w{id}")).collect();
+    text.truncate(length);
+    text
+}
+
 /// Somebody to write to or not to hear: often, but not always, there.
-fn somebody(scene: &mut Scene<'_>) -> String {
+pub(crate) fn somebody(scene: &mut Scene<'_>) -> String {
     if scene.roster.is_empty() || scene.dice.u8(..10) == 0 {
         return "nobody_7".to_owned();
     }
@@ -199,9 +204,8 @@ fn somebody(scene: &mut Scene<'_>) -> String {
     name.clone()
 }
 
-fn fresh(client: &mut Client, scene: &mut Scene<'_>) -> Name {
+pub(crate) fn fresh(client: &mut Client, scene: &mut Scene<'_>) -> Name {
     let name = scene.names.fresh(scene.dice);
-    scene.owners.insert(name.shown.clone(), client.id);
     client.name.clone_from(&name.shown);
     name
 }

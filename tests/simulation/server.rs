@@ -1,8 +1,10 @@
-//! The turn of `src/server.rs`, step by step the same, over simulated sockets.
+//! The turn of `src/server.rs`, step by step the same, over simulated sockets; and of
+//! `src/net/datagram.rs`.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, IoSlice};
 use std::mem;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use chinwag::Now;
@@ -12,6 +14,7 @@ use chinwag::hub::Hub;
 use fastrand::Rng;
 
 use super::client::Client;
+use super::order::Addresses;
 use super::socket::Input;
 use super::swarm::{Swarm, happens};
 
@@ -25,17 +28,44 @@ pub(crate) struct Server {
     ready: VecDeque<PeerKey>,
     /// Clients that wait to be accepted.
     pub(crate) listener: VecDeque<usize>,
+    pub(crate) datagrams: Datagrams,
+    /// Which client is at an address, the last one of several.
+    pub(crate) addresses: Addresses,
+    pub(crate) stopping: bool,
     pub(crate) now: Now,
     keys: Vec<PeerKey>,
+    /// Who may be read again, and will be in the next turn.
+    resumed: Vec<PeerKey>,
     /// Bytes moved and sockets opened or closed, to tell a turn that did something.
     pub(crate) moved: usize,
+    /// Bytes read in this turn.
+    pub(crate) read: usize,
 }
 
+/// What the server knows of a peer: its socket, or that it comes by datagrams.
 #[derive(Debug)]
 struct Stream {
     client: usize,
+    dialect: Dialect,
     readable: bool,
     queued: bool,
+}
+
+/// The one socket for all who come by datagrams.
+#[derive(Debug, Default)]
+pub(crate) struct Datagrams {
+    peers: HashMap<SocketAddr, PeerKey>,
+    /// It takes no more at present, and who waits until it does.
+    pub(crate) full: bool,
+    blocked: Vec<PeerKey>,
+    /// It takes more again, and the server has not been told.
+    pub(crate) writable_edge: bool,
+}
+
+impl Stream {
+    fn is_datagrams(&self) -> bool {
+        self.dialect == Dialect::Datagram
+    }
 }
 
 impl Server {
@@ -45,17 +75,24 @@ impl Server {
             streams: Vec::new(),
             ready: VecDeque::new(),
             listener: VecDeque::new(),
+            datagrams: Datagrams::default(),
+            addresses: Addresses::new(),
+            stopping: false,
             now,
             keys: Vec::new(),
+            resumed: Vec::new(),
             moved: 0,
+            read: 0,
         }
     }
 
     /// Whether a poll would return at once.
-    pub(crate) fn has_work(&mut self, clients: &[Client]) -> bool {
-        self.queue_resumed();
+    pub(crate) fn has_work(&mut self, clients: &mut [Client]) -> bool {
+        self.queue_resumed(clients);
         !self.ready.is_empty()
             || !self.listener.is_empty()
+            || self.datagrams.writable_edge
+            || clients.iter().any(|client| !client.socket.datagrams_in.is_empty())
             || self.hub.next_timeout().is_some_and(|at| at <= self.now.instant)
             || self.streams.iter().flatten().any(|stream| {
                 let socket = &clients[stream.client].socket;
@@ -69,22 +106,43 @@ impl Server {
     }
 
     /// One turn of the loop.
-    pub(crate) fn turn(&mut self, clients: &mut [Client], dice: &mut Rng, swarm: &Swarm) {
-        self.queue_resumed();
+    pub(crate) fn turn(&mut self, clients: &mut Vec<Client>, dice: &mut Rng, swarm: &Swarm) {
+        self.read = 0;
+        self.queue_resumed(clients);
         self.note(clients, dice, swarm);
         self.accept(clients);
+        self.read_datagrams(clients, dice, swarm);
         self.read(clients, dice, swarm);
         self.hub.timeout(self.now);
+        self.hub.resumed(&mut self.resumed);
+        for key in &self.resumed {
+            if let Some(stream) = &self.streams[*key] {
+                let client = &mut clients[stream.client];
+                client.unheard = false;
+                client.ear.resumed(self.now.instant);
+            }
+        }
+        for client in clients.iter_mut().filter(|client| !client.unheard) {
+            client.ear.timeout(self.now.instant);
+        }
         self.write(clients, dice, swarm);
         self.reap(clients);
     }
 
     fn note(&mut self, clients: &mut [Client], dice: &mut Rng, swarm: &Swarm) {
+        if mem::take(&mut self.datagrams.writable_edge) {
+            for key in mem::take(&mut self.datagrams.blocked) {
+                self.hub.unblocked(key);
+            }
+        }
         let mut keys: Vec<_> = (0..self.streams.len()).collect();
         dice.shuffle(&mut keys);
         for key in keys {
             let Some(stream) = &mut self.streams[key] else { continue };
             let socket = &mut clients[stream.client].socket;
+            if stream.is_datagrams() {
+                continue;
+            }
             let spurious = happens(dice, swarm.spurious);
             let writable = mem::take(&mut socket.writable_edge);
             if writable || spurious && socket.watching_writable {
@@ -100,81 +158,163 @@ impl Server {
     }
 
     fn accept(&mut self, clients: &mut [Client]) {
-        while let Some(client) = self.listener.pop_front() {
+        while let Some(id) = self.listener.pop_front() {
             self.moved += 1;
-            let remote = clients[client].remote;
-            let others = |same: fn(&Client, &Client) -> bool| {
-                let open = self.streams.iter().flatten();
-                open.filter(|stream| same(&clients[stream.client], &clients[client])).count()
-            };
-            let company = (others(|_, _| true), others(|one, other| one.block == other.block));
-            let accepted = self.hub.connect(Dialect::Lines, remote, self.now);
-            let client_id = client;
-            let client = &mut clients[client];
-            client.company = company;
-            client.accepted_at = self.now.instant;
-            match accepted {
+            let dialect = clients[id].dialect;
+            self.meet(id, clients);
+            match self.hub.connect(dialect, clients[id].remote, self.now) {
                 Ok(key) => {
-                    if self.streams.len() <= key {
-                        self.streams.resize_with(key + 1, || None);
-                    }
-                    assert!(self.streams[key].is_none(), "key {key} is given out twice");
-                    client.socket.readable_edge = true;
-                    let stream = Stream { client: client_id, readable: false, queued: false };
-                    self.streams[key] = Some(stream);
+                    clients[id].socket.readable_edge = true;
+                    self.insert(key, id, dialect);
                 }
                 Err(reason) => {
-                    let farewell = self.hub.farewell(Dialect::Lines, reason);
-                    client.socket.outbox.extend(farewell);
-                    client.socket.shut = true;
-                    client.socket.dropped = true;
+                    let farewell = self.hub.farewell(dialect, reason);
+                    clients[id].socket.turn_away(&farewell);
                 }
             }
         }
+    }
+
+    /// Notes who is there when a client comes.
+    fn meet(&mut self, id: usize, clients: &mut [Client]) {
+        let others = |same: fn(&Client, &Client) -> bool| {
+            let open = self.streams.iter().flatten();
+            open.filter(|stream| same(&clients[stream.client], &clients[id])).count()
+        };
+        let company = (others(|_, _| true), others(|one, other| one.block == other.block));
+        self.addresses.insert(clients[id].remote, id);
+        clients[id].company = company;
+        clients[id].accepted_at = self.now.instant;
+    }
+
+    fn insert(&mut self, key: PeerKey, client: usize, dialect: Dialect) {
+        if self.streams.len() <= key {
+            self.streams.resize_with(key + 1, || None);
+        }
+        assert!(self.streams[key].is_none(), "key {key} is given out twice");
+        self.streams[key] = Some(Stream { client, dialect, readable: false, queued: false });
+    }
+
+    /// Hears what comes without a connection. Whoever is not known is a peer from now on, and
+    /// another client if the address has been used before.
+    fn read_datagrams(&mut self, clients: &mut Vec<Client>, dice: &mut Rng, swarm: &Swarm) {
+        let mut left = swarm.datagrams_per_turn;
+        let waits = |client: &&Client| !client.socket.datagrams_in.is_empty();
+        let mut ids: Vec<_> = clients.iter().filter(waits).map(|client| client.id).collect();
+        dice.shuffle(&mut ids);
+        for mut id in ids {
+            while left > 0
+                && let Some(datagram) = clients[id].socket.datagrams_in.pop_front()
+            {
+                left -= 1;
+                self.moved += 1;
+                self.read += datagram.len();
+                id = self.hear_datagram(id, &datagram, clients, dice, swarm);
+            }
+        }
+    }
+
+    /// Returns who it was from, which may be somebody new.
+    fn hear_datagram(
+        &mut self,
+        mut id: usize,
+        datagram: &[u8],
+        clients: &mut Vec<Client>,
+        dice: &mut Rng,
+        swarm: &Swarm,
+    ) -> usize {
+        let remote = clients[id].remote;
+        let key = match self.datagrams.peers.get(&remote) {
+            Some(key) => *key,
+            None if self.stopping => return id,
+            None => {
+                if clients[id].heard_at.is_some() {
+                    let new = clients.len();
+                    let heir = clients[id].heir(new, dice, swarm);
+                    clients.push(heir);
+                    id = new;
+                }
+                self.meet(id, clients);
+                let Ok(key) = self.hub.connect(Dialect::Datagram, remote, self.now) else {
+                    return id;
+                };
+                self.insert(key, id, Dialect::Datagram);
+                self.datagrams.peers.insert(remote, key);
+                key
+            }
+        };
+        clients[id].ear.bytes(datagram);
+        clients[id].heard_at = Some(self.now.instant);
+        self.hub.receive(key, datagram, self.now);
+        id
     }
 
     fn read(&mut self, clients: &mut [Client], dice: &mut Rng, swarm: &Swarm) {
-        let mut scratch = vec![0; swarm.read_bytes];
         for _ in 0..self.ready.len() {
             let Some(key) = self.ready.pop_front() else { break };
-            let Some(stream) = &mut self.streams[key] else { continue };
-            let socket = &mut clients[stream.client].socket;
-            stream.queued = false;
-            let mut left = swarm.read_bytes_per_turn;
-            while self.hub.wants_input(key) {
-                if left == 0 {
-                    stream.queued = true;
-                    self.ready.push_back(key);
-                    break;
-                }
-                let most = left.min(scratch.len());
-                let input = socket.read(&mut scratch[..most], dice, swarm);
-                if let Input::Bytes(bytes) = input {
-                    left -= bytes;
-                    self.moved += bytes;
-                    self.hub.receive(key, &scratch[..bytes], self.now);
-                    continue;
-                }
-                stream.readable = false;
-                match input {
-                    Input::End => self.hub.end_of_input(key, self.now),
-                    Input::Broken => self.hub.disconnect(key, self.now),
-                    Input::Bytes(_) | Input::Nothing => {}
-                }
-                break;
+            let Some(stream) = &self.streams[key] else { continue };
+            let again = self.read_from(key, &mut clients[stream.client], dice, swarm);
+            if let Some(stream) = &mut self.streams[key] {
+                stream.queued = again;
+            }
+            if again {
+                self.ready.push_back(key);
             }
         }
     }
 
-    fn queue_resumed(&mut self) {
+    /// Reads one; returns whether it is the last.
+    fn read_from(
+        &mut self,
+        key: PeerKey,
+        client: &mut Client,
+        dice: &mut Rng,
+        swarm: &Swarm,
+    ) -> bool {
+        let mut scratch = vec![0; swarm.read_bytes];
+        let mut left = swarm.read_bytes_per_turn;
+        while self.hub.wants_input(key) {
+            if left == 0 {
+                return true;
+            }
+            let input = client.socket.read(&mut scratch, dice, swarm);
+            if let Input::Bytes(bytes) = input {
+                left = left.saturating_sub(bytes);
+                self.moved += bytes;
+                self.read += bytes;
+                client.ear.bytes(&scratch[..bytes]);
+                self.hub.receive(key, &scratch[..bytes], self.now);
+                continue;
+            }
+            if let Some(stream) = &mut self.streams[key] {
+                stream.readable = false;
+            }
+            match input {
+                Input::End => {
+                    client.ear.end();
+                    self.hub.end_of_input(key, self.now);
+                }
+                Input::Broken => self.hub.disconnect(key, self.now),
+                Input::Bytes(_) | Input::Nothing => {
+                    client.ear.nothing(self.now.instant);
+                    self.hub.arrived(key, self.now);
+                }
+            }
+            return false;
+        }
+        client.unheard = true;
+        false
+    }
+
+    fn queue_resumed(&mut self, clients: &mut [Client]) {
         let mut keys = mem::take(&mut self.keys);
         keys.clear();
+        keys.append(&mut self.resumed);
         self.hub.resumed(&mut keys);
         for key in keys.drain(..) {
-            if let Some(stream) = &mut self.streams[key]
-                && stream.readable
-                && !mem::replace(&mut stream.queued, true)
-            {
+            let Some(stream) = &mut self.streams[key] else { continue };
+            clients[stream.client].unheard = false;
+            if stream.readable && !mem::replace(&mut stream.queued, true) {
                 self.ready.push_back(key);
             }
         }
@@ -189,12 +329,17 @@ impl Server {
                 panic!("asked to write to key {key}, which has no socket");
             };
             let client = &mut clients[stream.client];
+            let datagrams = stream.is_datagrams();
             if self.write_to(key, client, dice, swarm).is_err() {
+                client.broke |= datagrams;
                 self.hub.disconnect(key, self.now);
             } else if self.hub.finished(key, self.now) {
                 assert!(!client.socket.shut, "key {key} is finished twice");
                 client.socket.shut = true;
                 client.shut_at = Some(self.now.instant);
+                if datagrams {
+                    self.hub.end_of_input(key, self.now);
+                }
             }
         }
         self.keys = keys;
@@ -207,21 +352,31 @@ impl Server {
         dice: &mut Rng,
         swarm: &Swarm,
     ) -> io::Result<()> {
+        let by_datagrams = client.dialect == Dialect::Datagram;
         loop {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let filled = self.hub.transmit(key, &mut slices);
+            let slices = &slices[..filled];
             if filled == 0 {
                 client.socket.watch_writable(false);
+                client.socket.note_drained();
                 return Ok(());
             }
-            match client.socket.write(&slices[..filled], dice, swarm) {
+            let written = match by_datagrams {
+                true => self.datagrams.send(client, slices, dice, swarm),
+                false => client.socket.write(slices, self.now.instant, (dice, swarm)),
+            };
+            match written {
                 Ok(bytes) => {
                     self.moved += bytes;
                     self.hub.transmitted(key, bytes, self.now);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.hub.blocked(key, self.now);
-                    client.socket.watch_writable(true);
+                    match by_datagrams {
+                        true => self.datagrams.blocked.push(key),
+                        false => client.socket.watch_writable(true),
+                    }
                     return Ok(());
                 }
                 Err(error) => return Err(error),
@@ -237,6 +392,16 @@ impl Server {
             self.moved += 1;
             let client = &mut clients[stream.client];
             client.socket.dropped = true;
+            if !client.socket.shut {
+                // It was not told all, and what it was told last perhaps not to the end.
+                client.socket.drained.retain(|at| *at < client.socket.written);
+            }
+            if stream.is_datagrams() {
+                client.eof = true;
+                self.datagrams.peers.remove(&client.remote);
+                self.datagrams.blocked.retain(|blocked| *blocked != key);
+                continue;
+            }
             // Closing with input unread resets the connection, and what was underway is lost.
             if !client.socket.inbox.is_empty() || !client.unsent.is_empty() {
                 let lingered = client.shut_at.is_none_or(|at| {
@@ -251,5 +416,37 @@ impl Server {
                 client.socket.outbox.clear();
             }
         }
+    }
+}
+
+impl Datagrams {
+    /// Sends each frame as a datagram; see `src/net/datagram.rs`.
+    fn send(
+        &mut self,
+        client: &mut Client,
+        slices: &[IoSlice<'_>],
+        dice: &mut Rng,
+        swarm: &Swarm,
+    ) -> io::Result<usize> {
+        let mut sent = 0;
+        for frame in slices.iter().flat_map(|slice| slice.split_inclusive(|byte| *byte == b'\n')) {
+            self.full |= happens(dice, swarm.udp_full);
+            if self.full {
+                let error = Err(io::ErrorKind::WouldBlock.into());
+                return if sent > 0 { Ok(sent) } else { error };
+            }
+            if happens(dice, swarm.udp_error) {
+                return Err(io::ErrorKind::ConnectionRefused.into());
+            }
+            let datagram = frame.strip_suffix(b"\n").unwrap_or(frame);
+            client.socket.datagrams_out.push(datagram.to_vec());
+            sent += frame.len();
+        }
+        Ok(sent)
+    }
+
+    /// The socket takes more again.
+    pub(crate) fn drain(&mut self) {
+        self.writable_edge |= mem::take(&mut self.full);
     }
 }

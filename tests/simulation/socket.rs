@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::time::Instant;
 
 use fastrand::Rng;
 
@@ -48,6 +49,16 @@ pub(crate) struct Socket {
     pub(crate) readable_edge: bool,
     pub(crate) writable_edge: bool,
     pub(crate) watching_writable: bool,
+    /// How many bytes the server has written, at which of them it had nothing more to write, and
+    /// where each write ended when.
+    pub(crate) written: usize,
+    pub(crate) drained: Vec<usize>,
+    pub(crate) writes: Vec<(Instant, usize)>,
+    /// It was told why there is no place for it, and dropped.
+    pub(crate) turned_away: bool,
+    /// Over UDP, what is on its way to the server, and what has come from there.
+    pub(crate) datagrams_in: VecDeque<Vec<u8>>,
+    pub(crate) datagrams_out: Vec<Vec<u8>>,
 }
 
 impl Socket {
@@ -63,6 +74,12 @@ impl Socket {
             readable_edge: false,
             writable_edge: false,
             watching_writable: false,
+            written: 0,
+            drained: Vec::new(),
+            writes: Vec::new(),
+            turned_away: false,
+            datagrams_in: VecDeque::new(),
+            datagrams_out: Vec::new(),
         }
     }
 
@@ -98,6 +115,11 @@ impl Socket {
         bytes
     }
 
+    /// Whether the server has not yet read all that was sent, and seen that it was all.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.readable_edge || !self.inbox.is_empty()
+    }
+
     // ── the server's side ────────────────────────────────────────────────────────────────────────
 
     pub(crate) fn read(&mut self, buffer: &mut [u8], dice: &mut Rng, swarm: &Swarm) -> Input {
@@ -121,8 +143,8 @@ impl Socket {
     pub(crate) fn write(
         &mut self,
         slices: &[IoSlice<'_>],
-        dice: &mut Rng,
-        swarm: &Swarm,
+        now: Instant,
+        (dice, swarm): (&mut Rng, &Swarm),
     ) -> io::Result<usize> {
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         assert!(offered > 0, "asked to write nothing");
@@ -146,7 +168,26 @@ impl Socket {
             most = if dice.bool() { 1 } else { dice.usize(1..=most) };
         }
         self.outbox.extend(slices.iter().flat_map(|slice| slice.iter().copied()).take(most));
+        self.written += most;
+        self.writes.push((now, self.written));
         Ok(most)
+    }
+
+    /// The server has nothing more to write.
+    pub(crate) fn note_drained(&mut self) {
+        // What is written to whoever has closed goes nowhere.
+        let goes = matches!(self.end, End::Open | End::Fin);
+        if goes && self.written > self.drained.last().copied().unwrap_or_default() {
+            self.drained.push(self.written);
+        }
+    }
+
+    /// The server tells it something and drops it.
+    pub(crate) fn turn_away(&mut self, farewell: &[u8]) {
+        self.outbox.extend(farewell);
+        self.written = farewell.len();
+        self.drained.push(self.written);
+        (self.shut, self.dropped, self.turned_away) = (true, true, true);
     }
 
     pub(crate) fn watch_writable(&mut self, wanted: bool) {

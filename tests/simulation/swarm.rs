@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use chinwag::config::{Config, Flood, Limits};
+use chinwag::dialect::Dialect;
 use fastrand::Rng;
 
 /// Chances are out of this many.
@@ -104,6 +105,14 @@ pub(crate) struct Swarm {
     pub(crate) read_bytes: usize,
     pub(crate) read_bytes_per_turn: usize,
     pub(crate) loopback: bool,
+    /// What is spoken at the doors; `Lines` always.
+    pub(crate) dialects: Vec<Dialect>,
+    /// The chance that a message without an end is given one.
+    pub(crate) lf: u32,
+    /// Chances for each datagram that is written, and in each step to end that the socket is full.
+    pub(crate) udp_full: u32,
+    pub(crate) udp_error: u32,
+    pub(crate) datagrams_per_turn: usize,
 }
 
 impl Swarm {
@@ -149,7 +158,16 @@ impl Swarm {
             read_bytes: 1 << dice.u32(3..15),
             read_bytes_per_turn: 1 << dice.u32(5..17),
             loopback: dice.bool(),
+            dialects: vec![Dialect::Lines],
+            lf: or_off(dice, SURE),
+            udp_full: or_off(dice, 200),
+            udp_error: or_off(dice, 10),
+            datagrams_per_turn: 1 << dice.u32(..9),
         };
+        if dice.u8(..6) > 0 {
+            let older = Dialect::CLASSIC.into_iter().filter(|_| dice.bool());
+            swarm.dialects.extend(older);
+        }
         if dice.u8(..5) == 0 {
             swarm.crowd(dice);
         }
@@ -192,6 +210,10 @@ fn config(dice: &mut Rng) -> Config {
         flood: dice.bool().then_some(flood),
         per_address_max: if dice.bool() { 64 } else { dice.usize(1..5) },
         history_lines_max: dice.usize(..6),
+        udp_expiry: match dice.bool() {
+            true => Duration::from_secs(10_000),
+            false => Duration::from_millis(500 << dice.u32(..8)),
+        },
         ..Limits::default()
     };
     let motd = ["Be kind.", "", "No\u{1b}[31mred."];

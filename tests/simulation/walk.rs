@@ -11,7 +11,7 @@ use chinwag::config::Config;
 use super::client::Client;
 use super::lines::{self, Heard, Line, Naming, Wish};
 use super::names;
-use super::order::{Order, Owners, What, apply};
+use super::order::{Order, What, apply};
 
 /// A private message at one of its ends.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub(crate) struct Letter {
     pub(crate) text: String,
     /// Between which places of the order it was.
     pub(crate) span: (usize, usize),
+    /// Whoever it was for was there at all of them.
+    pub(crate) sure: bool,
 }
 
 /// What a walk has brought to light that others are to be held against.
@@ -46,7 +48,6 @@ enum Stage {
 /// A walk.
 pub(crate) struct Walk<'a> {
     order: &'a Order,
-    owners: &'a Owners,
     config: &'a Config,
     client: &'a Client,
     heard: std::iter::Peekable<std::vec::IntoIter<String>>,
@@ -71,14 +72,13 @@ impl<'a> Walk<'a> {
     pub(crate) fn through(
         client: &'a Client,
         order: &'a Order,
-        owners: &'a Owners,
         config: &'a Config,
         here: bool,
     ) -> Findings {
         let (heard, rest) = client.heard();
+        let cut = heard.last().is_some_and(|last| last == lines::TOO_SLOW);
         let mut walk = Walk {
             order,
-            owners,
             config,
             client,
             heard: heard.into_iter().peekable(),
@@ -94,7 +94,7 @@ impl<'a> Walk<'a> {
             findings: Findings::default(),
         };
         // Its connection went to pieces, so anything may be missing at the end.
-        walk.findings.whole = here || client.eof && client.socket.shut && !client.lost;
+        walk.findings.whole = client.has_all(here) && !cut;
         walk.enter();
         while let Some(line) = walk.heard.next() {
             walk.step(&line);
@@ -150,7 +150,7 @@ impl<'a> Walk<'a> {
         match self.stage {
             Stage::Naming => self.named(line),
             Stage::Chatting => match lines::hear(line) {
-                Heard::Room(whats, count) => self.see(line, whats, count),
+                Heard::Room(whats, more, count) => self.see(line, whats, more, count),
                 Heard::Private { from, text } => self.read(&from, text),
                 Heard::Own => self.answered(line),
             },
@@ -197,10 +197,10 @@ impl<'a> Walk<'a> {
 
     /// Finds the place where the client came in, and sees whether it was greeted as it should.
     fn join(&mut self, name: &str, line: &str) {
-        for (what, _) in &self.order.events {
+        for ((what, _), by) in self.order.events.iter().zip(&self.order.by) {
             self.at += 1;
             apply(&mut self.roster, what);
-            if matches!(what, What::Joined(joined) if joined == name) {
+            if *by == self.client.id && matches!(what, What::Joined(joined) if joined == name) {
                 assert_eq!(line, lines::welcome(name, &self.roster));
                 (self.stage, self.name) = (Stage::Chatting, name.to_owned());
                 let history = self.history(usize::MAX, self.at);
@@ -213,7 +213,7 @@ impl<'a> Walk<'a> {
     // ── in the room ──────────────────────────────────────────────────────────────────────────────
 
     /// Something that was told to the room.
-    fn see(&mut self, line: &str, whats: Vec<What>, count: Option<usize>) {
+    fn see(&mut self, line: &str, whats: Vec<What>, more: usize, count: Option<usize>) {
         for what in whats {
             loop {
                 let Some((next, _)) = self.order.events.get(self.at) else {
@@ -231,6 +231,11 @@ impl<'a> Walk<'a> {
                     panic!("{line:?} instead of {next:?}");
                 }
             }
+        }
+        for _ in 0..more {
+            let [(last, _), (next, _)] = &self.order.events[self.at - 1..=self.at] else { return };
+            assert!(next.is_like(last), "{line:?}, but {next:?}");
+            self.pass();
         }
         if let Some(count) = count {
             assert_eq!(count, self.roster.len(), "the count is wrong in {line:?}");
@@ -316,8 +321,8 @@ impl<'a> Walk<'a> {
             "{from} is not here, but wrote {text}"
         );
         assert!(!self.is_ignored(from), "{from} is ignored, but wrote {text}");
-        let (to, sender) = (self.client.id, self.owners[from]);
-        self.findings.got.push(Letter { from: sender, to, text, span: self.span() });
+        let (to, sender) = (self.client.id, self.order.owner(from, self.at));
+        self.findings.got.push(Letter { from: sender, to, text, span: self.span(), sure: true });
         self.confidant = Some((sender, from.to_owned()));
     }
 
@@ -355,7 +360,7 @@ impl<'a> Walk<'a> {
     /// These lines must come next.
     fn expect(&mut self, lines: &[String]) {
         for line in lines {
-            match self.heard.next() {
+            match self.heard.next_if(|heard| heard != lines::TOO_SLOW) {
                 Some(heard) => assert_eq!(heard, *line),
                 None => assert!(!self.findings.whole, "{line:?} is missing"),
             }
@@ -368,7 +373,7 @@ impl<'a> Walk<'a> {
             Some(name) if *name == self.name => lines::TELL_SELF.to_owned(),
             Some(name) => {
                 let name = name.clone();
-                self.write(self.owners[&name], &name, text)
+                self.write(self.order.owner(&name, self.at), &name, text)
             }
         }
     }
@@ -379,6 +384,7 @@ impl<'a> Walk<'a> {
             to,
             text: text.to_owned(),
             span: self.span_before_acting(),
+            sure: true,
         };
         self.findings.sent.push(letter);
         format!("[you -> {name}] {text}")
@@ -388,8 +394,7 @@ impl<'a> Walk<'a> {
         let Some((to, then)) = self.confidant.clone() else {
             return lines::NOTHING_TO_REPLY.to_owned();
         };
-        let now = self.roster.iter().find(|name| self.owners[*name] == to).cloned();
-        match now {
+        match self.order.name_of(to, self.at).cloned() {
             Some(name) => self.write(to, &name, text),
             None => format!("! Nobody here is called {then}."),
         }
@@ -415,9 +420,11 @@ impl<'a> Walk<'a> {
         let heard: Vec<_> = std::iter::once(line.to_owned())
             .chain(std::iter::from_fn(|| rest.next_if(|line| is_recalled(line))))
             .collect();
+        // What came may have ended there.
+        let cut = !self.findings.whole && rest.peek().is_none_or(|line| line == lines::TOO_SLOW);
         let fits = |lines: &Vec<String>| {
             lines.iter().zip(&heard).all(|(line, heard)| line == heard)
-                && (lines.len() <= heard.len() || !self.findings.whole)
+                && (lines.len() <= heard.len() || cut)
         };
         (from..=to).map(at).filter(fits).max_by_key(Vec::len).unwrap_or_else(|| at(from))
     }
@@ -471,23 +478,13 @@ impl<'a> Walk<'a> {
             return;
         }
         while let Some((next, _)) = self.order.events.get(self.at) {
-            if self.leaves_at(self.at) {
+            if self.order.leaves_at(&self.name, self.at) {
                 return;
             }
             assert!(self.is_hidden(next) || self.is_in_grace(next), "{next:?} was lost");
             self.pass();
         }
         panic!("it has left, but the room was not told");
-    }
-
-    /// Whether this is its own leaving, or that of somebody with whom it left. Those who go
-    /// together are told of in one line, when the last of them has gone.
-    fn leaves_at(&self, at: usize) -> bool {
-        let line = self.order.told_in[at];
-        let together = (at..self.order.events.len()).take_while(|&i| self.order.told_in[i] == line);
-        together
-            .map(|i| &self.order.events[i].0)
-            .any(|what| matches!(what, What::Left { name, .. } if *name == self.name))
     }
 
     /// The connection has ended in good order, or all is quiet and the client is `here`.

@@ -4,13 +4,15 @@
 use std::time::{Duration, Instant};
 
 use chinwag::Now;
+use chinwag::dialect::{Dialect, Transport};
 use chinwag::event::CloseReason;
 use fastrand::Rng;
 
 use super::client::Client;
 use super::lines::{self, Line};
+use super::log;
 use super::names::{Name, Names};
-use super::order::{Order, Owners, What};
+use super::order::{Order, What};
 use super::reckoning;
 use super::script::Scene;
 use super::server::Server;
@@ -27,6 +29,9 @@ const IDLE_TURNS_MAX: usize = 40;
 /// Rounds in which everything must have come to rest when the faults have stopped.
 const ROUNDS_MAX: usize = 20_000;
 
+/// Nothing but the silence of those who come by datagrams is waited for any longer than this.
+const REST_MAX: Duration = Duration::from_secs(300);
+
 const STALLED: CloseReason = CloseReason::Stalled;
 
 /// How many connections were closed for each reason, by [`CloseReason::index`].
@@ -39,7 +44,6 @@ pub(crate) struct World {
     server: Server,
     clients: Vec<Client>,
     names: Names,
-    owners: Owners,
     order: Order,
     /// Lines of the witness that are in the order already.
     witnessed: usize,
@@ -51,6 +55,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(seed: u64, verbose: bool) -> World {
+        log::begin();
         let mut dice = Rng::with_seed(seed);
         let swarm = Swarm::draw(&mut dice);
         if verbose {
@@ -62,7 +67,6 @@ impl World {
             server: Server::new(&swarm, now),
             names: Names::new(&mut dice),
             clients: Vec::new(),
-            owners: Owners::new(),
             order: Order::default(),
             witnessed: 0,
             started,
@@ -87,11 +91,11 @@ impl World {
         if self.swarm.stops {
             self.stop();
         } else {
-            self.come_to_rest();
+            self.come_to_rest(REST_MAX);
             self.check_all(true);
             self.everyone_leaves();
         }
-        self.come_to_rest();
+        self.come_to_rest(Duration::MAX);
         assert_eq!(self.server.open(), 0, "sockets that nobody uses");
         assert!(self.server.hub.is_at_rest(), "something is left: {:?}", self.server.hub);
         self.check_all(false);
@@ -119,11 +123,13 @@ impl World {
                 dice: &mut self.dice,
                 swarm: &self.swarm,
                 names: &mut self.names,
-                owners: &mut self.owners,
                 roster: &self.order.roster,
             };
             self.clients[id].act(&mut scene);
             self.clients[id].step(&mut self.dice, &self.swarm);
+        }
+        if happens(&mut self.dice, self.swarm.resume) {
+            self.server.datagrams.drain();
         }
         if !happens(&mut self.dice, self.swarm.lazy_server) {
             for _ in 0..1 + self.dice.usize(..2) {
@@ -157,38 +163,77 @@ impl World {
 
     fn connect(&mut self, silent: bool) {
         let block = (!self.swarm.loopback).then(|| self.dice.usize(..3));
-        let mut client = Client::new(self.clients.len(), block, &mut self.dice, &self.swarm);
+        let dialect = self.swarm.dialects[self.dice.usize(..self.swarm.dialects.len())];
+        let id = self.clients.len();
+        let mut client = Client::new(id, dialect, block, &mut self.dice, &self.swarm);
         client.silent = silent;
         client.events_before = self.order.events.len();
-        self.server.listener.push_back(client.id);
+        // Nobody is there by datagrams before the first one.
+        if dialect.transport() == Transport::Tcp {
+            self.server.listener.push_back(client.id);
+        }
         self.clients.push(client);
     }
 
     /// A turn of the server, if it would wake up.
     fn turn_if_needed(&mut self) -> bool {
-        if !self.server.has_work(&self.clients) {
+        if !self.server.has_work(&mut self.clients) {
             return false;
         }
         let before = (self.server.moved, self.server.now.instant);
         self.server.turn(&mut self.clients, &mut self.dice, &self.swarm);
         let moved = self.server.moved > before.0;
         self.idle_turns = if moved { 0 } else { self.idle_turns + 1 };
-        assert!(self.idle_turns < IDLE_TURNS_MAX, "the server turns and turns, and does nothing");
+        assert!(
+            self.idle_turns < IDLE_TURNS_MAX,
+            "the server turns and turns, and does nothing: {:?}",
+            self.server
+        );
+        let known = self.order.events.len();
         if self.swarm.witness {
             self.witness();
+            self.check_bounds(known);
+            if !self.stopped {
+                self.check_expiry();
+            }
         }
         true
+    }
+
+    /// Nothing is kept for longer than anybody may need it. In this turn happened what follows the
+    /// first `known` events.
+    fn check_bounds(&self, known: usize) {
+        let limits = &self.swarm.config.limits;
+        let (journal, own) = self.server.hub.kept_bytes();
+        let events = &self.order.events[known..];
+        let left = events.iter().filter(|(what, _)| matches!(what, What::Left { .. })).count();
+        // The longest line, said by the longest name, where whoever leaves may say a last one; and
+        // the names of those who came and went.
+        let line = limits.line_bytes_max + 256;
+        let journal_max = 2 * limits.backlog_bytes_max + line * (1 + left) + 256 * events.len();
+        assert!(journal <= journal_max, "a journal of {journal} bytes, at most {journal_max}");
+        let answer = 4096 + line * limits.history_lines_max;
+        let own_max = 64 * 1024 + limits.backlog_bytes_max + answer + 32 * self.server.read;
+        assert!(own <= own_max, "an outbox of {own} bytes, at most {own_max}");
+    }
+
+    /// Whoever came by datagrams and has not been heard for long is not there any more.
+    fn check_expiry(&self) {
+        let expiry = self.swarm.config.limits.udp_expiry;
+        for id in self.order.ids() {
+            let silent = self.clients[id].heard_at.map(|at| self.server.now.instant - at);
+            assert!(silent.is_none_or(|time| time < expiry), "client {id} is still here");
+        }
     }
 
     // ── the witness ──────────────────────────────────────────────────────────────────────────────
 
     fn witness_joins(&mut self) {
-        let mut client = Client::new(WITNESS, None, &mut self.dice, &self.swarm);
+        let mut client = Client::new(WITNESS, Dialect::Lines, None, &mut self.dice, &self.swarm);
         client.socket.inbox_max = usize::MAX;
         client.socket.outbox_max = usize::MAX;
         (client.slow, client.impolite, client.silent) = (false, false, true);
         let name = Name { typed: WITNESS_NAME.to_owned(), shown: WITNESS_NAME.to_owned() };
-        self.owners.insert(name.shown.clone(), WITNESS);
         client.unsent.extend(format!("{WITNESS_NAME}\n").bytes());
         client.lines.push(Line::name(name).0);
         self.server.listener.push_back(WITNESS);
@@ -201,7 +246,9 @@ impl World {
 
     /// The witness reads all that has come, and it goes into the order.
     fn witness(&mut self) {
-        let (now, witness) = (self.server.now, &mut self.clients[WITNESS]);
+        let now = self.server.now;
+        let has_work = self.server.has_work(&mut self.clients);
+        let witness = &mut self.clients[WITNESS];
         let from = witness.received.len();
         witness.socket.receive(&mut witness.received, usize::MAX);
         let fresh = String::from_utf8(witness.received[from..].to_vec()).unwrap();
@@ -212,14 +259,18 @@ impl World {
                 eprintln!("{:?} {line}", now.instant - self.started);
             }
             if line.starts_with("* You are ") && self.order.events.is_empty() {
-                self.order.happen(What::Joined(WITNESS_NAME.to_owned()), now, &self.owners);
+                self.order.happen(
+                    What::Joined(WITNESS_NAME.to_owned()),
+                    now,
+                    &self.server.addresses,
+                );
             } else {
-                self.order.hear(line, now, &self.owners);
+                self.order.hear(line, now, &self.server.addresses);
             }
         }
         // Who went while it was written to will be told of in the next turn.
         let inside = !self.stopped && witness.ending == End::Open;
-        if inside && !self.order.events.is_empty() && !self.server.has_work(&self.clients) {
+        if inside && !self.order.events.is_empty() && !has_work {
             assert_eq!(self.server.hub.members(), self.order.roster.len(), "members");
         }
     }
@@ -231,6 +282,8 @@ impl World {
         let swarm = &mut self.swarm;
         (swarm.short_read, swarm.short_write, swarm.spurious) = (0, 0, 0);
         (swarm.read_bytes, swarm.read_bytes_per_turn) = (16 * 1024, 64 * 1024);
+        (swarm.udp_full, swarm.udp_error) = (0, 0);
+        self.server.datagrams.drain();
         for client in &mut self.clients {
             client.stalled = false;
             let socket = &mut client.socket;
@@ -240,7 +293,7 @@ impl World {
     }
 
     /// Lets the time pass until nothing is left to be done. It must not take for ever.
-    fn come_to_rest(&mut self) {
+    fn come_to_rest(&mut self, wait_max: Duration) {
         let mut stalled = u64::MAX;
         for round in 0..ROUNDS_MAX {
             // Some may have stalled for too long before. After that, whoever reads is written to.
@@ -257,13 +310,18 @@ impl World {
                 continue;
             }
             let Some(next) = self.server.hub.next_timeout() else { return };
-            self.wait(next.saturating_duration_since(self.server.now.instant));
+            let time = next.saturating_duration_since(self.server.now.instant);
+            if time > wait_max {
+                return;
+            }
+            self.wait(time);
         }
         panic!("it does not come to rest");
     }
 
     fn stop(&mut self) {
         self.stopped = true;
+        self.server.stopping = true;
         // Whoever stands at the door finds it closed.
         for id in self.server.listener.drain(..) {
             self.clients[id].end(End::Reset);
@@ -278,6 +336,10 @@ impl World {
             if self.clients[id].gone || self.clients[id].ending != End::Open {
                 continue;
             }
+            if self.clients[id].dialect != Dialect::Lines {
+                self.leave_in_an_older_way(id);
+                continue;
+            }
             match self.dice.u8(..4) {
                 0 => self.clients[id].end(End::Reset),
                 1 => self.clients[id].end(End::Fin),
@@ -288,19 +350,43 @@ impl World {
                 }
             }
         }
-        self.come_to_rest();
+        self.come_to_rest(Duration::MAX);
         if first > 0 {
             assert_eq!(self.order.roster, [WITNESS_NAME], "everyone has left");
             self.clients[WITNESS].end(End::Fin);
-            let left = What::Left { name: WITNESS_NAME.to_owned(), why: None };
-            self.order.happen(left, self.server.now, &self.owners);
+            self.order.end_with(WITNESS_NAME, self.server.now);
+        }
+    }
+
+    fn leave_in_an_older_way(&mut self, id: usize) {
+        let client = &mut self.clients[id];
+        let way = self.dice.u8(..4);
+        if client.dialect == Dialect::Datagram {
+            if way > 0 && client.heard_at.is_some() && !client.socket.dropped {
+                client.socket.datagrams_in.push_back(b"Exit".to_vec());
+            }
+            return;
+        }
+        match way {
+            0 => client.end(End::Reset),
+            1 => client.end(End::Closed),
+            2 => client.end(End::Fin),
+            _ => {
+                let word = match client.dialect {
+                    Dialect::Anonymous => "\r\n",
+                    Dialect::Register => "quit",
+                    _ => "exit",
+                };
+                client.unsent.extend(word.bytes());
+                client.end(End::Fin);
+            }
         }
     }
 
     /// Holds what each client has received against the order.
     fn check_all(&self, here: bool) {
         if self.swarm.witness {
-            reckoning::check(&self.clients, &self.order, &self.owners, &self.swarm.config, here);
+            reckoning::check(&self.clients, &self.order, &self.swarm.config, (here, self.verbose));
         }
     }
 }

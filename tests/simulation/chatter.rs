@@ -1,0 +1,145 @@
+//! What clients of the older dialects say. They only send bytes; what these ask for follows from
+//! how they are read (`ear.rs`, `tongue.rs`).
+
+use chinwag::dialect::{Dialect, Framing};
+use fastrand::Rng;
+
+use super::client::Client;
+use super::lines;
+use super::names::INVALID;
+use super::script::{Scene, filler, fresh, pick, somebody, text};
+use super::socket::End;
+use super::swarm::{Kind, SURE, Swarm, happens};
+
+/// Sends one message of a kind that the seed has; at first names.
+pub(crate) fn write(client: &mut Client, scene: &mut Scene<'_>, last: bool) {
+    let nameless = client.name.is_empty() && client.dialect != Dialect::Anonymous;
+    let kind = match pick(scene) {
+        Kind::BadName | Kind::Blank | Kind::TooLong | Kind::NotUtf8 | Kind::Foreign
+            if nameless && happens(scene.dice, SURE / 2) =>
+        {
+            Kind::BadName
+        }
+        kind @ (Kind::TooLong | Kind::NotUtf8 | Kind::Blank | Kind::Endless) => kind,
+        Kind::Foreign if client.ear.total == 0 && client.unsent.is_empty() => Kind::Foreign,
+        _ if nameless => Kind::Name,
+        kind => kind,
+    };
+    let bytes = draft(kind, client, scene);
+    client.said += 1;
+    if kind == Kind::Endless {
+        client.ending = if scene.dice.bool() { End::Fin } else { End::Open };
+        client.silent = true;
+    }
+    if client.dialect == Dialect::Datagram {
+        client.socket.datagrams_in.push_back(bytes);
+        return;
+    }
+    let bytes = match kind {
+        Kind::Endless | Kind::Foreign => bytes,
+        _ => frame(client, &bytes, !last, scene.dice, scene.swarm),
+    };
+    client.unsent.extend(bytes);
+}
+
+/// Makes a message ready to be sent.
+fn frame(client: &Client, bytes: &[u8], ended: bool, dice: &mut Rng, swarm: &Swarm) -> Vec<u8> {
+    let lines = client.dialect.framing() == Framing::Lines;
+    let ended = ended && (lines || happens(dice, swarm.lf));
+    lines::frame(bytes, ended, dice, swarm)
+}
+
+fn draft(kind: Kind, client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
+    let max = scene.swarm.config.limits.line_bytes_max;
+    let line = match kind {
+        Kind::Name if client.name.is_empty() && client.dialect != Dialect::Anonymous => {
+            return name(client, scene);
+        }
+        Kind::BadName if client.name.is_empty() => bad_name(client, scene),
+        Kind::Tell | Kind::Reply => {
+            let (mut to, text) = (somebody(scene), text(client, scene));
+            if to.len() > 7 && to.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+                // In a spelling of its own, so that a refusal can be told from others.
+                to = spelled(&to, client.said);
+            }
+            let space = if scene.dice.bool() { "" } else { " " };
+            format!("{text}.{}@{space}{to}", client.said)
+        }
+        Kind::Who => "#".to_owned(),
+        Kind::Help => " & ".to_owned(),
+        Kind::Misuse => " @pankhurst".to_owned(),
+        Kind::Unknown => "me@example.org".to_owned(),
+        Kind::Blank => ["", " ", "\u{7}", "\u{3000}"][scene.dice.usize(..4)].to_owned(),
+        Kind::Quit => ["quit", "EXIT", "exit", "Quit", "let us exit now", "exit "]
+            [scene.dice.usize(..6)]
+        .to_owned(),
+        Kind::TooLong => return long(client, max + 1 + scene.dice.usize(..50)),
+        Kind::NotUtf8 => {
+            const BYTES: [&[u8]; 4] = [b"hi\xff\xff", b"\xc3(", b"\xf0\x9f\x98", b"\xffx"];
+            return BYTES[scene.dice.usize(..BYTES.len())].to_vec();
+        }
+        Kind::Noise => return noise(client, scene.dice),
+        Kind::Foreign => return b"POST /x HTTP/1.1\r\nHost: y\r\n\r\n".to_vec(),
+        Kind::Endless if client.dialect != Dialect::Datagram => {
+            return long(client, 65536 + scene.dice.usize(..9));
+        }
+        _ => text(client, scene),
+    };
+    let prefix = match client.dialect {
+        Dialect::Nick if scene.dice.bool() => format!("{}: ", of(client, scene)),
+        Dialect::Datagram if scene.dice.bool() => format!("{} : ", of(client, scene)),
+        _ => String::new(),
+    };
+    let prefix = if client.name.is_empty() { "" } else { &prefix };
+    format!("{prefix}{line}").into_bytes()
+}
+
+/// A name to put before a line: nearly always one's own.
+fn of(client: &Client, scene: &mut Scene<'_>) -> String {
+    if scene.dice.u8(..6) == 0 { somebody(scene) } else { client.name.clone() }
+}
+
+/// The first message, as the original clients have it and otherwise.
+fn name(client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
+    let name = fresh(client, scene).typed;
+    if client.dialect == Dialect::Register {
+        // It may be taken.
+        client.name.clear();
+    }
+    let name = match (client.dialect, scene.dice.u8(..8)) {
+        (Dialect::Mention, 0..6) => format!("!{name}"),
+        (Dialect::Datagram, 0) => format!("{name} : {}", text(client, scene)),
+        (Dialect::Nick | Dialect::Datagram, 1) => format!("{name} "),
+        _ => name,
+    };
+    name.into_bytes()
+}
+
+fn bad_name(client: &mut Client, scene: &mut Scene<'_>) -> String {
+    let name = INVALID[scene.dice.usize(..INVALID.len())].0;
+    if client.dialect != Dialect::Register && !name.trim().is_empty() {
+        // It will be called something, but does not know what.
+        name.clone_into(&mut client.name);
+    }
+    name.to_owned()
+}
+
+fn long(client: &Client, length: usize) -> Vec<u8> {
+    filler(&format!("{}#{}", client.id, client.said), length).into_bytes()
+}
+
+fn noise(client: &Client, dice: &mut Rng) -> Vec<u8> {
+    let mut bytes = format!("!{}#{}", client.id, client.said).into_bytes();
+    let top = if dice.bool() { 0x7f } else { 0xff };
+    bytes.extend((0..dice.usize(..20)).map(|_| dice.u8(..=top)));
+    bytes
+}
+
+/// The name with other capitals for each number.
+fn spelled(name: &str, number: usize) -> String {
+    let spell = |(i, c): (usize, char)| match number >> i & 1 {
+        1 => c.to_ascii_uppercase(),
+        _ => c.to_ascii_lowercase(),
+    };
+    name.chars().enumerate().map(spell).collect()
+}

@@ -1,0 +1,638 @@
+//! What one client of an older dialect must have received: a walk as in `walk.rs`, along the frames
+//! that it got. Where the frames begin and end is known from what the server wrote and when, and
+//! what was asked for from what the server read and when; both matter to these dialects, and both
+//! are rules of theirs that are checked here.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use chinwag::config::Config;
+use chinwag::dialect::{Dialect, Framing};
+
+use super::client::Client;
+use super::ear::Message;
+use super::names;
+use super::order::{Order, What, apply};
+use super::tongue::{self, Ask, Heard, Tongue};
+use super::walk::{Findings, Letter};
+
+/// The least time between two writes to somebody to whom each frame must go alone.
+const GAP: Duration = Duration::from_millis(100);
+
+/// How far a client has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Naming,
+    Chatting,
+    Over,
+}
+
+/// A walk.
+pub(crate) struct Stroll<'a> {
+    order: &'a Order,
+    config: &'a Config,
+    client: &'a Client,
+    tongue: &'static Tongue,
+    messages: std::iter::Peekable<std::slice::Iter<'a, Message>>,
+    stage: Stage,
+    /// The next thing in the order.
+    at: usize,
+    /// Where it was in the order when it last asked for something that could be placed.
+    asked_at: usize,
+    /// Where it came in.
+    joined_at: usize,
+    roster: Vec<String>,
+    name: String,
+    given: String,
+    /// What it must be told as soon as it is in.
+    entry: VecDeque<String>,
+    findings: Findings,
+}
+
+impl<'a> Stroll<'a> {
+    /// Walks all that `client` has received. `here` says that it is still there and has had time
+    /// to receive and be answered everything.
+    pub(crate) fn through(
+        client: &'a Client,
+        order: &'a Order,
+        config: &'a Config,
+        here: bool,
+    ) -> Findings {
+        let mut walk = Stroll {
+            order,
+            config,
+            client,
+            tongue: tongue::of(client.dialect),
+            messages: client.ear.messages.iter().peekable(),
+            stage: Stage::Naming,
+            at: 0,
+            asked_at: 0,
+            joined_at: 0,
+            roster: Vec::new(),
+            name: String::new(),
+            given: String::new(),
+            entry: VecDeque::new(),
+            findings: Findings::default(),
+        };
+        // By datagrams it is not told that it is too slow.
+        let cut =
+            client.dialect == Dialect::Datagram && order.left_for(client.id) == Some("too slow");
+        walk.findings.whole = client.has_all(here) && !cut;
+        let frames = frames(client, walk.findings.whole);
+        for frame in walk.enter(&frames) {
+            walk.step(frame);
+        }
+        if walk.findings.whole {
+            walk.end(here);
+        }
+        walk.findings
+    }
+
+    // ── before the room ──────────────────────────────────────────────────────────────────────────
+
+    /// The greeting, or being turned away. Returns the frames that follow.
+    fn enter<'f>(&mut self, frames: &'f [String]) -> &'f [String] {
+        let ((all, of_block), limits) = (self.client.company, &self.config.limits);
+        let first = frames.first();
+        if first == Some(&self.tongue.words(tongue::SERVER_FULL)) {
+            assert!(all >= limits.clients_max, "full with {all} connections");
+            self.stage = Stage::Over;
+            return &frames[1..];
+        }
+        if first == Some(&self.tongue.words(tongue::ADDRESS_FULL)) {
+            let full = self.client.block.is_some() && of_block >= limits.per_address_max;
+            assert!(full, "{of_block} of one block");
+            self.stage = Stage::Over;
+            return &frames[1..];
+        }
+        let greeting = match self.tongue.dialect {
+            Dialect::Nick => "NICK",
+            Dialect::Register => tongue::QUESTION,
+            _ => return frames,
+        };
+        match first {
+            Some(first) => assert_eq!(first, greeting, "as a greeting"),
+            None => assert!(!self.findings.whole, "no greeting"),
+        }
+        frames.get(1..).unwrap_or_default()
+    }
+
+    /// One frame that has come.
+    fn step(&mut self, frame: &str) {
+        assert_ne!(self.stage, Stage::Over, "{frame:?} after the end");
+        if self.ends(frame) {
+            self.stage = Stage::Over;
+            return;
+        }
+        let heard = self.tongue.hear(frame, self.order);
+        if self.stage == Stage::Naming {
+            match heard {
+                Heard::Own if self.named(frame) => return,
+                Heard::Room(whats, 0) if whats == [What::Stopping] && !self.has_joined() => {
+                    self.stage = Stage::Over;
+                    return;
+                }
+                _ => self.join(),
+            }
+        }
+        match heard {
+            Heard::Room(whats, more) => self.see(frame, &whats, more),
+            Heard::Private { from, text } => self.read(&from, text),
+            Heard::Own => self.answered(frame),
+        }
+    }
+
+    /// Whether this is the last frame that somebody gets, not being asked for.
+    fn ends(&mut self, frame: &str) -> bool {
+        if frame == self.tongue.words(tongue::TOO_SLOW) {
+            assert!(self.client.is_slow(), "closed as too slow, but was always reading");
+            self.findings.whole = false;
+            return true;
+        }
+        let seconds = self.config.limits.nick_timeout.as_secs_f64();
+        let timeout = self.tongue.words(&format!("您在 {seconds} 秒内没有输入昵称。"));
+        self.stage == Stage::Naming && frame == timeout
+    }
+
+    fn has_joined(&self) -> bool {
+        self.order.joining(self.client.id).is_some()
+    }
+
+    /// What the next message asks for.
+    fn next_ask(&mut self) -> Option<Ask> {
+        let message = self.messages.next()?;
+        Some(self.understand(message))
+    }
+
+    fn peek_ask(&mut self) -> Option<Ask> {
+        let message = *self.messages.peek()?;
+        Some(self.understand(message))
+    }
+
+    fn understand(&self, message: &Message) -> Ask {
+        let inside = self.stage != Stage::Naming || self.tongue.dialect == Dialect::Anonymous;
+        self.tongue.understand(message, inside, &self.given, self.config.limits.line_bytes_max)
+    }
+
+    /// Whether a frame is an answer to somebody who is not in the room yet. It must be right.
+    fn named(&mut self, frame: &str) -> bool {
+        if self.tongue.dialect == Dialect::Register {
+            return self.registered(frame);
+        }
+        loop {
+            match self.peek_ask() {
+                Some(Ask::Blank) => self.messages.next(),
+                Some(Ask::Refused(why)) if self.tongue.dialect != Dialect::Datagram => {
+                    self.messages.next();
+                    assert_eq!(frame, self.tongue.words(&why));
+                    return true;
+                }
+                Some(Ask::Unended) => {
+                    self.messages.next();
+                    assert_eq!(frame, self.tongue.words(tongue::UNENDED));
+                    self.stage = Stage::Over;
+                    return true;
+                }
+                _ => return false,
+            };
+        }
+    }
+
+    /// The same where one is asked again.
+    fn registered(&mut self, frame: &str) -> bool {
+        if frame == tongue::QUESTION {
+            return true;
+        }
+        let ask = self.next_ask();
+        match &ask {
+            Some(Ask::Refused(why)) => assert_eq!(frame, self.tongue.words(why)),
+            Some(Ask::Unended) => {
+                assert_eq!(frame, self.tongue.words(tongue::UNENDED));
+                self.stage = Stage::Over;
+            }
+            Some(Ask::Name(typed)) => {
+                let name = names::shown(typed);
+                if frame == tongue::ACCEPTED {
+                    self.join();
+                    assert_eq!(self.name, name, "in as somebody else");
+                } else if frame == tongue::REGISTER_TAKEN {
+                    let (from, to) = (self.client.events_before, self.order.events.len());
+                    assert!(self.order.was_taken(&name, from, to), "{name} was free");
+                } else {
+                    assert!(!names::is_name(&name), "{name:?} was refused: {frame}");
+                    let reserved = format!("昵称 {name} 是保留的，请换一个。");
+                    let why = frame.strip_prefix("系统消息").unwrap_or_default();
+                    assert!(tongue::NO_NAME.contains(&why) || why == reserved, "{frame:?}");
+                }
+            }
+            ask => panic!("{frame:?} in answer to {ask:?}"),
+        }
+        true
+    }
+
+    /// It is in: finds the place, and sees whether it has the name that it must have.
+    fn join(&mut self) {
+        let Some(place) = self.order.joining(self.client.id) else {
+            panic!("it hears the room, but the room was not told of it")
+        };
+        for (what, _) in &self.order.events[..place] {
+            apply(&mut self.roster, what);
+        }
+        let What::Joined(name) = &self.order.events[place].0 else { panic!("not by joining") };
+        self.name.clone_from(name);
+        (self.joined_at, self.asked_at) = (place, place + 1);
+        match self.tongue.dialect {
+            Dialect::Register => {}
+            Dialect::Anonymous => {
+                assert_eq!(
+                    *name,
+                    format!("{}:{}", self.client.remote.ip(), self.client.remote.port())
+                );
+            }
+            _ => self.join_as_given(),
+        }
+        self.stage = Stage::Chatting;
+        if self.tongue.dialect == Dialect::Nick {
+            self.entry.push_front(tongue::NICK_ENTERED.to_owned());
+        }
+        self.at = place;
+        if !self.tongue.hears_own_joining {
+            self.pass();
+        }
+    }
+
+    /// The name must be what follows from the one it gave and from who was there.
+    fn join_as_given(&mut self) {
+        loop {
+            match self.peek_ask() {
+                Some(Ask::Name(given) | Ask::Introduce(given, _)) => {
+                    let must = tongue::entering(&given, &self.roster);
+                    assert_eq!(self.name, must, "having given {given:?} to {:?}", self.roster);
+                    if given != self.name {
+                        self.entry.push_back(tongue::renamed(&self.name));
+                    }
+                    self.given = given;
+                    // With a line in it, it is understood once more, as that line.
+                    if !matches!(self.peek_ask(), Some(Ask::Introduce(..))) {
+                        self.messages.next();
+                    }
+                    return;
+                }
+                Some(Ask::Blank) => self.messages.next(),
+                ask => panic!("in as {}, having asked for {ask:?}", self.name),
+            };
+        }
+    }
+
+    // ── in the room ──────────────────────────────────────────────────────────────────────────────
+
+    /// Something that was told to the room.
+    fn see(&mut self, frame: &str, whats: &[What], more: usize) {
+        for what in whats {
+            loop {
+                let Some((next, _)) = self.order.events.get(self.at) else {
+                    panic!("{frame:?}, which the witness has not heard");
+                };
+                if self.is_hidden(next) {
+                    self.pass();
+                    continue;
+                }
+                assert_eq!(next.without_reason(), *what, "by {frame:?}");
+                self.pass();
+                break;
+            }
+        }
+        for _ in 0..more {
+            let [(last, _), (next, _)] = &self.order.events[self.at - 1..=self.at] else { return };
+            assert!(next.is_like(last), "{frame:?}, but {next:?}");
+            self.pass();
+        }
+        if matches!(self.order.events[self.at - 1].0, What::Stopping) {
+            while let Some(Ask::Blank | Ask::Tell(..)) = self.peek_ask() {
+                if let Some(Ask::Tell(name, text)) = self.next_ask() {
+                    self.try_to_write(&name, &text, self.at, false);
+                }
+            }
+            self.stage = Stage::Over;
+        }
+    }
+
+    /// Goes past the next thing in the order.
+    fn pass(&mut self) {
+        let (what, _) = &self.order.events[self.at];
+        let told_with_me = self.order.told_in[self.at] == self.order.told_in[self.joined_at];
+        assert!(told_with_me || self.entry.is_empty(), "not told {:?}", self.entry);
+        if let What::Said { text, emote, .. } = what
+            && self.order.by[self.at] == self.client.id
+        {
+            assert!(!emote, "it cannot say so");
+            self.skip_silent(self.at);
+            let says = |ask: &Option<Ask>| matches!(ask, Some(Ask::Say(wanted)) if wanted == text);
+            let mut ask = self.next_ask();
+            while !says(&ask) && self.client.is_lossy() && ask.is_some() {
+                ask = self.next_ask();
+            }
+            assert!(says(&ask), "the room was told {what:?}, but what was asked for is {ask:?}");
+            self.asked_at = self.at + 1;
+        }
+        apply(&mut self.roster, what);
+        self.at += 1;
+    }
+
+    /// Goes past what was asked for and is not answered, all of it before the place `to`.
+    fn skip_silent(&mut self, to: usize) {
+        loop {
+            match self.peek_ask() {
+                Some(Ask::Blank) => {}
+                Some(Ask::Refused(_)) if self.tongue.dialect == Dialect::Datagram => {}
+                Some(Ask::Tell(name, text)) => self.write(&name, &text, to),
+                _ => return,
+            }
+            self.messages.next();
+        }
+    }
+
+    /// A private message that went out.
+    fn write(&mut self, name: &str, text: &str, to: usize) {
+        let any = self.try_to_write(name, text, to, true);
+        assert!(any, "neither sent nor refused: to {name}: {text}");
+    }
+
+    /// The same; perhaps it went out, if not `sure`. Returns whether it can have been.
+    fn try_to_write(&mut self, name: &str, text: &str, to: usize, sure: bool) -> bool {
+        let (mut roster, mut owners) = (Vec::new(), Vec::new());
+        for at in 0..=to {
+            if at >= self.asked_at {
+                owners.push(names::find(&roster, name).map(|name| self.order.owner(name, at)));
+            }
+            if let Some((what, _)) = self.order.events[..to].get(at) {
+                apply(&mut roster, what);
+            }
+        }
+        owners.dedup();
+        let sure = sure && owners.len() == 1;
+        let span = (self.asked_at, to);
+        let letter = |to| Letter { from: self.client.id, to, text: text.to_owned(), span, sure };
+        let before = self.findings.sent.len();
+        self.findings.sent.extend(owners.into_iter().flatten().map(letter));
+        self.findings.sent.len() > before
+    }
+
+    /// A private message that came.
+    fn read(&mut self, from: &str, text: String) {
+        assert!(
+            self.roster.iter().any(|name| name == from),
+            "{from} is not here, but wrote {text}"
+        );
+        let (to, sender) = (self.client.id, self.order.owner(from, self.at));
+        let hidden = self.order.events[self.at..].iter().take_while(|(w, _)| self.is_hidden(w));
+        let span = (self.at, self.at + hidden.count());
+        self.findings.got.push(Letter { from: sender, to, text, span, sure: true });
+    }
+
+    /// Something for this client alone: it must answer what it asked for next.
+    fn answered(&mut self, frame: &str) {
+        if self.entry.front().is_some_and(|entry| entry == frame) {
+            self.entry.pop_front();
+            return;
+        }
+        loop {
+            self.catch_up(frame);
+            // Not before a private message to somebody who is not there, which is answered.
+            match self.peek_ask() {
+                Some(Ask::Blank) => {}
+                Some(Ask::Tell(to, text)) if !self.is_refused(&to, &text, frame) => {
+                    self.write(&to, &text, self.at);
+                }
+                _ => break,
+            }
+            self.messages.next();
+        }
+        let ask = self.next_ask();
+        let words = |words: &str| self.tongue.words(words);
+        let first = self.entry.is_empty() || matches!(ask, Some(Ask::Refused(_)));
+        assert!(first, "{frame:?} before {:?}", self.entry);
+        let expected = match &ask {
+            Some(Ask::Who) => tongue::who(&self.roster),
+            Some(Ask::Help) => tongue::MENTION_HELP.to_owned(),
+            Some(Ask::Misuse) => tongue::MENTION_USAGE.to_owned(),
+            Some(Ask::Refused(why)) => words(why),
+            Some(Ask::Unended) => words(tongue::UNENDED),
+            Some(Ask::Quit) if self.tongue.dialect == Dialect::Register => {
+                tongue::REGISTER_GOODBYE.to_owned()
+            }
+            Some(Ask::Tell(..)) => frame.to_owned(),
+            ask => panic!("{frame:?} in answer to {ask:?}"),
+        };
+        assert_eq!(frame, expected, "in answer to {ask:?}");
+        self.asked_at = self.at;
+        if matches!(ask, Some(Ask::Unended | Ask::Quit)) {
+            self.leave();
+        }
+    }
+
+    /// Whether a private message is refused by this frame, and rightly.
+    fn is_refused(&self, to: &str, text: &str, frame: &str) -> bool {
+        let found = names::find(&self.roster, to);
+        if frame == format!("这里没有人叫 {}。", super::lines::clean(to)) {
+            return found.is_none();
+        }
+        let own = found.is_some_and(|name| *name == self.name);
+        let blank = found.is_some() && text.trim().is_empty();
+        frame == tongue::TELL_SELF && own || frame == tongue::MENTION_USAGE && blank
+    }
+
+    /// Goes past what the client said before it asked for what is answered by `frame`.
+    fn catch_up(&mut self, frame: &str) {
+        while let Some(ask) = self.peek_ask() {
+            match (ask, self.order.events.get(self.at)) {
+                (Ask::Blank, _) => {
+                    self.messages.next();
+                }
+                (Ask::Refused(_), _) if self.tongue.dialect == Dialect::Datagram => {
+                    self.messages.next();
+                }
+                (Ask::Say(_), Some((next, _))) if self.is_hidden(next) => {
+                    self.pass();
+                }
+                (Ask::Say(_), _) if self.client.is_lossy() => return,
+                (Ask::Say(_), next) => {
+                    panic!("{frame:?} instead of {next:?}");
+                }
+                _ => return,
+            }
+        }
+    }
+
+    // ── the end ──────────────────────────────────────────────────────────────────────────────────
+
+    /// Nothing must be missing before the client's leaving.
+    fn leave(&mut self) {
+        self.stage = Stage::Over;
+        while let Some((next, _)) = self.order.events.get(self.at) {
+            if self.order.leaves_at(&self.name, self.at) {
+                return;
+            }
+            assert!(self.is_hidden(next), "{next:?} was lost");
+            self.pass();
+        }
+        panic!("it has left, but the room was not told");
+    }
+
+    /// The connection has ended in good order, or all is quiet and the client is `here`.
+    fn end(&mut self, here: bool) {
+        if self.stage == Stage::Naming && self.has_joined() {
+            self.join();
+        }
+        if self.stage == Stage::Over {
+            return;
+        }
+        if self.stage == Stage::Naming {
+            return self.end_outside(here);
+        }
+        if self.order.left_for(self.client.id) == Some("timed out") {
+            // What it said faster than it may is not waited for.
+            return self.leave();
+        }
+        self.catch_up("the end");
+        self.skip_silent(self.at);
+        assert!(self.entry.is_empty(), "not told {:?}", self.entry);
+        let asked = if self.client.is_lossy() { None } else { self.peek_ask() };
+        if !here {
+            let quits = match asked {
+                Some(Ask::Quit) => self.tongue.dialect != Dialect::Register,
+                Some(Ask::Foreign) => true,
+                _ => false,
+            };
+            let silent = self.client.dialect == Dialect::Datagram;
+            assert!(quits || asked.is_none(), "{asked:?} was not answered");
+            assert!(quits || silent || self.client.ended_input(), "closed without a reason");
+            return self.leave();
+        }
+        assert_eq!(asked, None, "not answered");
+        while let Some((next, _)) = self.order.events.get(self.at) {
+            assert!(self.is_hidden(next), "{next:?} was lost");
+            self.pass();
+        }
+    }
+
+    /// It has never come in.
+    fn end_outside(&mut self, here: bool) {
+        let silent = self.client.dialect == Dialect::Datagram;
+        while let Some(ask) = self.next_ask() {
+            match ask {
+                Ask::Blank => {}
+                Ask::Refused(_) | Ask::Quit | Ask::Foreign if silent => return,
+                Ask::Foreign if !here => return,
+                // Its address has too many connections, and it cannot be told.
+                _ if silent && !here => return,
+                ask => panic!("{ask:?} was not answered"),
+            }
+        }
+        assert!(here || silent || self.client.ended_input(), "closed without a reason");
+    }
+
+    /// Whether something is not for this client.
+    fn is_hidden(&self, what: &What) -> bool {
+        matches!(what, What::Said { from, .. } if *from == self.name) && !self.tongue.echoes
+    }
+}
+
+/// The frames that a client has received. If there are `all`, the last one must be whole.
+fn frames(client: &Client, all: bool) -> Vec<String> {
+    let socket = &client.socket;
+    if client.dialect.framing() == Framing::Datagrams {
+        return socket.datagrams_out.iter().map(|bytes| text(bytes, true)).collect();
+    }
+    let received = &client.received[..];
+    assert!(!all || received.len() == socket.written, "something is still underway");
+    match client.dialect {
+        Dialect::Anonymous => {
+            let text = text(received, all);
+            let mut frames: Vec<_> = text.split("\r\n").map(str::to_owned).collect();
+            let rest = frames.pop();
+            assert!(!all || rest.is_some_and(|rest| rest.is_empty()), "the last line has no end");
+            frames
+        }
+        Dialect::Register => register_frames(client, received, all),
+        _ => {
+            let mut frames = Vec::new();
+            let mut from = 0;
+            for &to in &socket.drained {
+                if to > received.len() {
+                    break;
+                }
+                let frame = text(&received[from..to], true);
+                let farewell = socket.turned_away;
+                assert!(farewell || !frame.ends_with('\n'), "{frame:?} is all, but ends with LF");
+                frames.extend(frame.trim_end_matches('\n').split('\n').map(str::to_owned));
+                from = to;
+            }
+            assert!(!all || from == received.len(), "something is still to be written");
+            let rest = text(&received[from..], false);
+            let mut rest: Vec<_> = rest.split('\n').map(str::to_owned).collect();
+            rest.pop();
+            frames.extend(rest);
+            frames
+        }
+    }
+}
+
+/// Those of `register`: of its handshake, each must have gone alone, and not too soon.
+fn register_frames(client: &Client, received: &[u8], all: bool) -> Vec<String> {
+    let received = text(received, all);
+    let (mut rest, mut frames, mut ends) = (&received[..], Vec::new(), Vec::new());
+    while !rest.is_empty() {
+        let frame = if let Some(after) = rest.strip_prefix(tongue::QUESTION) {
+            rest = after;
+            tongue::QUESTION
+        } else if rest == tongue::REGISTER_GOODBYE {
+            rest = "";
+            tongue::REGISTER_GOODBYE
+        } else if let Some((frame, after)) = rest.split_once('\n') {
+            rest = after;
+            frame
+        } else {
+            assert!(!all, "{rest:?} has no end");
+            break;
+        };
+        frames.push(frame.to_owned());
+        ends.push(received.len() - rest.len());
+        if frame == tongue::ACCEPTED {
+            check_gaps(client, &ends);
+        }
+    }
+    if !frames.iter().any(|frame| frame == tongue::ACCEPTED) {
+        check_gaps(client, &ends);
+    }
+    frames
+}
+
+/// No write has bytes of two of the frames that end there, and there is time between them.
+fn check_gaps(client: &Client, ends: &[usize]) {
+    if client.socket.turned_away {
+        return;
+    }
+    let writes = &client.socket.writes;
+    let last = ends.last().copied().unwrap_or_default();
+    for end in ends {
+        let alone =
+            writes.iter().any(|(_, to)| to == end) || *end > writes.last().map_or(0, |w| w.1);
+        assert!(alone, "a frame of the handshake is not alone: {writes:?} at {ends:?}");
+    }
+    for pair in writes.windows(2).filter(|pair| pair[0].1 <= last) {
+        let gap = pair[1].0.saturating_duration_since(pair[0].0);
+        assert!(gap >= GAP, "{gap:?} after a frame of the handshake");
+    }
+}
+
+/// What came as text, perhaps cut in the middle of a character.
+fn text(bytes: &[u8], whole: bool) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(error) if error.error_len().is_none() && !whole => {
+            String::from_utf8(bytes[..error.valid_up_to()].to_vec()).unwrap()
+        }
+        Err(error) => panic!("what came is not UTF-8: {error}"),
+    }
+}
