@@ -1,6 +1,6 @@
 //! A soak: thousands of members, some of whom come and go, talk or read slowly, for as long as you
-//! like; and at the end the proof that every line reached everyone it should, once and in order, and
-//! that the server's memory has not grown.
+//! like; and at the end the proof that every line reached everyone it should, once and in order,
+//! and that the server's memory has not grown.
 //!
 //! ```sh
 //! cargo build --release

@@ -108,7 +108,11 @@ impl Nickname {
             return Err(NicknameError::BadEnd);
         }
         let nickname = Self(Arc::from(name));
-        if nickname.keys().iter().any(|key| RESERVED_KEYS.contains(key)) {
+        // People without names are known by their addresses; `127.0.0.1` saying `50412: hi` would
+        // look just like one of them.
+        let is_address = nickname.0.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.'))
+            && nickname.0.contains('.');
+        if is_address || nickname.keys().iter().any(|key| RESERVED_KEYS.contains(key)) {
             return Err(NicknameError::Reserved);
         }
         Ok(nickname)

@@ -138,8 +138,8 @@ impl Client {
         here || ended && self.socket.shut && !self.lost
     }
 
-    /// Whether it may be too slow for the room: because it does not read, or must not be told all at
-    /// once.
+    /// Whether it may be too slow for the room: because it does not read, or must not be told all
+    /// at once.
     pub(crate) fn is_slow(&self) -> bool {
         self.slow || self.dialect == Dialect::Register
     }
@@ -151,8 +151,8 @@ impl Client {
         self.dialect == Dialect::Register && !is_told
     }
 
-    /// Whether some of what it said may have been lost: the server keeps no more than 64 KiB of what
-    /// comes by datagrams and cannot be heard yet.
+    /// Whether some of what it said may have been lost: the server keeps no more than 64 KiB of
+    /// what comes by datagrams and cannot be heard yet.
     pub(crate) fn is_lossy(&self) -> bool {
         self.dialect == Dialect::Datagram && self.ear.total > 60_000
     }
