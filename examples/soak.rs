@@ -349,8 +349,8 @@ fn main() {
     crowd.settle();
     let late = resident_kib(&server);
     println!(
-        "{} lines, {} deliveries to {} listeners, {} of whom left and were replaced: every line once \
-         and in order",
+        "{} lines, {} deliveries to {} listeners, {} of whom left and were replaced: \
+         every line once and in order",
         crowd.order.len(),
         crowd.deliveries,
         arguments.members,

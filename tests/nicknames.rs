@@ -22,7 +22,7 @@ const AS_GIVEN: [&str; 37] = [
     "jean-luc",
     "a.b-c_d",
     "a..b",
-    "127.0.0.1",
+    "v1.2.3",
     "guest_12",
     "rooted",
     "serverless",
@@ -135,10 +135,11 @@ const REFUSED: [(&str, NicknameError); 73] = [
 ];
 
 /// Reserved, in all their disguises.
-const RESERVED: [&str; 24] = [
+const RESERVED: [&str; 25] = [
     "server",
     "system",
     "admin",
+    "127.0.0.1",
     "root",
     "you",
     "系统",
