@@ -190,7 +190,7 @@ fn naive(framing: Framing, arrivals: &[Arrived], max: usize) -> Vec<Found> {
                 found.push(Found::Foreign);
                 return found;
             }
-            let (text, used, ended) = message(rest, framing == Framing::Lines);
+            let (text, used, ended) = message(rest, framing != Framing::Datagrams);
             let text_end = text.len() - usize::from(text.ends_with(b"\r"));
             let (line, too_long) = (&text[..text_end], text_end > max);
             if used - usize::from(ended) >= UNENDED_BYTES_MAX {
@@ -222,7 +222,7 @@ fn naive(framing: Framing, arrivals: &[Arrived], max: usize) -> Vec<Found> {
         }
     }
     if !carried.is_empty() {
-        let (text, ..) = message(&carried, framing == Framing::Lines);
+        let (text, ..) = message(&carried, true);
         let foreign = first && is_http(&text);
         found.push(if foreign { Found::Foreign } else { Found::Unfinished(text) });
     }

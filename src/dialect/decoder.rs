@@ -121,10 +121,17 @@ impl Decoder {
             return Arrival::Nothing;
         }
         self.forget_handed_out();
-        if patient && !self.swallowing && is_cut(&self.partial) {
+        // A byte 255 that nothing follows is no telnet; with it, the character will not be
+        // finished.
+        let may_go_on = self.telnet != Telnet::Iac && !self.swallowing;
+        if patient && may_go_on && is_cut(&self.partial) {
             return Arrival::Cut;
         }
         self.unended = 0;
+        if let Some(refused) = self.end_telnet(max) {
+            self.swallowing = false;
+            return Arrival::Frame(refused);
+        }
         if mem::take(&mut self.swallowing) || self.partial.is_empty() {
             return Arrival::Nothing;
         }
@@ -182,10 +189,9 @@ impl Decoder {
         None
     }
 
-    /// Whether telnet's sequences may come: where people come with telnet. Elsewhere a byte 255 is
-    /// only a byte.
+    /// Whether telnet's sequences may come. In a datagram a byte 255 is only a byte.
     fn is_telnet(&self) -> bool {
-        self.framing == Framing::Lines
+        self.framing != Framing::Datagrams
     }
 
     /// Where the message ends, or something comes that is not part of it.
@@ -413,8 +419,8 @@ mod tests {
             [line(b"hi\xff"), line(b"ok")]
         );
         assert_eq!(frames(&[b"hi\xff"]), [format!("finish {}", line(b"hi\xff"))]);
-        let no_telnet = arrivals(Framing::Arrivals, &[b"\xff\xfe", b"ok"], 9);
-        assert_eq!(no_telnet, [line(b"\xff\xfe"), line(b"ok")]);
+        let cut_in_telnet = arrivals(Framing::Arrivals, &[b"\xe4\xbd\xff\xfd", b"\x01\xa0"], 9);
+        assert_eq!(cut_in_telnet, ["cut".to_owned(), line("你".as_bytes())]);
     }
 
     #[test]
