@@ -246,6 +246,7 @@ impl Hub {
         }
         if let Some(habits) = &mut peer.habits
             && habits.gap.is_some()
+            && !peer.outbox.is_within_insert()
         {
             habits.gap = Some(Gap::Sent(now.instant));
             self.arm(key);
@@ -469,12 +470,12 @@ impl Hub {
         let Some(before) = self.peers[key].waiting.take() else { return };
         self.hear(key, &before.held);
         if before.arrived && self.peers[key].waiting.is_none() {
-            self.end_arrival(key, true);
+            self.end_arrival(key, !before.impatient);
         }
         let peer = &mut self.peers[key];
         if let Some(waiting) = &mut peer.waiting {
             waiting.unread = before.unread;
-            waiting.arrived = before.arrived;
+            (waiting.arrived, waiting.impatient) = (before.arrived, before.impatient);
             return;
         }
         if before.unread {
@@ -489,7 +490,7 @@ impl Hub {
     fn end_arrival(&mut self, key: PeerKey, patient: bool) {
         if self.must_wait(key, false) {
             if let Some(waiting) = &mut self.peers[key].waiting {
-                waiting.arrived = true;
+                (waiting.arrived, waiting.impatient) = (true, !patient);
             }
             return;
         }
@@ -550,8 +551,7 @@ impl Hub {
         } else {
             None
         };
-        peer.waiting = why
-            .map(|why| Box::new(Waiting { why, held: Vec::new(), unread: false, arrived: false }));
+        peer.waiting = why.map(|why| Box::new(Waiting::new(why)));
         peer.waiting.is_some()
     }
 
@@ -816,7 +816,7 @@ impl Hub {
         if rest_until.is_some_and(|until| until <= now) {
             habits.rest_until = None;
             match &mut self.peers[key].waiting {
-                Some(waiting) => waiting.arrived = true,
+                Some(waiting) => (waiting.arrived, waiting.impatient) = (true, true),
                 None => self.end_arrival(key, false),
             }
         }

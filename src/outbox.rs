@@ -187,6 +187,11 @@ impl Outbox {
         first.is_some_and(|insert| insert.alone && insert.at <= self.next)
     }
 
+    /// Whether a part of what is for this connection alone has been sent, and its rest has not.
+    pub(crate) fn is_within_insert(&self) -> bool {
+        self.own.as_ref().is_some_and(|own| own.sent > 0)
+    }
+
     /// Bytes of the journal that are still to go, those to be skipped included.
     pub(crate) fn behind(&self, journal: &Journal) -> u64 {
         if self.attached { self.until.min(journal.end()) - self.next } else { 0 }

@@ -123,6 +123,15 @@ pub(crate) struct Waiting {
     pub(crate) unread: bool,
     /// What is held ends with an arrival.
     pub(crate) arrived: bool,
+    /// … and the rest of a character is not waited for any longer.
+    pub(crate) impatient: bool,
+}
+
+impl Waiting {
+    /// Nothing has come yet that is not heard.
+    pub(crate) fn new(why: Wait) -> Waiting {
+        Waiting { why, held: Vec::new(), unread: false, arrived: false, impatient: false }
+    }
 }
 
 /// What only some dialects need to know of a peer.

@@ -2,7 +2,8 @@
 //! another seed. What is simulated and what is checked is told in `simulation/mod.rs`.
 //!
 //! `CHINWAG_SEEDS=100000` tries so many seeds, `CHINWAG_SEED=7` tries that one alone and tells
-//! what happens; `CHINWAG_STEPS=30` ends the faults after so many steps.
+//! what happens; `CHINWAG_STEPS=30` ends the faults after so many steps. For long runs there is
+//! `examples/simulate.rs`, which also finds that number.
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 

@@ -51,35 +51,33 @@ fn frame(client: &Client, bytes: &[u8], ended: bool, dice: &mut Rng, swarm: &Swa
 
 fn draft(kind: Kind, client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
     let max = scene.swarm.config.limits.line_bytes_max;
+    let mention = client.dialect == Dialect::Mention;
     let line = match kind {
         Kind::Name if client.name.is_empty() && client.dialect != Dialect::Anonymous => {
             return name(client, scene);
         }
         Kind::BadName if client.name.is_empty() => bad_name(client, scene),
         Kind::Tell | Kind::Reply => {
-            let (mut to, text) = (somebody(scene), text(client, scene));
-            if to.len() > 7 && to.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-                // In a spelling of its own, so that a refusal can be told from others.
-                to = spelled(&to, client.said);
-            }
+            let (to, text) = (addressee(client, scene), text(client, scene));
             let space = if scene.dice.bool() { "" } else { " " };
             format!("{text}.{}@{space}{to}", client.said)
         }
-        Kind::Who => "#".to_owned(),
-        Kind::Help => " & ".to_owned(),
-        Kind::Misuse => " @pankhurst".to_owned(),
-        Kind::Unknown => "me@example.org".to_owned(),
+        Kind::Who if mention => "#".to_owned(),
+        Kind::Help if mention => " & ".to_owned(),
+        Kind::Misuse if mention => " @pankhurst".to_owned(),
+        Kind::Unknown => format!("me{}@example.org", client.said),
         Kind::Blank => ["", " ", "\u{7}", "\u{3000}"][scene.dice.usize(..4)].to_owned(),
-        Kind::Quit => ["quit", "EXIT", "exit", "Quit", "let us exit now", "exit "]
-            [scene.dice.usize(..6)]
-        .to_owned(),
+        Kind::Quit => quit(client, scene),
         Kind::TooLong => return long(client, max + 1 + scene.dice.usize(..50)),
         Kind::NotUtf8 => {
             const BYTES: [&[u8]; 4] = [b"hi\xff\xff", b"\xc3(", b"\xf0\x9f\x98", b"\xffx"];
             return BYTES[scene.dice.usize(..BYTES.len())].to_vec();
         }
         Kind::Noise => return noise(client, scene.dice),
-        Kind::Foreign => return b"POST /x HTTP/1.1\r\nHost: y\r\n\r\n".to_vec(),
+        Kind::Foreign => {
+            let (id, said) = (client.id, client.said);
+            return format!("POST /{id} HTTP/1.1\r\nHost: {id}#{said}\r\n\r\n").into_bytes();
+        }
         Kind::Endless if client.dialect != Dialect::Datagram => {
             return long(client, 65536 + scene.dice.usize(..9));
         }
@@ -92,6 +90,36 @@ fn draft(kind: Kind, client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
     };
     let prefix = if client.name.is_empty() { "" } else { &prefix };
     format!("{prefix}{line}").into_bytes()
+}
+
+/// Somebody to write to in private. If the same spelling is never used twice, it can be told which
+/// message a refusal is about.
+fn addressee(client: &mut Client, scene: &mut Scene<'_>) -> String {
+    let to = somebody(scene);
+    let letters = to.bytes().filter(u8::is_ascii_alphabetic).count();
+    if letters > 7 && to.is_ascii() && !to.contains(':') {
+        return spelled(&to, client.said);
+    }
+    if client.addressees.contains(&to) {
+        return format!("nobody_{}", client.said);
+    }
+    client.addressees.push(to.clone());
+    to
+}
+
+/// To leave, or to say something that looks like it.
+fn quit(client: &Client, scene: &mut Scene<'_>) -> String {
+    let word = match client.dialect {
+        Dialect::Register => "quit",
+        Dialect::Datagram | Dialect::Mention => "exit",
+        _ => return format!("exit {}#{}", client.id, client.said),
+    };
+    match scene.dice.u8(..4) {
+        0 => format!("let us {word} now {}#{}", client.id, client.said),
+        1 => word.to_ascii_uppercase(),
+        2 => format!(" {word} "),
+        _ => word.to_owned(),
+    }
 }
 
 /// A name to put before a line: nearly always one's own.

@@ -13,7 +13,7 @@ use super::ear::Ear;
 use super::lines::{self, Line};
 use super::script;
 use super::socket::{End, Socket};
-use super::swarm::{Swarm, happens};
+use super::swarm::{Kind, Swarm, happens};
 
 /// One client, from its connecting on. It connects once.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(crate) struct Client {
     pub(crate) heard_at: Option<Instant>,
     /// How many messages it has sent.
     pub(crate) said: usize,
+    /// To whom it has written in private, in spellings that it cannot vary.
+    pub(crate) addressees: Vec<String>,
     /// It sends the next message only when the last has been read.
     pub(crate) waits: bool,
     pub(crate) remote: SocketAddr,
@@ -79,6 +81,8 @@ impl Client {
         let size = |dice: &mut Rng| {
             if narrow { 1 << dice.u32(..14) } else { usize::MAX }
         };
+        // Pieces of messages look alike, and from whom one hears again it must be told which.
+        let cuts = dialect.framing() != Framing::Arrivals || !swarm.has(Kind::Unignore);
         let (host, port) = (dice.u8(..), 1024 + id as u16);
         let remote: SocketAddr = match block {
             None if dice.bool() => ([127, 0, 0, host], port).into(),
@@ -92,11 +96,12 @@ impl Client {
         Client {
             id,
             dialect,
-            socket: Socket::new(size(dice), size(dice)),
+            socket: Socket::new(if cuts { size(dice) } else { usize::MAX }, size(dice)),
             ear: Ear::new(dialect.framing(), swarm.config.limits.line_bytes_max),
             unheard: false,
             heard_at: None,
             said: 0,
+            addressees: Vec::new(),
             waits: dice.bool(),
             remote,
             block,
@@ -252,13 +257,19 @@ impl Client {
         (lines, rest)
     }
 
+    /// Reads no more for now.
+    pub(crate) fn stall(&mut self) {
+        (self.stalled, self.slow) = (true, true);
+    }
+
     /// Draws something to do, and does it.
     pub(crate) fn act(&mut self, scene: &mut script::Scene<'_>) {
         let (dice, swarm) = (&mut *scene.dice, scene.swarm);
-        if self.stalled && happens(dice, swarm.resume) {
+        let swizzled = swarm.swizzle > 0;
+        if !swizzled && self.stalled && happens(dice, swarm.resume) {
             self.stalled = false;
-        } else if !self.stalled && happens(dice, swarm.stall) {
-            (self.stalled, self.slow) = (true, true);
+        } else if !swizzled && !self.stalled && happens(dice, swarm.stall) {
+            self.stall();
         }
         if self.gone || self.ending != End::Open {
             return;

@@ -169,7 +169,8 @@ impl Ear {
     /// A read has said that there is nothing more.
     pub(crate) fn nothing(&mut self, now: Instant) {
         if self.framing == Framing::Arrivals && !self.deaf {
-            if !self.swallows && is_cut(&self.line) {
+            let may_go_on = self.telnet != Telnet::Command && !self.swallows;
+            if may_go_on && is_cut(&self.line) {
                 self.until.get_or_insert(now + REST);
             } else {
                 self.end_arrival();
@@ -190,14 +191,6 @@ impl Ear {
     pub(crate) fn timeout(&mut self, now: Instant) {
         if self.until.is_some_and(|until| until <= now) && !self.deaf {
             self.end_arrival();
-        }
-    }
-
-    /// It is listened to again: if the rest of a character has not come in the meantime, perhaps it
-    /// could not, and has as much time once more.
-    pub(crate) fn resumed(&mut self, now: Instant) {
-        if self.until.is_some_and(|until| until <= now) {
-            self.until = Some(now + REST);
         }
     }
 

@@ -117,9 +117,7 @@ impl Server {
         self.hub.resumed(&mut self.resumed);
         for key in &self.resumed {
             if let Some(stream) = &self.streams[*key] {
-                let client = &mut clients[stream.client];
-                client.unheard = false;
-                client.ear.resumed(self.now.instant);
+                clients[stream.client].unheard = false;
             }
         }
         for client in clients.iter_mut().filter(|client| !client.unheard) {

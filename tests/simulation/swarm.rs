@@ -84,6 +84,8 @@ pub(crate) struct Swarm {
     pub(crate) greed: u32,
     pub(crate) stall: u32,
     pub(crate) resume: u32,
+    /// Instead, for the whole world: readers stop one by one, and then go on in another order.
+    pub(crate) swizzle: u32,
     pub(crate) reset: u32,
     pub(crate) half_close: u32,
     pub(crate) close: u32,
@@ -139,6 +141,7 @@ impl Swarm {
             greed: if dice.u8(..8) == 0 { wild(dice, 20) } else { 0 },
             stall: or_off(dice, 300),
             resume: 10 + wild(dice, 300),
+            swizzle: if dice.u8(..4) == 0 { wild(dice, SURE) } else { 0 },
             reset: or_off(dice, 15),
             half_close: or_off(dice, 15),
             close: or_off(dice, 15),
@@ -172,6 +175,11 @@ impl Swarm {
             swarm.crowd(dice);
         }
         swarm
+    }
+
+    /// Whether anybody ever asks for this.
+    pub(crate) fn has(&self, kind: Kind) -> bool {
+        self.wishes.iter().any(|(wish, weight)| *wish == kind && *weight > 0)
     }
 
     /// Much is said, and many do not read: what the limits on slow readers are there for.

@@ -24,7 +24,7 @@ const WITNESS: usize = 0;
 const WITNESS_NAME: &str = "watcher";
 
 /// Turns in a row that may neither move a byte nor come from a deadline.
-const IDLE_TURNS_MAX: usize = 40;
+const IDLE_TURNS_MAX: usize = 300;
 
 /// Rounds in which everything must have come to rest when the faults have stopped.
 const ROUNDS_MAX: usize = 20_000;
@@ -45,6 +45,9 @@ pub(crate) struct World {
     clients: Vec<Client>,
     names: Names,
     order: Order,
+    /// Readers that have stopped one by one, and whether they are going on one by one now.
+    swizzled: Vec<usize>,
+    resuming: bool,
     /// Lines of the witness that are in the order already.
     witnessed: usize,
     started: Instant,
@@ -68,6 +71,8 @@ impl World {
             names: Names::new(&mut dice),
             clients: Vec::new(),
             order: Order::default(),
+            swizzled: Vec::new(),
+            resuming: false,
             witnessed: 0,
             started,
             idle_turns: 0,
@@ -116,6 +121,9 @@ impl World {
                 self.connect(true);
             }
         }
+        if happens(&mut self.dice, self.swarm.swizzle) {
+            self.swizzle();
+        }
         let mut turn: Vec<_> = (usize::from(self.swarm.witness)..self.clients.len()).collect();
         self.dice.shuffle(&mut turn);
         for id in turn {
@@ -135,6 +143,27 @@ impl World {
             for _ in 0..1 + self.dice.usize(..2) {
                 self.turn_if_needed();
             }
+        }
+    }
+
+    /// One more reader stops, until all have; then one more goes on, in another order.
+    fn swizzle(&mut self) {
+        if !self.resuming {
+            let first = usize::from(self.swarm.witness);
+            let reads = |client: &&Client| client.id >= first && !client.stalled && !client.gone;
+            let reading: Vec<_> = self.clients.iter().filter(reads).map(|c| c.id).collect();
+            match self.dice.choice(reading) {
+                Some(id) => {
+                    self.clients[id].stall();
+                    self.swizzled.push(id);
+                }
+                None => self.resuming = true,
+            }
+        } else if self.swizzled.is_empty() {
+            self.resuming = false;
+        } else {
+            let at = self.dice.usize(..self.swizzled.len());
+            self.clients[self.swizzled.swap_remove(at)].stalled = false;
         }
     }
 
@@ -194,7 +223,7 @@ impl World {
             self.witness();
             self.check_bounds(known);
             if !self.stopped {
-                self.check_expiry();
+                self.check_expiry(known);
             }
         }
         true
@@ -217,12 +246,19 @@ impl World {
         assert!(own <= own_max, "an outbox of {own} bytes, at most {own_max}");
     }
 
-    /// Whoever came by datagrams and has not been heard for long is not there any more.
-    fn check_expiry(&self) {
+    /// Whoever came by datagrams and has not been heard for long is not there any more, and nobody
+    /// else has timed out in this turn, which began after `known` events.
+    fn check_expiry(&self, known: usize) {
         let expiry = self.swarm.config.limits.udp_expiry;
+        let silent = |id: usize| Some(self.server.now.instant - self.clients[id].heard_at?);
         for id in self.order.ids() {
-            let silent = self.clients[id].heard_at.map(|at| self.server.now.instant - at);
-            assert!(silent.is_none_or(|time| time < expiry), "client {id} is still here");
+            assert!(silent(id).is_none_or(|time| time < expiry), "client {id} is still here");
+        }
+        for ((what, _), id) in self.order.events.iter().zip(&self.order.by).skip(known) {
+            if matches!(what, What::Left { why: Some(why), .. } if why == "timed out") {
+                let since = silent(*id);
+                assert!(since.is_some_and(|time| time >= expiry), "{what:?} after {since:?}");
+            }
         }
     }
 
