@@ -214,6 +214,8 @@ pub enum Refusal<'a> {
     Nobody(&'a str),
     /// A private message to oneself.
     TellSelf,
+    /// A private message to somebody who has not read enough of those before it.
+    TellTooMuch(&'a str),
     /// A reply, before any private message came.
     NothingToReply,
     /// To ignore oneself.

@@ -3,7 +3,8 @@
 
 mod logger;
 
-use std::io::{IsTerminal as _, Write as _};
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::panic;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,9 @@ use log::LevelFilter;
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
 const CANNOT_OPEN: u8 = 3;
+
+/// Every newcomer is sent all of it.
+const MOTD_BYTES_MAX: u64 = 64 * 1024;
 
 /// A group-chat server: one room, many doors, one thread.
 ///
@@ -106,7 +110,7 @@ struct Arguments {
     #[arg(value_parser = parse_seconds)]
     drain: Duration,
 
-    /// A text file whose lines newcomers see first.
+    /// A text file of at most 64 KiB whose lines newcomers see first.
     #[arg(long, value_name = "FILE", env = "CHINWAG_MOTD")]
     motd: Option<PathBuf>,
 
@@ -145,7 +149,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, sentence)) => {
             // Nobody may be listening at stderr; the exit code still tells.
-            let _ = writeln!(std::io::stderr(), "chinwag: {sentence}");
+            let _ = writeln!(io::stderr(), "chinwag: {sentence}");
             ExitCode::from(code)
         }
     }
@@ -214,7 +218,7 @@ fn parse_arguments() -> Result<Option<Arguments>, (u8, String)> {
 
 /// On a terminal, says how to come in.
 fn say_how_to_join(server: &Server) {
-    let Some(door) = server.doors().next().filter(|_| std::io::stderr().is_terminal()) else {
+    let Some(door) = server.doors().next().filter(|_| io::stderr().is_terminal()) else {
         return;
     };
     let (mut ip, port) = (door.address.ip(), door.address.port());
@@ -222,7 +226,7 @@ fn say_how_to_join(server: &Server) {
         ip = std::net::Ipv4Addr::LOCALHOST.into();
     }
     let _ = writeln!(
-        std::io::stderr(),
+        io::stderr(),
         "To join, type this in another terminal:  nc {ip} {port}\n\
          To stop the server, press Ctrl-C here."
     );
@@ -230,18 +234,22 @@ fn say_how_to_join(server: &Server) {
 
 /// The lines of the `--motd` file.
 fn read_motd(path: &Path) -> Result<Vec<String>, (u8, String)> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
-        Err(error) => {
-            let why = match error.kind() {
-                std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-                std::io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
-                _ => error.to_string(),
-            };
-            let path = path.display();
-            Err((CANNOT_OPEN, format!("cannot read the --motd file {path}: {why}; check --motd.")))
+    let mut bytes = Vec::new();
+    // Not all there is, for some files have no end.
+    let file = File::open(path).map(|file| file.take(MOTD_BYTES_MAX + 1));
+    let why = match file.and_then(|mut file| file.read_to_end(&mut bytes)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        Err(error) => error.to_string(),
+        Ok(read) if read as u64 > MOTD_BYTES_MAX => {
+            format!("it is larger than {MOTD_BYTES_MAX} bytes")
         }
-    }
+        Ok(_) => match String::from_utf8(bytes) {
+            Ok(text) => return Ok(text.lines().map(str::to_owned).collect()),
+            Err(_) => "it is not UTF-8 text".to_owned(),
+        },
+    };
+    let path = path.display();
+    Err((CANNOT_OPEN, format!("cannot read the --motd file {path}: {why}; check --motd.")))
 }
 
 // ── values ───────────────────────────────────────────────────────────────────────────────────────

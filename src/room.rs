@@ -49,8 +49,8 @@ pub(crate) struct Room {
     turn_bytes: usize,
     /// Until when talkers wait for readers that are slow but alive.
     waits_until: Option<Instant>,
-    /// Who has more private messages waiting than they could read.
-    overrun: Vec<PeerKey>,
+    /// Bytes of private messages in the same time.
+    turn_private_bytes: usize,
 }
 
 /// People who came, or who went for the same reason, directly one after the other.
@@ -94,7 +94,7 @@ impl Room {
             ignorers: Vec::new(),
             turn_bytes: 0,
             waits_until: None,
-            overrun: Vec::new(),
+            turn_private_bytes: 0,
         }
     }
 
@@ -364,11 +364,12 @@ impl Room {
         let serial = peers[key].serial;
         let deaf = peers[target].member().is_some_and(|member| member.ignores(&from.keys()));
         if !deaf {
-            self.tell(peers, target, &Event::Told { from: from.as_str(), text });
             let waits = peers[target].outbox.own_bytes();
-            if peers[target].is_blocked() && waits > self.backlog_bytes_max {
-                self.overrun.push(target);
+            if waits > self.backlog_bytes_max {
+                return self.refuse(peers, key, Refusal::TellTooMuch(to.as_str()));
             }
+            self.tell(peers, target, &Event::Told { from: from.as_str(), text });
+            self.turn_private_bytes += peers[target].outbox.own_bytes() - waits;
             if let Some(member) = peers[target].member_mut() {
                 member.ties_mut().confidant = Some(Confidant { key, serial, name: from });
             }
@@ -547,7 +548,7 @@ impl Room {
     /// Whether no more should be said in this turn: either there is enough to write already, or a
     /// reader is slow but alive. Talkers then wait, and nothing is lost.
     pub(crate) fn is_full(&self, now: Instant) -> bool {
-        self.turn_bytes > self.backlog_bytes_max / 4
+        self.turn_bytes + self.turn_private_bytes > self.backlog_bytes_max / 4
             || self.waits_until.is_some_and(|until| until > now)
     }
 
@@ -566,7 +567,7 @@ impl Room {
     /// what nobody needs any more.
     pub(crate) fn survey(&mut self, peers: &mut Peers, now: Instant) -> Vec<PeerKey> {
         self.waits_until = None;
-        let mut too_slow = mem::take(&mut self.overrun);
+        let mut too_slow = Vec::new();
         for dialect in Dialect::ALL {
             let journal = &mut self.journals[dialect.index()];
             if journal.len() <= self.backlog_bytes_max / 2 {
@@ -608,6 +609,7 @@ impl Room {
 
     /// Whom to write to because something has been said; those who cannot take it are left out.
     pub(crate) fn take_audience(&mut self, peers: &Peers, keys: &mut Vec<PeerKey>) {
+        self.turn_private_bytes = 0;
         if mem::take(&mut self.turn_bytes) > 0 {
             for seats in &self.seats {
                 keys.extend(seats.iter().copied().filter(|key| !peers[*key].is_blocked()));

@@ -198,6 +198,18 @@ fn a_missing_motd_file_is_one_sentence_and_exit_code_3() {
 }
 
 #[test]
+fn a_motd_file_that_is_too_large_or_no_text_is_one_sentence_and_exit_code_3() {
+    let cases: [(&str, &[u8], &str); 2] =
+        [("large.txt", &[b'm'; 64 * 1024 + 1], "65536 bytes"), ("binary.txt", b"\xff", "UTF-8")];
+    for (name, bytes, why) in cases {
+        let path = format!("{}/{name}", env!("CARGO_TARGET_TMPDIR"));
+        std::fs::write(&path, bytes).unwrap();
+        let args = ["--max-clients", "50", "--listen", "lines=127.0.0.1:0", "--motd", &path];
+        run(&args).is_refused(3, &[&path, why]);
+    }
+}
+
+#[test]
 fn one_door_that_cannot_be_opened_is_too_few() {
     let first = Server::start(&[]);
     let address = first.address("lines").to_string();

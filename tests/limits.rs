@@ -304,6 +304,38 @@ fn a_reader_that_pauses_has_everything_when_it_goes_on() {
     carol.sees_nothing_more();
 }
 
+#[test]
+fn private_messages_do_not_cost_their_reader_its_place() {
+    let server = Server::start(&["--flood", "0", "--backlog", "64K"]);
+    let (mut alice, mut bob, mut carol) = two_and_a_slow_reader(&server);
+    let refusal = "! carol has too much to read already. Your message was not sent.";
+    let (mut sent, mut refused) = (Vec::new(), 0);
+    for number in 0..4 * MORE_THAN_A_SOCKET_HOLDS / LONG_LINE {
+        let text = format!("{number:.<4000}");
+        alice.says(&format!("/msg carol {text}"));
+        let answer = alice.sees_a_line();
+        if answer == refusal {
+            refused += 1;
+        } else {
+            assert_eq!(answer, format!("[you -> carol] {text}"));
+            sent.push(text);
+        }
+        if refused == 10 {
+            break;
+        }
+    }
+    assert_eq!(refused, 10, "{} messages were sent", sent.len());
+    bob.says("carol is still here");
+    alice.sees("bob: carol is still here");
+    for text in &sent {
+        carol.sees(&format!("[alice -> you] {text}"));
+    }
+    carol.sees("bob: carol is still here");
+    alice.says("/msg carol and can be written to again");
+    carol.sees("[alice -> you] and can be written to again");
+    bob.sees_nothing_more();
+}
+
 /// Two who read and one who does not, but is there.
 fn two_and_a_slow_reader(server: &Server) -> (Person, Person, Person) {
     let [mut alice, mut bob] = room(server, ["alice", "bob"]);

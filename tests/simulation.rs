@@ -16,7 +16,7 @@ use std::panic::catch_unwind;
 use chinwag::event::CloseReason;
 
 /// Seeds in an ordinary test run.
-const SEEDS: u64 = 2500;
+const SEEDS: u64 = 10_000;
 
 fn setting(name: &str) -> Option<u64> {
     Some(env::var(name).ok()?.parse().expect("a number"))

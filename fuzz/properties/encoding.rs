@@ -28,7 +28,7 @@ struct Parts {
 
 /// How many kinds of events [`Parts::event`] makes, and of refusals [`Parts::refusal`].
 const EVENTS: usize = 20;
-const REFUSALS: usize = 14;
+const REFUSALS: usize = 15;
 
 /// Tells everybody everything that can be made of these parts.
 pub fn encode(data: &[u8]) {
@@ -133,6 +133,7 @@ impl Parts {
             10 => Refusal::UnknownCommand(&self.one),
             11 => Refusal::LineTooLong(self.count),
             12 => Refusal::NotUtf8,
+            13 => Refusal::TellTooMuch(&self.one),
             _ => Refusal::Closed(self.reason),
         }
     }

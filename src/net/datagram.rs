@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
@@ -86,10 +86,8 @@ impl Datagrams {
     pub(crate) fn receive(&mut self) -> Option<(usize, SocketAddr)> {
         for _ in 0..if self.readable { FAILURES_MAX } else { 0 } {
             match self.socket.recv_from(&mut self.buffer) {
-                Ok((_, from))
-                    if from.port() < FIRST_USER_PORT || from.port() == self.door.address.port() => {
-                }
-                Ok(received) => return Some(received),
+                Ok(received) if self.may_be_a_person(received.1) => return Some(received),
+                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.readable = false;
                     return None;
@@ -100,6 +98,14 @@ impl Datagrams {
             }
         }
         None
+    }
+
+    /// Whether an answer to `from` would go to one program that is not a service of the system, nor
+    /// a server as this one.
+    fn may_be_a_person(&self, from: SocketAddr) -> bool {
+        let ip = from.ip().to_canonical();
+        let one = !ip.is_unspecified() && !ip.is_multicast() && ip != Ipv4Addr::BROADCAST;
+        one && from.port() >= FIRST_USER_PORT && from.port() != self.door.address.port()
     }
 
     /// The first `bytes` bytes of what was read last.

@@ -20,6 +20,11 @@ pub(crate) const NOTHING_TO_REPLY: &str = "! Nobody has messaged you yet.";
 pub(crate) const TELL_SELF: &str = "! You cannot message yourself.";
 pub(crate) const IGNORE_SELF: &str = "! You cannot ignore yourself.";
 
+/// Why a private message to somebody did not go out.
+pub(crate) fn too_much(name: &str) -> String {
+    format!("! {name} has too much to read already. Your message was not sent.")
+}
+
 /// The commands, in the order in which `/help` tells them.
 pub(crate) const HELP: [(&str, &str); 10] = [
     ("me", "* /me TEXT - say what you do: ** alice waves"),

@@ -372,9 +372,15 @@ impl<'a> Stroll<'a> {
         owners.dedup();
         let sure = sure && owners.len() == 1;
         let span = (self.asked_at, to);
-        let letter = |to| Letter { from: self.client.id, to, text: text.to_owned(), span, sure };
+        // Which message it was that somebody had too much to read for cannot be told for certain.
+        let refused_by = &self.findings.refused_by;
+        let letter = |to| {
+            let (text, sure) = (text.to_owned(), sure && !refused_by.contains(&to));
+            Letter { from: self.client.id, to, text, span, sure }
+        };
+        let letters: Vec<_> = owners.into_iter().flatten().map(letter).collect();
         let before = self.findings.sent.len();
-        self.findings.sent.extend(owners.into_iter().flatten().map(letter));
+        self.findings.sent.extend(letters);
         self.findings.sent.len() > before
     }
 
@@ -409,6 +415,12 @@ impl<'a> Stroll<'a> {
             self.messages.next();
         }
         let ask = self.next_ask();
+        if let Some(Ask::Tell(to, text)) = &ask
+            && let Some(reader) = self.is_too_much(to, frame)
+        {
+            self.findings.refused_by.push(reader);
+            self.write(to, text, self.at);
+        }
         let words = |words: &str| self.tongue.words(words);
         let first = self.entry.is_empty() || matches!(ask, Some(Ask::Refused(_)));
         assert!(first, "{frame:?} before {:?}", self.entry);
@@ -439,7 +451,17 @@ impl<'a> Stroll<'a> {
         }
         let own = found.is_some_and(|name| *name == self.name);
         let blank = found.is_some() && text.trim().is_empty();
-        frame == tongue::TELL_SELF && own || frame == tongue::MENTION_USAGE && blank
+        frame == tongue::TELL_SELF && own
+            || frame == tongue::MENTION_USAGE && blank
+            || self.is_too_much(to, frame).is_some()
+    }
+
+    /// Who has too much to read to be written to, if `frame` says that of `to`.
+    fn is_too_much(&self, to: &str, frame: &str) -> Option<usize> {
+        let name = names::find(&self.roster, to)?;
+        let says =
+            frame == self.tongue.words(&format!("{name} 未读的消息太多，您的私信没有发送。"));
+        says.then(|| self.order.owner(name, self.at))
     }
 
     /// Goes past what the client said before it asked for what is answered by `frame`.

@@ -30,6 +30,8 @@ pub(crate) struct Letter {
 pub(crate) struct Findings {
     pub(crate) sent: Vec<Letter>,
     pub(crate) got: Vec<Letter>,
+    /// Who had too much to read to be written to.
+    pub(crate) refused_by: Vec<usize>,
     /// Whom it did not hear, from which place to which.
     pub(crate) deaf: Vec<(Vec<String>, (usize, usize))>,
     /// It got everything that was for it.
@@ -333,8 +335,8 @@ impl<'a> Walk<'a> {
         let one = |line: String| vec![line];
         let expected = match &wish.wish {
             Wish::Say(_) | Wish::Emote(_) => panic!("{line:?} in answer to {wish:?}"),
-            Wish::Tell(to, text) => one(self.tell(to, text)),
-            Wish::Reply(text) => one(self.reply(text)),
+            Wish::Tell(to, text) => one(self.tell(to, text, line)),
+            Wish::Reply(text) => one(self.reply(text, line)),
             Wish::Nick(name) => one(self.nick_refusal(&name.shown)),
             Wish::BadNick(why) | Wish::Refused(why) => one(why.clone()),
             Wish::Who => one(lines::who(&self.roster)),
@@ -367,18 +369,23 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn tell(&mut self, to: &str, text: &str) -> String {
+    fn tell(&mut self, to: &str, text: &str, line: &str) -> String {
         match names::find(&self.roster, to) {
             None => format!("! Nobody here is called {to}."),
             Some(name) if *name == self.name => lines::TELL_SELF.to_owned(),
             Some(name) => {
                 let name = name.clone();
-                self.write(self.order.owner(&name, self.at), &name, text)
+                self.write(self.order.owner(&name, self.at), &name, text, line)
             }
         }
     }
 
-    fn write(&mut self, to: usize, name: &str, text: &str) -> String {
+    /// A private message that went out; or did not, for its reader has too much to read.
+    fn write(&mut self, to: usize, name: &str, text: &str, line: &str) -> String {
+        let too_much = lines::too_much(name);
+        if line == too_much {
+            return too_much;
+        }
         let letter = Letter {
             from: self.client.id,
             to,
@@ -390,12 +397,12 @@ impl<'a> Walk<'a> {
         format!("[you -> {name}] {text}")
     }
 
-    fn reply(&mut self, text: &str) -> String {
+    fn reply(&mut self, text: &str, line: &str) -> String {
         let Some((to, then)) = self.confidant.clone() else {
             return lines::NOTHING_TO_REPLY.to_owned();
         };
         match self.order.name_of(to, self.at).cloned() {
-            Some(name) => self.write(to, &name, text),
+            Some(name) => self.write(to, &name, text, line),
             None => format!("! Nobody here is called {then}."),
         }
     }

@@ -242,7 +242,7 @@ impl World {
         let journal_max = 2 * limits.backlog_bytes_max + line * (1 + left) + 256 * events.len();
         assert!(journal <= journal_max, "a journal of {journal} bytes, at most {journal_max}");
         let answer = 4096 + line * limits.history_lines_max;
-        let own_max = 64 * 1024 + limits.backlog_bytes_max + answer + 32 * self.server.read;
+        let own_max = limits.backlog_bytes_max.max(64 * 1024) + answer;
         assert!(own <= own_max, "an outbox of {own} bytes, at most {own_max}");
     }
 
