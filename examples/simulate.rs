@@ -13,7 +13,6 @@
 #[path = "../tests/simulation/mod.rs"]
 mod simulation;
 
-use std::panic::{catch_unwind, set_hook, take_hook};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -22,9 +21,6 @@ use clap::Parser;
 
 /// Seeds that may fail before it is time to look at them.
 const FAILURES_MAX: usize = 5;
-
-/// Steps that no world has.
-const STEPS_MAX: usize = 1000;
 
 /// Simulates the chat, seed after seed.
 #[derive(Debug, Parser)]
@@ -48,11 +44,11 @@ fn main() -> ExitCode {
     while start.elapsed() < time && tried < arguments.seeds && failures < FAILURES_MAX {
         let seed = arguments.seed.wrapping_add(tried);
         tried += 1;
-        match attempt(seed, usize::MAX) {
+        match simulation::attempt(seed, usize::MAX, false) {
             Some(of_seed) => closings.iter_mut().zip(of_seed).for_each(|(all, some)| *all += some),
             None => {
                 failures += 1;
-                tell(seed);
+                simulation::tell_how_to_replay(seed);
             }
         }
         if told.elapsed() > Duration::from_secs(60) {
@@ -64,22 +60,6 @@ fn main() -> ExitCode {
     eprintln!("connections closed, by reason: {closings:?}");
     eprintln!("seeds that failed: {failures}");
     ExitCode::from(u8::from(failures > 0))
-}
-
-/// Lives through the world of a seed; `None` if something is wrong with it.
-fn attempt(seed: u64, steps_max: usize) -> Option<[u64; CloseReason::COUNT]> {
-    catch_unwind(|| simulation::run(seed, steps_max, false)).ok()
-}
-
-/// Tells how to see a failure again: with as few steps as possible.
-fn tell(seed: u64) {
-    let hook = take_hook();
-    set_hook(Box::new(|_| {}));
-    let steps = (0..STEPS_MAX).find(|steps| attempt(seed, *steps).is_none());
-    set_hook(hook);
-    let steps = steps.map_or_else(String::new, |steps| format!("CHINWAG_STEPS={steps} "));
-    eprintln!("seed {seed} failed. To see it alone:");
-    eprintln!("    {steps}CHINWAG_SEED={seed} cargo test --test simulation -- --nocapture\n");
 }
 
 fn tell_pace(tried: u64, start: Instant) {

@@ -1,5 +1,5 @@
 //! A peer: one connection as the hub sees it. Its state, what is unfinished of its input, what it
-//! is still owed, and the pace at which it may talk. What happens to it is decided in `hub.rs` and
+//! is still owed, and the pace at which it may talk. What happens to it is decided in `hub/` and
 //! `room.rs`.
 
 use std::net::SocketAddr;

@@ -2,8 +2,9 @@
 //! another seed. What is simulated and what is checked is told in `simulation/mod.rs`.
 //!
 //! `CHINWAG_SEEDS=100000` tries so many seeds, `CHINWAG_SEED=7` tries that one alone and tells
-//! what happens; `CHINWAG_STEPS=30` ends the faults after so many steps. For long runs there is
-//! `examples/simulate.rs`, which also finds that number.
+//! what happens; `CHINWAG_STEPS=30` ends the faults after so many steps. A seed that fails is told
+//! with the least such number with which it still fails. For long runs there is
+//! `examples/simulate.rs`.
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
@@ -11,7 +12,6 @@
 mod simulation;
 
 use std::env;
-use std::panic::catch_unwind;
 
 use chinwag::event::CloseReason;
 
@@ -32,12 +32,10 @@ fn whatever_happens_everyone_hears_everything_once_and_in_order() {
     let (mut failed, mut closings) = (Vec::new(), [0; CloseReason::COUNT]);
     let all = seeds.end - seeds.start >= SEEDS;
     for seed in seeds {
-        let outcome = catch_unwind(|| simulation::run(seed, steps, verbose));
-        if let Ok(of_seed) = outcome {
+        if let Some(of_seed) = simulation::attempt(seed, steps, verbose) {
             closings.iter_mut().zip(of_seed).for_each(|(all, some)| *all += some);
         } else {
-            eprintln!("seed {seed} failed. To see it alone:");
-            eprintln!("    CHINWAG_SEED={seed} cargo test --test simulation -- --nocapture\n");
+            simulation::tell_how_to_replay(seed);
             failed.push(seed);
             if failed.len() == 3 {
                 break;

@@ -1,4 +1,4 @@
-//! A hub with sockets that are only buffers, driven in the order of turns that `hub.rs` prescribes.
+//! A hub with sockets that are only buffers, driven in the order of turns that `hub/mod.rs` prescribes.
 //! What the hub asks of a server is done here as a server does it, and checked.
 
 use std::collections::VecDeque;

@@ -1,6 +1,6 @@
 //! A simulation of the hub: simulated clients, sockets and time, all from one seed.
 //!
-//! [`run`] is all that is used from outside. A run draws a [`swarm`] (limits, faults, rates), lets
+//! [`attempt`] is what is used from outside. It draws a [`swarm`] (limits, faults, rates), lets
 //! clients ([`client`], [`script`]) talk over simulated [`socket`]s to the hub, which [`server`]
 //! drives as `src/server.rs` does, and in the end stops all faults and lets everything come to
 //! rest ([`world`]). Then it is checked what everyone received ([`walk`], [`reckoning`]) against
@@ -34,6 +34,7 @@ pub(crate) mod tongue;
 pub(crate) mod walk;
 pub(crate) mod world;
 
+use std::panic::{catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -42,12 +43,29 @@ use std::time::{Duration, Instant};
 /// A world takes milliseconds; one that takes this long does not end.
 const ENDLESS: Duration = Duration::from_secs(60);
 
+/// Steps that no world has.
+const STEPS_MAX: usize = 1000;
+
 /// Lives through the world of `seed`, with at most `steps_max` steps of it before the faults stop.
-/// Panics if something is wrong. With `verbose`, tells on stderr what happens. Returns how many
-/// connections were closed for each reason, to see what the seeds get at.
-pub(crate) fn run(seed: u64, steps_max: usize, verbose: bool) -> world::Closings {
-    let _watched = Watched::new(seed);
-    world::World::new(seed, verbose).run(steps_max)
+/// With `verbose`, tells on stderr what happens. Returns how many connections were closed for each
+/// reason, to see what the seeds get at; `None` if something was wrong, which the panic told.
+pub(crate) fn attempt(seed: u64, steps_max: usize, verbose: bool) -> Option<world::Closings> {
+    let world = || {
+        let _watched = Watched::new(seed);
+        world::World::new(seed, verbose).run(steps_max)
+    };
+    catch_unwind(world).ok()
+}
+
+/// Tells how a seed that failed is seen again: with as few steps as possible.
+pub(crate) fn tell_how_to_replay(seed: u64) {
+    let hook = take_hook();
+    set_hook(Box::new(|_| {}));
+    let steps = (0..STEPS_MAX).find(|steps| attempt(seed, *steps, false).is_none());
+    set_hook(hook);
+    let steps = steps.map_or_else(String::new, |steps| format!("CHINWAG_STEPS={steps} "));
+    eprintln!("seed {seed} failed. To see it alone:");
+    eprintln!("    {steps}CHINWAG_SEED={seed} cargo test --test simulation -- --nocapture\n");
 }
 
 /// Which seed is being tried, and how many have been; the latter is 0 when none is.

@@ -1,0 +1,67 @@
+//! Deadlines: what is to be done because time has passed, and when that will be.
+
+use super::Hub;
+use crate::event::CloseReason;
+use crate::peer::{Gap, PeerKey, State, Wait};
+
+impl Hub {
+    /// A deadline of `key` has come.
+    pub(super) fn expire(&mut self, key: PeerKey) {
+        let (now, limits) = (self.now.instant, self.limits);
+        let peer = &mut self.peers[key];
+        let stalled = peer.stalls_at(&limits).is_some_and(|deadline| deadline <= now);
+        match &peer.state {
+            State::AwaitingNick { deadline } if *deadline <= now => {
+                self.close(key, CloseReason::NickTimeout(limits.nick_timeout), "");
+            }
+            State::Closing { deadline: Some(deadline), .. } if *deadline <= now => {
+                self.drop_peer(key);
+            }
+            _ if stalled => self.close(key, CloseReason::Stalled, ""),
+            _ => self.go_on(key),
+        }
+    }
+
+    /// A time has come for which `key` had to wait.
+    fn go_on(&mut self, key: PeerKey) {
+        let (now, limits) = (self.now.instant, self.limits);
+        let peer = &mut self.peers[key];
+        if let Some(waiting) = &mut peer.waiting
+            && waiting.why == Wait::Budget
+            && limits.flood.and_then(|f| peer.budget.ready(f)).is_none_or(|ready| ready <= now)
+        {
+            waiting.why = Wait::Room;
+            self.runnable.push_back(key);
+        }
+        let Some(habits) = &mut peer.habits else { return };
+        match habits.gap {
+            Some(Gap::Sent(_)) => {
+                habits.gap = peer.dialect.manners().gap.map(|gap| Gap::Until(now + gap));
+            }
+            Some(Gap::Until(until)) if until <= now => {
+                habits.gap = Some(Gap::Over);
+                self.peers.touch(key);
+            }
+            _ => {}
+        }
+        let Some(habits) = &mut self.peers[key].habits else { return };
+        let (rest_until, expires) = (habits.rest_until, habits.expires);
+        if rest_until.is_some_and(|until| until <= now) {
+            habits.rest_until = None;
+            match &mut self.peers[key].waiting {
+                Some(waiting) => (waiting.arrived, waiting.impatient) = (true, true),
+                None => self.end_arrival(key, false),
+            }
+        }
+        if expires.is_some_and(|expires| expires <= now) {
+            self.close(key, CloseReason::TimedOut, "");
+        }
+    }
+
+    /// Notes when `key` must be looked at next.
+    pub(super) fn arm(&mut self, key: PeerKey) {
+        let peer = &mut self.peers[key];
+        let deadline = peer.deadline(&self.limits);
+        self.timers.arm(key, &mut peer.armed, deadline);
+    }
+}

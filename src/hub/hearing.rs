@@ -1,0 +1,260 @@
+//! Hearing: from bytes that came to what is done about them, and whom not to listen to for now.
+
+use std::mem;
+use std::time::Duration;
+
+use super::{Hub, OWN_BYTES_MAX};
+use crate::config::UNENDED_BYTES_MAX;
+use crate::dialect::decoder::{Arrival, Decoder, Frame};
+use crate::dialect::{Naming, Stage, Transport};
+use crate::event::{CloseReason, Command, Event, Refusal};
+use crate::nickname::Nickname;
+use crate::peer::{Budget, Peer, PeerKey, State, Wait, Waiting};
+use crate::text;
+
+/// How long an arrival that ended in the middle of a character waits for its rest.
+const REST: Duration = Duration::from_secs(1);
+
+impl Hub {
+    /// Hears what came, as far as it may be heard now, and holds the rest.
+    pub(super) fn hear(&mut self, key: PeerKey, mut input: &[u8]) {
+        let mut decoder = self.take_decoder(key);
+        while !input.is_empty() && self.peers[key].is_heard() && !self.must_wait(key, false) {
+            match decoder.pull(&mut input, self.limits.line_bytes_max) {
+                Some(frame) => self.obey(key, frame),
+                None => break,
+            }
+        }
+        let peer = &mut self.peers[key];
+        peer.decoder = decoder;
+        if let Some(waiting) = &mut peer.waiting {
+            waiting.held.extend_from_slice(input);
+        }
+    }
+
+    /// Goes on hearing somebody who had to wait.
+    pub(super) fn resume(&mut self, key: PeerKey) {
+        let Some(before) = self.peers[key].waiting.take() else { return };
+        self.hear(key, &before.held);
+        if before.arrived && self.peers[key].waiting.is_none() {
+            self.end_arrival(key, !before.impatient);
+        }
+        let peer = &mut self.peers[key];
+        if let Some(waiting) = &mut peer.waiting {
+            waiting.unread = before.unread;
+            (waiting.arrived, waiting.impatient) = (before.arrived, before.impatient);
+            return;
+        }
+        if before.unread {
+            self.resumed.push(key);
+        }
+        if peer.input_ended {
+            self.leave_after_input(key);
+        }
+    }
+
+    /// What has arrived from `key` for now ends here, and perhaps a message with it.
+    pub(super) fn end_arrival(&mut self, key: PeerKey, patient: bool) {
+        if self.must_wait(key, false) {
+            if let Some(waiting) = &mut self.peers[key].waiting {
+                (waiting.arrived, waiting.impatient) = (true, !patient);
+            }
+            return;
+        }
+        let mut decoder = self.take_decoder(key);
+        let mut cut = false;
+        if self.peers[key].is_heard() {
+            match decoder.arrived(self.limits.line_bytes_max, patient) {
+                Arrival::Nothing => {}
+                Arrival::Frame(frame) => self.obey(key, frame),
+                Arrival::Cut => cut = true,
+            }
+        }
+        let peer = &mut self.peers[key];
+        peer.decoder = decoder;
+        if cut {
+            let until = self.now.instant + REST;
+            peer.habits_mut().rest_until.get_or_insert(until);
+        } else if let Some(habits) = &mut peer.habits {
+            habits.rest_until = None;
+        }
+    }
+
+    /// The decoder stands aside while what it takes out of the input is acted upon.
+    fn take_decoder(&mut self, key: PeerKey) -> Decoder {
+        let peer = &mut self.peers[key];
+        mem::replace(&mut peer.decoder, Decoder::new(peer.dialect.framing()))
+    }
+
+    /// A datagram came from `key`: it lives on, if it is somebody.
+    pub(super) fn note_heard(&mut self, key: PeerKey) {
+        let expires = self.now.instant + self.limits.udp_expiry;
+        let peer = &mut self.peers[key];
+        match peer.state {
+            State::Chatting(_) => peer.habits_mut().expires = Some(expires),
+            State::AwaitingNick { .. } => self.close(key, CloseReason::Foreign, ""),
+            State::Closing { .. } | State::Closed => {}
+        }
+    }
+
+    /// Whether `key` is not to be heard now; if so, it is seen to that it will be.
+    pub(super) fn must_wait(&mut self, key: PeerKey, queue: bool) -> bool {
+        let peer = &mut self.peers[key];
+        if peer.waiting.is_some() {
+            return true;
+        }
+        if !peer.is_heard() {
+            return false;
+        }
+        let now = self.now.instant;
+        let ready = self.limits.flood.and_then(|flood| peer.budget.ready(flood));
+        let why = if ready.is_some_and(|ready| ready > now) {
+            Some(Wait::Budget)
+        } else if peer.outbox.own_bytes() > own_bytes_max(peer) {
+            Some(Wait::Outbox)
+        } else if queue || peer.member().is_some() && self.room.is_full(now) {
+            self.runnable.push_back(key);
+            Some(Wait::Room)
+        } else {
+            None
+        };
+        peer.waiting = why.map(|why| Box::new(Waiting::new(why)));
+        peer.waiting.is_some()
+    }
+
+    /// The input of `key` has ended and all of it but an unfinished line has been heard.
+    pub(super) fn leave_after_input(&mut self, key: PeerKey) {
+        let mut decoder = self.take_decoder(key);
+        if self.peers[key].is_heard()
+            && let Some(frame) = decoder.finish(self.limits.line_bytes_max)
+        {
+            self.obey(key, frame);
+        }
+        match &self.peers[key].state {
+            State::AwaitingNick { .. } | State::Chatting(_) => {
+                self.close(key, CloseReason::EndOfInput, "");
+            }
+            State::Closing { shut: true, .. } => self.drop_peer(key),
+            State::Closing { .. } | State::Closed => {}
+        }
+    }
+
+    /// Does what a message asks for.
+    fn obey(&mut self, key: PeerKey, frame: Frame<'_>) {
+        let peer = &mut self.peers[key];
+        if let Some(flood) = self.limits.flood {
+            peer.budget.spend(flood, self.now.instant);
+        }
+        let (dialect, max) = (peer.dialect, self.limits.line_bytes_max);
+        let stage = if peer.member().is_some() { Stage::Chatting } else { Stage::Naming };
+        let line = match frame {
+            Frame::Line(line) => std::str::from_utf8(line).map_err(|_| Refusal::NotUtf8),
+            Frame::TooLong => Err(Refusal::LineTooLong(max)),
+            Frame::Unended => {
+                let reason = CloseReason::Unended(UNENDED_BYTES_MAX);
+                return self.close(key, reason, "");
+            }
+            Frame::Foreign => return self.close(key, CloseReason::Foreign, ""),
+        };
+        let command = match line {
+            Ok(line) => dialect.parse(stage, line, self.peers[key].given_name()),
+            Err(_) if stage == Stage::Naming && self.must_take(key) => {
+                return self.admit_as_guest(key, "");
+            }
+            Err(refusal) => return self.refuse(key, refusal),
+        };
+        let Hub { peers, directory, room, now, .. } = self;
+        match (stage, command) {
+            (_, Command::Quit(words)) => self.close(key, CloseReason::Quit, &text::clean(words)),
+            (Stage::Naming, Command::Help(topic)) => room.help(peers, key, topic),
+            (Stage::Naming, Command::Rename(name)) => self.admit(key, name),
+            (Stage::Naming, Command::Introduce { name, text }) => {
+                self.admit(key, name);
+                let Hub { peers, directory, room, now, .. } = self;
+                room.obey(peers, directory, key, Command::Say(text), *now);
+            }
+            (Stage::Naming, _) => {}
+            (Stage::Chatting, command) => room.obey(peers, directory, key, command, *now),
+        }
+    }
+
+    /// Tells somebody that something was not done; and what they are still asked.
+    fn refuse(&mut self, key: PeerKey, refusal: Refusal<'_>) {
+        let Hub { peers, room, .. } = self;
+        let in_room = peers[key].member().is_some();
+        if in_room {
+            // What happened in the room before comes before.
+            room.settle(peers);
+        }
+        room.refuse(peers, key, refusal);
+        if !in_room {
+            room.tell(peers, key, &Event::AskedAgain);
+        }
+    }
+
+    /// Lets somebody in under the name they give, or asks again, or gives them another.
+    fn admit(&mut self, key: PeerKey, given: &str) {
+        if self.peers[key].dialect.manners().naming == Naming::Once {
+            return self.admit_anyhow(key, given);
+        }
+        match Nickname::parse(given) {
+            Ok(name) if self.directory.claim(key, &name, None) => self.join(key, &name),
+            Ok(name) => self.refuse(key, Refusal::Taken(name.as_str())),
+            Err(error) => self.refuse(key, Refusal::Nickname(error, &text::clean(given))),
+        }
+    }
+
+    /// Lets somebody in who cannot be asked again: if the name they give is taken, with the lowest
+    /// suffix that is free; if it cannot be a name, as a guest.
+    fn admit_anyhow(&mut self, key: PeerKey, given: &str) {
+        let wanted = given.trim();
+        if text::is_blank(&text::clean(wanted)) {
+            return;
+        }
+        match Nickname::parse(wanted) {
+            Ok(name) => {
+                self.peers[key].habits_mut().given = Some(given.into());
+                self.join_as(key, &name, 2);
+            }
+            Err(_) => self.admit_as_guest(key, given),
+        }
+    }
+
+    /// Lets somebody in who gave what cannot be a name. Clients put it before each line even so,
+    /// whatever they are called here.
+    fn admit_as_guest(&mut self, key: PeerKey, given: &str) {
+        self.peers[key].habits_mut().given = Some(given.into());
+        self.join_as(key, &Nickname::unchecked("guest"), 1);
+    }
+
+    /// Whether `key` can only give one name, whatever it is. A datagram without one is junk.
+    fn must_take(&self, key: PeerKey) -> bool {
+        let manners = self.peers[key].dialect.manners();
+        manners.naming == Naming::Once && manners.transport == Transport::Tcp
+    }
+
+    /// Lets somebody in as `name`; or with the first suffix that is free, if that is taken or the
+    /// first suffix is 1.
+    pub(super) fn join_as(&mut self, key: PeerKey, name: &Nickname, first_suffix: u32) {
+        let bare = (first_suffix > 1).then(|| name.clone());
+        let mut names = bare.into_iter().chain((first_suffix..).map(|n| name.with_suffix(n)));
+        if let Some(name) = names.find(|name| self.directory.claim(key, name, None)) {
+            self.join(key, &name);
+        }
+    }
+
+    /// Lets somebody in under a name that the directory has given them.
+    fn join(&mut self, key: PeerKey, name: &Nickname) {
+        let Hub { peers, room, .. } = self;
+        // Asking for a name costs nobody a line of what they may say.
+        peers[key].budget = Budget::default();
+        room.join(peers, key, name);
+        log::info!("joined: {name} from {} ({} here)", peers[key].remote, room.count());
+    }
+}
+
+/// What may wait for somebody alone while they are listened to. In a handshake with gaps, each
+/// answer is sent before the next is given.
+pub(super) fn own_bytes_max(peer: &Peer) -> usize {
+    if peer.gap().is_some() { 0 } else { OWN_BYTES_MAX }
+}
