@@ -131,7 +131,7 @@ impl Outbox {
         alone: bool,
         encode: impl FnOnce(&mut Vec<u8>),
     ) {
-        let at = if self.attached { self.until.min(journal.end()) } else { self.next };
+        let at = self.end(journal);
         let own = self.own.get_or_insert_default();
         let before = own.bytes;
         match own.inserts.back_mut() {
@@ -158,7 +158,7 @@ impl Outbox {
     /// As [`insert`](Self::insert), but of bytes that others have a share in.
     pub(crate) fn insert_shared(&mut self, journal: &Journal, bytes: Arc<[u8]>) {
         if !bytes.is_empty() {
-            let at = if self.attached { self.until.min(journal.end()) } else { self.next };
+            let at = self.end(journal);
             let own = self.own.get_or_insert_default();
             own.bytes += bytes.len();
             own.inserts.push_back(Insert { at, bytes: Bytes::Shared(bytes), alone: false });
@@ -194,7 +194,7 @@ impl Outbox {
 
     /// Bytes of the journal that are still to go, those to be skipped included.
     pub(crate) fn behind(&self, journal: &Journal) -> u64 {
-        if self.attached { self.until.min(journal.end()) - self.next } else { 0 }
+        self.end(journal) - self.next
     }
 
     /// Bytes that wait for this connection alone, and what it costs to keep them.
@@ -222,10 +222,21 @@ impl Outbox {
         slices: &mut [IoSlice<'a>],
         separates: bool,
     ) -> usize {
-        // What is only skipped is not seen by `advance` after a write, for there is no write.
-        self.advance(journal, 0);
+        if !self.only_follows() {
+            // What is only skipped is not seen by `advance` after a write, for there is no write.
+            self.advance(journal, 0);
+        }
         let (this, journal) = (&*self, &*journal);
-        let end = if this.attached { this.until.min(journal.end()) } else { this.next };
+        let end = this.end(journal);
+        if this.only_follows() {
+            if this.next == end || slices.is_empty() {
+                return 0;
+            }
+            let bytes = journal.slice(this.next..end);
+            let frames = if separates { bytes.strip_suffix(b"\n") } else { None };
+            slices[0] = IoSlice::new(frames.unwrap_or(bytes));
+            return 1;
+        }
         let own = this.own.as_deref();
         let mut inserts = own.into_iter().flat_map(|own| &own.inserts).peekable();
         let mut skips = own.into_iter().flat_map(|own| &own.skips);
@@ -268,8 +279,11 @@ impl Outbox {
 
     /// Takes note that the next `bytes` bytes of what [`slices`](Self::slices) gave are sent.
     pub(crate) fn advance(&mut self, journal: &mut Journal, mut bytes: usize) {
-        let from = self.next;
-        let end = if self.attached { self.until.min(journal.end()) } else { self.next };
+        let (from, end) = (self.next, self.end(journal));
+        if self.only_follows() {
+            self.next += (end - from).min(bytes as u64);
+            return self.note_moved(journal, from);
+        }
         loop {
             let insert = self.own.as_mut().filter(|own| !own.inserts.is_empty());
             let at = insert.as_ref().map_or(u64::MAX, |own| own.inserts[0].at);
@@ -295,6 +309,23 @@ impl Outbox {
             }
         }
         self.tidy();
+        self.note_moved(journal, from);
+    }
+
+    /// Whether all that waits is what everyone is owed: nothing is its own, or to be left out. It
+    /// is so for nearly all members nearly all the time, and what a broadcast costs is decided by
+    /// how fast that goes.
+    fn only_follows(&self) -> bool {
+        self.own.is_none() && self.skip.is_empty()
+    }
+
+    /// The end of what this connection is owed of the journal.
+    fn end(&self, journal: &Journal) -> u64 {
+        if self.attached { self.until.min(journal.end()) } else { self.next }
+    }
+
+    /// Tells the journal that this reader has gone on from `from`.
+    fn note_moved(&mut self, journal: &mut Journal, from: u64) {
         if self.attached {
             journal.moved(from, self.next);
             self.detach_at_end(journal);

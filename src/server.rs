@@ -445,17 +445,14 @@ impl Server {
     /// Writes to one all that waits for it, or as much as its socket takes.
     fn write_to(&mut self, key: PeerKey) -> io::Result<()> {
         let Server { hub, links, datagrams, console, poll, now, .. } = self;
-        let registry = poll.registry();
-        loop {
+        let (registry, link) = (poll.registry(), &mut links[key]);
+        let mut more = true;
+        while more {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let filled = hub.transmit(key, &mut slices);
             let slices = &slices[..filled];
-            let link = &mut links[key];
             if slices.is_empty() {
-                return match link {
-                    Link::Stream { stream, .. } => stream.watch_writable(false, registry),
-                    Link::Datagrams(_) | Link::Console => Ok(()),
-                };
+                break;
             }
             let written = match link {
                 Link::Stream { stream, .. } => stream.write(slices),
@@ -466,7 +463,7 @@ impl Server {
                 },
             };
             match written {
-                Ok(bytes) => hub.transmitted(key, bytes, *now),
+                Ok(bytes) => more = hub.transmitted(key, bytes, *now),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     hub.blocked(key, *now);
                     return match link {
@@ -479,6 +476,10 @@ impl Server {
                 }
                 Err(error) => return Err(error),
             }
+        }
+        match link {
+            Link::Stream { stream, .. } => stream.watch_writable(false, registry),
+            Link::Datagrams(_) | Link::Console => Ok(()),
         }
     }
 

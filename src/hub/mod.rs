@@ -236,8 +236,9 @@ impl Hub {
         }
     }
 
-    /// `bytes` of what [`transmit`](Self::transmit) gave for `key` have been written.
-    pub fn transmitted(&mut self, key: PeerKey, bytes: usize, now: Now) {
+    /// `bytes` of what [`transmit`](Self::transmit) gave for `key` have been written. Returns
+    /// whether there may be more for it.
+    pub fn transmitted(&mut self, key: PeerKey, bytes: usize, now: Now) -> bool {
         let peer = &mut self.peers[key];
         let manners = peer.dialect.manners();
         let journal = self.room.journal_mut(peer.dialect);
@@ -271,6 +272,8 @@ impl Hub {
             waiting.why = Wait::Room;
             self.runnable.push_back(key);
         }
+        let peer = &self.peers[key];
+        !peer.outbox.is_empty(self.room.journal(peer.dialect))
     }
 
     /// The socket of `key` takes no more, although something waits.
