@@ -85,6 +85,15 @@ pub(crate) struct Ties {
 pub(crate) struct Ignored {
     pub(crate) name: Nickname,
     pub(crate) keys: Keys,
+    /// What they were called at first, if they have taken another name since.
+    pub(crate) before: Option<Nickname>,
+}
+
+impl Ignored {
+    /// Somebody, by their name.
+    pub(crate) fn new(name: Nickname) -> Ignored {
+        Ignored { keys: name.keys(), name, before: None }
+    }
 }
 
 impl Member {

@@ -192,6 +192,7 @@ impl Room {
         self.names.remove(&*member.name.fold());
         directory.release(&member.name);
         self.ignorers.retain(|ignorer| *ignorer != key);
+        self.ignore_by_first_name(peers, directory, &member.name);
         peers[key].outbox.leave(&mut self.journals[dialect.index()]);
         Some(member)
     }
@@ -458,7 +459,7 @@ impl Room {
             if member.ignoring().is_empty() {
                 self.ignorers.push(key);
             }
-            member.ties_mut().ignoring.push(Ignored { name, keys });
+            member.ties_mut().ignoring.push(Ignored::new(name));
         }
         self.tell_ignored(peers, key);
     }
@@ -488,23 +489,50 @@ impl Room {
         let (old, keys) = (old.keys(), new.keys());
         for ignorer in &self.ignorers {
             let Some(member) = peers[*ignorer].member_mut() else { continue };
-            // The first entry for the old name is now for the new one, and no other is.
-            let mut renamed = Some(Ignored { name: new.clone(), keys: keys.clone() });
             if !member.ignores(&old) {
                 continue;
             }
+            // The first entry for the old name is now for the new one, and no other is.
+            let mut place = Some(Ignored::new(new.clone()));
             let ties = member.ties_mut();
             ties.ignoring = mem::take(&mut ties.ignoring)
                 .into_iter()
                 .filter_map(|ignored| {
                     if ignored.keys.meet(&old) {
-                        renamed.take()
+                        let before = ignored.before.unwrap_or(ignored.name);
+                        let is_back = before.keys().meet(&keys);
+                        let renamed = place.take();
+                        renamed.map(|new| Ignored { before: (!is_back).then_some(before), ..new })
                     } else {
                         Some(ignored).filter(|ignored| !ignored.keys.meet(&keys))
                     }
                 })
                 .collect();
         }
+    }
+
+    /// Somebody has left as `name`. If they had it only since they were ignored, whoever takes it
+    /// now is somebody else; they themselves will be known by their first name, if nobody has taken
+    /// that meanwhile.
+    fn ignore_by_first_name(&mut self, peers: &mut Peers, directory: &Directory, name: &Nickname) {
+        if self.ignorers.is_empty() {
+            return;
+        }
+        let keys = name.keys();
+        self.ignorers.retain(|ignorer| {
+            let Some(member) = peers[*ignorer].member_mut() else { return false };
+            let has_it = |ignored: &Ignored| ignored.before.is_some() && ignored.keys.meet(&keys);
+            if let Some(at) = member.ignoring().iter().position(has_it) {
+                let ignoring = &mut member.ties_mut().ignoring;
+                let before = ignoring.remove(at).before;
+                let free = before.filter(|before| directory.find(before.as_str()).is_none());
+                let known = |first: &Ignored| ignoring.iter().any(|i| i.keys.meet(&first.keys));
+                if let Some(first) = free.map(Ignored::new).filter(|first| !known(first)) {
+                    ignoring.insert(at, first);
+                }
+            }
+            !member.ignoring().is_empty()
+        });
     }
 
     // ── telling ──────────────────────────────────────────────────────────────────────────────────

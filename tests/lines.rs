@@ -600,6 +600,33 @@ fn an_ignored_person_is_not_heard() {
 }
 
 #[test]
+fn an_ignored_person_leaves_no_name_behind_that_is_not_theirs() {
+    let server = Server::start(&[]);
+    let [mut alice, mut mallory] = room(&server, ["alice", "mallory"]);
+    alice.says("/ignore mallory");
+    alice.sees("* You ignore: mallory.");
+    mallory.says("/nick carol");
+    alice.sees("* mallory is now carol");
+    alice.says("/ignore");
+    alice.sees("* You ignore: carol.");
+    mallory.says("/quit");
+    alice.sees("* carol left (1 here)");
+    alice.says("/ignore");
+    alice.sees("* You ignore: mallory.");
+
+    let mut carol = Person::join(&server, "carol");
+    alice.sees("* carol joined (2 here)");
+    carol.says("I am another");
+    alice.sees("carol: I am another");
+    let mut mallory = Person::join(&server, "mallory");
+    alice.sees("* mallory joined (3 here)");
+    mallory.says("and I am the same");
+    carol.sees("* mallory joined (3 here)");
+    carol.sees("mallory: and I am the same");
+    alice.sees_nothing_more();
+}
+
+#[test]
 fn ignoring_nobody_is_said_so() {
     let server = Server::start(&[]);
     let [mut alice, mut bob] = room(&server, ["alice", "bob"]);

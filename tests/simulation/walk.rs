@@ -38,6 +38,13 @@ pub(crate) struct Findings {
     pub(crate) whole: bool,
 }
 
+/// Somebody who is not heard, and what they were called at first if that has changed.
+#[derive(Clone, Debug)]
+struct Ignored {
+    name: String,
+    before: Option<String>,
+}
+
 /// How far a client has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -59,7 +66,7 @@ pub(crate) struct Walk<'a> {
     at: usize,
     roster: Vec<String>,
     name: String,
-    ignoring: Vec<String>,
+    ignoring: Vec<Ignored>,
     ignoring_since: usize,
     /// Who is heard again, but perhaps not yet at this place.
     grace: Vec<String>,
@@ -263,14 +270,34 @@ impl<'a> Walk<'a> {
             // Whoever is not heard is not heard under a new name either.
             if self.is_ignored(old) {
                 self.note_deafness();
-                self.ignoring.retain(|name| names::same(name, old) || !names::same(name, new));
-                for name in &mut self.ignoring {
-                    if names::same(name, old) {
-                        name.clone_from(new);
-                    }
+                self.ignoring.retain(|i| names::same(&i.name, old) || !names::same(&i.name, new));
+                for ignored in self.ignoring.iter_mut().filter(|i| names::same(&i.name, old)) {
+                    let was = std::mem::replace(&mut ignored.name, new.clone());
+                    let before = ignored.before.take().unwrap_or(was);
+                    ignored.before = (!names::same(&before, new)).then_some(before);
                 }
             }
         }
+        if let What::Left { name, .. } = what {
+            self.forget(name);
+        }
+    }
+
+    /// Whoever left under a name that it took while it was ignored is known by its first one.
+    fn forget(&mut self, name: &str) {
+        let has_it = |i: &Ignored| i.before.is_some() && names::same(&i.name, name);
+        let Some(at) = self.ignoring.iter().position(has_it) else { return };
+        self.note_deafness();
+        let before = self.ignoring.remove(at).before.unwrap();
+        if names::find(&self.roster, &before).is_none() && !self.is_ignored(&before) {
+            self.ignoring.insert(at, Ignored { name: before, before: None });
+        }
+    }
+
+    /// What `/ignore` tells.
+    fn tell_ignored(&self) -> String {
+        let names: Vec<_> = self.ignoring.iter().map(|ignored| ignored.name.clone()).collect();
+        lines::ignoring(&names)
     }
 
     /// Something that the client itself did: it must be what it asked for next.
@@ -343,7 +370,7 @@ impl<'a> Walk<'a> {
             Wish::History(count) => self.recall(*count, line),
             Wish::Ignore(name) => one(self.ignore(name)),
             Wish::Unignore(name) => one(self.unignore(name)),
-            Wish::Ignoring => one(lines::ignoring(&self.ignoring)),
+            Wish::Ignoring => one(self.tell_ignored()),
             Wish::Help(Some(i)) => one(lines::HELP[*i].1.to_owned()),
             Wish::Help(None) => lines::HELP.iter().map(|(_, text)| (*text).to_owned()).collect(),
             Wish::Quit(_) => {
@@ -461,19 +488,19 @@ impl<'a> Walk<'a> {
         }
         if !self.is_ignored(&name) {
             self.note_deafness();
-            self.ignoring.push(name);
+            self.ignoring.push(Ignored { name, before: None });
         }
-        lines::ignoring(&self.ignoring)
+        self.tell_ignored()
     }
 
     fn unignore(&mut self, name: &str) -> String {
-        let Some(at) = self.ignoring.iter().position(|ignored| names::same(ignored, name)) else {
+        let Some(at) = self.ignoring.iter().position(|i| names::same(&i.name, name)) else {
             return format!("! You do not ignore {name}.");
         };
         self.note_deafness();
-        let name = self.ignoring.remove(at);
+        let name = self.ignoring.remove(at).name;
         self.grace.push(name);
-        lines::ignoring(&self.ignoring)
+        self.tell_ignored()
     }
 
     // ── the end ──────────────────────────────────────────────────────────────────────────────────
@@ -528,7 +555,7 @@ impl<'a> Walk<'a> {
     }
 
     fn is_ignored(&self, name: &str) -> bool {
-        self.ignoring.iter().any(|ignored| names::same(ignored, name))
+        self.ignoring.iter().any(|ignored| names::same(&ignored.name, name))
     }
 
     fn is_in_grace(&self, what: &What) -> bool {
@@ -555,7 +582,8 @@ impl<'a> Walk<'a> {
     /// Keeps whom it does not hear, before that changes and at the end.
     fn note_deafness(&mut self) {
         let (from, to) = self.span();
-        self.findings.deaf.push((self.ignoring.clone(), (self.ignoring_since, to)));
+        let names = self.ignoring.iter().map(|ignored| ignored.name.clone()).collect();
+        self.findings.deaf.push((names, (self.ignoring_since, to)));
         self.ignoring_since = from;
     }
 }
