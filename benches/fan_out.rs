@@ -33,8 +33,9 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, SamplingMode, Throughput};
 
-use load::process::{self, Server};
-use load::{Crowd, LINE_BYTES, Speech};
+use load::Crowd;
+use load::process::{Listening, Pid, Server};
+use load::speech;
 
 mod floor;
 mod load;
@@ -59,6 +60,9 @@ const LOADS: [Load; 4] = [
     Load { name: "hundred_floods", talkers: 100, ahead: 25_600, batch: 25_600 },
 ];
 
+/// The length of a delivered line, name and LF included.
+const LINE_BYTES: usize = 64;
+
 const RECEIVERS: [usize; 3] = [10, 100, 1_000];
 
 /// Rounds of the table, each with both servers; odd, so that a median is a measured value.
@@ -76,8 +80,8 @@ const DESCRIPTORS: u64 = 8 * 1024;
 
 fn main() -> io::Result<()> {
     rlimit::increase_nofile_limit(DESCRIPTORS)?;
-    if env::args().nth(1).as_deref() == Some(floor::ARGUMENT) {
-        return floor::serve();
+    if floor::serve_if_asked()? {
+        return Ok(());
     }
     let mut criterion = Criterion::default()
         .sample_size(10)
@@ -172,12 +176,12 @@ fn round_length() -> Option<Duration> {
 impl Rig {
     fn start(kind: Kind, load: &Load, receivers: usize) -> Self {
         let (mut command, speech) = match kind {
-            Kind::Chinwag if env::var_os(FLOOR_TWICE).is_none() => (chinwag(), Speech::Chinwag),
-            _ => (floor_server(), Speech::Floor),
+            Kind::Chinwag if env::var_os(FLOOR_TWICE).is_none() => (chinwag(), &speech::CHINWAG),
+            _ => (floor_server(), &speech::FLOOR),
         };
-        let server = Server::start(&mut command)
+        let server = Server::start(&mut command, Listening::Says("listening: "))
             .unwrap_or_else(|error| panic!("{kind} does not start: {error}"));
-        match Crowd::join(server.address(), speech, load.talkers, receivers) {
+        match Crowd::join(server.address(), speech, load.talkers, receivers, LINE_BYTES) {
             Ok(crowd) => Self { kind, server, crowd, ahead: load.ahead },
             Err(error) => panic!("{kind}, while joining: {error}\n{}", server.last_words()),
         }
@@ -185,13 +189,13 @@ impl Rig {
 
     /// What the server spends, from quiet to quiet, until everybody has `lines` lines more.
     fn cost_of(&mut self, lines: u64) -> Duration {
-        let before = self.server.cpu();
+        let before = self.server.pid().cpu_at_rest();
         let begun = Instant::now();
         if let Err(error) = self.crowd.deliver(lines, self.ahead) {
             panic!("{}: {error}\n{}", self.kind, self.server.last_words());
         }
         let wall = begun.elapsed();
-        before.zip(self.server.cpu()).map_or(wall, |(before, after)| after - before)
+        before.zip(self.server.pid().cpu_at_rest()).map_or(wall, |(before, after)| after - before)
     }
 
     fn sample(&mut self, lines: u64) -> Sample {
@@ -215,9 +219,7 @@ fn chinwag() -> Command {
 /// This executable once more, as the floor.
 fn floor_server() -> Command {
     let executable = env::current_exe().unwrap_or_else(|error| panic!("who am I? {error}"));
-    let mut command = Command::new(executable);
-    command.arg(floor::ARGUMENT);
-    command
+    floor::command(executable, floor::Manner::Turn)
 }
 
 impl fmt::Display for Kind {
@@ -230,7 +232,7 @@ impl fmt::Display for Kind {
 }
 
 fn print_table(rows: &[Row]) {
-    let time = if process::tells_cpu_time() { "server CPU" } else { "WALL TIME, not CPU," };
+    let time = if Pid::own().cpu().is_some() { "server CPU" } else { "WALL TIME, not CPU," };
     println!("{time} in ns per delivered line of {LINE_BYTES} bytes: median (least-most) of");
     println!(
         "{ROUNDS} rounds, both servers in turn. lines/read: how many a receiver finds at once."

@@ -1,8 +1,9 @@
 //! The floor: what fan-out costs when nothing is done but moving bytes.
 //!
-//! A bare mio loop. A turn reads every readable connection until it would block, appends what came
-//! to one shared buffer, and then does one write for each connection. No line is looked for, nobody
-//! has a name, nothing is copied for anyone. The hard things that a server cannot leave out are not
+//! A bare mio loop, in two manners ([`Manner`]). A turn reads every readable connection until it
+//! would block and appends what came to one shared buffer; then, once for the whole turn or after
+//! each that was read, it does one write for each connection. No line is looked for, nobody has a
+//! name, nothing is copied for anyone. The hard things that a server cannot leave out are not
 //! left out: a short write keeps the connection's place in the buffer and asks for WRITABLE until
 //! it is drained, and nobody gets their own bytes back, since chinwag does not echo either.
 //!
@@ -11,16 +12,29 @@
 //! another talker's bytes in the middle, and a client that never reads makes the buffer grow.
 
 use std::collections::VecDeque;
+use std::env;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::iter;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
+use std::path::PathBuf;
+use std::process::Command;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
-/// The one argument with which the executable that holds this module becomes the floor server.
+/// The first argument with which the executable that holds this module becomes the floor server;
+/// the second is a [`Manner`]'s.
 pub(crate) const ARGUMENT: &str = "--floor-server";
+
+/// When what came is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// What a turn of the loop brought from all talkers together, in one write for each connection.
+    Turn,
+    /// What each talker said as it comes, as most servers do.
+    AsItComes,
+}
 
 /// What a newcomer gets: the line by which clients know that they are in, worded as chinwag's.
 const GREETING: &[u8] = b"* You are in.\n";
@@ -49,22 +63,52 @@ struct Floor {
     buffer: Vec<u8>,
     start: u64,
     end: u64,
+    manner: Manner,
 }
 
-/// Serves on a free port of 127.0.0.1, named on stderr in chinwag's words, until all who came have
-/// gone: so it does not outlive the benchmark that it serves, however that ends.
-pub(crate) fn serve() -> io::Result<()> {
+/// Runs `executable`, which holds this module, as the floor.
+pub(crate) fn command(executable: PathBuf, manner: Manner) -> Command {
+    let mut command = Command::new(executable);
+    command.args([ARGUMENT, manner.argument()]);
+    command
+}
+
+/// Serves, if the arguments of this process say so, on a free port of 127.0.0.1 that is named on
+/// stderr in chinwag's words, until all who came have gone: so it does not outlive the benchmark
+/// that it serves, however that ends. `false` if the arguments say nothing of it.
+pub(crate) fn serve_if_asked() -> io::Result<bool> {
+    let mut arguments = env::args().skip(1);
+    if arguments.next().as_deref() != Some(ARGUMENT) {
+        return Ok(false);
+    }
+    let manner = arguments.next();
+    let manners = [Manner::Turn, Manner::AsItComes];
+    let manner = manners.into_iter().find(|known| manner.as_deref() == Some(known.argument()));
+    serve(manner.ok_or(ErrorKind::InvalidInput)?)?;
+    Ok(true)
+}
+
+fn serve(manner: Manner) -> io::Result<()> {
     let poll = Poll::new()?;
     let mut listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     eprintln!("listening: floor on {}", listener.local_addr()?);
     let (connections, buffer) = (Vec::new(), Vec::new());
-    let mut floor = Floor { poll, listener, connections, buffer, start: 0, end: 0 };
+    let mut floor = Floor { poll, listener, connections, buffer, start: 0, end: 0, manner };
     let mut events = Events::with_capacity(1024);
     while floor.connections.is_empty() || floor.connections.iter().any(Option::is_some) {
         floor.turn(&mut events)?;
     }
     Ok(())
+}
+
+impl Manner {
+    fn argument(self) -> &'static str {
+        match self {
+            Self::Turn => "turn",
+            Self::AsItComes => "as-it-comes",
+        }
+    }
 }
 
 impl Floor {
@@ -73,13 +117,16 @@ impl Floor {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
             outcome => outcome?,
         }
-        let gathered = self.end;
+        let mut gathered = self.end;
         for event in events.iter() {
             match event.token() {
                 LISTENER => self.accept()?,
                 Token(key) => {
                     if event.is_readable() {
                         self.read(key);
+                        if self.manner == Manner::AsItComes {
+                            self.deliver(&mut gathered);
+                        }
                     }
                     if event.is_writable() {
                         self.write(key);
@@ -87,14 +134,20 @@ impl Floor {
                 }
             }
         }
-        if self.end > gathered {
+        self.deliver(&mut gathered);
+        Ok(())
+    }
+
+    /// Writes to everybody what has come since there were `gathered` bytes.
+    fn deliver(&mut self, gathered: &mut u64) {
+        if self.end > *gathered {
+            *gathered = self.end;
             let mut slowest = self.end;
             for key in 0..self.connections.len() {
                 slowest = slowest.min(self.write_unless_blocked(key));
             }
             self.forget(slowest);
         }
-        Ok(())
     }
 
     fn accept(&mut self) -> io::Result<()> {

@@ -1,0 +1,90 @@
+//! How a crowd comes together: all of them enter, and then each talker says a few lines, so that
+//! whatever the server had to tell about who came is behind everybody.
+
+use std::io;
+use std::net::{self, SocketAddr};
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+
+use super::member::Member;
+use super::room::Room;
+use super::speech::{self, Speech};
+use super::{Crowd, READ_BYTES, SILENCE_MAX};
+
+/// So many knock at once. More than a listener's backlog would have to knock again a second later,
+/// and notices of who came would pile up in the sockets.
+const KNOCKING_MAX: usize = 100;
+
+/// Lines that each talker says before anything is measured.
+const REHEARSED_LINES: u64 = 3;
+
+impl Crowd {
+    /// Brings `talkers` and `listeners` (at least one of each) into the room at `address`.
+    ///
+    /// # Errors
+    /// What the system says, or in what the server is not as it should be.
+    pub(crate) fn join(
+        address: SocketAddr,
+        speech: &'static Speech,
+        talkers: usize,
+        listeners: usize,
+        line_bytes: usize,
+    ) -> io::Result<Self> {
+        let mut crowd = Self {
+            poll: Poll::new()?,
+            events: Events::with_capacity(1024),
+            scratch: vec![0; READ_BYTES],
+            members: Vec::with_capacity(talkers + listeners),
+            room: Room::new(speech, talkers, line_bytes),
+            talkers,
+            said: 0,
+            next_talker: 0,
+            slowest: talkers,
+            slowest_lines: 0,
+            reads: 0,
+        };
+        for key in 0..talkers + listeners {
+            crowd.knock(key, address)?;
+            if key % KNOCKING_MAX == KNOCKING_MAX - 1 {
+                crowd.wait_until_in()?;
+            }
+        }
+        crowd.wait_until_in()?;
+        crowd.deliver(REHEARSED_LINES * talkers as u64, talkers as u64)?;
+        crowd.room.latency.reset();
+        crowd.reads = 0;
+        Ok(crowd)
+    }
+
+    fn knock(&mut self, key: usize, address: SocketAddr) -> io::Result<()> {
+        let stream = net::TcpStream::connect(address)
+            .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        let mut stream = TcpStream::from_std(stream);
+        // WRITABLE is edge-triggered and stays silent unless a write was short.
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(&mut stream, Token(key), interest)?;
+        let talks = key < self.talkers;
+        self.members.push(Member::new(stream, key, speech::name(key), talks, &self.room));
+        self.members[key].enter(&self.room)
+    }
+
+    fn wait_until_in(&mut self) -> io::Result<()> {
+        // Those before the last few who knock are in already.
+        let first = self.members.len().saturating_sub(KNOCKING_MAX);
+        for key in first..self.members.len() {
+            while !self.members[key].is_in() {
+                if !self.turn(SILENCE_MAX)? {
+                    let (name, heard) = (&self.members[key].name, self.members[key].heard());
+                    let (seconds, heard) = (SILENCE_MAX.as_secs(), String::from_utf8_lossy(heard));
+                    return Err(io::Error::other(format!(
+                        "{name} was not let in for {seconds} s, and has heard {heard:?}"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,151 @@
+//! What servers speak, as far as a crowd must know it: how one comes in, how one says a line, and
+//! how to tell the lines of others from everything else that comes.
+//!
+//! A [`Speech`] is a table of functions without a state. Here are the two that the benches need;
+//! the load example has more (`examples/load/against/`).
+//!
+//! **A line** as it is delivered is `NAME: TEXT` and LF. Names have seven bytes and texts begin
+//! with a number of four digits, so that all lines of a crowd have one length, and each can be told
+//! from the one before.
+
+use memchr::{memchr, memmem};
+
+/// Texts are numbered from 0 on, and after so many from 0 again.
+pub(crate) const NUMBERS: usize = 1024;
+
+/// All in which servers differ.
+pub(crate) struct Speech {
+    /// Whether one connection can talk and listen. If not, talkers hear nobody.
+    pub(crate) talkers_listen: bool,
+    /// Whether all get the lines of several talkers in the same order.
+    pub(crate) one_order: bool,
+    /// What a newcomer does next.
+    pub(crate) enter: fn(&Newcomer<'_>) -> Entry,
+    /// What a talker sends to say a line: always the same number of bytes.
+    pub(crate) say: fn(name: &str, text: &str) -> Vec<u8>,
+    /// What the input begins with.
+    pub(crate) frame: fn(input: &[u8]) -> Frame<'_>,
+}
+
+/// Somebody on the way in.
+pub(crate) struct Newcomer<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) talks: bool,
+    /// How often it has said something already.
+    pub(crate) step: usize,
+    /// All that the server has said to it.
+    pub(crate) heard: &'a [u8],
+}
+
+/// What a newcomer does next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    Says(Vec<u8>),
+    Waits,
+    IsIn,
+}
+
+/// One piece of what a server sends. `bytes` is its length.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Frame<'a> {
+    /// It is not whole yet.
+    Part,
+    /// What a member of the crowd said.
+    Line { bytes: usize, name: &'a [u8], text: &'a [u8] },
+    /// What only one who listens for themselves would want to know.
+    Other { bytes: usize },
+    /// It wants to know whether this member is alive.
+    Question { bytes: usize, answer: Vec<u8> },
+    /// It will not do what was asked of it.
+    Refusal { bytes: usize },
+}
+
+/// Asks for a nickname, and puts it before each line.
+pub(crate) static CHINWAG: Speech = Speech {
+    talkers_listen: true,
+    one_order: true,
+    enter: |newcomer| match newcomer.step {
+        0 => Entry::Says(format!("{}\n", newcomer.name).into_bytes()),
+        _ => in_if(contains(newcomer.heard, b"* You are ")),
+    },
+    say: |_, text| format!("{text}\n").into_bytes(),
+    frame: frame_of_lines,
+};
+
+/// Greets, and passes on what comes as it is.
+pub(crate) static FLOOR: Speech = Speech {
+    talkers_listen: true,
+    one_order: true,
+    enter: |newcomer| in_if(contains(newcomer.heard, b"* You are ")),
+    say: |name, text| line(name, text).into_bytes(),
+    frame: frame_of_lines,
+};
+
+/// A line as it is delivered.
+pub(crate) fn line(name: &str, text: &str) -> String {
+    format!("{name}: {text}\n")
+}
+
+/// Takes a line apart, without its line end.
+pub(crate) fn parts_of(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = memchr(b':', line)?;
+    Some((&line[..colon], line[colon + 1..].strip_prefix(b" ")?))
+}
+
+/// Up to and with the first LF.
+pub(crate) fn first_line(input: &[u8]) -> Option<&[u8]> {
+    memchr(b'\n', input).map(|lf| &input[..=lf])
+}
+
+pub(crate) fn contains(text: &[u8], part: &[u8]) -> bool {
+    memmem::find(text, part).is_some()
+}
+
+pub(crate) fn in_if(is_in: bool) -> Entry {
+    if is_in { Entry::IsIn } else { Entry::Waits }
+}
+
+/// chinwag's notices begin with `*`, its refusals with `!`, and what is private or past with `[`.
+fn frame_of_lines(input: &[u8]) -> Frame<'_> {
+    let Some(frame) = first_line(input) else { return Frame::Part };
+    let bytes = frame.len();
+    match (frame[0], parts_of(&frame[..bytes - 1])) {
+        (b'!', _) => Frame::Refusal { bytes },
+        (b'*' | b'[', _) | (_, None) => Frame::Other { bytes },
+        (_, Some((name, text))) => Frame::Line { bytes, name, text },
+    }
+}
+
+/// The name of the member with this key. The letters are such that no two names look alike to a
+/// server that minds (no l, 1, I, 0, O, m, rn).
+pub(crate) fn name(key: usize) -> String {
+    let digit = |place: u32| b"abcdefgh"[key / 8_usize.pow(place) % 8];
+    let digits = (0..6).rev().map(digit).map(char::from);
+    std::iter::once('t').chain(digits).collect()
+}
+
+/// Whose name this is.
+pub(crate) fn key_of(name: &[u8]) -> Option<usize> {
+    let digits = name.strip_prefix(b"t").filter(|digits| digits.len() == 6)?;
+    digits.iter().try_fold(0, |key, digit| match digit {
+        b'a'..=b'h' => Some(key * 8 + usize::from(digit - b'a')),
+        _ => None,
+    })
+}
+
+/// The text with this number, of which a line of `line_bytes` is made.
+pub(crate) fn text(number: usize, line_bytes: usize) -> String {
+    let length = line_bytes.saturating_sub(line(&name(0), "").len());
+    format!("{:.<length$}", format!("{number:04} is what I have to say "))
+        .chars()
+        .take(length)
+        .collect()
+}
+
+/// The number that a text begins with.
+pub(crate) fn number_of(text: &[u8]) -> Option<usize> {
+    text.get(..4)?.iter().try_fold(0, |number, digit| match digit {
+        b'0'..=b'9' => Some(number * 10 + usize::from(digit - b'0')),
+        _ => None,
+    })
+}
