@@ -36,6 +36,7 @@ use criterion::{Criterion, SamplingMode, Throughput};
 use load::Crowd;
 use load::process::{Listening, Pid, Server};
 use load::speech;
+use load::spread::Spread;
 
 mod floor;
 mod load;
@@ -241,36 +242,21 @@ fn print_table(rows: &[Row]) {
     let (load, floor) = ("load", "floor");
     println!("{load:<16} receivers {:>24} {floor:>24}  ratio   lines/read of both", "chinwag");
     for Row { load, receivers, chinwag, floor } in rows {
-        let [ours, least] = [chinwag, floor].map(|samples| Spread::of(samples, |s| s.nanoseconds));
+        let of = |samples: &[Sample], quantity: fn(&Sample) -> f64| {
+            Spread::of(samples.iter().map(quantity))
+        };
+        let [ours, least] = [chinwag, floor].map(|samples| of(samples, |s| s.nanoseconds));
         let [our_reads, floor_reads] =
-            [chinwag, floor].map(|samples| Spread::of(samples, |s| s.lines_a_read).median);
+            [chinwag, floor].map(|samples| of(samples, |s| s.lines_a_read).median);
         println!(
             "{load:<16} {receivers:>9} {:>24} {:>24} {:>6.2} {our_reads:>10.1} {floor_reads:>9.1}",
-            ours.to_string(),
-            least.to_string(),
+            show(ours),
+            show(least),
             ours.median / least.median,
         );
     }
 }
 
-/// Of one quantity over all rounds.
-struct Spread {
-    least: f64,
-    median: f64,
-    most: f64,
-}
-
-impl Spread {
-    fn of(samples: &[Sample], quantity: impl Fn(&Sample) -> f64) -> Self {
-        let mut sorted: Vec<f64> = samples.iter().map(quantity).collect();
-        sorted.sort_by(f64::total_cmp);
-        let last = sorted.len() - 1;
-        Self { least: sorted[0], median: sorted[last / 2], most: sorted[last] }
-    }
-}
-
-impl fmt::Display for Spread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.1} ({:.1}-{:.1})", self.median, self.least, self.most)
-    }
+fn show(Spread { least, median, most }: Spread) -> String {
+    format!("{median:.1} ({least:.1}-{most:.1})")
 }

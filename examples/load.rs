@@ -13,6 +13,7 @@
 
 #![allow(clippy::print_stdout, reason = "a program that reports on stdout")]
 
+use std::fs;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -25,16 +26,26 @@ use plan::Plan;
 
 #[path = "load/against/mod.rs"]
 mod against;
+#[path = "load/compare.rs"]
+mod compare;
 #[path = "../benches/floor/mod.rs"]
 mod floor;
+#[path = "load/guests.rs"]
+mod guests;
 #[path = "../benches/load/mod.rs"]
 mod load;
 #[path = "load/measure.rs"]
 mod measure;
+#[path = "load/never_read.rs"]
+mod never_read;
 #[path = "load/plan.rs"]
 mod plan;
+#[path = "load/plot.rs"]
+mod plot;
 #[path = "load/report.rs"]
 mod report;
+#[path = "load/storm.rs"]
+mod storm;
 
 /// More descriptors than this no plan needs; the system may allow fewer.
 const DESCRIPTORS_MAX: u64 = 1 << 20;
@@ -55,7 +66,32 @@ fn run() -> io::Result<()> {
         return Ok(());
     }
     let plan = Plan::parse();
-    measure(&plan)
+    if let Some(count) = plan.never_read {
+        let target = target(&plan)?;
+        let growth = never_read::run(&plan, &target, count as usize);
+        report::print_growth(&plan, count, &growth.map_err(|error| target.explain(&error))?);
+    } else if plan.storm {
+        let target = target(&plan)?;
+        let storm = storm::run(&plan, &target);
+        report::print_storm(&plan, &storm.map_err(|error| target.explain(&error))?);
+    } else if plan.table || plan.plot.is_some() {
+        compare(&plan)?;
+    } else {
+        measure(&plan)?;
+    }
+    Ok(())
+}
+
+/// The table, the plot or both.
+fn compare(plan: &Plan) -> io::Result<()> {
+    let bar = ProgressBar::new_spinner();
+    if plan.table {
+        compare::table(plan, &bar)?;
+    }
+    if let Some(file) = &plan.plot {
+        fs::write(file, compare::plot(plan, &bar)?)?;
+    }
+    Ok(())
 }
 
 /// One measurement, as the plan says.

@@ -13,6 +13,8 @@ use std::thread;
 use against::Kind;
 use load::Crowd;
 use load::speech::{self, Frame};
+use load::spread::Spread;
+use plot::Curve;
 
 #[allow(dead_code, reason = "only how servers speak is tested here")]
 #[path = "../examples/load/against/mod.rs"]
@@ -22,6 +24,8 @@ mod against;
 mod floor;
 #[path = "../benches/load/mod.rs"]
 mod load;
+#[path = "../examples/load/plot.rs"]
+mod plot;
 
 // ── protocols ────────────────────────────────────────────────────────────────────────────────────
 
@@ -195,6 +199,31 @@ fn a_line_that_was_altered_is_noticed() {
     assert!(error.contains("nobody has said"), "{error}");
 }
 
+// ── what is told ─────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn the_median_is_a_number_that_was_measured() {
+    let of = |numbers: &[f64]| Spread::of(numbers.iter().copied());
+    assert_eq!(of(&[3.0, 9.0, 1.0]), Spread { least: 1.0, median: 3.0, most: 9.0 });
+    assert_eq!(of(&[4.0, 2.0]), Spread { least: 2.0, median: 2.0, most: 4.0 });
+    assert_eq!(of(&[5.0]), Spread { least: 5.0, median: 5.0, most: 5.0 });
+}
+
+#[test]
+fn a_plot_has_its_points_where_the_axes_say_and_names_side_by_side() {
+    let one = Curve { name: "one", points: vec![(10.0, 10.0), (1_000.0, 100.0)] };
+    let two = Curve { name: "two", points: vec![(10.0, 1_000.0), (1_000.0, 101.0)] };
+    let svg = plot::svg(&[one, two]);
+    // Two powers of ten each way, from 80 to 570 and from 328 up to 48.
+    assert!(svg.contains("points=\"80.0,328.0 570.0,188.0\""), "{svg}");
+    assert!(svg.contains("points=\"80.0,48.0 570.0,187.4\""), "{svg}");
+    for mark in [">10<", ">100<", ">1,000<", ">10 ns<", ">500 ns<", ">1,000 ns<"] {
+        assert_eq!(svg.matches(mark).count(), 1, "{mark}: {svg}");
+    }
+    assert!(svg.contains("y=\"191.9\" fill=\"#8a8a8a\">two<"), "{svg}");
+    assert!(svg.contains("y=\"207.9\" fill=\"#e0592a\">one<"), "{svg}");
+}
+
 // ── the program ──────────────────────────────────────────────────────────────────────────────────
 
 /// The load generator. Cargo builds the examples before `cargo test` runs anything, and puts them
@@ -235,6 +264,18 @@ fn every_line_reaches_everybody_and_is_counted() {
                 assert_eq!(told[cost].as_f64().is_some_and(|cost| cost > 0.0), told_here, "{told}");
             }
         }
+    }
+}
+
+#[test]
+fn a_storm_is_told_from_the_first_who_comes_to_the_last_who_is_told() {
+    let printed = prints(&["--start", "--storm", "--members", "40", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!((told["members"].as_u64(), told["left"].as_u64()), (Some(40), Some(20)), "{told}");
+    for part in ["quiet", "coming", "leaving"] {
+        let part = &told[part];
+        let [time, latency] = [&part["seconds"], &part["latency_seconds"]["max"]];
+        assert!(time.as_f64() > Some(0.0) && latency.as_f64() > Some(0.0), "{told}");
     }
 }
 

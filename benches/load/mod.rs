@@ -30,6 +30,7 @@ mod member;
 pub(crate) mod process;
 mod room;
 pub(crate) mod speech;
+pub(crate) mod spread;
 
 /// How long nothing at all may arrive while something is owed.
 const SILENCE_MAX: Duration = Duration::from_secs(20);

@@ -125,9 +125,4 @@ impl Sample {
     fn cost(&self, cpu: Option<Duration>) -> Option<f64> {
         cpu.map(|cpu| cpu.as_nanos() as f64 / self.deliveries.max(1) as f64)
     }
-
-    /// So many percent of all lines were received within this many seconds.
-    pub(crate) fn latency_at(&self, percent: f64) -> f64 {
-        self.latency.value_at_quantile(percent / 100.0) as f64 / 1e9
-    }
 }

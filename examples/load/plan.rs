@@ -1,6 +1,7 @@
 //! What to do: the command line, and whether it makes sense.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
@@ -53,8 +54,25 @@ pub(crate) struct Plan {
     /// How long.
     #[arg(long, default_value_t = 10.0, value_parser = seconds)]
     pub(crate) seconds: f64,
-    /// Prints the result as JSON.
+    /// Lets --members come as fast as they are let in, and half of them leave at once, while one
+    /// goes on talking.
+    #[arg(long, group = "what")]
+    pub(crate) storm: bool,
+    /// Lets so many more come who never read, and says 64 MiB.
+    #[arg(long, group = "what", value_name = "N", value_parser = count(1, 1_000_000))]
+    pub(crate) never_read: Option<u64>,
+    /// Starts chinwag, the floors, Redis and nats-server, puts them under several loads in turns,
+    /// and prints how they compare, as Markdown.
+    #[arg(long, group = "what")]
+    pub(crate) table: bool,
+    /// Draws what a delivery costs chinwag, a floor and Redis against how many members there are.
+    #[arg(long, value_name = "FILE.svg", conflicts_with_all = ["storm", "never_read"])]
+    pub(crate) plot: Option<PathBuf>,
+    /// Makes --table and --plot less exact, and faster.
     #[arg(long)]
+    pub(crate) quick: bool,
+    /// Prints the result as JSON.
+    #[arg(long, conflicts_with_all = ["table", "plot"])]
     pub(crate) json: bool,
 }
 
