@@ -22,6 +22,7 @@ use std::process::Command;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
+use socket2::{Domain, Protocol, Socket, Type};
 
 /// The first argument with which the executable that holds this module becomes the floor server;
 /// the second is a [`Manner`]'s.
@@ -41,6 +42,9 @@ const GREETING: &[u8] = b"* You are in.\n";
 
 /// Room kept free behind the gathered bytes for one read: more than a talker's whole window.
 const READ_BYTES: usize = 64 * 1024;
+
+/// As many as chinwag lets wait to be accepted; the usual 128 make a crowd come in slowly.
+const ACCEPT_QUEUE: i32 = 4096;
 
 const LISTENER: Token = Token(usize::MAX);
 
@@ -90,7 +94,11 @@ pub(crate) fn serve_if_asked() -> io::Result<bool> {
 
 fn serve(manner: Manner) -> io::Result<()> {
     let poll = Poll::new()?;
-    let mut listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
+    socket.listen(ACCEPT_QUEUE)?;
+    socket.set_nonblocking(true)?;
+    let mut listener = TcpListener::from_std(socket.into());
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     eprintln!("listening: floor on {}", listener.local_addr()?);
     let (connections, buffer) = (Vec::new(), Vec::new());
