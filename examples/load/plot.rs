@@ -75,6 +75,10 @@ pub(crate) fn svg(curves: &[Curve]) -> String {
         line(&mut out, &format!("M{x:.1} {TOP}V{BOTTOM}"));
         text(&mut out, (x, BOTTOM + 20.0), "middle", &thousands(mark));
     }
+    // The first one is what the plot is about: it lies above the others.
+    for (at, Curve { name, points }) in curves.iter().enumerate().rev() {
+        draw(&mut out, points, (&members, &cost), colour(at), name);
+    }
     // Names stand at the ends of the curves, pushed down where they would cover each other.
     let mut ends: Vec<(f64, usize)> = Vec::new();
     for (at, curve) in curves.iter().enumerate() {
@@ -83,10 +87,8 @@ pub(crate) fn svg(curves: &[Curve]) -> String {
     ends.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut above = f64::MIN;
     for (y, at) in ends {
-        let (colour, Curve { name, points }) = (COLOURS[at % COLOURS.len()], &curves[at]);
-        draw(&mut out, points, &members, &cost, colour, name);
         above = y.max(above + NAME_HEIGHT);
-        let (x, y) = (RIGHT + 10.0, above + 4.5);
+        let (x, y, colour, name) = (RIGHT + 10.0, above + 4.5, colour(at), curves[at].name);
         let _ = writeln!(out, "<text x=\"{x}\" y=\"{y:.1}\" fill=\"{colour}\">{name}</text>");
     }
     out + "</svg>\n"
@@ -96,12 +98,11 @@ pub(crate) fn svg(curves: &[Curve]) -> String {
 fn draw(
     out: &mut String,
     points: &[(f64, f64)],
-    members: &Axis,
-    cost: &Axis,
+    (across, up): (&Axis, &Axis),
     colour: &str,
     name: &str,
 ) {
-    let place = |point: &(f64, f64)| (members.at(point.0), cost.at(point.1));
+    let place = |point: &(f64, f64)| (across.at(point.0), up.at(point.1));
     let places: Vec<_> = points.iter().map(place).collect();
     let path: Vec<_> = places.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
     let path = path.join(" ");
@@ -116,6 +117,10 @@ fn draw(
              <title>{name}: {nanoseconds:.0} ns</title></circle>"
         );
     }
+}
+
+fn colour(at: usize) -> &'static str {
+    COLOURS[at % COLOURS.len()]
 }
 
 fn line(out: &mut String, path: &str) {
