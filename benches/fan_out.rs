@@ -79,15 +79,11 @@ const ROUND_QUICK: Duration = Duration::from_millis(50);
 /// Set to anything: the floor stands in for chinwag, so that the ratios show noise alone.
 const FLOOR_TWICE: &str = "FAN_OUT_FLOOR_TWICE";
 
-/// Descriptors for the largest rooms of both servers, and some that are open whatever we do.
-const DESCRIPTORS: u64 = 24 * 1024;
-const DESCRIPTORS_SPARE: usize = 100;
-
 /// Deliveries of one batch that take too long to be repeated.
 const DELIVERIES_MAX: u64 = 100_000_000;
 
 fn main() -> io::Result<()> {
-    rlimit::increase_nofile_limit(DESCRIPTORS)?;
+    load::raise_descriptors()?;
     if floor::serve_if_asked()? {
         return Ok(());
     }
@@ -158,8 +154,7 @@ struct Sample {
 /// One case: criterion's samples of both servers and then, unless this is only a test or a filter
 /// has left one of them out, the rounds of the table.
 fn bench(criterion: &mut Criterion, load: &'static Load, receivers: usize) -> Option<Row> {
-    let needed = 2 * (receivers + load.talkers) + DESCRIPTORS_SPARE;
-    let alone = rlimit::Resource::NOFILE.get_soft().is_ok_and(|limit| limit < needed as u64);
+    let alone = !load::fit(2 * (receivers + load.talkers)).unwrap_or(true);
     let side = |kind| Side { kind, load, receivers, alone, started: false, rig: None };
     let sides = [Kind::Chinwag, Kind::Floor].map(|kind| RefCell::new(side(kind)));
     let mut group = criterion.benchmark_group(format!("fan_out/{}/{receivers}", load.name));

@@ -47,9 +47,6 @@ mod report;
 #[path = "load/storm.rs"]
 mod storm;
 
-/// More descriptors than this no plan needs; the system may allow fewer.
-const DESCRIPTORS_MAX: u64 = 1 << 20;
-
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -61,7 +58,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> io::Result<()> {
-    rlimit::increase_nofile_limit(DESCRIPTORS_MAX)?;
+    load::raise_descriptors()?;
     if floor::serve_if_asked()? {
         return Ok(());
     }

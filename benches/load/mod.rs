@@ -41,6 +41,22 @@ const READ_BYTES: usize = 256 * 1024;
 /// Lines that one talker may have under way: what it then says is told from what it said before.
 pub(crate) const AHEAD_MAX: u64 = NUMBERS as u64 / 4;
 
+/// More descriptors than this no room needs; the system may allow fewer.
+const DESCRIPTORS_MAX: u64 = 1 << 20;
+
+/// Descriptors that are open whatever a crowd does.
+const DESCRIPTORS_SPARE: usize = 100;
+
+/// Raises the limit of open descriptors as far as the system lets us; returns it.
+pub(crate) fn raise_descriptors() -> io::Result<u64> {
+    rlimit::increase_nofile_limit(DESCRIPTORS_MAX)
+}
+
+/// Whether so many members can be connected at once, of whatever crowds.
+pub(crate) fn fit(members: usize) -> io::Result<bool> {
+    Ok((members + DESCRIPTORS_SPARE) as u64 <= raise_descriptors()?)
+}
+
 /// How the talkers talk, all together.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Pace {

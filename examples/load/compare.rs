@@ -7,8 +7,8 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 
 use crate::against::Kind;
-use crate::load::Pace;
 use crate::load::spread::Spread;
+use crate::load::{self, Pace};
 use crate::measure::{Room, Sample, Target};
 use crate::plan::Plan;
 use crate::plot::{self, Curve};
@@ -28,9 +28,6 @@ const PLOTTED_MEMBERS: [u64; 4] = [10, 100, 1_000, 10_000];
 
 /// How long a server warms up.
 const WARM_UP: Duration = Duration::from_millis(100);
-
-/// Descriptors that are open whatever we do.
-const DESCRIPTORS_SPARE: u64 = 100;
 
 /// How the talkers talk, and for how many.
 #[derive(Clone, Copy)]
@@ -168,8 +165,7 @@ fn compare(
     bar: &ProgressBar,
 ) -> io::Result<Vec<Rounds>> {
     let count = kinds.len();
-    let limit = rlimit::Resource::NOFILE.get_soft().unwrap_or(u64::MAX);
-    let needed = count as u64 * (load.members + load.talkers) + DESCRIPTORS_SPARE;
+    let together = load::fit(count * (load.members + load.talkers) as usize)?;
     let mut rooms: Vec<Option<Room>> = kinds.iter().map(|_| None).collect();
     let mut all: Vec<Rounds> =
         kinds.iter().map(|kind| Rounds { kind: *kind, samples: Vec::new() }).collect();
@@ -189,7 +185,7 @@ fn compare(
             };
             all[at].samples.push(room.talk(load.pace, effort.time, |_| bar.tick())?);
             // A room that would not fit beside the others is filled anew in each round.
-            rooms[at] = (needed <= limit).then_some(room);
+            rooms[at] = together.then_some(room);
         }
     }
     Ok(all)
