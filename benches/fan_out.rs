@@ -2,7 +2,7 @@
 //! delivered line, for four loads and four sizes of room, over loopback TCP.
 //!
 //! ```text
-//! cargo bench --bench fan_out                # everything, about five minutes
+//! cargo bench --bench fan_out                # everything, about six minutes
 //! cargo bench --bench fan_out -- flood       # criterion's filters: fan_out/flood/1000/chinwag
 //! cargo bench --bench fan_out -- --quick     # less exact, faster
 //! cargo bench --bench fan_out -- --test      # each load once: does everybody get every line?

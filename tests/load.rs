@@ -279,6 +279,17 @@ fn a_storm_is_told_from_the_first_who_comes_to_the_last_who_is_told() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn what_those_cost_who_never_read_is_told() {
+    // Long lines, since 64 MiB of short ones take their time.
+    let printed = prints(&["--start", "--never-read", "5", "--line", "4000", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    let growth = ["growth_bytes_at_the_end", "growth_bytes_most"].map(|name| told[name].as_u64());
+    assert!(growth[0].is_some() && growth[0] <= growth[1], "{told}");
+    assert_eq!(told["never_read"], 5);
+}
+
 #[test]
 fn a_server_that_is_not_there_is_a_sentence_and_an_exit_code() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();

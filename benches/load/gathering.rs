@@ -14,7 +14,7 @@ use super::{Crowd, READ_BYTES, SILENCE_MAX};
 
 /// So many knock at once. More than a listener's backlog would have to knock again a second later,
 /// and notices of who came would pile up in the sockets.
-const KNOCKING_MAX: usize = 500;
+pub(crate) const KNOCKING_MAX: usize = 1000;
 
 /// Lines that each talker says before anything is measured.
 const REHEARSED_LINES: u64 = 3;

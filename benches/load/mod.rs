@@ -25,7 +25,7 @@ use member::Member;
 use room::Room;
 use speech::NUMBERS;
 
-mod gathering;
+pub(crate) mod gathering;
 mod member;
 pub(crate) mod process;
 mod room;

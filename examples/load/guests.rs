@@ -9,11 +9,8 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::load::gathering::KNOCKING_MAX;
 use crate::load::speech::{self, Entry, Newcomer, Speech, contains};
-
-/// So many knock at once: about what a listener's backlog holds, or they would have to knock again
-/// a second later.
-const KNOCKING_MAX: usize = 1000;
 
 /// Keys below this are for those who talk meanwhile.
 const FIRST_KEY: usize = 1000;
