@@ -46,11 +46,14 @@ fn print_text(room: &Room, sample: &Sample) {
     println!("{lines} lines in {seconds:.1} s, and everybody got every one of them.");
     println!("deliveries   {deliveries}, {:.0} a second", sample.per_second());
     let why = if room.target.pid.is_none() { "not known without --pid" } else { UNTOLD };
-    let cost = |cost: Option<f64>, why: &str| {
-        cost.map_or(why.to_owned(), |cost| format!("{cost:.1} ns of CPU for each delivery"))
+    let cost = |cpu: Option<Duration>, cost: Option<f64>, why: &str| {
+        cpu.zip(cost).map_or(why.to_owned(), |(cpu, cost)| {
+            let busy = 100.0 * cpu.as_secs_f64() / seconds;
+            format!("{cost:.1} ns of CPU for each delivery, busy for {busy:.0} % of the time")
+        })
     };
-    println!("server       {}", cost(sample.server_cost(), why));
-    println!("this load    {}", cost(sample.own_cost(), UNTOLD));
+    println!("server       {}", cost(sample.server_cpu, sample.server_cost(), why));
+    println!("this load    {}", cost(sample.own_cpu, sample.own_cost(), UNTOLD));
     println!("latency      {}", percentiles(&sample.latency));
     let memory = room.memory_per_member;
     let memory = memory.map_or(why.to_owned(), |bytes| format!("{bytes:.0} bytes for each member"));
