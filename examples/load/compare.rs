@@ -11,7 +11,7 @@ use crate::load::spread::Spread;
 use crate::load::{self, Pace};
 use crate::measure::{Room, Sample, Target};
 use crate::plan::Plan;
-use crate::plot::{self, Curve};
+use crate::plot::{self, Curve, thousands};
 use crate::report::{duration, latency_at};
 
 /// The measure of all: a ratio is one to this server in the same round.
@@ -96,7 +96,7 @@ pub(crate) fn table(plan: &Plan, bar: &ProgressBar) -> io::Result<()> {
     bar.finish_and_clear();
 
     println!(
-        "Lines of {LINE_BYTES} bytes to {MEMBERS} members. Ratios to {MEASURE} in the same round: \
+        "Lines of {LINE_BYTES} bytes to {MEMBERS} members: ratios to {MEASURE} in the same round, \
          medians of {} rounds.\n",
         effort.rounds
     );
@@ -108,6 +108,9 @@ pub(crate) fn table(plan: &Plan, bar: &ProgressBar) -> io::Result<()> {
     for (name, of) in LATENCIES {
         print_row([STEADY.name, name], ratios(&steady, of).map(ratio));
     }
+    let silent = format!("{} silent members", thousands(effort.silent_members as f64));
+    let bytes = |bytes: &Option<f64>| bytes.map_or("–".to_owned(), thousands);
+    print_row([&silent, "bytes each"], memory.iter().map(bytes));
     println!("\nWhat the ratios are of, with the least and the most of all rounds:\n");
     print_head(&kinds);
     for (load, rounds) in LOADS.iter().zip(&loads) {
@@ -117,9 +120,6 @@ pub(crate) fn table(plan: &Plan, bar: &ProgressBar) -> io::Result<()> {
     for (name, of) in LATENCIES {
         print_row([STEADY.name, name], spreads(&steady, of, duration));
     }
-    let silent = format!("{} silent members", effort.silent_members);
-    let bytes = |bytes: &Option<f64>| bytes.map_or("–".to_owned(), |bytes| format!("{bytes:.0}"));
-    print_row([&silent, "bytes each"], memory.iter().map(bytes));
     for reason in skipped {
         println!("\nLeft out: {reason}.");
     }

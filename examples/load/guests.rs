@@ -67,12 +67,13 @@ impl Guests {
         self.guests.truncate(stay);
     }
 
-    /// Reads until everybody has been told `notice`.
-    pub(crate) fn wait_until_told(&mut self, notice: &[u8]) -> io::Result<()> {
+    /// Reads until everybody has been told one of `notices`.
+    pub(crate) fn wait_until_told(&mut self, notices: &[String]) -> io::Result<()> {
         let mut untold = self.guests.len();
         while untold > 0 {
             self.turn(|guest| {
-                let is_told = guest.is_told || contains(&guest.heard, notice);
+                let hears = |notice: &String| contains(&guest.heard, notice.as_bytes());
+                let is_told = guest.is_told || notices.iter().any(hears);
                 untold -= usize::from(is_told && !guest.is_told);
                 guest.is_told = is_told;
             })?;

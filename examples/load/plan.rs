@@ -33,7 +33,7 @@ pub(crate) struct Plan {
     pub(crate) start: bool,
     /// Members who listen.
     #[arg(long, value_name = "N", default_value_t = 1000)]
-    #[arg(value_parser = count(1, 1_000_000))]
+    #[arg(value_parser = count(1, 200_000))]
     pub(crate) members: u64,
     /// Members who talk, and hear each other too if the server allows that (Redis does not).
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -59,7 +59,7 @@ pub(crate) struct Plan {
     #[arg(long, group = "what")]
     pub(crate) storm: bool,
     /// Lets so many more come who never read, and says 64 MiB.
-    #[arg(long, group = "what", value_name = "N", value_parser = count(1, 1_000_000))]
+    #[arg(long, group = "what", value_name = "N", value_parser = count(1, 200_000))]
     pub(crate) never_read: Option<u64>,
     /// Starts chinwag, the floors, Redis and nats-server, puts them under several loads in turns,
     /// and prints how they compare, as Markdown.

@@ -132,8 +132,8 @@ fn text(out: &mut String, (x, y): (f64, f64), anchor: &str, words: &str) {
         writeln!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{words}</text>");
 }
 
-/// A number with a comma after each three digits.
-fn thousands(number: f64) -> String {
+/// A number without its fraction, with a comma after each three digits.
+pub(crate) fn thousands(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -50,10 +50,10 @@ pub(crate) fn run(plan: &Plan, target: &Target) -> io::Result<Storm> {
     })?;
     let come = || Guests::come(target.address, speech, members, None);
     let (mut guests, coming) = meanwhile(&mut crowd, pace, come)?;
-    let leaving = notice(target.kind, 2 + members - left).map(|notice| {
+    let leaving = notices(target.kind, 2 + members - left).map(|notices| {
         let leave = || {
             guests.leave(members - left);
-            guests.wait_until_told(notice.as_bytes())
+            guests.wait_until_told(&notices)
         };
         meanwhile(&mut crowd, pace, leave)
     });
@@ -61,9 +61,11 @@ pub(crate) fn run(plan: &Plan, target: &Target) -> io::Result<Storm> {
     Ok(Storm { members, left, quiet, coming, leaving })
 }
 
-/// What everybody is told when, after others have left, so many are `here`.
-fn notice(kind: Kind, here: usize) -> Option<String> {
-    (kind == Kind::Chinwag).then(|| format!("({here} here)\n"))
+/// How a notice ends, one way or another, by which everybody knows that others have left and so
+/// many are `here`.
+fn notices(kind: Kind, here: usize) -> Option<[String; 2]> {
+    let ends = || ["left", "left: connection lost"].map(|end| format!("{end} ({here} here)\n"));
+    (kind == Kind::Chinwag).then(ends)
 }
 
 /// Does `work` while the crowd talks in a thread of its own.
