@@ -5,6 +5,7 @@
 //! cargo build --release
 //! cargo run --release --example load -- --start --members 1000 --talkers 100
 //! cargo run --release --example load -- --against redis --start --rate 50
+//! cargo run --release --example load -- --table
 //! ```
 //!
 //! The crowd that does it is in `benches/load/` and serves the benchmarks too: one thread, one mio
