@@ -137,9 +137,12 @@ fn all_lines_have_the_length_that_was_asked_for() {
 /// Lines that the talker of a careless server says.
 const LINES: u64 = 20;
 
-/// A server in the manner of the floor for one talker and two listeners, that gives the second
-/// listener instead of each line what `carelessness`, told its number, makes of it.
-fn careless_server(carelessness: fn(u64, Vec<u8>) -> Vec<u8>) -> SocketAddr {
+/// What becomes of a line, by its number.
+type Carelessness = fn(u64, Vec<u8>) -> Vec<u8>;
+
+/// A server in the manner of the floor for one talker and two listeners: each of them gets what
+/// its carelessness makes of a line.
+fn careless_server(carelessness: [Carelessness; 2]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -153,16 +156,22 @@ fn careless_server(carelessness: fn(u64, Vec<u8>) -> Vec<u8>) -> SocketAddr {
         for (number, line) in BufReader::new(talker).split(b'\n').map_while(Result::ok).enumerate()
         {
             let line = [line, b"\n".to_vec()].concat();
-            // The crowd may have left in anger.
-            let _ = first.write_all(&line);
-            let _ = second.write_all(&carelessness(number as u64, line));
+            for (listener, careless) in [&mut first, &mut second].into_iter().zip(carelessness) {
+                // The crowd may have left in anger.
+                let _ = listener.write_all(&careless(number as u64, line.clone()));
+            }
         }
     });
     address
 }
 
+/// How a crowd takes it if the server is careless with the second listener's lines.
+fn verdict_on(carelessness: Carelessness) -> Result<(), String> {
+    verdict_on_both([|_, line| line, carelessness])
+}
+
 /// How a crowd in such a server's room takes it.
-fn verdict_on(carelessness: fn(u64, Vec<u8>) -> Vec<u8>) -> Result<(), String> {
+fn verdict_on_both(carelessness: [Carelessness; 2]) -> Result<(), String> {
     let address = careless_server(carelessness);
     let crowd = Crowd::join(address, &speech::FLOOR, 1, 2, 64);
     let delivered = crowd.and_then(|mut crowd| crowd.deliver(LINES, 5));
@@ -180,14 +189,25 @@ fn a_careful_server_passes() {
 fn a_line_that_somebody_does_not_get_is_noticed() {
     let lost = |number, line| if number == 9 { Vec::new() } else { line };
     let error = verdict_on(lost).unwrap_err();
-    assert!(error.contains("different orders") || error.contains("should have"), "{error}");
+    assert!(error.contains("different orders") || error.contains("came, where"), "{error}");
 }
 
 #[test]
 fn a_line_that_somebody_gets_twice_is_noticed() {
     let twice = |number, line: Vec<u8>| line.repeat(if number == 9 { 2 } else { 1 });
     let error = verdict_on(twice).unwrap_err();
-    assert!(error.contains("different orders") || error.contains("should have"), "{error}");
+    assert!(error.contains("different orders") || error.contains("came, where"), "{error}");
+}
+
+#[test]
+fn a_line_that_nobody_gets_is_noticed_although_another_makes_up_for_it() {
+    let swapped = |number, line: Vec<u8>| match number {
+        9 => Vec::new(),
+        10 => line.repeat(2),
+        _ => line,
+    };
+    let error = verdict_on_both([swapped, swapped]).unwrap_err();
+    assert!(error.contains("came, where"), "{error}");
 }
 
 #[test]
