@@ -13,6 +13,8 @@
 //! 5. `journal`: the event, encoded once for each dialect.
 //! 6. `outbox`: each connection's place in the journal, from where `net::stream` writes it.
 //!
+//! At the other end, [`client`] is what one can know from the lines that come.
+//!
 //! [`config`] is what an operator can decide; `timers` are all deadlines.
 //!
 //! ```no_run
@@ -36,6 +38,8 @@ pub mod event;
 pub mod nickname;
 
 pub mod text;
+
+pub mod client;
 
 pub mod config;
 

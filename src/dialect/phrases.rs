@@ -129,6 +129,15 @@ impl Phrases {
         out.extend_from_slice(end.as_bytes());
     }
 
+    /// The names in a list that was written with [`fill`]; `None` if it is none, since no name has
+    /// a space in it.
+    pub(crate) fn names(&self, list: &str) -> Option<Vec<String>> {
+        let (list, last) = list.rsplit_once(self.and).map_or((list, None), |(l, r)| (l, Some(r)));
+        let last = last.filter(|last| places::<1>(self.more, last).is_none());
+        let names = list.split(self.comma).chain(last);
+        names.map(|name| (!name.contains(' ')).then(|| name.to_owned())).collect()
+    }
+
     /// Why something cannot be a nickname.
     fn nickname(&self, error: NicknameError) -> &'static str {
         match error {
@@ -201,6 +210,22 @@ pub(crate) fn fill(out: &mut Vec<u8>, phrase: &str, parts: &[Part<'_>]) {
         }
         out.extend_from_slice(piece.as_bytes());
     }
+}
+
+/// What stands in the places of `phrase` if `text` is that phrase, filled: the reverse of [`fill`].
+/// Each but the last is as short as it can be.
+pub(crate) fn places<'a, const N: usize>(phrase: &str, text: &'a str) -> Option<[&'a str; N]> {
+    let mut pieces = phrase.splitn(N + 1, "{}");
+    let mut rest = text.strip_prefix(pieces.next()?)?;
+    let mut places = [""; N];
+    for (i, place) in places.iter_mut().enumerate() {
+        let piece = pieces.next()?;
+        (*place, rest) = match i + 1 == N {
+            true => (rest.strip_suffix(piece)?, ""),
+            false => rest.split_once(piece)?,
+        };
+    }
+    Some(places)
 }
 
 /// Names that come or go together, as the older dialects tell them.
