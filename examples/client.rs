@@ -1,80 +1,300 @@
-//! The smallest client that is whole: `client [HOST:PORT]` connects to a chinwag, sends what is
-//! typed and prints what comes, until either side has no more to say.
+//! A client to sit in: at a terminal what you type survives what arrives, and in pipes it passes
+//! lines on, as nc does.
 //!
 //! All there is to know about talking to the server:
 //! - What is said is a line, UTF-8 that ends with LF, both ways. TCP itself knows no lines: a read
 //!   may bring half of one, or three. So what comes is read up to each LF, whatever the reads are.
-//! - The first line that is sent answers the question for a nickname. A line that begins with `/`
-//!   is a command; `/help` lists them.
-//! - A line that comes begins with `* ` if the server tells something, with `! ` if it refuses
-//!   something, with `[` if it is private or history, and else with the name of who says it.
-//! - Both sides talk whenever they like, so one thread sends while another one receives.
-//! - Who has no more to say closes only its own half. The server still delivers everything, sends
-//!   what it owes, and closes the other half; that is when it is over.
-//!
-//! It works as well with pipes: `printf 'alice\nhi\n' | cargo run --example client`.
+//! - The first line that is sent answers the question for a nickname. One that begins with `/` is
+//!   a command. `chinwag::client` says what the lines that come mean, and how they may look.
+//! - Both sides talk whenever they like, so one thread waits for the user, another for the server.
+//! - Who has no more to say closes only its own half. The server delivers what was said, sends what
+//!   it owes, and closes the other half; that is when it is over.
 
-use std::env;
-use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::io::{self, BufReader, IsTerminal, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::ExitCode;
-use std::thread;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+use std::{env, iter, mem, thread};
 
-const DEFAULT_ADDRESS: &str = "127.0.0.1:7711";
+use chinwag::client::{Bell, Heard, LocalTime, Look, Room, Typed, is_farewell, read_line};
+use clap::Parser;
+use crossterm::event::{self as keys, KeyCode::*, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::terminal::{self, Clear, ClearType};
+use crossterm::{cursor::MoveToColumn, execute, queue, style::Print};
+use jiff::Zoned;
+use socket2::{SockRef, TcpKeepalive};
+use tui_input::{Input, backend::crossterm::EventHandler};
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// How long it waits before it connects again: at first, and at most.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+const PROMPT: &str = "> ";
+
+/// Talks to a chinwag. Tab completes nicknames and commands; Ctrl-C, Ctrl-D and /quit leave.
+#[derive(Parser)]
+struct Arguments {
+    /// Where the server is
+    #[arg(value_name = "HOST:PORT", default_value = "127.0.0.1:7711")]
+    address: String,
+    /// The same
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "address")]
+    host: Option<String>,
+    /// Takes this nickname
+    #[arg(long, value_name = "NAME", env = "CHINWAG_NICK")]
+    nick: Option<String>,
+    /// When to ring: off, private (messages), or mention (of you, and private messages)
+    #[arg(long, value_name = "WHEN", default_value = "mention")]
+    bell: Bell,
+    /// Shows no colours, as if NO_COLOR were set
+    #[arg(long)]
+    no_color: bool,
+    /// Shows no time before each line
+    #[arg(long)]
+    no_time: bool,
+}
 
 fn main() -> ExitCode {
-    let mut arguments = env::args().skip(1);
-    let address = arguments.next().unwrap_or_else(|| DEFAULT_ADDRESS.to_owned());
-    if address.starts_with('-') || arguments.next().is_some() {
-        eprintln!("Usage: client [HOST:PORT], where {DEFAULT_ADDRESS} is the default.");
-        return ExitCode::from(2);
-    }
-    match talk(&address) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(sentence) => {
-            eprintln!("{sentence}");
-            ExitCode::FAILURE
-        }
-    }
+    let mut arguments = Arguments::parse();
+    arguments.address = arguments.host.take().unwrap_or(arguments.address);
+    let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let talk: fn(_, _) -> _ = if is_terminal { sit_at_terminal } else { pass_lines };
+    let sentence = match TcpStream::connect(&arguments.address) {
+        Err(error) => format!("Cannot connect to {}: {error}.", arguments.address),
+        Ok(server) => match talk(server, arguments) {
+            Err(error) => format!("The connection has ended: {error}."),
+            Ok(()) => return ExitCode::SUCCESS,
+        },
+    };
+    eprintln!("{sentence}");
+    ExitCode::FAILURE
 }
 
-/// Talks to the server at `address` until it is over. An error is a sentence for the user.
-fn talk(address: &str) -> Result<(), String> {
-    let cannot = |error| format!("Cannot connect to {address} ({error}): is a chinwag there?");
-    let receiving = TcpStream::connect(address).map_err(cannot)?;
-    let sending = receiving.try_clone().map_err(cannot)?;
-
-    // This thread is not waited for. It may stand in a read of the terminal when the server says
-    // goodbye, and no key should have to be pressed then: it ends with the process.
-    thread::spawn(move || send_what_is_typed(&sending));
-    print_what_comes(receiving).map_err(|error| format!("The connection is lost: {error}."))
-}
-
-/// Sends standard input to the server as it comes, and tells the server when it has ended.
-fn send_what_is_typed(mut server: &TcpStream) {
-    // An error means that the server has gone, and whoever prints what comes learns that too.
-    let _ = io::copy(&mut io::stdin().lock(), &mut server);
-    let _ = server.shutdown(Shutdown::Write);
-}
-
-/// Prints each line from the server as soon as it is there, until the server has closed its half
-/// or nobody reads what is printed.
-fn print_what_comes(server: TcpStream) -> io::Result<()> {
-    let mut server = BufReader::new(server);
-    let mut line = Vec::new();
+/// Passes lines on, from standard input to the server and from there to standard output, until the
+/// server has closed its half or nobody reads what is printed.
+fn pass_lines(server: TcpStream, arguments: Arguments) -> io::Result<()> {
+    let mut sending = Some(server.try_clone()?);
+    let nick = arguments.nick.map(|nick| send_line(&server, &nick)).transpose()?;
+    let (mut lines, mut room) = (BufReader::new(server), Room::default());
     loop {
-        line.clear();
-        match server.read_until(b'\n', &mut line) {
-            Ok(0) => return Ok(()),
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
+        // A line that is sent while the question is open would be taken for another nickname.
+        if let Some(mut server) = sending.take_if(|_| nick.is_none() || room.me().is_some()) {
+            // This thread is not waited for: it may stand in a read when the server says goodbye.
+            thread::spawn(move || {
+                let _ = io::copy(&mut io::stdin().lock(), &mut server);
+                server.shutdown(Shutdown::Write)
+            });
         }
-        // `println!` would panic if standard output is a pipe that nobody reads any more, as in
-        // `client | head -1`. That is not an error but the end.
-        let mut stdout = io::stdout().lock();
-        if stdout.write_all(&line).and_then(|()| stdout.flush()).is_err() {
+        let Some(line) = read_line(&mut lines)? else { return Ok(()) };
+        // `println!` would panic if nobody reads the pipe any more. That is no error.
+        if writeln!(io::stdout(), "{line}").is_err() {
             return Ok(());
+        } else if matches!(room.hear(&line), Heard::Refused(_)) && sending.is_some() {
+            return Err(io::Error::other("the nickname is refused"));
         }
+    }
+}
+
+/// Sends a line in one piece, so that it does not wait for the other side to confirm the first.
+fn send_line(mut server: &TcpStream, line: &str) -> io::Result<()> {
+    server.write_all(format!("{line}\n").as_bytes())
+}
+
+enum Event {
+    Terminal(keys::Event),
+    Connected(Arc<TcpStream>),
+    Line(String),
+    Disconnected(Duration), // The next try is after this pause.
+    Leave,
+}
+
+#[derive(Default)]
+struct Client {
+    look: Look,
+    server: Option<Arc<TcpStream>>,
+    room: Room,
+    /// Our nickname, or the one that we hope for; and whether it has been ours before.
+    nick: Option<String>,
+    is_back: bool,
+    is_leaving: bool,
+    /// New lines, and below them the one that is being typed.
+    shown: String,
+    input: Input,
+    typed: Typed,
+}
+
+/// The terminal in raw mode until this is dropped, by a panic if need be.
+struct RawMode;
+
+impl Drop for RawMode {
+    fn drop(&mut self) {
+        let clear = Clear(ClearType::FromCursorDown);
+        let _ = execute!(io::stdout(), MoveToColumn(0), clear, keys::DisableBracketedPaste);
+        let _ = terminal::disable_raw_mode();
+    }
+}
+
+/// Sits at the terminal until the user leaves.
+fn sit_at_terminal(server: TcpStream, arguments: Arguments) -> io::Result<()> {
+    terminal::enable_raw_mode()?;
+    let _raw_mode = RawMode;
+    execute!(io::stdout(), keys::EnableBracketedPaste)?;
+    let (events, happened) = mpsc::sync_channel(1000);
+    #[cfg(unix)]
+    {
+        let events = events.clone();
+        let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGTERM])?;
+        thread::spawn(move || signals.forever().try_for_each(|_| events.send(Event::Leave)));
+    }
+    let typed = events.clone();
+    thread::spawn(move || {
+        while keys::read().is_ok_and(|event| typed.send(Event::Terminal(event)).is_ok()) {}
+        typed.send(Event::Leave) // The terminal has gone.
+    });
+    thread::spawn(move || listen(&arguments.address, server, &events));
+    let color = !arguments.no_color && env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let look = Look { color, time: !arguments.no_time, bell: arguments.bell };
+    let mut client = Client { look, nick: arguments.nick, ..Client::default() };
+    for first in &happened {
+        // All that has happened by now is shown at once.
+        let mut all = iter::once(first).chain(happened.try_iter().take(1000));
+        let is_over = !all.all(|event| client.handle(event));
+        client.draw()?;
+        if is_over {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Tells what the server says, and connects again each time that the connection is lost.
+fn listen(address: &str, server: TcpStream, events: &mpsc::SyncSender<Event>) {
+    let (mut connected, mut pause) = (Ok(server), PAUSE_MIN);
+    loop {
+        let since = Instant::now();
+        if let Ok(server) = connected.map(Arc::new) {
+            let _ = events.send(Event::Connected(Arc::clone(&server)));
+            let mut lines = BufReader::new(&*server);
+            while let Ok(Some(line)) = read_line(&mut lines) {
+                let _ = events.send(Event::Line(line));
+            }
+        }
+        pause = if since.elapsed() > PAUSE_MAX { PAUSE_MIN } else { pause };
+        let _ = events.send(Event::Disconnected(pause));
+        thread::sleep(pause);
+        pause = PAUSE_MAX.min(pause * 2);
+        connected = TcpStream::connect(address);
+    }
+}
+
+impl Client {
+    /// Does what has to be done; `false` if that was the last.
+    fn handle(&mut self, event: Event) -> bool {
+        match event {
+            Event::Terminal(keys::Event::Key(key)) => return self.press(key),
+            Event::Terminal(keys::Event::Paste(text)) => {
+                return text.chars().all(|c| match c {
+                    '\r' | '\n' => self.send(),
+                    c => self.press(Char(if c.is_control() { ' ' } else { c }).into()),
+                });
+            }
+            Event::Terminal(_) => {} // A new size: all is drawn anew.
+            Event::Leave => return self.leave(),
+            Event::Connected(server) => {
+                // A server that vanishes without a word is noticed after a while.
+                let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(60));
+                let _ = SockRef::from(&*server).set_tcp_keepalive(&keepalive);
+                let _ = self.nick.as_ref().map(|nick| send_line(&server, nick));
+                self.server = Some(server);
+            }
+            Event::Line(line) => {
+                let heard = self.room.hear(&line);
+                self.show(&line);
+                if let Some(me) = self.room.me() {
+                    (self.nick, self.is_back) = (Some(me.to_owned()), true);
+                } else if self.is_back && matches!(heard, Heard::Refused(_)) {
+                    // The lost connection still has our nickname. After some time it will not.
+                    let _ = self.server.take().map(|server| server.shutdown(Shutdown::Both));
+                }
+            }
+            Event::Disconnected(_) if self.is_leaving => return false,
+            Event::Disconnected(pause) => {
+                (self.server, self.room) = (None, Room::default());
+                self.show(&format!("* There is no connection. Next try in {pause:?}."));
+            }
+        }
+        true
+    }
+
+    /// Ends when the server has said its last, or at once if there is none or this is asked twice.
+    fn leave(&mut self) -> bool {
+        let is_first = !mem::replace(&mut self.is_leaving, true);
+        is_first && self.server.as_ref().is_some_and(|it| it.shutdown(Shutdown::Write).is_ok())
+    }
+
+    /// Does what a key is for; `false` if that was the last.
+    fn press(&mut self, key: KeyEvent) -> bool {
+        let is_empty = self.input.value().is_empty();
+        match (key.code, key.modifiers) {
+            _ if key.kind == KeyEventKind::Release => {}
+            (Enter, _) => return self.send(),
+            (Char('c' | 'd'), KeyModifiers::CONTROL) if is_empty => return self.leave(),
+            (Char('c'), KeyModifiers::CONTROL) => self.input.reset(),
+            (Up, _) => self.input = self.typed.earlier(self.input.value_and_reset()).into(),
+            (Down, _) => self.input = self.typed.later(self.input.value_and_reset()).into(),
+            (Tab, _) => {
+                let completed = self.room.complete(self.input.value(), self.input.cursor());
+                if let Some((line, cursor)) = completed {
+                    self.input = Input::new(line).with_cursor(cursor);
+                }
+            }
+            _ => drop(self.input.handle_event(&keys::Event::Key(key))),
+        }
+        true
+    }
+
+    /// Sends what was typed and shows it as others see it, since the server does not.
+    fn send(&mut self) -> bool {
+        let line = self.input.value_and_reset();
+        // After we are back, a line must not be taken for another nickname.
+        let server = self.server.as_ref().filter(|_| self.room.me().is_some() || !self.is_back);
+        let is_sent = server.is_some_and(|server| send_line(server, &line).is_ok());
+        if is_farewell(&line) {
+            return self.leave();
+        } else if !is_sent {
+            self.show("* There is no connection. This is not sent yet.");
+            self.input = line.into();
+        } else if !line.trim().is_empty() {
+            let said = self.room.say(&line);
+            self.show(&said.unwrap_or_else(|| format!("{PROMPT}{line}")));
+            self.typed.push(line);
+        }
+        true
+    }
+
+    fn show(&mut self, line: &str) {
+        let (now, offset) = (Zoned::now().timestamp().as_second(), Zoned::now().offset().seconds());
+        let now = LocalTime { unix_seconds: now, ahead_seconds: offset };
+        self.shown += &(self.look.show(&self.room, line, now) + "\r\n");
+    }
+
+    /// Shows the new lines, and below them as much of the input as fits into one row.
+    fn draw(&mut self) -> io::Result<()> {
+        let columns = terminal::size().map_or(80, |(columns, _)| usize::from(columns));
+        let width = columns.saturating_sub(PROMPT.len() + 1);
+        let scroll = self.input.visual_scroll(width);
+        let mut end = 0;
+        let is_visible = |grapheme: &&str| {
+            end += grapheme.width();
+            end > scroll && end <= scroll + width
+        };
+        let visible: String = self.input.value().graphemes(true).filter(is_visible).collect();
+        let cursor = PROMPT.len() + self.input.visual_cursor() - scroll;
+        let (shown, mut out) = (mem::take(&mut self.shown), io::stdout().lock());
+        queue!(out, MoveToColumn(0), Clear(ClearType::FromCursorDown), Print(shown))?;
+        queue!(out, Print(PROMPT), Print(visible), MoveToColumn(cursor as u16))?;
+        out.flush()
     }
 }

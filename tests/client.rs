@@ -1,26 +1,38 @@
-//! The example client, driven through pipes as a script would do it, against the real server.
+//! The example client against the real server: driven through pipes as a script would do it, and
+//! (in `client/`) by somebody who sits at a terminal.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
+#[cfg(unix)]
+#[path = "client/screen.rs"]
+mod screen;
+#[cfg(unix)]
+#[path = "client/sitting.rs"]
+mod sitting;
 
 use std::env::{self, consts::EXE_SUFFIX};
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use common::{Person, Process, Server, WELCOME};
 
-/// The client, about to connect to `address`. Cargo builds the examples before `cargo test` runs
-/// anything, and puts them beside the directory of the tests.
-fn client(address: SocketAddr) -> Command {
+/// Cargo builds the examples before `cargo test` runs anything, and puts them beside the directory
+/// of the tests.
+fn client_path() -> PathBuf {
     let test = env::current_exe().unwrap();
     let target = test.parent().and_then(Path::parent).unwrap();
     let path = target.join("examples").join(format!("client{EXE_SUFFIX}"));
     assert!(path.exists(), "{path:?} is built by `cargo test` or `cargo build --example client`");
-    let mut command = Command::new(path);
-    command.arg(address.to_string());
+    path
+}
+
+/// The client, about to connect to `address`.
+fn client(address: SocketAddr) -> Command {
+    let mut command = Command::new(client_path());
+    command.arg(address.to_string()).env_remove("CHINWAG_NICK");
     command
 }
 
@@ -149,4 +161,50 @@ fn output_that_nobody_reads_ends_it_quietly() {
     let mut client = Process::spawn_writing_to(command, Stdio::from(writer));
     assert_eq!(client.wait(), Some(0));
     assert_eq!(client.stderr.lines_at_the_end(), [""; 0]);
+}
+
+#[test]
+fn a_nickname_comes_from_the_command_line_or_the_environment() {
+    let server = Server::start(&[]);
+    let mut bob = Person::join(&server, "bob");
+    let mut by_option = client(server.address("lines"));
+    by_option.args(["--nick", "alice"]);
+    let mut by_variable = client(server.address("lines"));
+    by_variable.env("CHINWAG_NICK", "alice");
+    for command in [by_option, by_variable] {
+        let mut client = Process::spawn(command);
+        types(&mut client, "hi\n");
+        drop(client.stdin.take());
+        bob.sees("* alice joined (2 here)");
+        bob.sees("alice: hi");
+        bob.sees("* alice left (1 here)");
+        assert_eq!(client.wait(), Some(0));
+    }
+}
+
+#[test]
+fn where_the_nickname_is_refused_no_line_is_taken_for_another_one() {
+    let server = Server::start(&[]);
+    let mut bob = Person::join(&server, "bob");
+    let mut command = client(server.address("lines"));
+    command.args(["--nick", "Bob"]);
+    let mut client = Process::spawn(command);
+    types(&mut client, "hi\n");
+    drop(client.stdin.take());
+    assert_eq!(client.wait(), Some(1));
+    let refusal = "! The nickname Bob is taken. Try another.";
+    assert_eq!(client.stdout.lines_at_the_end(), [WELCOME, refusal]);
+    assert_eq!(client.stderr.lines_at_the_end().len(), 1);
+    bob.sees_nothing_more();
+}
+
+#[test]
+fn the_address_may_be_an_option() {
+    let server = Server::start(&[]);
+    let mut command = Command::new(client_path());
+    command.args(["--host", &server.address("lines").to_string()]);
+    let mut client = Process::spawn(command);
+    client.stdout.waits_for(WELCOME);
+    drop(client.stdin.take());
+    assert_eq!(client.wait(), Some(0));
 }
