@@ -281,7 +281,7 @@ mod tests {
     /// Hears `events` after having been welcomed as alice, with bob and carol there.
     fn room_after(lang: Lang, events: &[Event<'_>]) -> Room {
         let here = nicknames(&["alice", "bob", "carol"]);
-        let welcome = Event::Welcomed { name: "alice", here: &here, count: 3 };
+        let welcome = Event::Welcomed { name: "alice", here: &here, count: 3, history: &[] };
         let mut room = Room::default();
         for event in [&welcome].into_iter().chain(events) {
             room.hear(&line(lang, event));
@@ -300,12 +300,12 @@ mod tests {
         for lang in [Lang::En, Lang::Zh] {
             let said = [said(false), said(true)];
             let (from, to, text) = ("bob", "bob", "[x] a: b");
-            let minutes = 14 * 60 + 5;
+            let (at, minutes) = (said[0].unix_seconds, 14 * 60 + 5);
             let table = [
-                (Event::Said { from, text }, Heard::Said { from, text }),
-                (Event::Emoted { from, text }, Heard::Emoted { from, text }),
-                (Event::Told { from, text }, Heard::Told { from, text }),
-                (Event::Sent { to, text }, Heard::Sent { to, text }),
+                (Event::Said { from, text, at }, Heard::Said { from, text }),
+                (Event::Emoted { from, text, at }, Heard::Emoted { from, text }),
+                (Event::Told { from, text, at }, Heard::Told { from, text }),
+                (Event::Sent { to, text, at }, Heard::Sent { to, text }),
                 (Event::Recalled(&said[0]), Heard::Recalled { minutes, text: "bob: a: b" }),
                 (Event::Recalled(&said[1]), Heard::Recalled { minutes, text: "** bob a: b" }),
             ];
@@ -378,7 +378,7 @@ mod tests {
         let here = nicknames(&["alice", "bob"]);
         for lang in [Lang::En, Lang::Zh] {
             let mut room = Room::default();
-            let welcome = Event::Welcomed { name: "alice", here: &here, count: 982 };
+            let welcome = Event::Welcomed { name: "alice", here: &here, count: 982, history: &[] };
             room.hear(&line(lang, &welcome));
             assert_eq!(room.people, ["alice", "bob"]);
         }
@@ -393,7 +393,7 @@ mod tests {
                 let why = Parting::Words(words);
                 let room = room_after(lang, &[Event::Left { names: &bob, why, count: 2 }]);
                 assert_eq!(room.people, ["alice", "carol"], "{words}");
-                let said = [Event::Said { from: "bob", text: words }];
+                let said = [Event::Said { from: "bob", text: words, at: 0 }];
                 assert_eq!(room_after(lang, &said).people, ["alice", "carol", "bob"]);
             }
         }
@@ -406,7 +406,7 @@ mod tests {
 
     #[test]
     fn a_word_becomes_a_nickname_or_a_command() {
-        let carla = Event::Said { from: "Carla", text: "" };
+        let carla = Event::Said { from: "Carla", text: "", at: 0 };
         let mut room = room_after(Lang::En, &[carla]);
         assert_eq!(room.completions("c"), ["Carla: ", "carol: "]);
         assert_eq!(room.completions("hi CAR"), ["hi Carla ", "hi carol "]);

@@ -44,6 +44,9 @@ pub struct Config {
     pub motd: Vec<String>,
     /// The language of the dialect `lines`.
     pub lang: Lang,
+    /// Under what names browsers may find the server.
+    #[cfg(feature = "web")]
+    pub web: Web,
     /// The name of the seat that the server's own terminal has in the room, if it has one.
     pub console: Option<String>,
 }
@@ -51,10 +54,12 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Config {
         Config {
-            doors: vec![Door::usual(Dialect::Lines)],
+            doors: Dialect::USUAL.iter().copied().map(Door::usual).collect(),
             limits: Limits::default(),
             motd: Vec::new(),
             lang: Lang::default(),
+            #[cfg(feature = "web")]
+            web: Web::default(),
             console: None,
         }
     }
@@ -90,6 +95,8 @@ impl Config {
             format!("--drain must be at most {SECONDS_MAX} seconds")
         } else if let Some(error) = self.console_name_error() {
             format!("--console cannot have that name: {error}")
+        } else if let Some(flaw) = self.web_flaw() {
+            flaw
         } else if limits.per_address_max == 0 {
             "--max-per-ip must be at least 1".to_owned()
         } else if limits.history_lines_max > 100_000 {
@@ -100,6 +107,35 @@ impl Config {
             return Ok(());
         };
         Err(flaw)
+    }
+
+    /// What is wrong with the names by which browsers may find the server.
+    #[cfg(feature = "web")]
+    fn web_flaw(&self) -> Option<String> {
+        let is_host = |text: &str| {
+            let is_part =
+                |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+            !text.is_empty() && text.bytes().all(is_part)
+        };
+        let is_origin = |text: &str| {
+            let parts = text.split_once("://");
+            parts.is_some_and(|(_, host)| !host.is_empty() && !host.contains('/'))
+        };
+        if let Some(host) = self.web.hosts.iter().find(|host| !is_host(host)) {
+            return Some(format!(
+                "--allow-host must be a name, as in chat.example.com, not {host}"
+            ));
+        }
+        let origin = self.web.origins.iter().find(|origin| !is_origin(origin))?;
+        let example = "as in https://chat.example.com";
+        Some(format!(
+            "--allow-origin must be SCHEME://HOST or SCHEME://HOST:PORT, {example}, not {origin}"
+        ))
+    }
+
+    #[cfg(not(feature = "web"))]
+    fn web_flaw(&self) -> Option<String> {
+        None
     }
 
     fn console_name_error(&self) -> Option<NicknameError> {
@@ -123,6 +159,17 @@ impl Door {
     pub fn usual(dialect: Dialect) -> Door {
         Door { dialect, address: SocketAddr::from(([127, 0, 0, 1], dialect.port())) }
     }
+}
+
+/// Under what names browsers may find the server, beside `localhost` and addresses.
+#[cfg(feature = "web")]
+#[derive(Clone, Debug, Default)]
+pub struct Web {
+    /// Names of hosts, without ports.
+    pub hosts: Vec<String>,
+    /// Origins (`https://chat.example.com`) whose pages may join although they are not the server's
+    /// own.
+    pub origins: Vec<String>,
 }
 
 /// What may be asked of the server. What happens past each limit is told in the README.
@@ -188,7 +235,11 @@ mod tests {
     #[test]
     fn each_bound_is_told_by_the_name_of_its_flag() {
         type Spoil = fn(&mut Config);
-        let cases: [(&str, Spoil); 13] = [
+        let cases: &[(&str, Spoil)] = &[
+            #[cfg(feature = "web")]
+            ("--allow-host", |c| c.web.hosts = vec!["http://localhost".to_owned()]),
+            #[cfg(feature = "web")]
+            ("--allow-origin", |c| c.web.origins = vec!["localhost".to_owned()]),
             ("--listen", |c| c.doors.clear()),
             ("--max-clients", |c| c.limits.clients_max = 0),
             ("--console", |c| c.console = Some("system".to_owned())),

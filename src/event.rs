@@ -89,6 +89,8 @@ pub enum Event<'a> {
     Asked {
         /// The operator's lines.
         motd: &'a [String],
+        /// Bytes of the longest line that may be said.
+        line_bytes_max: usize,
     },
     /// A newcomer is asked once more, after a refusal.
     AskedAgain,
@@ -100,6 +102,8 @@ pub enum Event<'a> {
         here: &'a [Nickname],
         /// How many are here.
         count: usize,
+        /// What was said last, if the dialect has it in its welcome.
+        history: &'a [&'a Said],
     },
     /// A newcomer is in, and the others have been told.
     Entered {
@@ -114,6 +118,8 @@ pub enum Event<'a> {
         from: &'a str,
         /// What was said.
         text: &'a str,
+        /// When, as in [`Said::unix_seconds`].
+        at: u64,
     },
     /// What somebody does.
     Emoted {
@@ -121,6 +127,8 @@ pub enum Event<'a> {
         from: &'a str,
         /// What they do.
         text: &'a str,
+        /// When, as in [`Said::unix_seconds`].
+        at: u64,
     },
     /// Some have come.
     Joined {
@@ -151,6 +159,8 @@ pub enum Event<'a> {
         from: &'a str,
         /// What it says.
         text: &'a str,
+        /// When, as in [`Said::unix_seconds`].
+        at: u64,
     },
     /// A private message has been sent.
     Sent {
@@ -158,6 +168,8 @@ pub enum Event<'a> {
         to: &'a str,
         /// What it says.
         text: &'a str,
+        /// When, as in [`Said::unix_seconds`].
+        at: u64,
     },
     /// Who is here, sorted.
     Here(&'a [Nickname]),
@@ -263,11 +275,46 @@ pub enum CloseReason {
     AddressFull,
     /// The server stops.
     Stopping,
+    /// Its HTTP request was answered.
+    Answered,
+    /// Its HTTP request was not whole in the time it had.
+    RequestTimeout,
+    /// What it sent over its WebSocket broke the protocol, or was more than is taken (the close
+    /// code of RFC 6455).
+    Violation(u16),
+    /// It did not answer two pings.
+    Unresponsive,
 }
 
 impl CloseReason {
     /// How many reasons there are: the length of an array of counts by [`index`](Self::index).
-    pub const COUNT: usize = 12;
+    pub const COUNT: usize = 16;
+
+    /// The names by which programs are told the reasons, by [`index`](Self::index).
+    pub const LABELS: [&str; CloseReason::COUNT] = [
+        "quit",
+        "end_of_input",
+        "connection_lost",
+        "too_slow",
+        "stalled",
+        "nick_timeout",
+        "unended",
+        "foreign",
+        "server_full",
+        "address_full",
+        "stopping",
+        "timed_out",
+        "answered",
+        "request_timeout",
+        "violation",
+        "unresponsive",
+    ];
+
+    /// The name by which programs are told the reason.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        CloseReason::LABELS[self.index()]
+    }
 
     /// A small number for each reason, below [`COUNT`](Self::COUNT).
     #[must_use]
@@ -285,6 +332,10 @@ impl CloseReason {
             CloseReason::AddressFull => 9,
             CloseReason::Stopping => 10,
             CloseReason::TimedOut => 11,
+            CloseReason::Answered => 12,
+            CloseReason::RequestTimeout => 13,
+            CloseReason::Violation(_) => 14,
+            CloseReason::Unresponsive => 15,
         }
     }
 
@@ -312,6 +363,10 @@ impl fmt::Display for CloseReason {
             CloseReason::AddressFull => f.write_str("too many from its address (--max-per-ip)"),
             CloseReason::Stopping => f.write_str("server stopping"),
             CloseReason::TimedOut => f.write_str("timed out (--udp-expiry)"),
+            CloseReason::Answered => f.write_str("request answered"),
+            CloseReason::RequestTimeout => f.write_str("no whole request in time"),
+            CloseReason::Violation(code) => write!(f, "broke the WebSocket protocol ({code})"),
+            CloseReason::Unresponsive => f.write_str("answered no ping"),
         }
     }
 }

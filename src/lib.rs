@@ -15,7 +15,8 @@
 //!
 //! At the other end, [`client`] is what one can know from the lines that come.
 //!
-//! [`config`] is what an operator can decide; `timers` are all deadlines.
+//! [`config`] is what an operator can decide, [`metrics`] what the server counts; `timers` are all
+//! deadlines.
 //!
 //! ```no_run
 //! use chinwag::{config::Config, server::Server};
@@ -42,6 +43,8 @@ pub mod text;
 pub mod client;
 
 pub mod config;
+
+pub mod metrics;
 
 mod directory;
 mod journal;

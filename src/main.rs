@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+#[cfg(feature = "web")]
+use chinwag::config::Web;
 use chinwag::config::{CONSOLE_NAME, Config, Door, Flood, Limits};
 use chinwag::dialect::{Dialect, Lang};
 use chinwag::server::Server;
@@ -34,13 +36,29 @@ const MOTD_BYTES_MAX: u64 = 64 * 1024;
 struct Arguments {
     /// Opens a door: a dialect, and the address where it is spoken.
     ///
-    /// May be given several times. The dialects are lines, nick, register, datagram, anonymous and
-    /// mention. Without an address a dialect is spoken at its own port on 127.0.0.1 (lines: 7711).
+    /// May be given several times; then only these are opened. The dialects are lines, web, nick,
+    /// register, datagram, anonymous and mention. Without an address a dialect is spoken at its own
+    /// port on 127.0.0.1 (lines: 7711, web: 7780).
     /// An IPv6 address stands in brackets, as in lines=[::1]:7711; [::]:7711 takes IPv4 as well.
     /// Port 0 takes a free port, which the log tells.
     #[arg(short, long, value_name = "DIALECT[=ADDR]", env = "CHINWAG_LISTEN")]
-    #[arg(value_parser = parse_door, value_delimiter = ',', default_value = "lines=127.0.0.1:7711")]
+    #[arg(value_parser = parse_door, value_delimiter = ',', default_value = DEFAULT_DOORS)]
     listen: Vec<Door>,
+
+    /// Allows browsers to find the server under this name, beside localhost and addresses.
+    ///
+    /// May be given several times. A page of another site could otherwise reach the server through
+    /// a name of that site's.
+    #[cfg(feature = "web")]
+    #[arg(long, value_name = "NAME", env = "CHINWAG_ALLOW_HOST", value_delimiter = ',')]
+    allow_host: Vec<String>,
+
+    /// Allows pages of this origin to join, beside the server's own page.
+    ///
+    /// May be given several times, as in https://chat.example.com.
+    #[cfg(feature = "web")]
+    #[arg(long, value_name = "ORIGIN", env = "CHINWAG_ALLOW_ORIGIN", value_delimiter = ',')]
+    allow_origin: Vec<String>,
 
     /// Opens the doors of the five older chat programs too, each at its own port on 127.0.0.1.
     ///
@@ -124,6 +142,13 @@ struct Arguments {
     lang: Language,
 }
 
+/// As [`Dialect::USUAL`] has them.
+const DEFAULT_DOORS: &str = if cfg!(feature = "web") {
+    "lines=127.0.0.1:7711,web=127.0.0.1:7780"
+} else {
+    "lines=127.0.0.1:7711"
+};
+
 const AFTER_HELP: &str = "\
 Sizes are bytes and take K and M (64K, 1M); seconds may be fractions (0.5). Each flag can also be \
 given by the variable shown as [env: …]; CHINWAG_LISTEN takes several doors with commas between.
@@ -169,6 +194,8 @@ fn run() -> Result<(), (u8, String)> {
         motd: arguments.motd.as_deref().map_or(Ok(Vec::new()), read_motd)?,
         doors,
         console: arguments.console,
+        #[cfg(feature = "web")]
+        web: Web { hosts: arguments.allow_host, origins: arguments.allow_origin },
         limits: Limits {
             clients_max: arguments.max_clients,
             line_bytes_max: arguments.max_line,
@@ -218,18 +245,27 @@ fn parse_arguments() -> Result<Option<Arguments>, (u8, String)> {
 
 /// On a terminal, says how to come in.
 fn say_how_to_join(server: &Server) {
-    let Some(door) = server.doors().next().filter(|_| io::stderr().is_terminal()) else {
+    let mut stderr = io::stderr();
+    if !stderr.is_terminal() {
         return;
-    };
-    let (mut ip, port) = (door.address.ip(), door.address.port());
-    if ip.is_unspecified() {
-        ip = std::net::Ipv4Addr::LOCALHOST.into();
     }
-    let _ = writeln!(
-        io::stderr(),
-        "To join, type this in another terminal:  nc {ip} {port}\n\
-         To stop the server, press Ctrl-C here."
-    );
+    let reachable = |door: Door| {
+        let mut address = door.address;
+        if address.ip().is_unspecified() {
+            address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+        }
+        address
+    };
+    #[cfg(feature = "web")]
+    if let Some(door) = server.doors().find(|door| door.dialect == Dialect::Web) {
+        let _ = writeln!(stderr, "To join with a browser, open  http://{}", reachable(door));
+    }
+    if let Some(door) = server.doors().find(|door| door.dialect == Dialect::Lines) {
+        let address = reachable(door);
+        let (ip, port) = (address.ip(), address.port());
+        let _ = writeln!(stderr, "To join, type this in another terminal:  nc {ip} {port}");
+    }
+    let _ = writeln!(stderr, "To stop the server, press Ctrl-C here.");
 }
 
 /// The lines of the `--motd` file.
@@ -306,6 +342,13 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_usual_doors_are_open_unless_others_are_named() {
+        let doors = |arguments: &[&str]| Arguments::parse_from(arguments).listen;
+        assert_eq!(doors(&["chinwag"]), Config::default().doors);
+        assert_eq!(doors(&["chinwag", "--listen=nick"]), [Door::usual(Dialect::Nick)]);
     }
 
     #[test]

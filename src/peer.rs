@@ -50,6 +50,9 @@ pub(crate) struct Peer {
 /// How far a connection has come, and what belongs to that state alone.
 #[derive(Debug)]
 pub(crate) enum State {
+    /// An HTTP request has not come to its end.
+    #[cfg_attr(not(feature = "web"), expect(dead_code, reason = "only browsers come with one"))]
+    Requesting { deadline: Instant },
     /// Asked for a nickname.
     AwaitingNick { deadline: Instant },
     /// In the room.
@@ -154,6 +157,43 @@ pub(crate) struct Habits {
     pub(crate) gap: Option<Gap>,
     /// When it is given up if nothing is heard of it.
     pub(crate) expires: Option<Instant>,
+    /// There if it is asked now and then whether it is still there.
+    #[cfg(feature = "web")]
+    pub(crate) ping: Option<Ping>,
+}
+
+/// How somebody answers who is asked now and then whether they are still there.
+#[cfg(feature = "web")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ping {
+    /// When to ask next.
+    pub(crate) at: Instant,
+    /// Pings since anything was heard.
+    pub(crate) missed: u8,
+}
+
+impl Habits {
+    /// Nothing is due any more.
+    pub(crate) fn end_deadlines(&mut self) {
+        (self.rest_until, self.expires) = (None, None);
+        #[cfg(feature = "web")]
+        {
+            self.ping = None;
+        }
+    }
+
+    /// When something of this is due.
+    fn deadline(&self) -> Option<Instant> {
+        let gap = match self.gap {
+            Some(Gap::Sent(at) | Gap::Until(at)) => Some(at),
+            _ => None,
+        };
+        #[cfg(feature = "web")]
+        let ping = self.ping.map(|ping| ping.at);
+        #[cfg(not(feature = "web"))]
+        let ping = None;
+        [gap, self.rest_until, self.expires, ping].into_iter().flatten().min()
+    }
 }
 
 /// Whether the next frame may go out, to somebody to whom each must go alone.
@@ -192,16 +232,11 @@ pub(crate) struct Blocked {
 
 impl Peer {
     /// A connection that has just come.
-    pub(crate) fn new(
-        remote: SocketAddr,
-        dialect: Dialect,
-        serial: u32,
-        deadline: Instant,
-    ) -> Peer {
+    pub(crate) fn new(remote: SocketAddr, dialect: Dialect, serial: u32, state: State) -> Peer {
         Peer {
             remote,
             dialect,
-            state: State::AwaitingNick { deadline },
+            state,
             serial,
             decoder: Decoder::new(dialect.framing()),
             waiting: None,
@@ -220,7 +255,10 @@ impl Peer {
 
     /// Whether what it sends is still heard.
     pub(crate) fn is_heard(&self) -> bool {
-        matches!(self.state, State::AwaitingNick { .. } | State::Chatting(_))
+        matches!(
+            self.state,
+            State::Requesting { .. } | State::AwaitingNick { .. } | State::Chatting(_)
+        )
     }
 
     /// Whether it is in the room.
@@ -274,7 +312,7 @@ impl Peer {
     /// When it must be looked at, whatever else happens.
     pub(crate) fn deadline(&self, limits: &Limits) -> Option<Instant> {
         let of_state = match &self.state {
-            State::AwaitingNick { deadline } => Some(*deadline),
+            State::Requesting { deadline } | State::AwaitingNick { deadline } => Some(*deadline),
             State::Closing { deadline, .. } => *deadline,
             State::Chatting(_) | State::Closed => None,
         };
@@ -283,13 +321,7 @@ impl Peer {
             (Some(Wait::Budget), Some(flood)) => self.budget.ready(flood),
             _ => None,
         };
-        let of_habits = self.habits.as_ref().and_then(|habits| {
-            let gap = match habits.gap {
-                Some(Gap::Sent(at) | Gap::Until(at)) => Some(at),
-                _ => None,
-            };
-            [gap, habits.rest_until, habits.expires].into_iter().flatten().min()
-        });
+        let of_habits = self.habits.as_ref().and_then(|habits| habits.deadline());
         [of_state, of_stall, of_budget, of_habits].into_iter().flatten().min()
     }
 }

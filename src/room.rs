@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::config::Limits;
-use crate::dialect::phrases::WELCOME_MAX;
+use crate::dialect::phrases::{WELCOME_MAX, WHOLE_WELCOME_MAX};
 use crate::dialect::{Dialect, Lang};
 use crate::directory::Directory;
 use crate::event::{CloseReason, Command, Event, Parting, Refusal, Said, Topic};
@@ -51,6 +51,8 @@ pub(crate) struct Room {
     waits_until: Option<Instant>,
     /// Bytes of private messages in the same time.
     turn_private_bytes: usize,
+    /// Lines that were said, and each times those it was for.
+    said: (u64, u64),
 }
 
 /// People who came, or who went for the same reason, directly one after the other.
@@ -95,7 +97,23 @@ impl Room {
             turn_bytes: 0,
             waits_until: None,
             turn_private_bytes: 0,
+            said: (0, 0),
         }
+    }
+
+    /// How many lines were said, and for how many members together.
+    pub(crate) fn said(&self) -> (u64, u64) {
+        self.said
+    }
+
+    /// How many are here, by dialect.
+    pub(crate) fn members_by_dialect(&self) -> [usize; Dialect::COUNT] {
+        std::array::from_fn(|dialect| self.seats[dialect].len())
+    }
+
+    /// What waits in the journals, by dialect.
+    pub(crate) fn bytes_by_dialect(&self) -> [usize; Dialect::COUNT] {
+        std::array::from_fn(|dialect| self.journals[dialect].len())
     }
 
     /// How many are here.
@@ -134,10 +152,22 @@ impl Room {
         self.names.insert(sort_key(name), key);
         let member = Member { name: name.clone(), seat, ties: None };
         peer.state = State::Chatting(member);
-        let (here, count) = (self.first_names(peers, WELCOME_MAX), self.count());
-        self.tell(peers, key, &Event::Welcomed { name: name.as_str(), here: &here, count });
-        for place in 0..self.history.len() {
-            self.tell_again(peers, key, place);
+        self.welcome(peers, key, name);
+    }
+
+    /// Tells a newcomer who is here and what was said last.
+    fn welcome(&mut self, peers: &mut Peers, key: PeerKey, name: &Nickname) {
+        let whole = peers[key].dialect.manners().whole_welcome;
+        let names_max = if whole { WHOLE_WELCOME_MAX } else { WELCOME_MAX };
+        let (here, count) = (self.first_names(peers, names_max), self.count());
+        let history: Vec<&Said> =
+            self.history.iter().map(|kept| &kept.said).take_while(|_| whole).collect();
+        let (name, history) = (name.as_str(), history.as_slice());
+        self.tell(peers, key, &Event::Welcomed { name, here: &here, count, history });
+        if !whole {
+            for place in 0..self.history.len() {
+                self.tell_again(peers, key, place);
+            }
         }
     }
 
@@ -264,10 +294,10 @@ impl Room {
             Command::Say(text) => self.say(peers, key, text, false, now),
             Command::Emote(text) => self.say(peers, key, text, true, now),
             Command::Tell { to, text } => match directory.find(to) {
-                Some(target) => self.tell_privately(peers, key, target, text),
+                Some(target) => self.tell_privately(peers, key, target, text, now),
                 None => self.refuse(peers, key, Refusal::Nobody(&text::clean(to))),
             },
-            Command::Reply(text) => self.reply(peers, key, text),
+            Command::Reply(text) => self.reply(peers, key, text, now),
             Command::Rename(name) => self.rename(peers, directory, key, name),
             Command::Who => {
                 let names = self.first_names(peers, usize::MAX);
@@ -293,26 +323,31 @@ impl Room {
         if text::is_blank(&text) {
             return;
         }
-        let (from, text) = (member.name.as_str(), &*text);
+        let (from, text, at) = (member.name.as_str(), &*text, now.unix_seconds);
         log::debug!("said: {from}: {text}");
         let event = match emote {
-            true => Event::Emoted { from, text },
-            false => Event::Said { from, text },
+            true => Event::Emoted { from, text, at },
+            false => Event::Said { from, text, at },
         };
         let ranges = self.publish(&event);
         self.keep(from, text, emote, now);
         // Nearly always nobody is ignored, and then nobody's name need be looked at for a line.
         let keys = if self.ignorers.is_empty() { None } else { Some(member.name.keys()) };
+        let mut deaf = 0;
         if !peers[key].dialect.manners().echoes {
             leave_out(peers, key, &ranges);
+            deaf += 1;
         }
         if let Some(keys) = keys {
             for ignorer in &self.ignorers {
                 if peers[*ignorer].member().is_some_and(|member| member.ignores(&keys)) {
                     leave_out(peers, *ignorer, &ranges);
+                    deaf += 1;
                 }
             }
         }
+        self.said.0 += 1;
+        self.said.1 += (self.names.len() - deaf) as u64;
     }
 
     /// Keeps a line for those who come later. The oldest line gives its memory to the newest.
@@ -351,8 +386,15 @@ impl Room {
         peers.touch(key);
     }
 
-    fn tell_privately(&mut self, peers: &mut Peers, key: PeerKey, target: PeerKey, text: &str) {
-        let text = text::clean(text);
+    fn tell_privately(
+        &mut self,
+        peers: &mut Peers,
+        key: PeerKey,
+        target: PeerKey,
+        text: &str,
+        now: Now,
+    ) {
+        let (text, at) = (text::clean(text), now.unix_seconds);
         let (Some(from), Some(to)) = (peers[key].member(), peers[target].member()) else { return };
         if key == target {
             return self.refuse(peers, key, Refusal::TellSelf);
@@ -369,16 +411,16 @@ impl Room {
             if waits > self.backlog_bytes_max {
                 return self.refuse(peers, key, Refusal::TellTooMuch(to.as_str()));
             }
-            self.tell(peers, target, &Event::Told { from: from.as_str(), text });
+            self.tell(peers, target, &Event::Told { from: from.as_str(), text, at });
             self.turn_private_bytes += peers[target].outbox.own_bytes() - waits;
             if let Some(member) = peers[target].member_mut() {
                 member.ties_mut().confidant = Some(Confidant { key, serial, name: from });
             }
         }
-        self.tell(peers, key, &Event::Sent { to: to.as_str(), text });
+        self.tell(peers, key, &Event::Sent { to: to.as_str(), text, at });
     }
 
-    fn reply(&mut self, peers: &mut Peers, key: PeerKey, text: &str) {
+    fn reply(&mut self, peers: &mut Peers, key: PeerKey, text: &str, now: Now) {
         let ties = peers[key].member().and_then(|member| member.ties.as_ref());
         let confidant = ties.and_then(|ties| ties.confidant.clone());
         let Some(Confidant { key: target, serial, name }) = &confidant else {
@@ -386,7 +428,7 @@ impl Room {
         };
         let is_here = |peer: &Peer| peer.serial == *serial && peer.member().is_some();
         if peers.get(*target).is_some_and(is_here) {
-            self.tell_privately(peers, key, *target, text);
+            self.tell_privately(peers, key, *target, text, now);
         } else {
             self.refuse(peers, key, Refusal::Nobody(name.as_str()));
         }

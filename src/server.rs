@@ -201,6 +201,7 @@ impl Server {
         self.hub.timeout(self.now);
         self.write();
         self.reap();
+        self.hub.note_turn(present().instant - self.now.instant);
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use common::{Person, Process, Server, WELCOME, chinwag, room};
 
 /// Each flag that takes a value, something that cannot be its value, and its variable.
-const FLAGS: [(&str, &str, &str); 12] = [
+const FLAGS: &[(&str, &str, &str)] = &[
     ("--listen", "nonsense", "CHINWAG_LISTEN"),
     ("--max-clients", "many", "CHINWAG_MAX_CLIENTS"),
     ("--max-line", "long", "CHINWAG_MAX_LINE"),
@@ -25,6 +25,10 @@ const FLAGS: [(&str, &str, &str); 12] = [
     ("--drain", "quick", "CHINWAG_DRAIN"),
     ("--log-level", "loud", "CHINWAG_LOG_LEVEL"),
     ("--lang", "tlh", "CHINWAG_LANG"),
+    #[cfg(feature = "web")]
+    ("--allow-host", "not/a/name", "CHINWAG_ALLOW_HOST"),
+    #[cfg(feature = "web")]
+    ("--allow-origin", "nowhere", "CHINWAG_ALLOW_ORIGIN"),
 ];
 
 /// How a run went that was over by itself.

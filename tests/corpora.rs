@@ -85,3 +85,9 @@ fn hub_operations() {
 fn hub_equivalence() {
     replay("hub_equivalence", properties::hub_equivalence);
 }
+
+#[test]
+#[cfg(feature = "web")]
+fn decode_web() {
+    replay("decode_web", properties::decode_web);
+}

@@ -157,6 +157,7 @@ fn decode(framing: Framing, arrivals: &[Arrived], sizes: &[usize], max: usize) -
         Frame::TooLong => Found::TooLong,
         Frame::Unended => Found::Unended,
         Frame::Foreign => Found::Foreign,
+        frame => unreachable!("{frame:?} is a browser's"),
     }));
     found
 }
@@ -171,6 +172,7 @@ fn note(found: &mut Vec<Found>, frame: Frame<'_>, max: usize) -> Option<Vec<Foun
         Frame::TooLong => Found::TooLong,
         Frame::Unended => Found::Unended,
         Frame::Foreign => Found::Foreign,
+        frame => unreachable!("{frame:?} is a browser's"),
     });
     let over = matches!(frame, Frame::Unended | Frame::Foreign);
     over.then(|| std::mem::take(found))

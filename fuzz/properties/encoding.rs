@@ -36,7 +36,7 @@ pub fn encode(data: &[u8]) {
     for dialect in Dialect::ALL {
         for lang in [Lang::En, Lang::Zh] {
             for kind in 0..EVENTS {
-                check(dialect, lang, &parts.event(kind));
+                check(dialect, lang, &parts.event(kind, &[&parts.said]));
             }
             for kind in 0..REFUSALS {
                 check(dialect, lang, &Event::Refused(parts.refusal(kind)));
@@ -72,6 +72,10 @@ impl Parts {
             CloseReason::TimedOut,
             CloseReason::AddressFull,
             CloseReason::Stopping,
+            CloseReason::Answered,
+            CloseReason::RequestTimeout,
+            CloseReason::Violation(number.into()),
+            CloseReason::Unresponsive,
         ]);
         let error = input.one_of(&[
             NicknameError::Empty,
@@ -86,8 +90,9 @@ impl Parts {
         Parts { one, other, motd, names, topics, count, flag, reason, error, said }
     }
 
-    fn event(&self, kind: usize) -> Event<'_> {
+    fn event<'a>(&'a self, kind: usize, history: &'a [&'a Said]) -> Event<'a> {
         let Parts { names, count, .. } = self;
+        let at = self.said.unix_seconds;
         let (one, other) = (&*self.one, &*self.other);
         let parting = match self.flag {
             _ if self.count.is_multiple_of(3) => Parting::Plain,
@@ -95,17 +100,17 @@ impl Parts {
             false => Parting::Reason(self.reason),
         };
         match kind {
-            0 => Event::Asked { motd: &self.motd },
+            0 => Event::Asked { motd: &self.motd, line_bytes_max: *count },
             1 => Event::AskedAgain,
-            2 => Event::Welcomed { name: one, here: names, count: *count },
+            2 => Event::Welcomed { name: one, here: names, count: *count, history },
             3 => Event::Entered { name: one, as_given: self.flag },
-            4 => Event::Said { from: one, text: other },
-            5 => Event::Emoted { from: one, text: other },
+            4 => Event::Said { from: one, text: other, at },
+            5 => Event::Emoted { from: one, text: other, at },
             6 => Event::Joined { names, count: *count },
             7 => Event::Left { names, why: parting, count: *count },
             8 => Event::Renamed { old: one, new: other },
-            9 => Event::Told { from: one, text: other },
-            10 => Event::Sent { to: one, text: other },
+            9 => Event::Told { from: one, text: other, at },
+            10 => Event::Sent { to: one, text: other, at },
             11 => Event::Here(names),
             12 => Event::Recalled(&self.said),
             13 => Event::NothingSaid,
@@ -151,6 +156,10 @@ fn check(dialect: Dialect, lang: Lang, event: &Event<'_>) {
     let mut out = BEFORE.to_vec();
     dialect.encode(lang, event, &mut out);
     assert!(out.starts_with(BEFORE), "what was there stays");
+    #[cfg(feature = "web")]
+    if dialect == Dialect::Web {
+        return check_web(event, &out[BEFORE.len()..]);
+    }
     let told = String::from_utf8_lossy(&out[BEFORE.len()..]);
     assert!(!told.contains('\u{fffd}') || format!("{event:?}").contains('\u{fffd}'), "{told:?}");
 
@@ -178,6 +187,39 @@ fn check(dialect: Dialect, lang: Lang, event: &Event<'_>) {
     }
 }
 
+/// To browsers an event is told in one object, whose frame holds no LF but at its end; and the end
+/// in a close frame.
+#[cfg(feature = "web")]
+fn check_web(event: &Event<'_>, out: &[u8]) {
+    let frames = super::web::frames(out);
+    let events = super::web::events(&frames);
+    let ends = matches!(event, Event::Goodbye | Event::Refused(Refusal::Closed(_)));
+    assert_eq!(frames.iter().filter(|(opcode, _)| *opcode == 8).count(), usize::from(ends));
+    assert_eq!(frames.last().is_some_and(|(opcode, _)| *opcode == 8), ends, "it is the last");
+    if !ends {
+        assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), events.len());
+        assert_eq!(out.last().is_some_and(|byte| *byte == b'\n'), !events.is_empty());
+    }
+    let silent = matches!(event, Event::AskedAgain | Event::Entered { .. });
+    assert!(ends && events.len() <= 1 || events.len() == usize::from(!silent), "{event:?}");
+    let Some(told) = events.first() else { return };
+    assert!(told["type"].is_string(), "{told}");
+    for part in shown(Dialect::Web, event) {
+        assert!(holds(told, part), "{part:?} is not in {told}");
+    }
+}
+
+/// Whether a string is `part`.
+#[cfg(feature = "web")]
+fn holds(told: &serde_json::Value, part: &str) -> bool {
+    match told {
+        serde_json::Value::String(text) => text == part,
+        serde_json::Value::Array(values) => values.iter().any(|value| holds(value, part)),
+        serde_json::Value::Object(fields) => fields.values().any(|value| holds(value, part)),
+        _ => false,
+    }
+}
+
 /// How many lines it takes to tell an event, where that is certain.
 fn count(dialect: Dialect, event: &Event<'_>) -> Option<usize> {
     let lines = dialect == Dialect::Lines;
@@ -190,7 +232,7 @@ fn count(dialect: Dialect, event: &Event<'_>) -> Option<usize> {
         | Event::Told { .. }
         | Event::Here(_)
         | Event::Stopping => Some(1),
-        Event::Asked { motd } if lines => Some(motd.len() + 1),
+        Event::Asked { motd, .. } if lines => Some(motd.len() + 1),
         Event::Helped(topics) if lines => Some(topics.len()),
         Event::AskedAgain | Event::Entered { .. } if lines => Some(0),
         Event::Refused(Refusal::Closed(_)) => None,
@@ -204,16 +246,16 @@ fn count(dialect: Dialect, event: &Event<'_>) -> Option<usize> {
 /// The texts that must be told just as they are.
 fn shown<'a>(dialect: Dialect, event: &Event<'a>) -> Vec<&'a str> {
     match *event {
-        Event::Said { from, text } | Event::Emoted { from, text } | Event::Told { from, text } => {
-            vec![from, text]
-        }
+        Event::Said { from, text, .. }
+        | Event::Emoted { from, text, .. }
+        | Event::Told { from, text, .. } => vec![from, text],
         Event::Renamed { old, new } => vec![old, new],
         Event::Here(names) => names.iter().map(Nickname::as_str).collect(),
         Event::Joined { names, .. } | Event::Left { names, .. } => {
             names.iter().take(8).map(Nickname::as_str).collect()
         }
         _ if dialect != Dialect::Lines => Vec::new(),
-        Event::Sent { to, text } => vec![to, text],
+        Event::Sent { to, text, .. } => vec![to, text],
         Event::Welcomed { name, .. } => vec![name],
         Event::Recalled(said) => vec![&said.from, &said.text],
         Event::Ignoring(names) => names.iter().map(Nickname::as_str).collect(),

@@ -73,7 +73,6 @@ fn config(input: &mut Input<'_>) -> Config {
         per: Duration::from_secs(1 + input.below(4) as u64),
     };
     Config {
-        doors: Config::default().doors,
         limits: Limits {
             clients_max: 1 + input.below(12),
             line_bytes_max: input.one_of(&[4096, 16, 40, 200]),
@@ -88,7 +87,7 @@ fn config(input: &mut Input<'_>) -> Config {
         },
         motd: vec!["news".to_owned(); input.below(3)],
         lang: input.one_of(&[Lang::En, Lang::Zh]),
-        console: None,
+        ..Config::default()
     }
 }
 
@@ -101,8 +100,7 @@ fn operate(world: &mut World, input: &mut Input<'_>) {
         // Somebody comes and is called something.
         2 => {
             let Some(key) = connect(world, input) else { return };
-            let name = input.one_of(&NAMES);
-            say(world, key, name.as_bytes());
+            introduce(world, key, input.one_of(&NAMES));
         }
         3..=5 => {
             let Some(key) = somebody(world, input) else { return };
@@ -164,7 +162,22 @@ fn connect(world: &mut World, input: &mut Input<'_>) -> Option<PeerKey> {
         world.datagram(remote, first.as_bytes(), room);
         return None;
     }
-    world.connect(dialect, remote, room)
+    let key = world.connect(dialect, remote, room);
+    // Who does not ask for a WebSocket is not in the room.
+    key.inspect(|key| {
+        if !port.is_multiple_of(4) {
+            shake_hands(world, *key);
+        }
+    })
+}
+
+/// Sends what a client of the dialect sends before anything that is chat.
+fn shake_hands(world: &mut World, key: PeerKey) {
+    #[cfg(feature = "web")]
+    if world.seat(key).dialect == Dialect::Web {
+        world.send(key, super::web::HANDSHAKE.as_bytes());
+    }
+    let _ = (world, key);
 }
 
 /// One of those who are connected.
@@ -173,8 +186,22 @@ fn somebody(world: &World, input: &mut Input<'_>) -> Option<PeerKey> {
     (!keys.is_empty()).then(|| input.one_of(&keys))
 }
 
+/// Gives a name.
+fn introduce(world: &mut World, key: PeerKey, name: &str) {
+    #[cfg(feature = "web")]
+    if world.seat(key).dialect == Dialect::Web {
+        return say(world, key, format!("/nick {name}").as_bytes());
+    }
+    say(world, key, name.as_bytes());
+}
+
 /// Sends a message, with its end where it has one.
 fn say(world: &mut World, key: PeerKey, line: &[u8]) {
+    #[cfg(feature = "web")]
+    if world.seat(key).dialect == Dialect::Web {
+        let line = String::from_utf8_lossy(line);
+        return world.send(key, &super::web::saying(&line));
+    }
     let ends = match world.seat(key).dialect {
         Dialect::Lines => "\n",
         Dialect::Anonymous => "\r\n",
@@ -222,7 +249,10 @@ fn conversation(
         world.keys().pop()
     } else {
         let listener = world.connect(hears, address(50_001), UNLIMITED);
-        listener.inspect(|key| say(&mut world, *key, b"bob"))
+        listener.inspect(|key| {
+            shake_hands(&mut world, *key);
+            introduce(&mut world, *key, "bob");
+        })
     };
     // The handshake of `register` takes its time, and the room waits for who is in it.
     for _ in 0..4 {

@@ -11,6 +11,8 @@ mod encoding;
 mod hubs;
 mod input;
 mod names;
+#[cfg(feature = "web")]
+mod web;
 mod words;
 mod world;
 
@@ -19,4 +21,6 @@ pub use decoding::{decode_arrivals, decode_datagrams, decode_lines};
 pub use encoding::encode;
 pub use hubs::{hub_equivalence, hub_operations};
 pub use names::nickname;
+#[cfg(feature = "web")]
+pub use web::decode_web;
 pub use words::text;

@@ -394,6 +394,10 @@ fn separates(dialect: Dialect) -> bool {
 
 /// Nothing that anybody was sent may harm them.
 fn check_received(seat: &Seat) {
+    #[cfg(feature = "web")]
+    if seat.dialect == Dialect::Web {
+        return check_received_by_browser(&seat.received);
+    }
     let received = match std::str::from_utf8(&seat.received) {
         Ok(received) => received,
         // Cut short, if the socket took no more.
@@ -405,6 +409,22 @@ fn check_received(seat: &Seat) {
     let may_be_cr = seat.dialect == Dialect::Anonymous;
     let harm = |c: char| is_forbidden(c) && c != '\n' && !(may_be_cr && c == '\r');
     assert!(!received.contains(harm), "{} was sent {received:?}", seat.dialect);
+}
+
+/// A browser gets one answer, and if that is to a request for a WebSocket, frames.
+#[cfg(feature = "web")]
+fn check_received_by_browser(received: &[u8]) {
+    let end = received.windows(4).position(|four| four == b"\r\n\r\n");
+    let Some(end) = end else { return };
+    let (head, rest) = received.split_at(end + 4);
+    let head = String::from_utf8_lossy(head);
+    assert!(head.starts_with("HTTP/1.1 "), "{head}");
+    if !head.starts_with("HTTP/1.1 101 ") {
+        return assert!(!head.starts_with("HTTP/1.1 1"), "{head}");
+    }
+    for event in super::web::events(&super::web::frames(rest)) {
+        assert!(!event.to_string().contains(is_forbidden), "a browser was sent {event}");
+    }
 }
 
 /// The bytes of several slices.

@@ -16,6 +16,7 @@ pub(super) const MANNERS: Manners = Manners {
     naming: Naming::Address,
     echoes: false,
     hears_own_joining: true,
+    whole_welcome: false,
     separates: false,
     gap: None,
     parse,
@@ -28,14 +29,14 @@ fn parse<'a>(_stage: Stage, line: &'a str, _given: &str) -> Command<'a> {
 
 fn encode(_: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
     match *event {
-        Event::Said { from, text } => frame(out, &["[ ", from, " ]: ", text], "\r\n"),
+        Event::Said { from, text, .. } => frame(out, &["[ ", from, " ]: ", text], "\r\n"),
         Event::Joined { names, .. } => {
             frame(out, &["[ ", &phrases::together(names), " ]加入聊天室"], "\r\n");
         }
         Event::Left { names, .. } => {
             frame(out, &["[ ", &phrases::together(names), " ]退出了"], "\r\n");
         }
-        Event::Told { from, text } => frame(out, &["[ ", from, " ](私聊): ", text], "\r\n"),
+        Event::Told { from, text, .. } => frame(out, &["[ ", from, " ](私聊): ", text], "\r\n"),
         // Nobody can be called so: the name is reserved.
         _ => phrases::tell_in_chinese(out, event, "[ 系统 ]: ", "\r\n"),
     }

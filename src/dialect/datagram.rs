@@ -18,6 +18,7 @@ pub(super) const MANNERS: Manners = Manners {
     naming: Naming::Once,
     echoes: false,
     hears_own_joining: false,
+    whole_welcome: false,
     separates: true,
     gap: None,
     parse,
@@ -42,14 +43,14 @@ fn parse<'a>(stage: Stage, line: &'a str, given: &str) -> Command<'a> {
 fn encode(_: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
     match *event {
         Event::Entered { name, as_given } => phrases::renamed_on_entry(out, name, as_given, "\n"),
-        Event::Said { from, text } => frame(out, &[from, " : ", text], "\n"),
+        Event::Said { from, text, .. } => frame(out, &[from, " : ", text], "\n"),
         Event::Joined { names, .. } => {
             frame(out, &[&phrases::together(names), " 进入聊天室..."], "\n");
         }
         Event::Left { names, .. } => {
             frame(out, &[&phrases::together(names), " 离开了聊天室..."], "\n");
         }
-        Event::Told { from, text } => frame(out, &[from, " (私聊) : ", text], "\n"),
+        Event::Told { from, text, .. } => frame(out, &[from, " (私聊) : ", text], "\n"),
         Event::Refused(_) => {}
         _ => phrases::tell_in_chinese(out, event, "", "\n"),
     }

@@ -46,6 +46,31 @@ pub enum Frame<'a> {
     Unended,
     /// Another protocol.
     Foreign,
+    /// The head of an HTTP request, or bytes that are none.
+    Request(&'a [u8]),
+    /// A WebSocket's ping, with what its answer must carry.
+    Ping(&'a [u8]),
+    /// The answer to a ping.
+    Pong,
+    /// A WebSocket's close frame.
+    Farewell,
+    /// What a WebSocket must not send; the close code of RFC 6455 that says so.
+    Violation(u16),
+}
+
+impl Frame<'_> {
+    /// Whether it is no message, but something that only a browser's connection has.
+    #[cfg(feature = "web")]
+    pub(crate) fn is_browsers(&self) -> bool {
+        matches!(
+            self,
+            Frame::Request(_)
+                | Frame::Ping(_)
+                | Frame::Pong
+                | Frame::Farewell
+                | Frame::Violation(_)
+        )
+    }
 }
 
 /// What the end of an arrival makes of the input so far.
@@ -61,7 +86,62 @@ pub enum Arrival<'a> {
 
 /// Splits input into messages. What is left of it between two reads is an unfinished message.
 #[derive(Debug)]
-pub struct Decoder {
+pub struct Decoder(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Plain(Plain),
+    #[cfg(feature = "web")]
+    Browser(Box<super::web::websocket::Decoder>),
+}
+
+impl Decoder {
+    /// A decoder for a new connection.
+    #[must_use]
+    pub fn new(framing: Framing) -> Decoder {
+        Decoder(match framing {
+            #[cfg(feature = "web")]
+            Framing::Web => Kind::Browser(Box::default()),
+            framing => Kind::Plain(Plain::new(framing)),
+        })
+    }
+
+    /// Takes the next whole message off the front of `input`, together with what came of it
+    /// earlier. `None` when `input` is used up; what it ended with is kept for the next time.
+    /// `max` is the length of a message in bytes.
+    pub fn pull<'f, 'i: 'f>(&'f mut self, input: &mut &'i [u8], max: usize) -> Option<Frame<'f>> {
+        match &mut self.0 {
+            Kind::Plain(plain) => plain.pull(input, max),
+            #[cfg(feature = "web")]
+            Kind::Browser(browser) => browser.pull(input, max),
+        }
+    }
+
+    /// All that has arrived for now has been pulled. Where a message ends with its arrival, this is
+    /// the end of one; unless it would be in the middle of a character and there is reason to be
+    /// `patient`.
+    pub fn arrived(&mut self, max: usize, patient: bool) -> Arrival<'_> {
+        match &mut self.0 {
+            Kind::Plain(plain) => plain.arrived(max, patient),
+            #[cfg(feature = "web")]
+            Kind::Browser(_) => Arrival::Nothing,
+        }
+    }
+
+    /// The message that the end of the input leaves unfinished, if there is one.
+    pub fn finish(&mut self, max: usize) -> Option<Frame<'_>> {
+        match &mut self.0 {
+            Kind::Plain(plain) => plain.finish(max),
+            // Without its end, a frame is none.
+            #[cfg(feature = "web")]
+            Kind::Browser(_) => None,
+        }
+    }
+}
+
+/// A decoder of messages that end with their line, their arrival or their datagram.
+#[derive(Debug)]
+struct Plain {
     framing: Framing,
     /// The message so far, telnet bytes taken out. At most `max` bytes, a CR and one more.
     partial: Vec<u8>,
@@ -76,11 +156,9 @@ pub struct Decoder {
     handed_out: bool,
 }
 
-impl Decoder {
-    /// A decoder for a new connection.
-    #[must_use]
-    pub fn new(framing: Framing) -> Decoder {
-        Decoder {
+impl Plain {
+    fn new(framing: Framing) -> Plain {
+        Plain {
             framing,
             partial: Vec::new(),
             unended: 0,
@@ -91,10 +169,8 @@ impl Decoder {
         }
     }
 
-    /// Takes the next whole message off the front of `input`, together with what came of it
-    /// earlier. `None` when `input` is used up; what it ended with is kept for the next time.
-    /// `max` is the length of a message in bytes.
-    pub fn pull<'f, 'i: 'f>(&'f mut self, input: &mut &'i [u8], max: usize) -> Option<Frame<'f>> {
+    /// As [`Decoder::pull`].
+    fn pull<'f, 'i: 'f>(&'f mut self, input: &mut &'i [u8], max: usize) -> Option<Frame<'f>> {
         self.forget_handed_out();
         let fresh = self.unended == 0;
         if fresh && !self.begun && input.first() == Some(&TLS_HANDSHAKE) {
@@ -113,10 +189,8 @@ impl Decoder {
         self.pull_in_pieces(input, max)
     }
 
-    /// All that has arrived for now has been pulled. Where a message ends with its arrival, this is
-    /// the end of one; unless it would be in the middle of a character and there is reason to be
-    /// `patient`.
-    pub fn arrived(&mut self, max: usize, patient: bool) -> Arrival<'_> {
+    /// As [`Decoder::arrived`].
+    fn arrived(&mut self, max: usize, patient: bool) -> Arrival<'_> {
         if self.framing != Framing::Arrivals {
             return Arrival::Nothing;
         }
@@ -138,8 +212,8 @@ impl Decoder {
         Arrival::Frame(self.hand_out(max))
     }
 
-    /// The message that the end of the input leaves unfinished, if there is one.
-    pub fn finish(&mut self, max: usize) -> Option<Frame<'_>> {
+    /// As [`Decoder::finish`].
+    fn finish(&mut self, max: usize) -> Option<Frame<'_>> {
         self.forget_handed_out();
         if let Some(refused) = self.end_telnet(max) {
             return Some(refused);

@@ -17,6 +17,7 @@ pub(super) const MANNERS: Manners = Manners {
     naming: Naming::Asked,
     echoes: false,
     hears_own_joining: false,
+    whole_welcome: false,
     separates: false,
     gap: None,
     parse,
@@ -41,7 +42,7 @@ fn parse<'a>(stage: Stage, line: &'a str, _given: &str) -> Command<'a> {
 }
 
 /// A line that begins with one slash is a command, known or not.
-fn parse_slash(line: &str) -> Option<Command<'_>> {
+pub(super) fn parse_slash(line: &str) -> Option<Command<'_>> {
     let line = line.strip_prefix('/')?;
     if line.starts_with('/') {
         return Some(Command::Say(line));
@@ -111,10 +112,10 @@ fn topic(word: &str) -> Option<Topic> {
 fn encode(phrases: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
     match *event {
         // What travels a thousand times a second is written without a detour.
-        Event::Said { from, text } => line(out, &[from, ": ", text]),
-        Event::Emoted { from, text } => line(out, &["** ", from, " ", text]),
-        Event::Told { from, text } => line(out, &["[", from, " -> ", phrases.you, "] ", text]),
-        Event::Sent { to, text } => line(out, &["[", phrases.you, " -> ", to, "] ", text]),
+        Event::Said { from, text, .. } => line(out, &[from, ": ", text]),
+        Event::Emoted { from, text, .. } => line(out, &["** ", from, " ", text]),
+        Event::Told { from, text, .. } => line(out, &["[", from, " -> ", phrases.you, "] ", text]),
+        Event::Sent { to, text, .. } => line(out, &["[", phrases.you, " -> ", to, "] ", text]),
         Event::Recalled(said) => {
             let minutes = said.unix_seconds / 60;
             // Writing to a Vec cannot fail.
@@ -125,7 +126,7 @@ fn encode(phrases: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
                 false => line(out, &[from, ": ", text]),
             }
         }
-        Event::Asked { motd } => {
+        Event::Asked { motd, .. } => {
             for text in motd {
                 line(out, &["* ", text]);
             }
@@ -145,7 +146,7 @@ fn encode(phrases: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
 fn announce(phrases: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
     use Part::{Count, Joint, Listed, Some20, Text};
     match *event {
-        Event::Welcomed { name, here, count } => {
+        Event::Welcomed { name, here, count, .. } => {
             notice(out, phrases.welcomed, &[Text(name), Some20(phrases, here, count)]);
         }
         Event::Joined { names, count } => {

@@ -17,6 +17,7 @@ pub(super) const MANNERS: Manners = Manners {
     naming: Naming::Once,
     echoes: true,
     hears_own_joining: false,
+    whole_welcome: false,
     separates: true,
     gap: None,
     parse,
@@ -42,14 +43,14 @@ fn parse<'a>(stage: Stage, line: &'a str, _given: &str) -> Command<'a> {
 fn encode(_: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
     match *event {
         Event::Entered { name, as_given } => phrases::renamed_on_entry(out, name, as_given, "\n"),
-        Event::Said { from, text } => frame(out, &[from, " say: ", text], "\n"),
+        Event::Said { from, text, .. } => frame(out, &[from, " say: ", text], "\n"),
         Event::Joined { names, .. } => {
             frame(out, &[&phrases::together(names), " 加入了聊天室"], "\n");
         }
         Event::Left { names, .. } => {
             frame(out, &[&phrases::together(names), " 离开了聊天室"], "\n");
         }
-        Event::Told { from, text } => frame(out, &[from, " 对你说: ", text], "\n"),
+        Event::Told { from, text, .. } => frame(out, &[from, " 对你说: ", text], "\n"),
         Event::Here(_) => phrases::tell_in_chinese(out, event, "", "\n"),
         Event::Helped(_) => {
             let help = "输入 # 查看在线成员，输入 内容@昵称 私聊某人 (text@name)，输入 exit 退出";

@@ -12,6 +12,8 @@ mod mention;
 mod nick;
 pub(crate) mod phrases;
 mod register;
+#[cfg(feature = "web")]
+pub(crate) mod web;
 
 use std::fmt;
 use std::str::FromStr;
@@ -35,25 +37,37 @@ pub enum Dialect {
     Anonymous,
     /// Messages without an end over TCP; `text@name` is private.
     Mention,
+    /// A page over HTTP, and JSON over WebSocket, for browsers.
+    #[cfg(feature = "web")]
+    Web,
 }
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Dialect; 6] = [
+    pub const ALL: [Dialect; Dialect::COUNT] = [
         Dialect::Lines,
         Dialect::Nick,
         Dialect::Register,
         Dialect::Datagram,
         Dialect::Anonymous,
         Dialect::Mention,
+        #[cfg(feature = "web")]
+        Dialect::Web,
     ];
 
     /// Those of the five older programs, which `--classic` opens.
     pub const CLASSIC: [Dialect; 5] =
         [Dialect::Nick, Dialect::Register, Dialect::Datagram, Dialect::Anonymous, Dialect::Mention];
 
+    /// Those whose doors are open unless the operator names others.
+    pub const USUAL: &'static [Dialect] = &[
+        Dialect::Lines,
+        #[cfg(feature = "web")]
+        Dialect::Web,
+    ];
+
     /// How many there are: the length of an array by [`index`](Self::index).
-    pub(crate) const COUNT: usize = Dialect::ALL.len();
+    pub const COUNT: usize = 6 + cfg!(feature = "web") as usize;
 
     /// How it is spoken.
     pub(crate) fn manners(self) -> &'static Manners {
@@ -64,11 +78,14 @@ impl Dialect {
             Dialect::Datagram => &datagram::MANNERS,
             Dialect::Anonymous => &anonymous::MANNERS,
             Dialect::Mention => &mention::MANNERS,
+            #[cfg(feature = "web")]
+            Dialect::Web => &web::MANNERS,
         }
     }
 
     /// A small number for each, its place in [`ALL`](Self::ALL).
-    pub(crate) fn index(self) -> usize {
+    #[must_use]
+    pub fn index(self) -> usize {
         self as usize
     }
 
@@ -145,6 +162,9 @@ pub(crate) struct Manners {
     pub(crate) echoes: bool,
     /// Whether a newcomer is told like everyone else that it has come.
     pub(crate) hears_own_joining: bool,
+    /// Whether a newcomer is told at once all that a program can use: the history, and more names
+    /// than a person would read.
+    pub(crate) whole_welcome: bool,
     /// Whether frames have no end of their own on the wire: then the LF that ends each of them in
     /// the journal is only sent between two, never after the last.
     pub(crate) separates: bool,
@@ -174,6 +194,9 @@ pub enum Framing {
     Arrivals,
     /// With its datagram, which the hub turns into a line.
     Datagrams,
+    /// As WebSocket has it, after an HTTP request.
+    #[cfg(feature = "web")]
+    Web,
 }
 
 /// How somebody comes to a name.

@@ -17,6 +17,7 @@ pub(super) const MANNERS: Manners = Manners {
     naming: Naming::Once,
     echoes: true,
     hears_own_joining: true,
+    whole_welcome: false,
     separates: true,
     gap: None,
     parse,
@@ -37,12 +38,12 @@ fn encode(_: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
             frame(out, &["已连接至聊天服务器"], "\n");
             phrases::renamed_on_entry(out, name, as_given, "\n");
         }
-        Event::Said { from, text } => frame(out, &[from, ": ", text], "\n"),
+        Event::Said { from, text, .. } => frame(out, &[from, ": ", text], "\n"),
         Event::Joined { names, .. } => {
             frame(out, &[&phrases::together(names), " 加入了聊天"], "\n");
         }
         Event::Left { names, .. } => frame(out, &[&phrases::together(names), " 退出了聊天"], "\n"),
-        Event::Told { from, text } => frame(out, &[from, " (私聊): ", text], "\n"),
+        Event::Told { from, text, .. } => frame(out, &[from, " (私聊): ", text], "\n"),
         _ => phrases::tell_in_chinese(out, event, "", "\n"),
     }
 }

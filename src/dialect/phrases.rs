@@ -15,6 +15,8 @@ use crate::nickname::{Nickname, NicknameError};
 const JOINT_MAX: usize = 8;
 /// … and so many of a newcomer's company.
 pub(crate) const WELCOME_MAX: usize = 20;
+/// As many names as programs are told at once, who keep a list of them.
+pub(crate) const WHOLE_WELCOME_MAX: usize = 1000;
 
 /// What fills a place in a phrase.
 #[derive(Clone, Copy)]
@@ -70,10 +72,13 @@ pub(crate) struct Phrases {
     closed_unended: &'static str,
     closed_server_full: &'static str,
     closed_address_full: &'static str,
+    closed_violation: &'static str,
+    closed_unresponsive: &'static str,
     left_connection_lost: &'static str,
     left_too_slow: &'static str,
     left_unended: &'static str,
     left_timed_out: &'static str,
+    left_violation: &'static str,
     comma: &'static str,
     and: &'static str,
     more: &'static str,
@@ -159,11 +164,15 @@ impl Phrases {
             CloseReason::Unended(bytes) => (self.closed_unended, Part::Count(bytes)),
             CloseReason::ServerFull => (self.closed_server_full, Part::Text("")),
             CloseReason::AddressFull => (self.closed_address_full, Part::Text("")),
+            CloseReason::Violation(code) => (self.closed_violation, Part::Count(code.into())),
+            CloseReason::Unresponsive => (self.closed_unresponsive, Part::Text("")),
             CloseReason::Quit
             | CloseReason::EndOfInput
             | CloseReason::ConnectionLost
             | CloseReason::Foreign
             | CloseReason::TimedOut
+            | CloseReason::Answered
+            | CloseReason::RequestTimeout
             | CloseReason::Stopping => return None,
         };
         Some(told)
@@ -175,13 +184,16 @@ impl Phrases {
             CloseReason::ConnectionLost => Some(self.left_connection_lost),
             CloseReason::TooSlow | CloseReason::Stalled => Some(self.left_too_slow),
             CloseReason::Unended(_) => Some(self.left_unended),
-            CloseReason::TimedOut => Some(self.left_timed_out),
+            CloseReason::TimedOut | CloseReason::Unresponsive => Some(self.left_timed_out),
+            CloseReason::Violation(_) => Some(self.left_violation),
             CloseReason::Quit
             | CloseReason::EndOfInput
             | CloseReason::NickTimeout(_)
             | CloseReason::Foreign
             | CloseReason::ServerFull
             | CloseReason::AddressFull
+            | CloseReason::Answered
+            | CloseReason::RequestTimeout
             | CloseReason::Stopping => None,
         }
     }
@@ -255,7 +267,7 @@ pub(crate) fn tell_in_chinese(out: &mut Vec<u8>, event: &Event<'_>, start: &str,
         Event::Renamed { old, new } => (ZH.renamed, &[Text(old), Text(new)]),
         Event::Here(names) => (ZH.here, &[Count(names.len()), Listed(&ZH, names)]),
         Event::Stopping => (ZH.stopping, &[]),
-        Event::Emoted { from, text } => {
+        Event::Emoted { from, text, .. } => {
             // Not even with `start`: these two bytes are what no line of chat begins with.
             fill(out, "** {} {}", &[Text(from), Text(text)]);
             return out.extend_from_slice(end.as_bytes());
@@ -326,10 +338,13 @@ static EN: Phrases = Phrases {
     closed_unended: "{} bytes came without a line end.",
     closed_server_full: "The server is full.",
     closed_address_full: "There are too many connections from your address.",
+    closed_violation: "What your program sent is against the protocol, or too long ({}).",
+    closed_unresponsive: "Nothing was heard of you for too long.",
     left_connection_lost: "connection lost",
     left_too_slow: "too slow",
     left_unended: "no line end",
     left_timed_out: "timed out",
+    left_violation: "protocol error",
     comma: ", ",
     and: " and ",
     more: "{} more",
@@ -384,10 +399,13 @@ static ZH: Phrases = Phrases {
     closed_unended: "收到 {} 字节却没有换行。",
     closed_server_full: "服务器已满。",
     closed_address_full: "来自您的地址的连接太多。",
+    closed_violation: "您的程序发送的内容不符合协议或太长 ({})。",
+    closed_unresponsive: "太久没有收到您的响应。",
     left_connection_lost: "连接中断",
     left_too_slow: "接收太慢",
     left_unended: "没有换行",
     left_timed_out: "超时",
+    left_violation: "协议错误",
     comma: ", ",
     and: " 和 ",
     more: "另外 {} 人",

@@ -20,6 +20,7 @@ pub(super) const MANNERS: Manners = Manners {
     naming: Naming::Asked,
     echoes: false,
     hears_own_joining: true,
+    whole_welcome: false,
     separates: false,
     gap: Some(Duration::from_millis(100)),
     parse,
@@ -39,14 +40,14 @@ fn encode(_: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
         Event::Asked { .. } | Event::AskedAgain => frame(out, &["请输入昵称:"], ""),
         Event::Refused(Refusal::Taken(_)) => frame(out, &["当前昵称已经存在，请重新输入"], "\n"),
         Event::Welcomed { .. } => frame(out, &["昵称设置成功"], "\n"),
-        Event::Said { from, text } => frame(out, &[from, ":", text], "\n"),
+        Event::Said { from, text, .. } => frame(out, &[from, ":", text], "\n"),
         Event::Joined { names, .. } => {
             frame(out, &["系统消息", &phrases::together(names), "进入了聊天室"], "\n");
         }
         Event::Left { names, .. } => {
             frame(out, &["系统消息", &phrases::together(names), "退出了聊天室"], "\n");
         }
-        Event::Told { from, text } => frame(out, &[from, "(私聊):", text], "\n"),
+        Event::Told { from, text, .. } => frame(out, &[from, "(私聊):", text], "\n"),
         Event::Goodbye => frame(out, &["退出"], ""),
         _ => phrases::tell_in_chinese(out, event, "系统消息", "\n"),
     }

@@ -30,11 +30,12 @@ impl Hub {
     pub(super) fn close(&mut self, key: PeerKey, reason: CloseReason, words: &str) {
         let Hub { peers, directory, room, .. } = self;
         let peer = &mut peers[key];
+        let requesting = matches!(peer.state, State::Requesting { .. });
         match &peer.state {
             State::Closing { .. } if reason.is_orderly() => return,
             State::Closing { .. } => return self.drop_peer(key),
             State::Closed => return,
-            State::AwaitingNick { .. } => {
+            State::Requesting { .. } | State::AwaitingNick { .. } => {
                 log::log!(level(peer.dialect), "closed: {}: {reason}", peer.remote);
             }
             State::Chatting(member) => {
@@ -56,7 +57,7 @@ impl Hub {
             self.resumed.push(key);
         }
         if let Some(habits) = &mut peer.habits {
-            (habits.rest_until, habits.expires) = (None, None);
+            habits.end_deadlines();
         }
         let orderly = reason.is_orderly();
         let deadline = (!orderly).then(|| self.now.instant + LINGER);
@@ -66,6 +67,11 @@ impl Hub {
         }
         if !orderly {
             peer.outbox.cut(self.room.journal_mut(peer.dialect));
+        }
+        if requesting {
+            #[cfg(feature = "web")]
+            self.refuse_request(key, reason);
+            return;
         }
         let farewell = match reason {
             CloseReason::Quit => Event::Goodbye,
@@ -106,9 +112,13 @@ pub(super) fn block_of(remote: SocketAddr) -> Option<IpAddr> {
     }
 }
 
-/// How loud the log is about somebody without a name. Anyone can make datagrams come from anywhere;
-/// that is not worth a line each.
+/// How loud the log is about somebody without a name. Anyone can make datagrams come from anywhere,
+/// and a page is fetched in several requests; that is not worth a line each.
 pub(super) fn level(dialect: Dialect) -> Level {
+    #[cfg(feature = "web")]
+    if dialect == Dialect::Web {
+        return Level::Debug;
+    }
     match dialect.transport() {
         Transport::Tcp => Level::Info,
         Transport::Udp => Level::Debug,

@@ -14,6 +14,9 @@ impl Hub {
             State::AwaitingNick { deadline } if *deadline <= now => {
                 self.close(key, CloseReason::NickTimeout(limits.nick_timeout), "");
             }
+            State::Requesting { deadline } if *deadline <= now => {
+                self.close(key, CloseReason::RequestTimeout, "");
+            }
             State::Closing { deadline: Some(deadline), .. } if *deadline <= now => {
                 self.drop_peer(key);
             }
@@ -56,6 +59,8 @@ impl Hub {
         if expires.is_some_and(|expires| expires <= now) {
             self.close(key, CloseReason::TimedOut, "");
         }
+        #[cfg(feature = "web")]
+        self.ping(key);
     }
 
     /// Notes when `key` must be looked at next.

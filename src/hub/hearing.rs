@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Hub, OWN_BYTES_MAX};
 use crate::config::UNENDED_BYTES_MAX;
 use crate::dialect::decoder::{Arrival, Decoder, Frame};
-use crate::dialect::{Naming, Stage, Transport};
+use crate::dialect::{Dialect, Framing, Naming, Stage, Transport};
 use crate::event::{CloseReason, Command, Event, Refusal};
 use crate::nickname::Nickname;
 use crate::peer::{Budget, Peer, PeerKey, State, Wait, Waiting};
@@ -14,6 +14,10 @@ use crate::text;
 
 /// How long an arrival that ended in the middle of a character waits for its rest.
 const REST: Duration = Duration::from_secs(1);
+
+/// How long an HTTP request may take to come.
+#[cfg(feature = "web")]
+const REQUEST_TIME: Duration = Duration::from_secs(10);
 
 impl Hub {
     /// Hears what came, as far as it may be heard now, and holds the rest.
@@ -82,8 +86,8 @@ impl Hub {
 
     /// The decoder stands aside while what it takes out of the input is acted upon.
     fn take_decoder(&mut self, key: PeerKey) -> Decoder {
-        let peer = &mut self.peers[key];
-        mem::replace(&mut peer.decoder, Decoder::new(peer.dialect.framing()))
+        // Any other will do in its place; this one costs nothing.
+        mem::replace(&mut self.peers[key].decoder, Decoder::new(Framing::Lines))
     }
 
     /// A datagram came from `key`: it lives on, if it is somebody.
@@ -93,7 +97,7 @@ impl Hub {
         match peer.state {
             State::Chatting(_) => peer.habits_mut().expires = Some(expires),
             State::AwaitingNick { .. } => self.close(key, CloseReason::Foreign, ""),
-            State::Closing { .. } | State::Closed => {}
+            State::Requesting { .. } | State::Closing { .. } | State::Closed => {}
         }
     }
 
@@ -131,7 +135,7 @@ impl Hub {
             self.obey(key, frame);
         }
         match &self.peers[key].state {
-            State::AwaitingNick { .. } | State::Chatting(_) => {
+            State::Requesting { .. } | State::AwaitingNick { .. } | State::Chatting(_) => {
                 self.close(key, CloseReason::EndOfInput, "");
             }
             State::Closing { shut: true, .. } => self.drop_peer(key),
@@ -141,6 +145,10 @@ impl Hub {
 
     /// Does what a message asks for.
     fn obey(&mut self, key: PeerKey, frame: Frame<'_>) {
+        #[cfg(feature = "web")]
+        if frame.is_browsers() {
+            return self.attend(key, frame);
+        }
         let peer = &mut self.peers[key];
         if let Some(flood) = self.limits.flood {
             peer.budget.spend(flood, self.now.instant);
@@ -155,6 +163,8 @@ impl Hub {
                 return self.close(key, reason, "");
             }
             Frame::Foreign => return self.close(key, CloseReason::Foreign, ""),
+            // These were attended to.
+            _ => return,
         };
         let command = match line {
             Ok(line) => dialect.parse(stage, line, self.peers[key].given_name()),
@@ -176,6 +186,23 @@ impl Hub {
             (Stage::Naming, _) => {}
             (Stage::Chatting, command) => room.obey(peers, directory, key, command, *now),
         }
+    }
+
+    /// How a connection begins.
+    pub(super) fn first_state(&self, dialect: Dialect) -> State {
+        let now = self.now.instant;
+        match dialect.framing() {
+            #[cfg(feature = "web")]
+            Framing::Web => State::Requesting { deadline: now + REQUEST_TIME },
+            _ => State::AwaitingNick { deadline: now + self.limits.nick_timeout },
+        }
+    }
+
+    /// Asks a newcomer for a nickname.
+    pub(super) fn ask(&mut self, key: PeerKey) {
+        let line_bytes_max = self.limits.line_bytes_max;
+        let event = Event::Asked { motd: &self.motd, line_bytes_max };
+        self.room.tell(&mut self.peers, key, &event);
     }
 
     /// Tells somebody that something was not done; and what they are still asked.

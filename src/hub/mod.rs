@@ -5,7 +5,7 @@
 //! [`connect`](Hub::connect), [`receive`](Hub::receive), [`arrived`](Hub::arrived),
 //! [`end_of_input`](Hub::end_of_input), [`disconnect`](Hub::disconnect), [`timeout`](Hub::timeout),
 //! [`blocked`](Hub::blocked), [`unblocked`](Hub::unblocked), [`transmitted`](Hub::transmitted),
-//! [`stop`](Hub::stop).
+//! [`note_turn`](Hub::note_turn), [`stop`](Hub::stop).
 //!
 //! # Pollers: what to do
 //! [`next_timeout`](Hub::next_timeout), [`wants_input`](Hub::wants_input),
@@ -24,17 +24,19 @@
 //! A key that was reaped must not be used again until `connect` returns it.
 //!
 //! Handlers and pollers are here. What becomes of input is in `hearing.rs`, how connections end in
-//! `closing.rs`, and what time brings in `deadlines.rs`.
+//! `closing.rs`, and what time brings in `deadlines.rs`. What only browsers need is in `web.rs`.
 
 mod closing;
 mod deadlines;
 mod hearing;
+#[cfg(feature = "web")]
+mod web;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::io::IoSlice;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use self::closing::{block_of, level};
 use self::hearing::own_bytes_max;
@@ -42,6 +44,7 @@ use crate::config::{Config, Limits};
 use crate::dialect::{Dialect, Framing, Lang, Naming, Transport};
 use crate::directory::Directory;
 use crate::event::{CloseReason, Event, Refusal};
+use crate::metrics::Metrics;
 use crate::nickname::Nickname;
 use crate::peer::{Blocked, Gap, LINGER, Peer, PeerKey, Peers, State, Wait};
 use crate::room::Room;
@@ -75,8 +78,12 @@ pub struct Hub {
     resumed: Vec<PeerKey>,
     closed: Vec<PeerKey>,
     closings: [u64; CloseReason::COUNT],
+    /// What is counted here; the rest of it is asked for when it is wanted.
+    counts: Metrics,
     serial: u32,
     now: Now,
+    #[cfg(feature = "web")]
+    web: crate::config::Web,
 }
 
 impl Hub {
@@ -97,8 +104,11 @@ impl Hub {
             resumed: Vec::new(),
             closed: Vec::new(),
             closings: [0; CloseReason::COUNT],
+            counts: Metrics::default(),
             serial: 0,
             now,
+            #[cfg(feature = "web")]
+            web: config.web.clone(),
         }
     }
 
@@ -131,14 +141,16 @@ impl Hub {
             *self.addresses.entry(block).or_default() += 1;
         }
         self.serial = self.serial.wrapping_add(1);
-        let deadline = now.instant + self.limits.nick_timeout;
-        let key = self.peers.insert(Peer::new(remote, dialect, self.serial, deadline));
+        let state = self.first_state(dialect);
+        let key = self.peers.insert(Peer::new(remote, dialect, self.serial, state));
         match (refused, dialect.manners().naming) {
             (Some(reason), _) => self.close(key, reason, ""),
             (None, Naming::Asked | Naming::Once) => {
                 let count = self.clients;
                 log::log!(level(dialect), "connected: {remote} at {dialect} ({count} connections)");
-                self.room.tell(&mut self.peers, key, &Event::Asked { motd: &self.motd });
+                if let State::AwaitingNick { .. } = self.peers[key].state {
+                    self.ask(key);
+                }
             }
             (None, Naming::Address) => self.join_as(key, &address_name(remote), 2),
         }
@@ -154,7 +166,8 @@ impl Hub {
         self.clients += 1;
         self.serial = self.serial.wrapping_add(1);
         let remote = SocketAddr::from(([127, 0, 0, 1], 0));
-        let peer = Peer::new(remote, Dialect::Lines, self.serial, now.instant);
+        let state = State::AwaitingNick { deadline: now.instant };
+        let peer = Peer::new(remote, Dialect::Lines, self.serial, state);
         let key = self.peers.insert(peer);
         self.join_as(key, &Nickname::unchecked(name), 2);
         key
@@ -163,6 +176,10 @@ impl Hub {
     /// What somebody is sent whom [`connect`](Self::connect) would not take for this reason.
     #[must_use]
     pub fn farewell(&self, dialect: Dialect, reason: CloseReason) -> Vec<u8> {
+        #[cfg(feature = "web")]
+        if dialect == Dialect::Web {
+            return crate::dialect::web::http::farewell(reason);
+        }
         let mut bytes = Vec::new();
         let event = Event::Refused(Refusal::Closed(reason));
         dialect.encode(self.lang, &event, &mut bytes);
@@ -175,6 +192,9 @@ impl Hub {
     /// sends beyond 64 KiB in that time is lost, as it would be in the socket.
     pub fn receive(&mut self, key: PeerKey, bytes: &[u8], now: Now) {
         self.now = now;
+        self.counts.bytes_received += bytes.len() as u64;
+        #[cfg(feature = "web")]
+        self.note_alive(key);
         let datagram = self.peers[key].dialect.framing() == Framing::Datagrams;
         let bytes = if datagram { Cow::Owned(as_line(bytes)) } else { Cow::Borrowed(bytes) };
         match &mut self.peers[key].waiting {
@@ -239,6 +259,7 @@ impl Hub {
     /// `bytes` of what [`transmit`](Self::transmit) gave for `key` have been written. Returns
     /// whether there may be more for it.
     pub fn transmitted(&mut self, key: PeerKey, bytes: usize, now: Now) -> bool {
+        self.counts.bytes_sent += bytes as u64;
         let peer = &mut self.peers[key];
         let manners = peer.dialect.manners();
         let journal = self.room.journal_mut(peer.dialect);
@@ -297,6 +318,12 @@ impl Hub {
             self.peers.touch(key);
             self.arm(key);
         }
+    }
+
+    /// A turn of the loop is over that took so long. This is only counted.
+    pub fn note_turn(&mut self, took: Duration) {
+        self.counts.turns += 1;
+        self.counts.slowest_turn = self.counts.slowest_turn.max(took);
     }
 
     /// The server stops: everyone is told, and closed when what waits for them has been sent.
@@ -425,6 +452,21 @@ impl Hub {
     #[must_use]
     pub fn closings(&self) -> &[u64; CloseReason::COUNT] {
         &self.closings
+    }
+
+    /// What has been counted until now.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        let (lines, deliveries) = self.room.said();
+        Metrics {
+            connections: self.clients,
+            members: self.room.members_by_dialect(),
+            lines,
+            deliveries,
+            closings: self.closings,
+            journal_bytes: self.room.bytes_by_dialect(),
+            ..self.counts.clone()
+        }
     }
 
     /// How many are in the room.

@@ -8,12 +8,14 @@ use std::time::Instant;
 use chinwag::dialect::{Dialect, Framing};
 use fastrand::Rng;
 
+use super::browser::{self, Browser};
 use super::chatter;
 use super::ear::Ear;
 use super::lines::{self, Line};
 use super::script;
 use super::socket::{End, Socket};
 use super::swarm::{Kind, Swarm, happens};
+use super::walk::Findings;
 
 /// One client, from its connecting on. It connects once.
 #[derive(Debug)]
@@ -67,6 +69,8 @@ pub(crate) struct Client {
     pub(crate) gone: bool,
     /// The last name that it asked for.
     pub(crate) name: String,
+    /// There if it is a browser.
+    pub(crate) browser: Option<Browser>,
 }
 
 impl Client {
@@ -122,7 +126,52 @@ impl Client {
             shut_at: None,
             gone: false,
             name: String::new(),
+            browser: browser::speaks(dialect).then(|| Browser::new(dice)),
         }
+    }
+
+    /// What a browser sends before all else. Whoever only visits has no more to say.
+    pub(crate) fn greet(&mut self) {
+        if let Some(browser) = &self.browser {
+            self.ear.deaf = true;
+            self.silent |= browser.is_visitor();
+            self.unsent.extend(browser.request().bytes());
+        }
+    }
+
+    /// How much has come but for pings, which never cease.
+    pub(crate) fn heard_bytes(&self) -> usize {
+        self.received.len() - self.browser.as_ref().map_or(0, |browser| 2 * browser.pings)
+    }
+
+    /// Whether it is a browser.
+    pub(crate) fn is_browser(&self) -> bool {
+        self.browser.is_some()
+    }
+
+    /// Whether it only asks something by HTTP.
+    pub(crate) fn is_visitor(&self) -> bool {
+        self.browser.as_ref().is_some_and(Browser::is_visitor)
+    }
+
+    /// Whether it can say whatever one can say in `lines`.
+    pub(crate) fn has_commands(&self) -> bool {
+        self.dialect == Dialect::Lines || self.is_browser()
+    }
+
+    /// What came of a visit.
+    pub(crate) fn visited(&self, here: bool) -> Findings {
+        let whole = self.has_all(here);
+        if let Some(browser) = &self.browser {
+            browser.check_visit(&self.received, whole && self.eof);
+        }
+        Findings { whole, ..Findings::default() }
+    }
+
+    /// It was closed because it did not answer pings.
+    pub(crate) fn check_unresponsive(&self) {
+        let answers = self.browser.as_ref().is_some_and(|browser| browser.answers);
+        assert!(!answers || self.slow, "it has always answered");
     }
 
     /// Somebody who sends from the same address after having been forgotten there.
@@ -179,6 +228,14 @@ impl Client {
 
     /// Sends a line, with its end unless it is to be the last.
     pub(crate) fn send(&mut self, line: Line, bytes: &[u8], last: bool, (dice, swarm): Dice<'_>) {
+        if self.is_browser() {
+            let converted = browser::convert(line, bytes, (dice, swarm));
+            if let Some((line, frames)) = converted.filter(|(line, _)| !self.has_asked_for(line)) {
+                self.unsent.extend(frames);
+                self.lines.push(line);
+            }
+            return;
+        }
         let foreign = matches!(line.naming, lines::Naming::Foreign);
         let endless = matches!(line.wish, lines::Wish::Endless);
         if foreign || endless {
@@ -187,6 +244,17 @@ impl Client {
             self.unsent.extend(lines::frame(bytes, !last, dice, swarm));
         }
         self.lines.push(line);
+    }
+
+    /// Whether a line asks for a name that it has asked for before: of two answers it could not be
+    /// told whose they are.
+    fn has_asked_for(&self, line: &Line) -> bool {
+        let name = |line: &Line| match &line.naming {
+            lines::Naming::Attempt(name) => Some(name.shown.clone()),
+            _ => None,
+        };
+        name(line)
+            .is_some_and(|asked| self.lines.iter().any(|line| name(line).as_ref() == Some(&asked)))
     }
 
     /// Goes in one of the ways.
@@ -222,6 +290,11 @@ impl Client {
         if !self.stalled {
             let most = if happens(dice, swarm.short_read) && self.slow { 1 } else { usize::MAX };
             moved += self.socket.receive(&mut self.received, most);
+            if let Some(browser) = &mut self.browser
+                && self.ending == End::Open
+            {
+                self.unsent.extend(browser.pongs(&self.received, dice));
+            }
             let ended = self.socket.shut || self.socket.dropped;
             if ended && self.socket.outbox.is_empty() {
                 self.see_the_end();
@@ -244,6 +317,9 @@ impl Client {
 
     /// The whole lines that have come, and what came after the last of them.
     pub(crate) fn heard(&self) -> (Vec<String>, String) {
+        if self.is_browser() {
+            return browser::heard(&self.received);
+        }
         let text = match std::str::from_utf8(&self.received) {
             Ok(text) => text,
             // Cut in the middle of a character.
@@ -316,7 +392,7 @@ impl Client {
 
     fn write(&mut self, scene: &mut script::Scene<'_>, last: bool) {
         match self.dialect {
-            Dialect::Lines => script::write(self, scene, last),
+            _ if self.has_commands() => script::write(self, scene, last),
             _ => chatter::write(self, scene, last),
         }
     }

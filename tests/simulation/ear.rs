@@ -43,7 +43,8 @@ pub(crate) struct Ear {
     telnet: Telnet,
     swallows: bool,
     begun: bool,
-    deaf: bool,
+    /// Nothing is heard any more, or it is heard elsewhere.
+    pub(crate) deaf: bool,
     /// Until when the rest of a character is waited for.
     until: Option<Instant>,
     pub(crate) messages: Vec<Message>,

@@ -20,6 +20,11 @@ pub(crate) const NOTHING_TO_REPLY: &str = "! Nobody has messaged you yet.";
 pub(crate) const TELL_SELF: &str = "! You cannot message yourself.";
 pub(crate) const IGNORE_SELF: &str = "! You cannot ignore yourself.";
 
+/// Why a browser is closed that did what it must not.
+pub(crate) fn violation(code: u16) -> String {
+    format!("! What your program sent is against the protocol, or too long ({code}).")
+}
+
 /// Why a private message to somebody did not go out.
 pub(crate) fn too_much(name: &str) -> String {
     format!("! {name} has too much to read already. Your message was not sent.")
@@ -74,6 +79,8 @@ pub(crate) enum Wish {
     Quit(String),
     /// So much without a line end that the connection is closed.
     Endless,
+    /// What a browser must not send, and the code with which it is closed for that.
+    Violation(u16),
 }
 
 /// A line that a client has sent.
@@ -92,6 +99,8 @@ pub(crate) enum Naming {
     Impossible,
     /// The same as later.
     AsChatting,
+    /// Nothing, and it is not answered.
+    Ignored,
     /// Another protocol.
     Foreign,
 }

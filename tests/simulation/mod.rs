@@ -7,7 +7,8 @@
 //! the one [`order`] in which things happened.
 //!
 //! The model shares nothing with the crate: it knows names by rules of its own ([`names`]) and the
-//! dialects by a second implementation: `lines` in [`lines`], and the five older ones in
+//! dialects by a second implementation: `lines` in [`lines`], `web` in [`browser`], and the five
+//! older ones in
 //! [`chatter`] (what they send), [`ear`] (where their messages end), [`tongue`] (what is said) and
 //! [`stroll`], which is their walk.
 
@@ -17,6 +18,7 @@
     reason = "a simulation that cannot go on has found something, and says so by a panic"
 )]
 
+pub(crate) mod browser;
 pub(crate) mod chatter;
 pub(crate) mod client;
 pub(crate) mod ear;

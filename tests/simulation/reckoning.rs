@@ -30,7 +30,10 @@ pub(crate) fn check(
                 let here = here && !client.gone && !client.broke;
                 check_acts(client, order, config);
                 match client.dialect {
-                    Dialect::Lines => Walk::through(client, order, config, here && !client.eof),
+                    _ if client.is_visitor() => client.visited(here && !client.eof),
+                    _ if client.has_commands() => {
+                        Walk::through(client, order, config, here && !client.eof)
+                    }
                     _ => Stroll::through(client, order, config, here && !client.eof),
                 }
             };
@@ -64,7 +67,7 @@ fn check_acts(client: &Client, order: &Order, config: &Config) {
         return assert!(acts.is_empty(), "something from nobody: {acts:?}");
     };
     let mut wishes = match client.dialect {
-        Dialect::Lines => wishes(client, name),
+        _ if client.has_commands() => wishes(client, name),
         _ => asked(client, name, config),
     };
     let mut gone = false;
@@ -102,7 +105,7 @@ fn wishes<'a>(client: &'a Client, name: &'a str) -> Sayings<'a> {
         )
         .skip(1)
         .map(|line| &line.wish)
-        .take_while(|wish| !matches!(wish, Wish::Quit(_) | Wish::Endless))
+        .take_while(|wish| !matches!(wish, Wish::Quit(_) | Wish::Endless | Wish::Violation(_)))
         .filter_map(|wish| match wish {
             Wish::Say(text) if !text.trim().is_empty() => Some((text.clone(), false)),
             Wish::Emote(text) => Some((text.clone(), true)),
@@ -144,7 +147,7 @@ fn check_reason(client: &Client, why: Option<&str>, config: &Config) {
         client.lines.iter().any(|line| said(&line.wish))
     };
     let asked = |what: &Ask| {
-        client.dialect != Dialect::Lines && {
+        !client.has_commands() && {
             let tongue = tongue::of(client.dialect);
             let max = config.limits.line_bytes_max;
             let asks = client.ear.messages.iter().map(|m| tongue.understand(m, true, "", max));
@@ -163,7 +166,10 @@ fn check_reason(client: &Client, why: Option<&str>, config: &Config) {
             client.lines.iter().any(|line| matches!(line.wish, Wish::Endless))
                 || client.ear.messages.contains(&Message::Unended)
         }
-        Some("timed out") => client.dialect == Dialect::Datagram,
+        Some("timed out") => client.dialect == Dialect::Datagram || client.is_browser(),
+        Some("protocol error") => {
+            client.lines.iter().any(|line| matches!(line.wish, Wish::Violation(_)))
+        }
         Some(words) => said(words),
     };
     assert!(fits, "client {} left: {why:?}", client.id);

@@ -28,6 +28,9 @@ pub(crate) fn write(client: &mut Client, scene: &mut Scene<'_>, last: bool) {
         kind => kind,
     };
     let (mut line, bytes) = draft(kind, client, scene);
+    if client.is_browser() {
+        return client.send(line, &bytes, last, (scene.dice, scene.swarm));
+    }
     if matches!(line.wish, Wish::Endless) {
         // First it is too long; nothing after it is ever heard.
         client.lines.push(too_long(max));

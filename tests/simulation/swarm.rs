@@ -171,6 +171,8 @@ impl Swarm {
             let older = Dialect::CLASSIC.into_iter().filter(|_| dice.bool());
             swarm.dialects.extend(older);
         }
+        // If the crate has it.
+        swarm.dialects.extend("web".parse::<Dialect>().ok().filter(|_| dice.bool()));
         if dice.u8(..5) == 0 {
             swarm.crowd(dice);
         }

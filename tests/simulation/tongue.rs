@@ -125,7 +125,7 @@ pub(crate) fn of(dialect: Dialect) -> &'static Tongue {
         Dialect::Datagram => &DATAGRAM,
         Dialect::Anonymous => &ANONYMOUS,
         Dialect::Mention => &MENTION,
-        Dialect::Lines => panic!("not an older dialect"),
+        dialect => panic!("{dialect} is not an older dialect"),
     }
 }
 

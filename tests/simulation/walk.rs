@@ -8,6 +8,7 @@
 
 use chinwag::config::Config;
 
+use super::browser;
 use super::client::Client;
 use super::lines::{self, Heard, Line, Naming, Wish};
 use super::names;
@@ -134,6 +135,7 @@ impl<'a> Walk<'a> {
                 );
                 return self.over();
             }
+            Some(browser::REQUEST_TIMEOUT | browser::STOPPING) => return self.over(),
             _ => {}
         }
         let motd = self.config.motd.iter().map(|line| format!("* {}", lines::clean(line)));
@@ -175,6 +177,11 @@ impl<'a> Walk<'a> {
             self.findings.whole = false;
             return true;
         }
+        if line == browser::UNRESPONSIVE {
+            self.client.check_unresponsive();
+            self.leave();
+            return true;
+        }
         let seconds = self.config.limits.nick_timeout.as_secs_f64();
         let timeout = format!("! You gave no nickname within {seconds} seconds.");
         self.stage == Stage::Naming && (line == lines::STOPPING || line == timeout)
@@ -182,6 +189,7 @@ impl<'a> Walk<'a> {
 
     /// An answer to somebody who gives a name.
     fn named(&mut self, line: &str) {
+        self.skip_ignored();
         let Some(wish) = self.wishes.next() else { panic!("{line:?} answers nothing") };
         let refused = |why: &str| assert_eq!(line, why, "in answer to {wish:?}");
         match &wish.naming {
@@ -201,7 +209,13 @@ impl<'a> Walk<'a> {
             }
             Naming::AsChatting => self.answer(wish, line),
             Naming::Foreign => panic!("{line:?} in answer to another protocol"),
+            Naming::Ignored => panic!("it was skipped"),
         }
+    }
+
+    /// Goes past wishes that mean nothing before there is a name.
+    fn skip_ignored(&mut self) {
+        while self.wishes.next_if(|line| matches!(line.naming, Naming::Ignored)).is_some() {}
     }
 
     /// Finds the place where the client came in, and sees whether it was greeted as it should.
@@ -381,6 +395,10 @@ impl<'a> Walk<'a> {
                 self.leave();
                 one(lines::UNENDED.to_owned())
             }
+            Wish::Violation(code) => {
+                self.leave();
+                one(lines::violation(*code))
+            }
         };
         assert_eq!(line, expected[0], "in answer to {wish:?}");
         self.expect(&expected[1..]);
@@ -530,6 +548,7 @@ impl<'a> Walk<'a> {
             return;
         }
         if self.stage == Stage::Naming {
+            self.skip_ignored();
             let asked = self.wishes.peek();
             return assert!(asked.is_none(), "{asked:?} was not answered");
         }
@@ -551,7 +570,7 @@ impl<'a> Walk<'a> {
     /// Whether something is not for this client.
     fn is_hidden(&self, what: &What) -> bool {
         let What::Said { from, .. } = what else { return false };
-        *from == self.name || self.is_ignored(from)
+        *from == self.name && !self.client.is_browser() || self.is_ignored(from)
     }
 
     fn is_ignored(&self, name: &str) -> bool {

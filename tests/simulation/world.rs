@@ -8,6 +8,7 @@ use chinwag::dialect::{Dialect, Transport};
 use chinwag::event::CloseReason;
 use fastrand::Rng;
 
+use super::browser;
 use super::client::Client;
 use super::lines::{self, Line};
 use super::log;
@@ -198,6 +199,7 @@ impl World {
         let id = self.clients.len();
         let mut client = Client::new(id, dialect, block, &mut self.dice, &self.swarm);
         client.silent = silent;
+        client.greet();
         client.events_before = self.order.events.len();
         // Nobody is there by datagrams before the first one.
         if dialect.transport() == Transport::Tcp {
@@ -257,7 +259,8 @@ impl World {
             assert!(silent(id).is_none_or(|time| time < expiry), "client {id} is still here");
         }
         for ((what, _), id) in self.order.events.iter().zip(&self.order.by).skip(known) {
-            if matches!(what, What::Left { why: Some(why), .. } if why == "timed out") {
+            let expired = matches!(what, What::Left { why: Some(why), .. } if why == "timed out");
+            if expired && !self.clients[*id].is_browser() {
                 let since = silent(*id);
                 assert!(since.is_some_and(|time| time >= expiry), "{what:?} after {since:?}");
             }
@@ -333,7 +336,7 @@ impl World {
     /// Lets the time pass until nothing is left to be done. It must not take for ever.
     fn come_to_rest(&mut self, wait_max: Duration) {
         let mut stalled = u64::MAX;
-        let mut idle = 0;
+        let (mut idle, mut heard, mut waited) = (0, 0, Duration::ZERO);
         for round in 0.. {
             assert!(idle < IDLE_ROUNDS_MAX, "it does not come to rest");
             // Some may have stalled for too long before. After that, whoever reads is written to.
@@ -354,7 +357,11 @@ impl World {
             }
             let Some(next) = self.server.hub.next_timeout() else { return };
             let time = next.saturating_duration_since(self.server.now.instant);
-            if time > wait_max {
+            // To browsers something is always sent.
+            let now_heard = self.clients.iter().map(Client::heard_bytes).sum();
+            waited = if heard == now_heard { waited.saturating_add(time) } else { time };
+            heard = now_heard;
+            if waited > wait_max {
                 return;
             }
             self.wait(time);
@@ -378,13 +385,19 @@ impl World {
             if self.clients[id].gone || self.clients[id].ending != End::Open {
                 continue;
             }
-            if self.clients[id].dialect != Dialect::Lines {
+            if !self.clients[id].has_commands() {
                 self.leave_in_an_older_way(id);
                 continue;
             }
             match self.dice.u8(..4) {
                 0 => self.clients[id].end(End::Reset),
-                1 => self.clients[id].end(End::Fin),
+                1 => {
+                    if self.clients[id].is_browser() && !self.clients[id].is_visitor() {
+                        let farewell = browser::farewell(&mut self.dice);
+                        self.clients[id].unsent.extend(farewell);
+                    }
+                    self.clients[id].end(End::Fin);
+                }
                 2 => self.clients[id].end(End::Closed),
                 _ => {
                     let quit = Line::always(b"/quit", lines::Wish::Quit(String::new()));

@@ -1,0 +1,455 @@
+//! HTTP without I/O: what a request asks for, and the whole answer to it. Every connection gets one
+//! answer and is closed, but for the one that becomes a WebSocket.
+//!
+//! Who may ask: a browser that another site has brought here must not get anything. So `Host` must
+//! be an address, `localhost`, or a name that the operator allows (a name of the attacker's that
+//! leads here is none of these), and `Origin`, where a WebSocket is asked for, must be the same
+//! host or allowed. A program that is no browser sends no `Origin`, and needs none.
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use httparse::Status::{Complete, Partial};
+use tungstenite::handshake::derive_accept_key;
+
+use crate::config::Web;
+use crate::event::CloseReason;
+
+/// Bytes of a request's head, the empty line at its end included.
+pub(crate) const HEAD_BYTES_MAX: usize = 8 * 1024;
+
+/// Header fields of a request.
+const FIELDS_MAX: usize = 64;
+
+const PAGE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// Goes with every answer: nothing but what comes from here is shown or run or connected to, and
+/// nobody shows it in a frame.
+const SAFETY: &str = "\
+    X-Content-Type-Options: nosniff\r\n\
+    Referrer-Policy: no-referrer\r\n\
+    Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+    frame-ancestors 'none'\r\n\
+    X-Frame-Options: DENY\r\n\
+    Cross-Origin-Resource-Policy: same-origin\r\n\
+    Cross-Origin-Opener-Policy: same-origin\r\n";
+
+const TEXT: &str = "text/plain; charset=utf-8";
+/// What Prometheus asks for.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What to do with a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// To send, and then to close.
+    Whole(Vec<u8>),
+    /// To send; what follows is WebSocket.
+    Upgrade(Vec<u8>),
+}
+
+/// Why a request is not answered with what it asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    Malformed,
+    TooLarge,
+    Version,
+    Host,
+    Origin,
+    NotFound,
+    Method,
+    NotAnUpgrade,
+    Timeout,
+    TooMany,
+    Full,
+    Stopping,
+}
+
+impl Fault {
+    /// The status, what else the head must say, and a sentence for people.
+    fn told(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Fault::Malformed => ("400 Bad Request", "", "This is not an HTTP request."),
+            Fault::Host => (
+                "403 Forbidden",
+                "",
+                "The server is not known by this name; its operator can allow it: --allow-host.",
+            ),
+            Fault::Origin => (
+                "403 Forbidden",
+                "",
+                "Pages of this origin may not join; the operator can allow it: --allow-origin.",
+            ),
+            Fault::NotFound => ("404 Not Found", "", "There is nothing here. The page is at /."),
+            Fault::Method => {
+                ("405 Method Not Allowed", "Allow: GET, HEAD\r\n", "Only GET and HEAD.")
+            }
+            Fault::Timeout => ("408 Request Timeout", "", "The request took too long."),
+            Fault::NotAnUpgrade => (
+                "426 Upgrade Required",
+                "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+                "This is for WebSocket, version 13.",
+            ),
+            Fault::TooMany => (
+                "429 Too Many Requests",
+                "Retry-After: 10\r\n",
+                "There are too many connections from your address.",
+            ),
+            Fault::TooLarge => {
+                ("431 Request Header Fields Too Large", "", "The request is too large.")
+            }
+            Fault::Full => {
+                ("503 Service Unavailable", "Retry-After: 10\r\n", "The server is full.")
+            }
+            Fault::Stopping => {
+                ("503 Service Unavailable", "Retry-After: 10\r\n", "The server is stopping.")
+            }
+            Fault::Version => ("505 HTTP Version Not Supported", "", "Only HTTP/1.1 and 1.0."),
+        }
+    }
+
+    fn answer(self, with_body: bool) -> Vec<u8> {
+        let (status, head, sentence) = self.told();
+        answer(status, head, TEXT, format!("{sentence}\n").as_bytes(), with_body)
+    }
+}
+
+/// Bytes of the head at the front of `input`, if it has come to its end, or is none at all and need
+/// not be waited for.
+pub(crate) fn head_length(input: &[u8]) -> Option<usize> {
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
+    match httparse::Request::new(&mut fields).parse(input) {
+        Ok(Complete(length)) => Some(length),
+        Ok(Partial) => None,
+        Err(_) => Some(input.len()),
+    }
+}
+
+/// The answer to the request with this head. `metrics` is asked for the server's counts if they are
+/// wanted.
+pub(crate) fn respond(head: &[u8], web: &Web, metrics: impl FnOnce() -> String) -> Answer {
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
+    let mut request = httparse::Request::new(&mut fields);
+    let fault = match request.parse(head) {
+        Ok(Complete(_)) if head.len() <= HEAD_BYTES_MAX => {
+            match serve(&Request(&request), web, metrics) {
+                Ok(answer) => return answer,
+                Err(fault) => fault,
+            }
+        }
+        Ok(_) | Err(httparse::Error::TooManyHeaders) => Fault::TooLarge,
+        Err(httparse::Error::Version) if head.windows(5).any(|five| five == b"HTTP/") => {
+            Fault::Version
+        }
+        Err(_) => Fault::Malformed,
+    };
+    Answer::Whole(fault.answer(request.method != Some("HEAD")))
+}
+
+/// What is sent to somebody who is closed before a request was answered; perhaps nothing.
+pub(crate) fn farewell(reason: CloseReason) -> Vec<u8> {
+    let fault = match reason {
+        CloseReason::RequestTimeout => Fault::Timeout,
+        CloseReason::ServerFull => Fault::Full,
+        CloseReason::AddressFull => Fault::TooMany,
+        CloseReason::Stopping => Fault::Stopping,
+        _ => return Vec::new(),
+    };
+    fault.answer(true)
+}
+
+fn serve(
+    request: &Request<'_, '_>,
+    web: &Web,
+    metrics: impl FnOnce() -> String,
+) -> Result<Answer, Fault> {
+    let host = request.host()?;
+    if !is_our_name(host, web) {
+        return Err(Fault::Host);
+    }
+    let path = request.path();
+    let known = ["/", "/page.css", "/page.js", "/healthz", "/metrics", "/ws"].contains(&path);
+    let with_body = match request.0.method {
+        _ if !known => return Err(Fault::NotFound),
+        Some("GET") => true,
+        Some("HEAD") => false,
+        _ => return Err(Fault::Method),
+    };
+    let ok = |kind, body: &[u8]| {
+        let head = if kind == TEXT || kind == METRICS { "no-store" } else { "no-cache" };
+        let head = format!("Cache-Control: {head}\r\n");
+        Ok(Answer::Whole(answer("200 OK", &head, kind, body, with_body)))
+    };
+    match path {
+        "/page.css" => ok("text/css; charset=utf-8", STYLE.as_bytes()),
+        "/page.js" => ok("text/javascript; charset=utf-8", SCRIPT.as_bytes()),
+        "/healthz" => ok(TEXT, b"ok"),
+        "/metrics" => ok(METRICS, metrics().as_bytes()),
+        "/ws" => upgrade(request, host, web),
+        _ => ok("text/html; charset=utf-8", PAGE.as_bytes()),
+    }
+}
+
+/// Makes a WebSocket of the connection.
+fn upgrade(request: &Request<'_, '_>, host: &str, web: &Web) -> Result<Answer, Fault> {
+    let asks = request.0.method == Some("GET")
+        && request.0.version == Some(1)
+        && request.has_token("upgrade", "websocket")
+        && request.has_token("connection", "upgrade")
+        && request.one("sec-websocket-version")? == Some("13");
+    if !asks {
+        return Err(Fault::NotAnUpgrade);
+    }
+    if let Some(origin) = request.one("origin")?
+        && !is_same_host(origin, host)
+        && !web.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
+    {
+        return Err(Fault::Origin);
+    }
+    let key =
+        request.one("sec-websocket-key")?.filter(|key| is_key(key)).ok_or(Fault::Malformed)?;
+    let head = format!(
+        "HTTP/1.1 101 Switching Protocols\r\n\
+         Upgrade: websocket\r\n\
+         Connection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {}\r\n\r\n",
+        derive_accept_key(key.as_bytes())
+    );
+    Ok(Answer::Upgrade(head.into_bytes()))
+}
+
+/// A whole answer. `head` is what is in its head beside what every answer has.
+fn answer(status: &str, head: &str, kind: &str, body: &[u8], with_body: bool) -> Vec<u8> {
+    let mut out = String::with_capacity(1024);
+    // Writing to a String cannot fail.
+    let _ = write!(
+        out,
+        "HTTP/1.1 {status}\r\n\
+         Content-Type: {kind}\r\n\
+         Content-Length: {}\r\n\
+         Connection: close\r\n\
+         {head}{SAFETY}\r\n",
+        body.len()
+    );
+    let mut out = out.into_bytes();
+    if with_body {
+        out.extend_from_slice(body);
+    }
+    out
+}
+
+/// A request whose head was read.
+struct Request<'r, 'b>(&'r httparse::Request<'r, 'b>);
+
+impl<'b> Request<'_, 'b> {
+    /// What is asked for, without a query; also if it is asked for in a proxy's form.
+    fn path(&self) -> &'b str {
+        let target = self.0.path.unwrap_or_default();
+        let target = match target.split_once("://") {
+            Some((_, rest)) if !target.starts_with('/') => {
+                rest.find('/').map_or("/", |slash| &rest[slash..])
+            }
+            _ => target,
+        };
+        target.split(['?', '#']).next().unwrap_or_default()
+    }
+
+    /// The values of a field that may come several times, those that are text.
+    fn all(&self, name: &str) -> impl Iterator<Item = &'b str> {
+        let fields = self.0.headers.iter();
+        fields
+            .filter(move |field| field.name.eq_ignore_ascii_case(name))
+            .filter_map(|field| str::from_utf8(field.value).ok())
+            .map(str::trim)
+    }
+
+    /// The value of a field that must not come twice.
+    fn one(&self, name: &str) -> Result<Option<&'b str>, Fault> {
+        let mut values = self.all(name);
+        let value = values.next();
+        if values.next().is_some() { Err(Fault::Malformed) } else { Ok(value) }
+    }
+
+    /// The host and perhaps port by which the client knows us.
+    fn host(&self) -> Result<&'b str, Fault> {
+        self.one("host")?.filter(|host| !host.is_empty()).ok_or(Fault::Malformed)
+    }
+
+    /// Whether a word is in a field that is a list of words.
+    fn has_token(&self, name: &str, token: &str) -> bool {
+        let mut tokens = self.all(name).flat_map(|value| value.split(','));
+        tokens.any(|value| value.trim().eq_ignore_ascii_case(token))
+    }
+}
+
+/// Whether a `Host` is a name that only somebody can have given to us who may.
+fn is_our_name(host: &str, web: &Web) -> bool {
+    let (name, port) = match host.strip_prefix('[').map(|rest| rest.split_once(']')) {
+        Some(Some((ip, port))) if ip.parse::<Ipv6Addr>().is_ok() => ("localhost", port),
+        Some(_) => return false,
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
+    };
+    let digits = port.strip_prefix(':').unwrap_or(port);
+    if !digits.bytes().all(|byte| byte.is_ascii_digit())
+        || port.len() == digits.len() && !port.is_empty()
+    {
+        return false;
+    }
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<Ipv4Addr>().is_ok()
+        || web.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
+}
+
+/// Whether a page of `origin` came from `host`.
+fn is_same_host(origin: &str, host: &str) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let usual = if scheme.eq_ignore_ascii_case("https") { ":443" } else { ":80" };
+    let bare = |authority: &str| authority.strip_suffix(usual).unwrap_or(authority).to_lowercase();
+    bare(authority) == bare(host)
+}
+
+/// Whether this is Base64 of 16 bytes.
+fn is_key(key: &str) -> bool {
+    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    key.len() == 24 && key.strip_suffix("==").is_some_and(|key| key.bytes().all(is_base64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UPGRADE: &str = "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+    fn web() -> Web {
+        Web { hosts: vec!["chat.example".into()], origins: vec!["https://other.example".into()] }
+    }
+
+    fn answered(head: &str) -> String {
+        match respond(head.as_bytes(), &web(), || "chinwag_lines_total 7\n".to_owned()) {
+            Answer::Whole(bytes) | Answer::Upgrade(bytes) => String::from_utf8(bytes).unwrap(),
+        }
+    }
+
+    fn status(head: &str) -> u16 {
+        let answer = answered(head);
+        answer.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn each_request_has_the_status_that_http_gives_it() {
+        let many = "X: y\r\n".repeat(FIELDS_MAX);
+        let long = "x".repeat(HEAD_BYTES_MAX);
+        let table = [
+            (200, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            (200, "GET /?from=mail HTTP/1.1\r\nHost: localhost:7780\r\n\r\n"),
+            (200, "GET http://localhost/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            (200, "GET / HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n"),
+            (200, "HEAD /page.js HTTP/1.1\r\nHost: [::1]:7780\r\n\r\n"),
+            (200, "GET /page.css HTTP/1.1\r\nHost: CHAT.example.\r\n\r\n"),
+            (200, "GET /metrics HTTP/1.1\nHost: 10.1.2.3:80\n\n"),
+            (400, "GET / HTTP/1.1\r\n\r\n"),
+            (400, "GET / HTTP/1.1\r\nHost:\r\n\r\n"),
+            (400, "GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n"),
+            (400, "hello\r\n\r\n"),
+            (400, "hello to you\r\n\r\n"),
+            (400, "\x16\x03\x01"),
+            (403, "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n"),
+            (403, "GET / HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n"),
+            (403, "GET / HTTP/1.1\r\nHost: localhost:x@evil.example\r\n\r\n"),
+            (403, "GET / HTTP/1.1\r\nHost: 127.0.0.1.evil.example\r\n\r\n"),
+            (403, "GET / HTTP/1.1\r\nHost: [::1]evil.example\r\n\r\n"),
+            (403, "GET / HTTP/1.1\r\nHost: 017700000001\r\n\r\n"),
+            (404, "GET /favicon.ico HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            (404, "POST /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            (404, "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            (405, "POST / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            (405, "DELETE /ws HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            (426, "GET /ws HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            (431, &format!("GET / HTTP/1.1\r\nHost: localhost\r\n{many}\r\n")),
+            (431, &format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {long}")),
+            (505, "GET / HTTP/2.0\r\n\r\n"),
+        ];
+        for (expected, head) in table {
+            assert_eq!(status(head), expected, "{head}");
+        }
+    }
+
+    #[test]
+    fn a_websocket_needs_all_that_makes_one() {
+        let head =
+            |fields: &str| format!("GET /ws HTTP/1.1\r\nHost: localhost:7780\r\n{fields}\r\n");
+        let accepted = answered(&head(UPGRADE));
+        assert!(accepted.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{accepted}");
+        // The example of RFC 6455, section 1.3.
+        assert!(accepted.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
+        for (expected, fields) in [
+            (426, UPGRADE.replace("Upgrade: websocket", "Upgrade: h2c")),
+            (426, UPGRADE.replace("keep-alive, Upgrade", "close")),
+            (426, UPGRADE.replace("13", "8")),
+            (400, UPGRADE.replace("dGhl", "")),
+            (400, UPGRADE.replace("==", "=!")),
+            (400, format!("{UPGRADE}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n")),
+        ] {
+            assert_eq!(status(&head(&fields)), expected, "{fields}");
+        }
+        assert_eq!(status(&head(UPGRADE).replace("GET", "HEAD")), 426);
+        assert_eq!(status(&head(UPGRADE).replace("HTTP/1.1", "HTTP/1.0")), 426);
+    }
+
+    #[test]
+    fn a_page_of_another_origin_may_not_join() {
+        for (expected, host, origin) in [
+            (101, "localhost:7780", "http://localhost:7780"),
+            (101, "LOCALHOST:7780", "HTTP://localhost:7780"),
+            (101, "[::1]:7780", "http://[::1]:7780"),
+            (101, "chat.example", "https://chat.example"),
+            (101, "chat.example:443", "https://chat.example"),
+            (101, "127.0.0.1", "http://127.0.0.1:80"),
+            (101, "localhost:7780", "https://other.example"),
+            (403, "localhost:7780", "http://localhost"),
+            (403, "localhost:7780", "http://127.0.0.1:7780"),
+            (403, "localhost:7780", "http://evil.example"),
+            (403, "localhost:7780", "http://localhost:7780.evil.example"),
+            (403, "localhost:7780", "https://other.example.evil.example"),
+            (403, "localhost:7780", "null"),
+            (403, "localhost:7780", ""),
+        ] {
+            let origin = format!("{UPGRADE}Origin: {origin}\r\n");
+            let head = format!("GET /ws HTTP/1.1\r\nHost: {host}\r\n{origin}\r\n");
+            assert_eq!(status(&head), expected, "{head}");
+        }
+    }
+
+    #[test]
+    fn a_head_is_the_whole_answer_without_its_body() {
+        let whole = answered("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let head = answered("HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert_eq!(whole.strip_prefix(&*head), Some(PAGE));
+        assert!(head.contains(&format!("Content-Length: {}\r\n", PAGE.len())), "{head}");
+        for field in [
+            "X-Content-Type-Options: nosniff",
+            "Referrer-Policy: no-referrer",
+            "frame-ancestors 'none'",
+            "default-src 'none'",
+            "Connection: close",
+        ] {
+            assert!(head.contains(field), "{field}: {head}");
+        }
+        assert!(answered("HEAD /x HTTP/1.1\r\nHost: localhost\r\n\r\n").ends_with("\r\n\r\n"));
+    }
+
+    #[test]
+    fn the_page_needs_nothing_from_elsewhere_and_makes_no_html_of_text() {
+        for text in [PAGE, STYLE, SCRIPT] {
+            for word in
+                ["http://", "https://", "src=\"//", "@import", "innerHTML", "insertAdjacent"]
+            {
+                assert!(!text.contains(word), "{word}");
+            }
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! What travels to and from browsers, as types: [`Told`] is what somebody is told, and [`line()`]
+//! reads what somebody asks for. Both are documented in the README.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::dialect::phrases::{self, Part, Phrases, WHOLE_WELCOME_MAX};
+use crate::dialect::{Lang, lines};
+use crate::event::{CloseReason, Command, Event, Parting, Refusal, Said, Topic};
+use crate::nickname::Nickname;
+
+/// What somebody is told, one object for each event. Sentences are there in each language, because
+/// the same bytes go to everyone.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub(super) enum Told<'a> {
+    Ask {
+        motd: &'a [String],
+        line_bytes_max: usize,
+    },
+    Welcome {
+        name: &'a str,
+        members: Vec<&'a str>,
+        count: usize,
+        history: Vec<Told<'a>>,
+    },
+    Say(Line<'a>),
+    Me(Line<'a>),
+    Msg(Line<'a>),
+    Sent {
+        to: &'a str,
+        text: &'a str,
+        at: u64,
+    },
+    Join {
+        names: Vec<&'a str>,
+        count: usize,
+    },
+    Leave {
+        names: Vec<&'a str>,
+        count: usize,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        words: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<Sentence>,
+    },
+    Nick {
+        old: &'a str,
+        new: &'a str,
+    },
+    Who {
+        members: Vec<&'a str>,
+        count: usize,
+    },
+    Ignoring {
+        names: Vec<&'a str>,
+        text: Sentence,
+    },
+    Help {
+        commands: Vec<Help>,
+    },
+    Notice {
+        text: Sentence,
+    },
+    Refused {
+        why: &'static str,
+        text: Sentence,
+    },
+    Goodbye,
+    Stopping,
+}
+
+/// Something that somebody said.
+#[derive(Serialize)]
+pub(super) struct Line<'a> {
+    from: &'a str,
+    text: &'a str,
+    /// Seconds since 1970-01-01 00:00 UTC.
+    at: u64,
+    /// It is told again, out of the history.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    again: bool,
+}
+
+/// What one command does.
+#[derive(Serialize)]
+pub(super) struct Help {
+    form: Sentence,
+    purpose: Sentence,
+}
+
+/// The same in each language.
+#[derive(Serialize)]
+pub(super) struct Sentence {
+    pub(super) en: String,
+    zh: String,
+}
+
+impl Sentence {
+    /// What `write` appends in each language.
+    fn new(write: impl Fn(&Phrases, &mut Vec<u8>)) -> Sentence {
+        let in_language = |lang| {
+            let mut out = Vec::new();
+            write(phrases::of(lang), &mut out);
+            // Phrases and what fills them are UTF-8.
+            String::from_utf8(out).unwrap_or_default()
+        };
+        Sentence { en: in_language(Lang::En), zh: in_language(Lang::Zh) }
+    }
+
+    /// A phrase without places to fill.
+    fn plain(phrase: impl Fn(&Phrases) -> &'static str) -> Sentence {
+        Sentence {
+            en: phrase(phrases::of(Lang::En)).into(),
+            zh: phrase(phrases::of(Lang::Zh)).into(),
+        }
+    }
+
+    /// Why something was not done.
+    pub(super) fn refusal(refusal: Refusal<'_>) -> Sentence {
+        Sentence::new(|phrases, out| phrases.refuse(refusal, "", "", out))
+    }
+}
+
+impl<'a> Told<'a> {
+    /// An event as browsers are told it; `None` if they are not.
+    pub(super) fn of(event: &'a Event<'a>) -> Option<Told<'a>> {
+        let again = false;
+        Some(match *event {
+            Event::Asked { motd, line_bytes_max } => Told::Ask { motd, line_bytes_max },
+            Event::Said { from, text, at } => Told::Say(Line { from, text, at, again }),
+            Event::Emoted { from, text, at } => Told::Me(Line { from, text, at, again }),
+            Event::Told { from, text, at } => Told::Msg(Line { from, text, at, again }),
+            Event::Sent { to, text, at } => Told::Sent { to, text, at },
+            Event::Recalled(said) => Told::line(said, true),
+            Event::Welcomed { name, here, count, history } => Told::Welcome {
+                name,
+                members: names(here),
+                count,
+                history: history.iter().map(|said| Told::line(said, false)).collect(),
+            },
+            Event::Joined { names: new, count } => Told::Join { names: names(new), count },
+            Event::Left { names: gone, why, count } => {
+                let (words, why) = match why {
+                    Parting::Plain => (None, None),
+                    Parting::Words(words) => (Some(words), None),
+                    Parting::Reason(reason) => (None, parting(reason)),
+                };
+                Told::Leave { names: names(gone), count, words, why }
+            }
+            Event::Renamed { old, new } => Told::Nick { old, new },
+            Event::Here(here) => Told::Who { members: names(here), count: here.len() },
+            Event::Ignoring(ignored) => Told::Ignoring {
+                names: names(ignored),
+                text: Sentence::new(|phrases, out| match ignored {
+                    [] => phrases::fill(out, phrases.ignoring_nobody, &[]),
+                    _ => phrases::fill(out, phrases.ignoring, &[Part::Listed(phrases, ignored)]),
+                }),
+            },
+            Event::Helped(topics) => {
+                let help = |topic: &Topic| Help {
+                    form: Sentence::plain(|phrases| phrases.form(*topic)),
+                    purpose: Sentence::plain(|phrases| phrases.purpose(*topic)),
+                };
+                Told::Help { commands: topics.iter().map(help).collect() }
+            }
+            Event::NothingSaid => {
+                Told::Notice { text: Sentence::plain(|phrases| phrases.nothing_said) }
+            }
+            Event::Refused(refusal) => {
+                Told::Refused { why: label(refusal), text: Sentence::refusal(refusal) }
+            }
+            Event::Goodbye => Told::Goodbye,
+            Event::Stopping => Told::Stopping,
+            Event::AskedAgain | Event::Entered { .. } => return None,
+        })
+    }
+
+    fn line(said: &'a Said, again: bool) -> Told<'a> {
+        let line = Line { from: &said.from, text: &said.text, at: said.unix_seconds, again };
+        if said.emote { Told::Me(line) } else { Told::Say(line) }
+    }
+}
+
+/// Names, as many as are told at once.
+fn names(names: &[Nickname]) -> Vec<&str> {
+    names.iter().take(WHOLE_WELCOME_MAX).map(Nickname::as_str).collect()
+}
+
+fn parting(reason: CloseReason) -> Option<Sentence> {
+    phrases::of(Lang::En).parting(reason)?;
+    Some(Sentence::plain(|phrases| phrases.parting(reason).unwrap_or_default()))
+}
+
+/// Why something was not done, for programs.
+fn label(refusal: Refusal<'_>) -> &'static str {
+    match refusal {
+        Refusal::Taken(_) => "taken",
+        Refusal::Nickname(..) => "nickname",
+        Refusal::SameName(_) => "same_name",
+        Refusal::Nobody(_) => "nobody",
+        Refusal::TellSelf => "tell_self",
+        Refusal::TellTooMuch(_) => "tell_too_much",
+        Refusal::NothingToReply => "nothing_to_reply",
+        Refusal::IgnoreSelf => "ignore_self",
+        Refusal::IgnoreTooMany(_) => "ignore_too_many",
+        Refusal::NotIgnored(_) => "not_ignored",
+        Refusal::Usage(_) => "usage",
+        Refusal::UnknownCommand(_) => "unknown_command",
+        Refusal::LineTooLong(_) => "line_too_long",
+        Refusal::NotUtf8 => "not_utf8",
+        Refusal::Closed(reason) => reason.label(),
+    }
+}
+
+// ── what comes in ────────────────────────────────────────────────────────────────────────────────
+
+/// What somebody asks for. Other members of the object are passed over.
+#[derive(Deserialize)]
+struct Asked<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    text: Cow<'a, str>,
+    #[serde(borrow, default)]
+    name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    to: Cow<'a, str>,
+    #[serde(default)]
+    count: Option<usize>,
+}
+
+/// Makes a line of a message: what is asked for, LF, and to whom or with what. [`command`] reads
+/// it. Returns with it how many bytes the longest thing in it has; `None` if the message is not
+/// such an object.
+///
+/// A line it must be because JSON has escapes: a command borrows its words from what was received,
+/// and there they do not yet stand as they are meant.
+pub(super) fn line(message: &str) -> Option<(String, usize)> {
+    let Asked { kind, text, name, to, count } = serde_json::from_str(message).ok()?;
+    let longest = [&kind, &text, &name, &to].into_iter().map(|part| part.len()).max();
+    let line = match &*kind {
+        "say" | "me" | "reply" | "quit" => format!("{kind}\n{text}"),
+        "nick" | "ignore" | "unignore" => format!("{kind}\n{name}"),
+        // A name with an LF in it is nobody's; without it, it will be told as it is.
+        "msg" => format!("msg\n{}\n{text}", to.replace('\n', " ")),
+        "history" => count.map_or("history\n".to_owned(), |count| format!("history\n{count}")),
+        "who" | "help" => format!("{kind}\n"),
+        unknown => format!("?\n{unknown}"),
+    };
+    Some((line, longest.unwrap_or_default()))
+}
+
+/// What a line that [`line()`] made asks for.
+pub(super) fn command(line: &str) -> Command<'_> {
+    let (kind, rest) = line.split_once('\n').unwrap_or((line, ""));
+    let blank = rest.trim().is_empty();
+    let required = |command, topic| if blank { Command::Misuse(topic) } else { command };
+    match kind {
+        "nick" => Command::Rename(rest),
+        "say" => lines::parse_slash(rest).unwrap_or(Command::Say(rest)),
+        "me" => required(Command::Emote(rest), Topic::Me),
+        "msg" => match rest.split_once('\n') {
+            Some((to, text)) if !to.is_empty() && !text.trim().is_empty() => {
+                Command::Tell { to, text }
+            }
+            _ => Command::Misuse(Topic::Msg),
+        },
+        "reply" => required(Command::Reply(rest), Topic::Reply),
+        "who" => Command::Who,
+        "history" => Command::History(rest.parse().ok()),
+        "ignore" => Command::Ignore((!blank).then_some(rest)),
+        "unignore" => required(Command::Unignore(rest), Topic::Unignore),
+        "help" => Command::Help(None),
+        "quit" => Command::Quit(rest.trim()),
+        _ => Command::Unknown(rest),
+    }
+}

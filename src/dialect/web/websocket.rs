@@ -1,0 +1,453 @@
+//! WebSocket (RFC 6455) without I/O: the frames that go out, and the [`Decoder`] for what a browser
+//! sends, its HTTP request first and then frames, in whatever pieces they come.
+//!
+//! A frame's header and the handshake's key are tungstenite's. What is ours is that nothing is
+//! allocated because a header announces it: a message grows by what has really come, and is given
+//! up as soon as it is known to be too long.
+
+use std::io::Cursor;
+use std::mem;
+
+use memchr::memrchr;
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
+
+use super::http::{self, HEAD_BYTES_MAX};
+use super::json;
+use crate::dialect::decoder::Frame;
+
+/// The longest header of a frame.
+const HEADER_BYTES_MAX: usize = 14;
+/// The longest payload of a control frame.
+const CONTROL_BYTES_MAX: u64 = 125;
+/// What stands around a line in its message.
+const ENVELOPE_BYTES: usize = 256;
+/// Bytes that JSON may need for one byte of a line; as many as `\u00e9` has for each of its two.
+const ESCAPED_BYTES: usize = 3;
+
+/// What is unfinished of a browser's input.
+#[derive(Debug, Default)]
+pub(crate) struct Decoder {
+    /// The request has been handed out: from now on, frames come.
+    upgraded: bool,
+    /// The request or message so far.
+    message: Vec<u8>,
+    /// A message has begun, and further fragments of it are to come.
+    fragmented: bool,
+    /// `message` was handed out last time.
+    handed_out: bool,
+    /// The header so far of the next frame.
+    header: Vec<u8>,
+    /// The frame whose payload comes next.
+    open: Option<Open>,
+    /// The payload so far of a control frame, which may stand between two fragments.
+    control: Vec<u8>,
+}
+
+/// A frame whose header has come.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    kind: Kind,
+    is_final: bool,
+    mask: [u8; 4],
+    /// Bytes of the payload that are still to come, and that have come.
+    left: u64,
+    come: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Ping,
+    Pong,
+    Close,
+}
+
+impl Decoder {
+    /// As [`Decoder::pull`](crate::dialect::decoder::Decoder::pull).
+    pub(crate) fn pull<'f>(&'f mut self, input: &mut &[u8], max: usize) -> Option<Frame<'f>> {
+        if mem::take(&mut self.handed_out) {
+            self.message = Vec::new();
+        }
+        if !self.upgraded {
+            return self.pull_request(input);
+        }
+        match self.pull_frame(input, max) {
+            Ok(None) => None,
+            Ok(Some(Kind::Text)) => match self.read_message(max) {
+                Ok(()) => Some(Frame::Line(&self.message)),
+                Err(code) => Some(break_off(input, code)),
+            },
+            Ok(Some(Kind::Ping)) => Some(Frame::Ping(&self.control)),
+            Ok(Some(Kind::Pong)) => Some(Frame::Pong),
+            Ok(Some(Kind::Close)) => Some(Frame::Farewell),
+            Err(code) => Some(break_off(input, code)),
+        }
+    }
+
+    /// Gathers the head of a request, and hands it out when it is whole, or can never be.
+    fn pull_request<'f>(&'f mut self, input: &mut &[u8]) -> Option<Frame<'f>> {
+        let before = self.message.len();
+        let room = HEAD_BYTES_MAX + 1 - before;
+        let come = &input[..input.len().min(room)];
+        self.message.extend_from_slice(come);
+        // A line at a time, for looking at all of it after each byte would cost the square of its
+        // length; but another protocol shows by its first byte, and may have no lines.
+        let lines = memrchr(b'\n', come).map(|at| before + at + 1);
+        let seen = lines.or((before == 0).then_some(1)).unwrap_or_default();
+        let Some(head) = http::head_length(&self.message[..seen]) else {
+            *input = &input[come.len()..];
+            if self.message.len() <= HEAD_BYTES_MAX {
+                return None;
+            }
+            return Some(self.hand_out_request(HEAD_BYTES_MAX + 1));
+        };
+        *input = &input[head - before..];
+        Some(self.hand_out_request(head))
+    }
+
+    fn hand_out_request(&mut self, length: usize) -> Frame<'_> {
+        (self.upgraded, self.handed_out) = (true, true);
+        Frame::Request(&self.message[..length])
+    }
+
+    /// Takes one frame or message off the front of `input`, if it is there to its end.
+    fn pull_frame(&mut self, input: &mut &[u8], max: usize) -> Result<Option<Kind>, CloseCode> {
+        loop {
+            let Some(open) = self.open.take() else {
+                let Some(open) = self.pull_header(input, max)? else { return Ok(None) };
+                self.open = Some(open);
+                continue;
+            };
+            let open = self.pull_payload(input, open);
+            if open.left > 0 {
+                self.open = Some(open);
+                return Ok(None);
+            }
+            match open.kind {
+                Kind::Text if open.is_final => {
+                    self.fragmented = false;
+                    return Ok(Some(Kind::Text));
+                }
+                Kind::Text => self.fragmented = true,
+                Kind::Close => return check_farewell(&self.control).map(|()| Some(Kind::Close)),
+                kind => return Ok(Some(kind)),
+            }
+        }
+    }
+
+    /// Takes the header of a frame off the front of `input`, together with what came of it before.
+    fn pull_header(&mut self, input: &mut &[u8], max: usize) -> Result<Option<Open>, CloseCode> {
+        let mut bytes = [0; HEADER_BYTES_MAX];
+        let before = self.header.len();
+        let come = input.len().min(HEADER_BYTES_MAX - before);
+        bytes[..before].copy_from_slice(&self.header);
+        bytes[before..before + come].copy_from_slice(&input[..come]);
+        let mut cursor = Cursor::new(&bytes[..before + come]);
+        // The only error is an opcode that is not defined.
+        let parsed = FrameHeader::parse(&mut cursor).map_err(|_| CloseCode::Protocol)?;
+        let Some((header, length)) = parsed else {
+            self.header.extend_from_slice(&input[..come]);
+            *input = &input[come..];
+            return Ok(None);
+        };
+        let header_bytes = cursor.position() as usize;
+        *input = &input[header_bytes - before..];
+        self.header = Vec::new();
+        if header.len(length) != header_bytes {
+            return Err(CloseCode::Protocol); // a length in more bytes than it needs
+        }
+        self.judge(&header, length, max).map(Some)
+    }
+
+    /// Whether a frame with this header may come now.
+    fn judge(&mut self, header: &FrameHeader, length: u64, max: usize) -> Result<Open, CloseCode> {
+        let FrameHeader { is_final, rsv1, rsv2, rsv3, opcode, mask } = *header;
+        let Some(mask) = mask.filter(|_| !rsv1 && !rsv2 && !rsv3 && length >> 63 == 0) else {
+            return Err(CloseCode::Protocol);
+        };
+        let kind = match opcode {
+            OpCode::Data(Data::Text) if !self.fragmented => Kind::Text,
+            OpCode::Data(Data::Continue) if self.fragmented => Kind::Text,
+            OpCode::Data(Data::Binary) if !self.fragmented => return Err(CloseCode::Unsupported),
+            OpCode::Control(Control::Ping) => Kind::Ping,
+            OpCode::Control(Control::Pong) => Kind::Pong,
+            OpCode::Control(Control::Close) => Kind::Close,
+            OpCode::Data(_) | OpCode::Control(_) => return Err(CloseCode::Protocol),
+        };
+        if kind == Kind::Text {
+            let most = max * ESCAPED_BYTES + ENVELOPE_BYTES;
+            if length > most.saturating_sub(self.message.len()) as u64 {
+                return Err(CloseCode::Size);
+            }
+        } else if length > CONTROL_BYTES_MAX || !is_final {
+            return Err(CloseCode::Protocol);
+        } else {
+            self.control = Vec::new();
+        }
+        Ok(Open { kind, is_final, mask, left: length, come: 0 })
+    }
+
+    /// Takes what has come of a frame's payload off the front of `input`.
+    fn pull_payload(&mut self, input: &mut &[u8], mut open: Open) -> Open {
+        let step = input.len().min(usize::try_from(open.left).unwrap_or(usize::MAX));
+        let payload = if open.kind == Kind::Text { &mut self.message } else { &mut self.control };
+        let begin = payload.len();
+        payload.extend_from_slice(&input[..step]);
+        open.mask.rotate_left(open.come % 4);
+        for (byte, mask) in payload[begin..].iter_mut().zip(open.mask.into_iter().cycle()) {
+            *byte ^= mask;
+        }
+        // The mask now begins where this piece began.
+        open.come = step;
+        open.left -= step as u64;
+        *input = &input[step..];
+        open
+    }
+
+    /// Makes the line of the message that is whole now.
+    fn read_message(&mut self, max: usize) -> Result<(), CloseCode> {
+        self.handed_out = true;
+        let length = self.message.len();
+        let text = str::from_utf8(&self.message).map_err(|_| CloseCode::Invalid)?;
+        let too_long = |length: usize| length > max;
+        match json::line(text) {
+            Some((_, longest)) if too_long(longest) => Err(CloseCode::Size),
+            Some((line, _)) => {
+                self.message = line.into_bytes();
+                Ok(())
+            }
+            None if too_long(length) => Err(CloseCode::Size),
+            None => Err(CloseCode::Invalid),
+        }
+    }
+}
+
+/// There is no point in reading on.
+fn break_off<'f>(input: &mut &[u8], code: CloseCode) -> Frame<'f> {
+    *input = &[];
+    Frame::Violation(code.into())
+}
+
+/// Whether a close frame's payload is one: nothing, or a code and perhaps a reason.
+fn check_farewell(payload: &[u8]) -> Result<(), CloseCode> {
+    let Some((code, reason)) = payload.split_at_checked(2) else {
+        return if payload.is_empty() { Ok(()) } else { Err(CloseCode::Protocol) };
+    };
+    let code = u16::from(code[0]) << 8 | u16::from(code[1]);
+    if !CloseCode::from(code).is_allowed() {
+        return Err(CloseCode::Protocol);
+    }
+    str::from_utf8(reason).map(|_| ()).map_err(|_| CloseCode::Invalid)
+}
+
+// ── what goes out ────────────────────────────────────────────────────────────────────────────────
+
+/// Appends a text frame whose payload `write` appends. It ends with LF and holds no other, as every
+/// frame in a journal: JSON ends where it ends, whatever white space follows.
+pub(super) fn text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let begin = out.len();
+    write(out);
+    let length = length_without_lf(out.len() - begin + 1);
+    out.resize(begin + length - 1, b' ');
+    out.push(b'\n');
+    put_header(out, begin, OpCode::Data(Data::Text));
+}
+
+/// Appends a ping.
+pub(crate) fn ping(out: &mut Vec<u8>) {
+    let begin = out.len();
+    put_header(out, begin, OpCode::Control(Control::Ping));
+}
+
+/// Appends the answer to a ping.
+pub(crate) fn pong(out: &mut Vec<u8>, payload: &[u8]) {
+    let begin = out.len();
+    out.extend_from_slice(payload);
+    put_header(out, begin, OpCode::Control(Control::Pong));
+}
+
+/// Appends a close frame. `reason` has at most 123 bytes.
+pub(super) fn close(out: &mut Vec<u8>, code: CloseCode, reason: &str) {
+    let begin = out.len();
+    out.extend_from_slice(&u16::from(code).to_be_bytes());
+    out.extend_from_slice(reason.as_bytes());
+    put_header(out, begin, OpCode::Control(Control::Close));
+}
+
+/// Puts a header before the payload that begins at `begin`.
+fn put_header(out: &mut Vec<u8>, begin: usize, opcode: OpCode) {
+    let end = out.len();
+    let header = FrameHeader { opcode, ..FrameHeader::default() };
+    // Writing to a Vec cannot fail.
+    let _ = header.format((end - begin) as u64, out);
+    let header_bytes = out.len() - end;
+    out[begin..].rotate_right(header_bytes);
+}
+
+/// The least length, from `length` on, that a header can tell without the byte LF.
+fn length_without_lf(mut length: usize) -> usize {
+    let bytes: u32 = match length {
+        0..=125 => 1,
+        126..=0xffff => 2,
+        _ => usize::BITS / 8,
+    };
+    for shift in (0..bytes).rev().map(|byte| byte * 8) {
+        if (length >> shift) & 0xff == usize::from(b'\n') {
+            length = ((length >> shift) + 1) << shift;
+        }
+    }
+    length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAX: usize = 64;
+
+    /// A frame as a browser sends it.
+    fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![first];
+        match payload.len() {
+            length @ 0..=125 => frame.push(0x80 | length as u8),
+            length => {
+                frame.push(0x80 | 126);
+                frame.extend_from_slice(&(length as u16).to_be_bytes());
+            }
+        }
+        let mask = [1, 2, 3, 4];
+        frame.extend_from_slice(&mask);
+        frame.extend(payload.iter().zip(mask.into_iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        frame
+    }
+
+    fn frames(input: &[u8], step: usize) -> Vec<String> {
+        let mut decoder = Decoder { upgraded: true, ..Decoder::default() };
+        let mut frames = Vec::new();
+        for mut piece in input.chunks(step) {
+            while !piece.is_empty() {
+                match decoder.pull(&mut piece, MAX) {
+                    Some(Frame::Line(line)) => {
+                        frames.push(String::from_utf8(line.to_vec()).unwrap());
+                    }
+                    Some(frame @ Frame::Violation(_)) => {
+                        frames.push(format!("{frame:?}"));
+                        return frames;
+                    }
+                    Some(frame) => frames.push(format!("{frame:?}")),
+                    None => break,
+                }
+            }
+        }
+        frames
+    }
+
+    #[test]
+    fn messages_are_the_same_wherever_the_reads_split_them() {
+        let mut input = masked(0x81, br#"{"type":"say","text":"hi"}"#);
+        input.extend(masked(0x01, br#"{"type":"say","#));
+        input.extend(masked(0x89, b"are you there"));
+        input.extend(masked(0x00, br#""text":"\u4f60"#));
+        input.extend(masked(0x00, b""));
+        input.extend(masked(0x80, br#"\n\"\ud83d\ude00"}"#));
+        input.extend(masked(0x8a, b""));
+        input.extend(masked(0x88, b"\x03\xe8bye"));
+        for step in 1..=input.len() {
+            let frames = frames(&input, step);
+            assert_eq!(frames[0], "say\nhi");
+            assert_eq!(frames[1], format!("{:?}", Frame::Ping(b"are you there")), "{step}");
+            assert_eq!(frames[2], "say\n你\n\"😀", "in pieces of {step}");
+            assert_eq!(frames[3..], ["Pong", "Farewell"]);
+        }
+    }
+
+    #[test]
+    fn what_breaks_the_protocol_is_told_by_its_code() {
+        let mut unmasked = masked(0x81, b"{}");
+        unmasked[1] &= 0x7f;
+        let of_2_to_the_63 = [&[0x81, 0xff, 0x80][..], &[0; 11]].concat();
+        let huge = [&[0x81, 0xff, 0x7f][..], &[0xff; 11]].concat();
+        let long_winded = [0x81, 0xfe, 0, 2, 0, 0, 0, 0, b'{', b'}'].to_vec();
+        let escaped = format!(r#"{{"type":"say","text":"{}"}}"#, r"\n".repeat(MAX));
+        let too_long = format!(r#"{{"type":"say","text":"{}"}}"#, "x".repeat(MAX + 1));
+        let junk = "x".repeat(MAX + 1);
+        assert_eq!(frames(&masked(0x81, escaped.as_bytes()), 9).len(), 1);
+        let table: [(u16, &str, Vec<u8>); 19] = [
+            (1002, "unmasked", unmasked),
+            (1002, "a reserved bit", masked(0xc1, b"{}")),
+            (1002, "a reserved opcode", masked(0x83, b"{}")),
+            (1002, "a reserved control opcode", masked(0x8b, b"")),
+            (1002, "a fragmented control frame", masked(0x09, b"")),
+            (1002, "a long control frame", masked(0x89, &[0; 126])),
+            (1002, "a continuation of nothing", masked(0x80, b"{}")),
+            (1002, "a message within another", [masked(1, b"{"), masked(0x81, b"{}")].concat()),
+            (1002, "a length with its first bit set", of_2_to_the_63),
+            (1002, "a length in too many bytes", long_winded),
+            (1002, "half a code", masked(0x88, b"\x03")),
+            (1002, "a code that is never sent", masked(0x88, b"\x03\xee")),
+            (1007, "a reason that is not UTF-8", masked(0x88, b"\x03\xe8\xff")),
+            (1003, "binary", masked(0x82, b"{}")),
+            (1007, "not UTF-8", masked(0x81, b"{\"type\":\"say\",\"text\":\"\xff\"}")),
+            (1007, "not JSON", masked(0x81, b"hello")),
+            (1009, "a length beyond all", huge),
+            (1009, "a line over the limit", masked(0x81, too_long.as_bytes())),
+            (1009, "junk over the limit", masked(0x81, junk.as_bytes())),
+        ];
+        for (code, what, input) in table {
+            for step in [1, 3, input.len()] {
+                let last = frames(&input, step).pop();
+                assert_eq!(last, Some(format!("{:?}", Frame::Violation(code))), "{what}");
+            }
+        }
+    }
+
+    #[test]
+    fn fragments_are_too_long_together_before_the_last_has_come() {
+        let mut input = Vec::new();
+        for first in [0x01, 0x00, 0x00, 0x00, 0x00] {
+            input.extend(masked(first, &[b' '; 100]));
+        }
+        assert_eq!(frames(&input, 7), [format!("{:?}", Frame::Violation(1009))]);
+    }
+
+    #[test]
+    fn an_announced_length_allocates_nothing() {
+        let mut decoder = Decoder { upgraded: true, ..Decoder::default() };
+        let frame = masked(0x81, &[b' '; 60_000]);
+        assert!(decoder.pull(&mut &frame[..20], 60_000).is_none());
+        let kept = decoder.message.capacity() + decoder.header.capacity();
+        assert!(kept < 100, "{kept} bytes");
+    }
+
+    #[test]
+    fn a_request_ends_with_an_empty_line_and_frames_follow() {
+        let head = b"GET /ws HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let input = [&head[..], &masked(0x8a, b"")].concat();
+        for step in 1..=input.len() {
+            let mut decoder = Decoder::default();
+            let mut frames = Vec::new();
+            for mut piece in input.chunks(step) {
+                while let Some(frame) = decoder.pull(&mut piece, MAX) {
+                    frames.push(format!("{frame:?}"));
+                }
+            }
+            assert_eq!(frames, [format!("{:?}", Frame::Request(head)), "Pong".to_owned()]);
+        }
+    }
+
+    #[test]
+    fn a_frame_of_ours_ends_with_its_only_lf() {
+        for length in (0..3000).chain([2560, 32_010, 65_535, 70_000, 655_360, 10 << 16 | 0x0a0a]) {
+            let mut out = b"before".to_vec();
+            text(&mut out, |out| out.resize(out.len() + length, b'x'));
+            let lfs = out.iter().filter(|byte| **byte == b'\n').count();
+            assert_eq!((lfs, out.last()), (1, Some(&b'\n')), "{length}");
+            let mut cursor = Cursor::new(&out[6..]);
+            let (header, told) = FrameHeader::parse(&mut cursor).unwrap().unwrap();
+            assert_eq!(header.opcode, OpCode::Data(Data::Text));
+            assert_eq!(told, out.len() as u64 - 6 - cursor.position());
+            assert!(told as usize > length);
+        }
+    }
+}

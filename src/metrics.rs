@@ -1,0 +1,77 @@
+//! What the server counts, for whoever watches over it.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::dialect::Dialect;
+use crate::event::CloseReason;
+
+/// What the server counts. Counts begin with the server and only grow.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// Connections that are neither closing nor closed.
+    pub connections: usize,
+    /// Members of the room by [`Dialect::index`].
+    pub members: [usize; Dialect::COUNT],
+    /// Lines said to the room.
+    pub lines: u64,
+    /// Members for whom those lines were, one for each line and member.
+    pub deliveries: u64,
+    /// Bytes that came in.
+    pub bytes_received: u64,
+    /// Bytes that went out.
+    pub bytes_sent: u64,
+    /// Connections that were closed, by [`CloseReason::index`].
+    pub closings: [u64; CloseReason::COUNT],
+    /// Bytes that wait in each journal, by [`Dialect::index`].
+    pub journal_bytes: [usize; Dialect::COUNT],
+    /// Turns of the loop.
+    pub turns: u64,
+    /// What the slowest of them took.
+    pub slowest_turn: Duration,
+}
+
+impl fmt::Display for Metrics {
+    /// The text format of Prometheus, version 0.0.4.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dialects = Dialect::ALL.map(Dialect::name);
+        let slowest = self.slowest_turn.as_secs_f64();
+        head(f, "connections", "gauge", "Open connections.")?;
+        writeln!(f, "chinwag_connections {}", self.connections)?;
+        head(f, "members", "gauge", "Members of the room.")?;
+        by(f, "members", "dialect", dialects, self.members)?;
+        head(f, "lines_total", "counter", "Lines said to the room.")?;
+        writeln!(f, "chinwag_lines_total {}", self.lines)?;
+        head(f, "deliveries_total", "counter", "Lines, times the members they were for.")?;
+        writeln!(f, "chinwag_deliveries_total {}", self.deliveries)?;
+        head(f, "received_bytes_total", "counter", "Bytes that came in.")?;
+        writeln!(f, "chinwag_received_bytes_total {}", self.bytes_received)?;
+        head(f, "sent_bytes_total", "counter", "Bytes that went out.")?;
+        writeln!(f, "chinwag_sent_bytes_total {}", self.bytes_sent)?;
+        head(f, "closes_total", "counter", "Connections that were closed.")?;
+        by(f, "closes_total", "reason", CloseReason::LABELS, self.closings)?;
+        head(f, "journal_bytes", "gauge", "Bytes that wait in a journal.")?;
+        by(f, "journal_bytes", "dialect", dialects, self.journal_bytes)?;
+        head(f, "turns_total", "counter", "Turns of the loop.")?;
+        writeln!(f, "chinwag_turns_total {}", self.turns)?;
+        head(f, "slowest_turn_seconds", "gauge", "What the slowest turn of the loop took.")?;
+        writeln!(f, "chinwag_slowest_turn_seconds {slowest}")
+    }
+}
+
+/// What opens each metric.
+fn head(f: &mut fmt::Formatter<'_>, name: &str, kind: &str, help: &str) -> fmt::Result {
+    writeln!(f, "# HELP chinwag_{name} {help}\n# TYPE chinwag_{name} {kind}")
+}
+
+/// A metric with one value for each of some labels.
+fn by<const N: usize>(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    label: &str,
+    of: [&str; N],
+    values: [impl fmt::Display; N],
+) -> fmt::Result {
+    let mut pairs = of.into_iter().zip(values);
+    pairs.try_for_each(|(of, value)| writeln!(f, "chinwag_{name}{{{label}=\"{of}\"}} {value}"))
+}

@@ -1,0 +1,267 @@
+//! The page in a real browser: people at browsers and at a terminal in one room. Where there is no
+//! Chromium these tests say so and pass, but not in CI. With `CHINWAG_SCREENSHOTS=FOLDER` the
+//! pictures of the README are taken anew.
+
+#![cfg(feature = "web")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod common;
+
+#[path = "browser/chromium.rs"]
+mod chromium;
+
+use std::env;
+use std::fs;
+use std::path::Path;
+
+use chromium::{Chromium, Tab};
+use common::{Person, Server, room};
+use serde_json::Value;
+
+const DOORS: [&str; 2] = ["lines", "web"];
+
+fn page(server: &Server) -> String {
+    format!("http://{}/", server.address("web"))
+}
+
+/// The texts of elements.
+fn texts(tab: &Tab, selector: &str) -> Vec<String> {
+    let all = format!("[...document.querySelectorAll({selector:?})].map((e) => e.textContent)");
+    serde_json::from_value(tab.finds(&all)).unwrap()
+}
+
+#[test]
+fn two_browsers_and_a_terminal_talk_in_one_room() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_doors(&DOORS, &[]);
+    let alice = chromium.open(&page(&server));
+    alice.joins_as("alice");
+    let mut bob = Person::join(&server, "bob");
+    alice.sees("bob joined (2 here)");
+    let carol = chromium.open(&page(&server));
+    carol.joins_as("carol");
+    bob.sees("* carol joined (3 here)");
+    alice.sees("carol joined (3 here)");
+    assert_eq!(texts(&carol, "#members .name"), ["alice", "bob", "carol"]);
+    assert_eq!(texts(&carol, "#count"), ["3"]);
+
+    alice.says("Good morning!");
+    bob.sees("alice: Good morning!");
+    carol.sees("Good morning!");
+    bob.says("hello, both");
+    alice.sees("hello, both");
+    carol.says("/me waves");
+    bob.sees("** carol waves");
+    alice.sees("carol waves");
+
+    bob.says("/msg alice psst");
+    alice.sees("only for you");
+    bob.sees("[you -> alice] psst");
+    alice.says("/r what?");
+    bob.sees("[alice -> you] what?");
+    alice.sees("only for bob");
+    carol.says("/nick caroline");
+    bob.sees("* carol is now caroline");
+    alice.sees("carol is now caroline");
+    alice.waits_for("document.querySelector('#members').innerText.includes('caroline')");
+    let log = texts(&carol, "#log .text");
+    assert_eq!(log, ["Good morning!", "hello, both", "carol waves"], "and nothing private");
+
+    carol.says("/quit lunch");
+    bob.sees("* caroline left: lunch (2 here)");
+    alice.sees("caroline left: lunch (2 here)");
+    carol.waits_for("document.activeElement.id == 'name'");
+}
+
+#[test]
+fn what_anyone_writes_stays_text() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_doors(&DOORS, &["--flood=0"]);
+    let alice = chromium.open(&page(&server));
+    alice.joins_as("alice");
+    let mut bob = Person::join(&server, "bob");
+    let evil = [
+        "<script>document.title = 'mine'</script>",
+        "<img src=x onerror=\"document.title = 'mine'\">",
+        "javascript:alert(1) data:text/html,x https://exa\"onclick=\"x",
+        "&lt;b&gt; &amp; <b>bold</b>",
+    ];
+    for text in evil {
+        bob.says(text);
+        alice.sees(text);
+    }
+    bob.says("/quit <b>bye</b>");
+    alice.sees("bob left: <b>bye</b> (1 here)");
+    assert_eq!(texts(&alice, "#log .text"), evil);
+    assert_eq!(alice.finds("document.querySelectorAll('#log script, #log img, #log b').length"), 0);
+    assert_eq!(alice.finds("document.title"), "chinwag");
+    let handlers = "[...document.querySelectorAll('#log *')].some((e) => e.onclick)";
+    assert_eq!(alice.finds(handlers), false);
+}
+
+#[test]
+fn links_are_links_and_open_elsewhere() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_doors(&DOORS, &[]);
+    let alice = chromium.open(&page(&server));
+    alice.joins_as("alice");
+    alice.says("see (https://example.com/a?b=c&d), ftp://x and HTTP://example.org/ü.");
+    alice.sees("ftp://x");
+    assert_eq!(texts(&alice, "#log a"), ["https://example.com/a?b=c&d", "HTTP://example.org/ü"]);
+    let rest =
+        "[...document.querySelectorAll('#log a')].map((a) => [a.rel, a.target, a.protocol].join())";
+    let expected = ["noopener noreferrer,_blank,https:", "noopener noreferrer,_blank,http:"];
+    assert_eq!(alice.finds(rest), Value::from(expected.to_vec()));
+}
+
+#[test]
+fn whoever_looks_away_finds_how_much_was_said_and_who_meant_them() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_doors(&DOORS, &[]);
+    let alice = chromium.open(&page(&server));
+    alice.joins_as("alice");
+    let mut bob = Person::join(&server, "bob");
+    alice.sees("bob joined");
+    // The window is never in front in a test, so this is what decides.
+    alice.finds("document.hasFocus = () => false");
+    bob.says("hi Alice!");
+    bob.says("malice is not alices");
+    alice.waits_for("document.title == '(2) chinwag'");
+    alice.sees("malice is not alices");
+    assert_eq!(texts(&alice, "#log .mention .text"), ["hi Alice!"]);
+    assert_eq!(texts(&alice, "#log mark"), ["Alice"]);
+    alice.finds("window.dispatchEvent(new Event('focus'))");
+    alice.waits_for("document.title == 'chinwag'");
+}
+
+#[test]
+fn after_a_restart_everyone_is_back_under_their_names() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let mut server = Server::start_with_doors(&DOORS, &[]);
+    let door = format!("--listen=web={}", server.address("web"));
+    let alice = chromium.open(&page(&server));
+    alice.joins_as("alice");
+    alice.says("before");
+    alice.sees("before");
+    server.kill();
+    alice.waits_for("document.querySelector('#status').textContent.includes('again')");
+    let server = Server::start(&[&door, "--listen=lines=127.0.0.1:0"]);
+    alice.waits_for("document.querySelector('#status').textContent == 'You are alice'");
+    let mut bob = Person::join(&server, "bob");
+    alice.says("after");
+    bob.sees("alice: after");
+    alice.sees("after");
+    assert_eq!(texts(&alice, "#log .text"), ["before", "after"]);
+}
+
+#[test]
+fn a_name_that_is_taken_is_asked_for_again() {
+    let Some(chromium) = Chromium::start("zh-CN") else { return };
+    let server = Server::start_with_doors(&DOORS, &[]);
+    let mut bob = Person::join(&server, "bob");
+    bob.says("before you");
+    let alice = chromium.open(&page(&server));
+    alice.waits_for("document.activeElement.id == 'name'");
+    assert_eq!(alice.finds("document.querySelector('label').textContent"), "请输入您的昵称");
+    alice.types("Bob");
+    alice.presses("Enter");
+    alice.waits_for(
+        "document.querySelector('#error').textContent == '昵称 Bob 已被使用，请换一个。'",
+    );
+    alice.types("王芳");
+    alice.presses("Enter");
+    bob.sees("* 王芳 joined (2 here)");
+    alice.sees("before you");
+    bob.says("/quit");
+    alice.sees("bob 离开了聊天 (在线 1 人)");
+}
+
+#[test]
+fn ten_thousand_lines_do_not_stay() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_doors(&DOORS, &["--flood=0"]);
+    let alice = chromium.open(&page(&server));
+    alice.joins_as("alice");
+    let mut bob = Person::join(&server, "bob");
+    for number in 1..=10_000 {
+        bob.says(&format!("line {number} of ten thousand"));
+    }
+    alice.sees("line 10000 of ten thousand");
+    let kept = alice.finds("document.querySelector('#log').children.length").as_u64().unwrap();
+    assert!(kept <= 1000, "{kept} lines");
+    alice.says("still quick");
+    bob.sees("alice: still quick");
+}
+
+#[test]
+fn the_page_can_be_used_by_those_who_do_not_see_it() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_doors(&DOORS, &[]);
+    let alice = chromium.open(&page(&server));
+    alice.joins_as("alice");
+    let _bob = Person::join(&server, "bob");
+    alice.sees("bob joined");
+    let nameless = "[...document.querySelectorAll('button, input, textarea')]
+        .filter((e) => e.offsetParent)
+        .filter((e) => !(e.textContent.trim() || e.ariaLabel || e.labels?.[0]?.textContent))
+        .map((e) => e.outerHTML)";
+    assert_eq!(alice.finds(nameless), Value::Array(Vec::new()));
+    let log = "(({ role, ariaLive, ariaLabel }) => [role, ariaLive, ariaLabel].join())(
+        document.querySelector('#log'))";
+    assert_eq!(alice.finds(log), "log,polite,Conversation");
+    // From the line to bob and back, with the keyboard alone.
+    alice.presses("Tab");
+    alice.presses("Tab");
+    alice.waits_for("document.activeElement.innerText.includes('bob')");
+    alice.presses("Enter");
+    alice.waits_for("document.activeElement.id == 'line'");
+    alice.waits_for("document.querySelector('#target').innerText.includes('Only bob')");
+    alice.presses("Escape");
+    alice.waits_for("document.querySelector('#target').hidden");
+}
+
+#[test]
+fn it_looks_as_in_the_readme() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_doors(&DOORS, &["--flood=0"]);
+    let [mut bob, mut carol, mut dave, mut fang] = room(&server, ["bob", "carol", "dave", "王芳"]);
+    bob.says("Morning! Is the new build up on staging?");
+    carol.says("Going up now, ten minutes or so");
+    carol.says("notes are at https://example.com/release/2.4");
+    fang.says("早上好，大家");
+    let alice = chromium.open(&page(&server));
+    alice.looks_like(960, 620, false);
+    let entry = alice.screenshot();
+    alice.joins_as("alice");
+    alice.says("Good morning from a browser :)");
+    bob.sees_until("alice: Good morning from a browser :)");
+    bob.says("ah, alice is here too — we are all on `nc` today");
+    bob.says("/me waves");
+    fang.says("/quit 开会");
+    alice.sees("王芳 left: 开会 (4 here)");
+    dave.says("/msg alice can you look at the metrics, too?");
+    alice.sees("can you look at the metrics");
+    alice.says("/msg dave sure, they look fine so far");
+    alice.sees("only for dave");
+    carol.says("alice: coffee at 11?");
+    alice.sees("coffee at 11?");
+    let light = alice.screenshot();
+    alice.looks_like(960, 620, true);
+    let dark = alice.screenshot();
+    alice.looks_like(390, 720, false);
+    alice.finds("document.querySelector('#log').scrollTop = 1e9");
+    let phone = alice.screenshot();
+    for (name, picture) in [("entry", entry), ("light", light), ("dark", dark), ("phone", phone)] {
+        assert_eq!(picture[..4], *b"\x89PNG", "{name}");
+        if let Some(folder) = env::var_os("CHINWAG_SCREENSHOTS") {
+            fs::write(Path::new(&folder).join(format!("{name}.png")), picture).unwrap();
+        }
+    }
+    let overflows = "document.documentElement.scrollWidth > window.innerWidth";
+    assert_eq!(alice.finds(overflows), false, "a phone need not scroll sideways");
+}
