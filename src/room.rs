@@ -29,6 +29,9 @@ const IGNORING_MAX: usize = 100;
 /// A reader that takes less than half the backlog in this time is no reason to wait for it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Bytes of welcomes that carry all one can know, after which others wait for the next turn.
+const WELCOME_BYTES_PER_TURN: usize = 8 << 20;
+
 /// A room.
 #[derive(Debug)]
 pub(crate) struct Room {
@@ -51,6 +54,8 @@ pub(crate) struct Room {
     waits_until: Option<Instant>,
     /// Bytes of private messages in the same time.
     turn_private_bytes: usize,
+    /// Bytes of whole welcomes in the same time.
+    turn_welcome_bytes: usize,
     /// Lines that were said, and each times those it was for.
     said: (u64, u64),
 }
@@ -97,6 +102,7 @@ impl Room {
             turn_bytes: 0,
             waits_until: None,
             turn_private_bytes: 0,
+            turn_welcome_bytes: 0,
             said: (0, 0),
         }
     }
@@ -163,8 +169,11 @@ impl Room {
         let history: Vec<&Said> =
             self.history.iter().map(|kept| &kept.said).take_while(|_| whole).collect();
         let (name, history) = (name.as_str(), history.as_slice());
+        let before = peers[key].outbox.own_bytes();
         self.tell(peers, key, &Event::Welcomed { name, here: &here, count, history });
-        if !whole {
+        if whole {
+            self.turn_welcome_bytes += peers[key].outbox.own_bytes() - before;
+        } else {
             for place in 0..self.history.len() {
                 self.tell_again(peers, key, place);
             }
@@ -622,6 +631,12 @@ impl Room {
             || self.waits_until.is_some_and(|until| until > now)
     }
 
+    /// Whether no more should be let in in this turn: each has a welcome of its own to be written,
+    /// and after a restart all come back at once.
+    pub(crate) fn has_welcomed_enough(&self) -> bool {
+        self.turn_welcome_bytes > WELCOME_BYTES_PER_TURN
+    }
+
     /// Until when talkers wait for a reader.
     pub(crate) fn waits_until(&self) -> Option<Instant> {
         self.waits_until
@@ -679,7 +694,7 @@ impl Room {
 
     /// Whom to write to because something has been said; those who cannot take it are left out.
     pub(crate) fn take_audience(&mut self, peers: &Peers, keys: &mut Vec<PeerKey>) {
-        self.turn_private_bytes = 0;
+        (self.turn_private_bytes, self.turn_welcome_bytes) = (0, 0);
         if mem::take(&mut self.turn_bytes) > 0 {
             for seats in &self.seats {
                 keys.extend(seats.iter().copied().filter(|key| !peers[*key].is_blocked()));

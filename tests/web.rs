@@ -654,6 +654,35 @@ fn an_address_with_too_many_connections_is_told_so() {
     assert!(clock.sent(first).is_empty());
 }
 
+#[test]
+fn when_all_come_back_at_once_their_welcomes_are_not_all_in_memory_at_once() {
+    const BROWSERS: usize = 100;
+    let mut clock =
+        Clockwork::new(Limits { flood: None, per_address_max: 1000, ..Limits::default() });
+    let alice = clock.upgrades();
+    clock.hub.receive(alice, &masked(0x81, b"{\"type\":\"nick\",\"name\":\"alice\"}"), clock.now);
+    for _ in 0..50 {
+        // As long a line as there may be, in pieces.
+        clock.hub.receive(alice, &masked(0x01, b"{\"type\":\"say\",\"text\":\""), clock.now);
+        for _ in 0..40 {
+            clock.hub.receive(alice, &masked(0x00, "\\\"".repeat(50).as_bytes()), clock.now);
+        }
+        clock.hub.receive(alice, &masked(0x80, b"\"}"), clock.now);
+        clock.waits(0.0);
+        clock.sent(alice);
+    }
+    let browsers: Vec<_> = (0..BROWSERS).map(|_| clock.upgrades()).collect();
+    for (number, key) in browsers.iter().enumerate() {
+        let name = format!("{{\"type\":\"nick\",\"name\":\"b{number}\"}}");
+        assert!(number > 0 || clock.hub.wants_input(*key));
+        clock.hub.receive(*key, &masked(0x81, name.as_bytes()), clock.now);
+    }
+    let at_once = clock.hub.members();
+    assert!((10..BROWSERS).contains(&at_once), "{at_once} of {BROWSERS}");
+    clock.waits(0.0);
+    assert_eq!(clock.hub.members(), 1 + BROWSERS, "nobody waits for long");
+}
+
 /// The code of the close frame at the end of what was sent.
 fn closed(sent: &[u8]) -> u16 {
     let at = sent.iter().rposition(|byte| *byte == 0x88).expect("a close frame");

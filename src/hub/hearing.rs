@@ -116,7 +116,10 @@ impl Hub {
             Some(Wait::Budget)
         } else if peer.outbox.own_bytes() > own_bytes_max(peer) {
             Some(Wait::Outbox)
-        } else if queue || peer.member().is_some() && self.room.is_full(now) {
+        } else if queue
+            || peer.member().is_some() && self.room.is_full(now)
+            || peer.member().is_none() && self.room.has_welcomed_enough()
+        {
             self.runnable.push_back(key);
             Some(Wait::Room)
         } else {

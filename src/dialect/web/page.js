@@ -233,13 +233,14 @@
   };
 
   function refused(event) {
+    const isOfName = event.why === "taken" || event.why === "nickname";
     if (me !== null) {
       addNotice(event.text[lang], true);
     } else if (returning && event.why === "taken" && takenTimes < TAKEN_MAX) {
       takenTimes += 1;
       setStatus(words.taken);
       retry = setTimeout(() => send({ type: "nick", name: wanted }), 3000 + takenTimes * 1000);
-    } else if (wanted !== null) {
+    } else if (wanted !== null && (isOfName || !returning)) {
       returning = false;
       wanted = null;
       askName(event.text[lang]);
