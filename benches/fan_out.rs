@@ -1,5 +1,6 @@
 //! What a line to a room costs the server, beside what it must cost: its CPU time for each
-//! delivered line, for four loads and four sizes of room, over loopback TCP.
+//! delivered line, for four loads and four sizes of room, over loopback TCP; and for one of them at
+//! the door for browsers.
 //!
 //! ```text
 //! cargo bench --bench fan_out                # everything, about six minutes
@@ -50,20 +51,29 @@ struct Load {
     ahead: u64,
     /// Lines in one iteration of criterion's.
     batch: u64,
+    /// At the door for browsers. The floor then moves lines as long as its frames are.
+    web: bool,
 }
 
 /// A hundred talkers come twice. With 256 lines under way among them all, two or three of each, a
 /// server that writes each talker's lines as they come pays for it, and one that gathers does not.
 /// With 256 lines of each, the calls hardly count and what is left is the copying of bytes.
-const LOADS: [Load; 4] = [
-    Load { name: "one_at_a_time", talkers: 1, ahead: 1, batch: 1 },
-    Load { name: "flood", talkers: 1, ahead: 256, batch: 4 * 256 },
-    Load { name: "hundred_talkers", talkers: 100, ahead: 256, batch: 4 * 256 },
-    Load { name: "hundred_floods", talkers: 100, ahead: 25_600, batch: 25_600 },
+const LOADS: [Load; 5] = [
+    Load { name: "one_at_a_time", talkers: 1, ahead: 1, batch: 1, web: false },
+    Load { name: "flood", talkers: 1, ahead: 256, batch: 4 * 256, web: false },
+    HUNDRED_TALKERS,
+    Load { name: "hundred_floods", talkers: 100, ahead: 25_600, batch: 25_600, web: false },
+    Load { name: "browsers", web: true, ..HUNDRED_TALKERS },
 ];
+
+const HUNDRED_TALKERS: Load =
+    Load { name: "hundred_talkers", talkers: 100, ahead: 256, batch: 4 * 256, web: false };
 
 /// The length of a delivered line, name and LF included.
 const LINE_BYTES: usize = 64;
+
+/// The length of the frame in which a browser gets the same.
+const FRAME_BYTES: usize = 114;
 
 const RECEIVERS: [usize; 4] = [10, 100, 1_000, 10_000];
 
@@ -96,7 +106,9 @@ fn main() -> io::Result<()> {
     let mut rows = Vec::new();
     for load in &LOADS {
         for receivers in RECEIVERS {
-            if load.batch * receivers as u64 <= DELIVERIES_MAX {
+            // The door for browsers is there unless the feature is left out.
+            let is_open = !load.web || cfg!(feature = "web") && receivers == 1_000;
+            if is_open && load.batch * receivers as u64 <= DELIVERIES_MAX {
                 rows.extend(bench(&mut criterion, load, receivers));
             }
         }
@@ -216,13 +228,15 @@ impl Side {
 
 impl Rig {
     fn start(kind: Kind, load: &Load, receivers: usize) -> Self {
-        let (mut command, speech) = match kind {
-            Kind::Chinwag if env::var_os(FLOOR_TWICE).is_none() => (chinwag(), &speech::CHINWAG),
-            _ => (floor_server(), &speech::FLOOR),
+        let (mut command, speech, line_bytes) = match kind {
+            _ if kind.is_floor() && load.web => (floor_server(), &speech::FLOOR, FRAME_BYTES),
+            _ if kind.is_floor() => (floor_server(), &speech::FLOOR, LINE_BYTES),
+            _ if load.web => (chinwag("web"), &speech::BROWSER, LINE_BYTES),
+            _ => (chinwag("lines"), &speech::CHINWAG, LINE_BYTES),
         };
         let server = Server::start(&mut command, Listening::Says("listening: "))
             .unwrap_or_else(|error| panic!("{kind} does not start: {error}"));
-        match Crowd::join(server.address(), speech, load.talkers, receivers, LINE_BYTES) {
+        match Crowd::join(server.address(), speech, load.talkers, receivers, line_bytes) {
             Ok(crowd) => Self { kind, server, crowd, ahead: load.ahead },
             Err(error) => panic!("{kind}, while joining: {error}\n{}", server.last_words()),
         }
@@ -250,9 +264,10 @@ impl Rig {
 
 /// The server that this crate builds, with its limits out of the way: nobody is throttled, and the
 /// room may fall behind by all that a hundred talkers have under way, which is 1.6 MiB.
-fn chinwag() -> Command {
+fn chinwag(dialect: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
-    command.args(["--listen", "lines=127.0.0.1:0", "--flood", "0", "--max-clients", "20000"]);
+    let door = format!("{dialect}=127.0.0.1:0");
+    command.args(["--listen", &door, "--flood", "0", "--max-clients", "20000"]);
     command.args(["--backlog", "16M", "--history", "50", "--log-level", "info"]);
     command
 }
@@ -261,6 +276,12 @@ fn chinwag() -> Command {
 fn floor_server() -> Command {
     let executable = env::current_exe().unwrap_or_else(|error| panic!("who am I? {error}"));
     floor::command(executable, floor::Manner::Turn)
+}
+
+impl Kind {
+    fn is_floor(self) -> bool {
+        matches!(self, Self::Floor) || env::var_os(FLOOR_TWICE).is_some()
+    }
 }
 
 impl fmt::Display for Kind {

@@ -202,7 +202,11 @@ impl Member {
                 Frame::Line { bytes, name, text } => {
                     let line = room.judge(name, text)?;
                     if line.is_of(self.key) {
-                        return Err(io::Error::other("it hears itself"));
+                        if !room.speech.echoes {
+                            return Err(io::Error::other("it hears itself"));
+                        }
+                        used += bytes;
+                        continue;
                     }
                     match &mut self.order {
                         Some(order) => order.check(line)?,

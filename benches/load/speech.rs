@@ -17,6 +17,8 @@ pub(crate) const NUMBERS: usize = 1024;
 pub(crate) struct Speech {
     /// Whether one connection can talk and listen. If not, talkers hear nobody.
     pub(crate) talkers_listen: bool,
+    /// Whether talkers get their own lines, too. They do not count.
+    pub(crate) echoes: bool,
     /// Whether all get the lines of several talkers in the same order.
     pub(crate) one_order: bool,
     /// What a newcomer does next.
@@ -63,6 +65,7 @@ pub(crate) enum Frame<'a> {
 /// Asks for a nickname, and puts it before each line.
 pub(crate) static CHINWAG: Speech = Speech {
     talkers_listen: true,
+    echoes: false,
     one_order: true,
     enter: |newcomer| match newcomer.step {
         0 => Entry::Says(format!("{}\n", newcomer.name).into_bytes()),
@@ -75,11 +78,41 @@ pub(crate) static CHINWAG: Speech = Speech {
 /// Greets, and passes on what comes as it is.
 pub(crate) static FLOOR: Speech = Speech {
     talkers_listen: true,
+    echoes: false,
     one_order: true,
     enter: |newcomer| in_if(contains(newcomer.heard, b"* You are ")),
     say: |name, text| line(name, text).into_bytes(),
     frame: frame_of_lines,
 };
+
+/// chinwag's other door: JSON over WebSocket.
+pub(crate) static BROWSER: Speech = Speech {
+    talkers_listen: true,
+    echoes: true,
+    one_order: true,
+    enter: |newcomer| match newcomer.step {
+        0 => Entry::Says(HANDSHAKE.as_bytes().to_vec()),
+        1 if !contains(newcomer.heard, b"\r\n\r\n") => Entry::Waits,
+        1 => Entry::Says(masked(&format!(r#"{{"type":"nick","name":"{}"}}"#, newcomer.name))),
+        _ => in_if(contains(newcomer.heard, br#"{"type":"welcome""#)),
+    },
+    say: |_, text| masked(&format!(r#"{{"type":"say","text":"{text}"}}"#)),
+    frame: frame_of_web_socket,
+};
+
+const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// A text frame of at most 125 bytes, as a browser sends it.
+fn masked(text: &str) -> Vec<u8> {
+    const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+    assert!(text.len() <= 125, "{text} is too long");
+    let mut frame = vec![0x81, 0x80 | text.len() as u8];
+    frame.extend_from_slice(&MASK);
+    frame.extend(text.bytes().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}
 
 /// A line as it is delivered.
 pub(crate) fn line(name: &str, text: &str) -> String {
@@ -114,6 +147,38 @@ fn frame_of_lines(input: &[u8]) -> Frame<'_> {
         (b'*' | b'[', _) | (_, None) => Frame::Other { bytes },
         (_, Some((name, text))) => Frame::Line { bytes, name, text },
     }
+}
+
+/// Frames of a WebSocket, and the answer to the handshake before them.
+fn frame_of_web_socket(input: &[u8]) -> Frame<'_> {
+    const PING: u8 = 0x89;
+    if input.starts_with(b"HTTP/") {
+        let end = memmem::find(input, b"\r\n\r\n");
+        return end.map_or(Frame::Part, |end| Frame::Other { bytes: end + 4 });
+    }
+    let [first, second, rest @ ..] = input else { return Frame::Part };
+    let (length, begin) = match (*second, rest) {
+        (126, [a, b, ..]) => (usize::from(u16::from_be_bytes([*a, *b])), 4),
+        (length @ 0..126, _) => (usize::from(length), 2),
+        // Nothing that is said to a crowd is longer.
+        _ => return Frame::Part,
+    };
+    let bytes = begin + length;
+    let Some(payload) = input.get(begin..bytes) else { return Frame::Part };
+    match (*first, said_in(payload)) {
+        (PING, _) => Frame::Question { bytes, answer: vec![0x8a, 0x80, 0, 0, 0, 0] },
+        (_, Some((name, text))) => Frame::Line { bytes, name, text },
+        _ if contains(payload, br#"{"type":"refused""#) => Frame::Refusal { bytes },
+        _ => Frame::Other { bytes },
+    }
+}
+
+/// Who says what in an event; neither has anything that JSON would escape.
+fn said_in(event: &[u8]) -> Option<(&[u8], &[u8])> {
+    let rest = event.strip_prefix(br#"{"type":"say","from":""#)?;
+    let (name, rest) = rest.split_at(memchr(b'"', rest)?);
+    let rest = rest.strip_prefix(br#"","text":""#)?;
+    Some((name, &rest[..memchr(b'"', rest)?]))
 }
 
 /// The name of the member with this key. The letters are such that no two names look alike to a

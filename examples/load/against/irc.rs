@@ -6,6 +6,7 @@ use crate::load::speech::{Entry, Frame, Speech, contains, first_line, in_if};
 
 pub(crate) static SPEECH: Speech = Speech {
     talkers_listen: true,
+    echoes: false,
     // Most servers do keep one order, but the protocol does not ask for it.
     one_order: false,
     enter: |newcomer| match newcomer.step {

@@ -8,6 +8,7 @@ use crate::load::speech::{Entry, Frame, Speech, contains, first_line, in_if, lin
 
 pub(crate) static SPEECH: Speech = Speech {
     talkers_listen: true,
+    echoes: false,
     // Each connection is served by a thread of its own, as far as one can see from outside.
     one_order: false,
     enter: |newcomer| match newcomer.step {

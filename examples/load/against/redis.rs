@@ -12,6 +12,7 @@ use crate::load::speech::{Entry, Frame, Speech, contains, first_line, in_if, lin
 
 pub(crate) static SPEECH: Speech = Speech {
     talkers_listen: false,
+    echoes: false,
     one_order: true,
     enter: |newcomer| match (newcomer.step, newcomer.talks) {
         (0, true) => Entry::Says(b"PING\r\n".to_vec()),
