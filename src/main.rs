@@ -29,8 +29,9 @@ const MOTD_BYTES_MAX: u64 = 64 * 1024;
 
 /// A group-chat server: one room, many doors, one thread.
 ///
-/// Start it, then join from another terminal with `nc 127.0.0.1 7711`: type a nickname, then talk.
-/// Type /help in the room to see what else one can do there.
+/// Start it, then join from another terminal with `nc 127.0.0.1 7711`, or with a browser at
+/// http://127.0.0.1:7780: give a nickname, then talk. Type /help in the room to see what else one
+/// can do there.
 #[derive(Parser, Debug)]
 #[command(version, after_help = AFTER_HELP, max_term_width = 100)]
 struct Arguments {

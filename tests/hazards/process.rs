@@ -124,9 +124,10 @@ fn a_server_whose_outputs_nobody_reads_serves_on() {
 fn random_bytes_at_every_door_end_nobodys_chat() {
     const CONNECTIONS: usize = 200;
     let args = ["--flood=0", "--log-level=debug", "--nick-timeout=5"];
-    let mut server = Server::start_with_doors(&DIALECTS, &args);
+    let browsers: &[&str] = if cfg!(feature = "web") { &["web"] } else { &[] };
+    let mut server = Server::start_with_doors(&[&DIALECTS, browsers].concat(), &args);
     let mut alice = Person::join(&server, "alice");
-    for (dialect, seed) in TCP_DIALECTS.into_iter().zip(1..) {
+    for (dialect, seed) in TCP_DIALECTS.iter().chain(browsers).zip(1..) {
         let mut dice = fastrand::Rng::with_seed(seed);
         for number in 0..CONNECTIONS {
             let mut stranger = Stranger::connect(server.address(dialect));

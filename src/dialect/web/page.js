@@ -7,6 +7,8 @@
   const LINES_MAX = 1000;
   // As many names as the server tells at once.
   const NAMES_MAX = 1000;
+  // What one has sent oneself can be had again so far back.
+  const SENT_MAX = 100;
   // Lines of one person within this time have one head.
   const TOGETHER_SECONDS = 300;
   // Pauses between attempts to connect again, in seconds.
@@ -489,6 +491,7 @@
       if (me === null || !send(message)) return;
     }
     if (lines.length > 0) sent.push(text);
+    if (sent.length > SENT_MAX) sent.shift();
     recalled = sent.length;
     line.value = "";
     log.scrollTop = log.scrollHeight;
