@@ -1,6 +1,7 @@
 //! The decoder: from whatever pieces the input came in to one message at a time. It knows three
 //! ways in which a message may end: with its line, with the arrival it came in, or with its
-//! datagram. What a message means is the dialect's business.
+//! datagram; a fourth, that of browsers, is in `web/websocket.rs`. What a message means is the
+//! dialect's business.
 
 use std::mem;
 

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
@@ -18,11 +18,15 @@ use crate::common::PATIENCE;
 /// By what names the browser is known on the systems that have it.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
 
+/// There is one browser at a time: each has many processes, and takes hundreds of megabytes.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// A headless browser.
 pub(crate) struct Chromium {
     process: Child,
     profile: PathBuf,
     wire: Arc<Mutex<Wire>>,
+    _alone: MutexGuard<'static, ()>,
 }
 
 /// The connection to it.
@@ -42,6 +46,8 @@ impl Chromium {
     /// that runs all tests must have.
     pub(crate) fn start(lang: &str) -> Option<Self> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
+        // Whoever failed before has dropped theirs.
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let profile = format!("chinwag-chromium-{}-{count}", std::process::id());
         let profile = env::temp_dir().join(profile);
@@ -81,7 +87,7 @@ impl Chromium {
         stream.set_read_timeout(Some(PATIENCE * 3)).unwrap();
         let (socket, _) = tungstenite::client(address, stream).unwrap();
         let wire = Arc::new(Mutex::new(Wire { socket, last_id: 0 }));
-        Some(Self { process, profile, wire })
+        Some(Self { process, profile, wire, _alone: alone })
     }
 
     /// Opens `url` as somebody who was never there before.
