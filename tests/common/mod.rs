@@ -371,10 +371,13 @@ impl TcpRow {
     }
 }
 
-/// The dialect and the address in `… listening: lines on 127.0.0.1:7711`.
+/// The dialect and the address in `… listening: lines on 127.0.0.1:7711`. Where standard output is
+/// the same pipe, what the console shows may follow before the line's end is written.
 pub(crate) fn door(log_line: &str) -> Option<(String, SocketAddr)> {
-    let (dialect, address) = log_line.split_once("listening: ")?.1.split_once(" on ")?;
-    Some((dialect.to_owned(), address.trim().parse().ok()?))
+    let (dialect, rest) = log_line.split_once("listening: ")?.1.split_once(" on ")?;
+    let is_address = |c: char| c.is_ascii_hexdigit() || "[.:]".contains(c);
+    let address = rest.split(|c| !is_address(c)).next()?;
+    Some((dialect.to_owned(), address.parse().ok()?))
 }
 
 /// An address where nobody listens, as long as the socket that holds it lives.
