@@ -10,7 +10,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{PATIENCE, Person, Server, WELCOME, room};
+use common::{PATIENCE, Person, Server, WELCOME, own_address, room};
 
 // ---- Clients --------------------------------------------------------------------------------
 
@@ -87,7 +87,6 @@ fn connections_from_the_machine_itself_are_not_counted_by_address() {
 }
 
 /// Who connects to an address of this machine that is not its loopback comes from that address.
-#[cfg(not(windows))]
 #[test]
 fn an_address_gets_no_more_connections_than_its_share() {
     let Some(address) = own_address() else {
@@ -112,14 +111,6 @@ fn an_address_gets_no_more_connections_than_its_share() {
     while Person::connect(&server).sees_a_line() != WELCOME {
         assert!(Instant::now() < deadline, "the address stays full");
     }
-}
-
-/// The address from which this machine would speak to the rest of the world. Nothing is sent.
-#[cfg(not(windows))]
-fn own_address() -> Option<std::net::IpAddr> {
-    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
-    socket.connect("192.0.2.1:9").ok()?;
-    socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_loopback())
 }
 
 // ---- Lines ----------------------------------------------------------------------------------

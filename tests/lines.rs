@@ -8,7 +8,7 @@ mod common;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use common::{Person, Server, WELCOME, room};
+use common::{Person, Server, WELCOME, left_by_reset, room};
 
 // ---- Coming in ------------------------------------------------------------------------------
 
@@ -817,8 +817,9 @@ fn leaving_is_told_once_with_its_reason() {
     let server = Server::start(&[]);
     let [mut alice, mut bob, carol] = room(&server, ["alice", "bob", "carol"]);
     carol.resets();
-    alice.sees("* carol left: connection lost (2 here)");
-    bob.sees("* carol left: connection lost (2 here)");
+    let left = format!("* carol {} (2 here)", left_by_reset());
+    alice.sees(&left);
+    bob.sees(&left);
     bob.closes();
     alice.sees("* bob left (1 here)");
     alice.sees_nothing_more();

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::crowd::{Sender, own_address};
-use crate::common::{Person, Server};
+use super::crowd::Sender;
+use crate::common::{Person, Server, own_address};
 
 /// 26: over UDP an address may be a lie, so who is not understood is not answered; and two servers
 /// that answer each other never end.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::crowd::{Stranger, as_many_as, crowd, deaf_member};
-use crate::common::{Notice, Person, Server};
+use crate::common::{Notice, Person, Server, left_by_reset};
 
 /// A line of 4,000 bytes.
 fn long_line(number: usize) -> String {
@@ -179,7 +179,7 @@ fn when_thousands_are_gone_at_once_the_rest_stay_and_hear_it_in_few_words() {
         let people = notice.names.len() + notice.unnamed;
         match &*notice.what {
             "joined" => joined += people,
-            "left: connection lost" => {
+            what if what == left_by_reset() => {
                 left += people;
                 notices += 1;
             }
