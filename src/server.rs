@@ -19,6 +19,7 @@ use crate::dialect::{Dialect, Transport};
 use crate::hub::{Hub, TURNED_AWAY_MAX};
 use crate::net::console::Console;
 use crate::net::datagram::Datagrams;
+use crate::net::descriptors;
 use crate::net::listener::Listener;
 use crate::net::signals::Signals;
 use crate::net::stream::{Input, Stream};
@@ -578,7 +579,7 @@ fn turn_away(stream: &mut Stream, farewell: &[u8], scratch: &mut [u8]) {
 fn clients_within_descriptors(config: &Config) -> Result<usize, StartError> {
     let wanted = config.limits.clients_max;
     let others = OTHER_DESCRIPTORS + config.doors.len() + TURNED_AWAY_MAX;
-    let limit = descriptor_limit((wanted + others) as u64);
+    let limit = descriptors::limit((wanted + others) as u64);
     let possible = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(others);
     if possible >= wanted {
         return Ok(wanted);
@@ -590,17 +591,4 @@ fn clients_within_descriptors(config: &Config) -> Result<usize, StartError> {
         "--max-clients is lowered from {wanted} to {possible}: the limit of open files is {limit}"
     );
     Ok(possible)
-}
-
-/// The limit of open descriptors, raised to `wanted` if the system allows it.
-#[cfg(unix)]
-fn descriptor_limit(wanted: u64) -> u64 {
-    let raised = rlimit::increase_nofile_limit(wanted);
-    raised.or_else(|_| rlimit::Resource::NOFILE.get_soft()).unwrap_or(wanted)
-}
-
-/// Sockets are not files on this system, and have no such limit.
-#[cfg(not(unix))]
-fn descriptor_limit(_wanted: u64) -> u64 {
-    u64::MAX
 }

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::Type;
 
 use crate::config::Door;
 use crate::peer::PeerKey;
@@ -43,13 +43,7 @@ impl Datagrams {
     /// # Errors
     /// What the system says if the address cannot be had.
     pub(crate) fn bind(door: Door, registry: &Registry, token: Token) -> io::Result<Datagrams> {
-        let address = door.address;
-        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-        if address.is_ipv6() && address.ip().is_unspecified() {
-            socket.set_only_v6(false)?;
-        }
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
+        let socket = super::bind(door.address, Type::DGRAM)?;
         let mut socket = UdpSocket::from_std(socket.into());
         let door = Door { address: socket.local_addr()?, ..door };
         registry.register(&mut socket, token, Interest::READABLE)?;

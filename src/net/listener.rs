@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::Type;
 
+use super::descriptors;
 use crate::config::Door;
 
 /// Connections that the system keeps for us until we accept them.
@@ -21,9 +22,6 @@ const RETRY: Duration = Duration::from_millis(100);
 
 /// Failed accepts in a row after which something else than those who come must be wrong.
 const FAILURES_MAX: usize = 1000;
-
-/// A file that is always there, to hold a descriptor with.
-const NULL_DEVICE: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
 
 /// A door that is open.
 #[derive(Debug)]
@@ -47,16 +45,7 @@ impl Listener {
     /// # Errors
     /// What the system says if the address cannot be listened at.
     pub(crate) fn bind(door: Door, registry: &Registry, token: Token) -> io::Result<Listener> {
-        let address = door.address;
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        if address.is_ipv6() && address.ip().is_unspecified() {
-            socket.set_only_v6(false)?;
-        }
-        // On Windows this would let another program take the port away from us.
-        #[cfg(not(windows))]
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
+        let socket = super::bind(door.address, Type::STREAM)?;
         socket.listen(ACCEPT_QUEUE)?;
         let mut socket = TcpListener::from_std(socket.into());
         let door = Door { address: socket.local_addr()?, ..door };
@@ -65,7 +54,7 @@ impl Listener {
             door,
             socket,
             ready: true,
-            spare: File::open(NULL_DEVICE).ok(),
+            spare: descriptors::spare(),
             retry_at: None,
             in_need: false,
         })
@@ -111,7 +100,7 @@ impl Listener {
                     self.ready = false;
                     return None;
                 }
-                Err(error) if is_shortage(&error) => match self.shed() {
+                Err(error) if descriptors::is_shortage(&error) => match self.shed() {
                     Shed::One => {}
                     Shed::Nobody => {
                         self.ready = false;
@@ -136,7 +125,7 @@ impl Listener {
     /// Accepts one and closes it, with the spare descriptor.
     fn shed(&mut self) -> Shed {
         if self.spare.take().is_none() {
-            self.spare = File::open(NULL_DEVICE).ok();
+            self.spare = descriptors::spare();
             return Shed::Impossible;
         }
         let shed = self.socket.accept();
@@ -150,7 +139,7 @@ impl Listener {
             Err(_) => Shed::One,
         };
         drop(shed);
-        self.spare = File::open(NULL_DEVICE).ok();
+        self.spare = descriptors::spare();
         outcome
     }
 }
@@ -164,7 +153,8 @@ enum Shed {
 }
 
 /// What every connection wants: what is written is sent at once (it is gathered already), and a
-/// peer that is dead is noticed.
+/// peer that is dead is noticed. How often that is tried cannot be chosen on every Windows; there
+/// it is ten times.
 fn prepare(socket: &TcpStream) -> io::Result<()> {
     let keepalive = socket2::TcpKeepalive::new()
         .with_time(Duration::from_secs(60))
@@ -173,15 +163,4 @@ fn prepare(socket: &TcpStream) -> io::Result<()> {
     let keepalive = keepalive.with_retries(4);
     socket.set_nodelay(true)?;
     socket2::SockRef::from(socket).set_tcp_keepalive(&keepalive)
-}
-
-/// Whether descriptors or buffers have run out, for us or for the whole system.
-fn is_shortage(error: &io::Error) -> bool {
-    /// `ENFILE`, `EMFILE`, and `ENOMEM`, which have these numbers on every Unix.
-    const UNIX: [i32; 3] = [23, 24, 12];
-    /// `WSAEMFILE` and `WSAENOBUFS`.
-    const WINDOWS: [i32; 2] = [10024, 10055];
-    let shortage: &[i32] = if cfg!(windows) { &WINDOWS } else { &UNIX };
-    error.raw_os_error().is_some_and(|code| shortage.contains(&code))
-        || error.kind() == io::ErrorKind::OutOfMemory
 }

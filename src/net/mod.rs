@@ -1,14 +1,40 @@
-//! Sockets and signals: all that differs from system to system, and not a word of chat.
+//! Sockets, signals and the terminal: all that differs from system to system, and no word of chat.
 
 pub(crate) mod console;
 pub(crate) mod datagram;
+pub(crate) mod descriptors;
 pub(crate) mod listener;
 pub(crate) mod signals;
 pub(crate) mod stream;
 
+use std::io;
+use std::net::SocketAddr;
+
+use mio::Interest;
+use socket2::{Domain, Socket, Type};
+
+/// A socket at `address` that does not block. One at `[::]` takes IPv4 as well, whatever the
+/// system would have it do by itself.
+fn bind(address: SocketAddr, kind: Type) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind, None)?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        socket.set_only_v6(false)?;
+    }
+    // A port has connections for a while whose server has ended, and must be had again at once. On
+    // Windows it can be without this, which would let another program take it away from us there.
+    // (To refuse it to all programs, and not to other users' alone as the system does by itself,
+    // takes SO_EXCLUSIVEADDRUSE, which nothing sets without unsafe code.)
+    if kind == Type::STREAM && cfg!(not(windows)) {
+        socket.set_reuse_address(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
 /// What to ask the system to tell of a socket: that it can be read always, that it can be written
 /// only while something waits. Standing interest in writing wakes the loop for nothing.
-fn interest(writable: bool) -> mio::Interest {
-    let readable = mio::Interest::READABLE;
-    if writable { readable.add(mio::Interest::WRITABLE) } else { readable }
+fn interest(writable: bool) -> Interest {
+    let readable = Interest::READABLE;
+    if writable { readable.add(Interest::WRITABLE) } else { readable }
 }

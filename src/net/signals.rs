@@ -1,19 +1,13 @@
-//! The wish that the server stop, as an event of the loop: SIGTERM and SIGINT on Unix; Ctrl-C,
-//! Ctrl-Break and the closing of the console on Windows.
+//! The wish that the server stop, as an event of the loop: SIGTERM and SIGINT on Unix; on Windows
+//! Ctrl-C, Ctrl-Break, and that the console is closed or its user goes, which the system lets no
+//! program outlive by more than a few seconds.
 
 use std::io;
-
 use std::sync::Arc;
 
 use mio::{Registry, Token, Waker};
 
-/// Counts how often the server has been asked to stop.
-pub(crate) struct Signals {
-    #[cfg(unix)]
-    pending: signal_hook_mio::v1_0::Signals,
-    #[cfg(windows)]
-    pending: Arc<std::sync::atomic::AtomicUsize>,
-}
+pub(crate) use system::Signals;
 
 impl std::fmt::Debug for Signals {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -22,53 +16,99 @@ impl std::fmt::Debug for Signals {
 }
 
 #[cfg(unix)]
-impl Signals {
-    /// Begins to listen; `token` becomes ready at each wish.
-    ///
-    /// # Errors
-    /// What the system says if it cannot.
-    pub(crate) fn register(
-        registry: &Registry,
-        token: Token,
-        _waker: &Arc<Waker>,
-    ) -> io::Result<Signals> {
-        use signal_hook::consts::{SIGINT, SIGTERM};
-        let mut pending = signal_hook_mio::v1_0::Signals::new([SIGTERM, SIGINT])?;
-        registry.register(&mut pending, token, mio::Interest::READABLE)?;
-        Ok(Signals { pending })
-    }
+mod system {
+    use super::{Arc, Registry, Token, Waker, io};
+    use signal_hook::consts::{SIGINT, SIGTERM};
 
-    /// How often since the last call.
-    pub(crate) fn received(&mut self) -> usize {
-        self.pending.pending().count()
+    /// Counts how often the server has been asked to stop.
+    pub(crate) struct Signals(signal_hook_mio::v1_0::Signals);
+
+    impl Signals {
+        /// Begins to listen; `token` becomes ready at each wish.
+        ///
+        /// # Errors
+        /// What the system says if it cannot.
+        pub(crate) fn register(
+            registry: &Registry,
+            token: Token,
+            _waker: &Arc<Waker>,
+        ) -> io::Result<Signals> {
+            let mut signals = signal_hook_mio::v1_0::Signals::new([SIGTERM, SIGINT])?;
+            registry.register(&mut signals, token, mio::Interest::READABLE)?;
+            Ok(Signals(signals))
+        }
+
+        /// How often since the last call.
+        pub(crate) fn received(&mut self) -> usize {
+            self.0.pending().count()
+        }
     }
 }
 
 #[cfg(windows)]
-impl Signals {
-    /// Begins to listen; `waker` is woken at each wish. Once in a process.
-    ///
-    /// # Errors
-    /// What the system says if it cannot.
-    pub(crate) fn register(
-        _registry: &Registry,
-        _token: Token,
-        waker: &Arc<Waker>,
-    ) -> io::Result<Signals> {
-        use std::sync::atomic::Ordering;
-        let (waker, pending) = (Arc::clone(waker), Arc::default());
-        let signals = Signals { pending: Arc::clone(&pending) };
-        ctrlc::set_handler(move || {
-            pending.fetch_add(1, Ordering::SeqCst);
-            // If the loop cannot be woken it still sees the count in its next turn.
-            let _ = waker.wake();
-        })
-        .map_err(io::Error::other)?;
-        Ok(signals)
+mod system {
+    use super::{Arc, Registry, Token, Waker, io};
+    use std::task::{Context, Poll, Wake};
+    use tokio::signal::windows;
+
+    /// Counts how often the server has been asked to stop. The listeners are tokio's, without its
+    /// runtime: when one has heard that the console ends, the system is told only when the server
+    /// has ended too. If it were told at once, it would end the server at once.
+    pub(crate) struct Signals {
+        listeners: [Listener; 5],
+        waker: std::task::Waker,
     }
 
-    /// How often since the last call.
-    pub(crate) fn received(&mut self) -> usize {
-        self.pending.swap(0, std::sync::atomic::Ordering::SeqCst)
+    type Listener = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<()>>>;
+
+    impl Signals {
+        /// Begins to listen; `waker` is woken at each wish.
+        ///
+        /// # Errors
+        /// What the system says if it cannot.
+        pub(crate) fn register(
+            _registry: &Registry,
+            _token: Token,
+            waker: &Arc<Waker>,
+        ) -> io::Result<Signals> {
+            let (mut c, mut pause) = (windows::ctrl_c()?, windows::ctrl_break()?);
+            let (mut close, mut logoff) = (windows::ctrl_close()?, windows::ctrl_logoff()?);
+            let mut shutdown = windows::ctrl_shutdown()?;
+            // What comes from now on wakes nobody before the listeners are asked the first time.
+            waker.wake()?;
+            Ok(Signals {
+                listeners: [
+                    Box::new(move |context| c.poll_recv(context)),
+                    Box::new(move |context| pause.poll_recv(context)),
+                    Box::new(move |context| close.poll_recv(context)),
+                    Box::new(move |context| logoff.poll_recv(context)),
+                    Box::new(move |context| shutdown.poll_recv(context)),
+                ],
+                waker: Arc::new(Loop(Arc::clone(waker))).into(),
+            })
+        }
+
+        /// How often since the last call.
+        pub(crate) fn received(&mut self) -> usize {
+            let context = &mut Context::from_waker(&self.waker);
+            let mut count = 0;
+            for listener in &mut self.listeners {
+                // It wakes us again only when it has said that there is nothing more.
+                while listener(context).is_ready() {
+                    count += 1;
+                }
+            }
+            count
+        }
+    }
+
+    /// The loop, as those know it who wake tasks.
+    struct Loop(Arc<Waker>);
+
+    impl Wake for Loop {
+        fn wake(self: Arc<Self>) {
+            // If it cannot be woken, it still asks in its next turn.
+            let _ = self.0.wake();
+        }
     }
 }
