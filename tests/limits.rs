@@ -330,7 +330,7 @@ fn private_messages_do_not_cost_their_reader_its_place() {
 /// Two who read and one who does not, but is there.
 fn two_and_a_slow_reader(server: &Server) -> (Person, Person, Person) {
     let [mut alice, mut bob] = room(server, ["alice", "bob"]);
-    let mut carol = Person::connect_with_little_room(server);
+    let mut carol = Person::connect_with_little_room(server.address("lines"));
     carol.sees(WELCOME);
     carol.takes_name("carol");
     alice.sees("* carol joined (3 here)");

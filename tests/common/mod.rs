@@ -486,11 +486,10 @@ impl Person {
         Self::from_stream(TcpStream::connect(address).unwrap())
     }
 
-    /// Comes to the first door of `lines` with a receive buffer of a few KiB, so that what this
-    /// one does not read is soon the server's to keep.
+    /// Comes with a receive buffer of a few KiB, so that what this one does not read is soon the
+    /// server's to keep.
     #[track_caller]
-    pub(crate) fn connect_with_little_room(server: &Server) -> Self {
-        let address = server.address("lines");
+    pub(crate) fn connect_with_little_room(address: SocketAddr) -> Self {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
         socket.connect(&address.into()).unwrap();
