@@ -71,7 +71,8 @@ impl Chromium {
             command.spawn().ok()
         };
         let Some(mut process) = NAMES.iter().find_map(spawn) else {
-            assert!(env::var_os("CI").is_none(), "there is no Chromium; see .ci/run");
+            let must_be = cfg!(target_os = "linux") && env::var_os("CI").is_some();
+            assert!(!must_be, "there is no Chromium; see .ci/run");
             eprintln!("skipped: there is no Chromium on this machine");
             return None;
         };
