@@ -19,7 +19,7 @@
 //! | 7 | `coming::thousands_fit_into_the_queue_before_the_door` |  |
 //! | 8 | `coming::in_a_churn_of_sockets_no_line_is_under_a_wrong_name_and_no_fresh_socket_is_closed` |  |
 //! | 9 | `reading::a_half_closed_client_gets_all_that_it_asked_for` |  |
-//! | 10 | `reading::readers_that_pause_have_everything_when_they_go_on_and_then_the_server_rests` | standing interest spins on Windows only |
+//! | 10 | `reading::readers_that_pause_have_everything_when_they_go_on_and_then_the_server_rests` | standing interest spins on Windows only: `idle.rs` |
 //! | 11 | `reading::the_reason_comes_before_the_end_although_a_megabyte_is_unread` |  |
 //! | 12 | `readers::a_reader_that_never_reads_costs_nobody_a_line_and_the_server_no_memory` |  |
 //! | 13 | `readers::a_thousand_readers_that_never_read_cost_one_backlog` |  |
