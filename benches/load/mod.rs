@@ -226,6 +226,7 @@ impl Crowd {
     /// Waits for readiness, no longer than `wait`, and reads what there is. False if there was
     /// nothing.
     fn turn(&mut self, wait: Duration) -> io::Result<bool> {
+        let begun = Instant::now();
         match self.poll.poll(&mut self.events, Some(wait)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(true),
             outcome => outcome?,
@@ -244,7 +245,8 @@ impl Crowd {
                 io::Error::new(error.kind(), format!("{}: {error}", member.name))
             })?;
         }
-        Ok(!self.events.is_empty())
+        // On Windows a poll may also end early, for nothing.
+        Ok(!self.events.is_empty() || begun.elapsed() < wait)
     }
 
     fn silence(&self) -> io::Error {
