@@ -1,5 +1,4 @@
-//! A client to sit in: at a terminal what you type survives what arrives, and in pipes it passes
-//! lines on, as nc does.
+//! A client to sit in: what you type survives what arrives. In pipes it passes lines on as nc does.
 //!
 //! All there is to know about talking to the server:
 //! - What is said is a line, UTF-8 that ends with LF, both ways. TCP itself knows no lines: a read
@@ -13,9 +12,8 @@
 use std::io::{self, BufReader, IsTerminal, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::ExitCode;
-use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
-use std::{env, iter, mem, thread};
+use std::{env, iter, mem, sync::mpsc, thread};
 
 use chinwag::client::{Bell, Heard, LocalTime, Look, Room, Typed, is_farewell, read_line};
 use clap::Parser;
@@ -104,7 +102,7 @@ fn send_line(mut server: &TcpStream, line: &str) -> io::Result<()> {
 
 enum Event {
     Terminal(keys::Event),
-    Connected(Arc<TcpStream>),
+    Connected(TcpStream),
     Line(String),
     Disconnected(Duration), // The next try is after this pause.
     Leave,
@@ -113,7 +111,7 @@ enum Event {
 #[derive(Default)]
 struct Client {
     look: Look,
-    server: Option<Arc<TcpStream>>,
+    sender: Option<mpsc::Sender<String>>, // To a thread that may have to wait for the server.
     room: Room,
     /// Our nickname, or the one that we hope for; and whether it has been ours before.
     nick: Option<String>,
@@ -145,7 +143,7 @@ fn sit_at_terminal(server: TcpStream, arguments: Arguments) -> io::Result<()> {
     #[cfg(unix)]
     {
         let events = events.clone();
-        let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGTERM])?;
+        let mut signals = signal_hook::iterator::Signals::new(signal_hook::consts::TERM_SIGNALS)?;
         thread::spawn(move || signals.forever().try_for_each(|_| events.send(Event::Leave)));
     }
     let typed = events.clone();
@@ -174,9 +172,9 @@ fn listen(address: &str, server: TcpStream, events: &mpsc::SyncSender<Event>) {
     let (mut connected, mut pause) = (Ok(server), PAUSE_MIN);
     loop {
         let since = Instant::now();
-        if let Ok(server) = connected.map(Arc::new) {
-            let _ = events.send(Event::Connected(Arc::clone(&server)));
-            let mut lines = BufReader::new(&*server);
+        if let Ok(server) = connected {
+            let _ = server.try_clone().map(|server| events.send(Event::Connected(server)));
+            let mut lines = BufReader::new(server);
             while let Ok(Some(line)) = read_line(&mut lines) {
                 let _ = events.send(Event::Line(line));
             }
@@ -196,18 +194,23 @@ impl Client {
             Event::Terminal(keys::Event::Key(key)) => return self.press(key),
             Event::Terminal(keys::Event::Paste(text)) => {
                 return text.chars().all(|c| match c {
-                    '\r' | '\n' => self.send(),
+                    '\r' | '\n' if self.sender.is_some() => self.send(),
                     c => self.press(Char(if c.is_control() { ' ' } else { c }).into()),
                 });
             }
             Event::Terminal(_) => {} // A new size: all is drawn anew.
-            Event::Leave => return self.leave(),
+            Event::Leave => return false,
             Event::Connected(server) => {
                 // A server that vanishes without a word is noticed after a while.
                 let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(60));
-                let _ = SockRef::from(&*server).set_tcp_keepalive(&keepalive);
-                let _ = self.nick.as_ref().map(|nick| send_line(&server, nick));
-                self.server = Some(server);
+                let _ = SockRef::from(&server).set_tcp_keepalive(&keepalive);
+                let (sender, lines) = mpsc::channel::<String>();
+                let _ = self.nick.clone().map(|nick| sender.send(nick));
+                self.sender = Some(sender);
+                thread::spawn(move || {
+                    let _ = lines.iter().try_for_each(|line| send_line(&server, &line));
+                    server.shutdown(Shutdown::Write)
+                });
             }
             Event::Line(line) => {
                 let heard = self.room.hear(&line);
@@ -216,12 +219,12 @@ impl Client {
                     (self.nick, self.is_back) = (Some(me.to_owned()), true);
                 } else if self.is_back && matches!(heard, Heard::Refused(_)) {
                     // The lost connection still has our nickname. After some time it will not.
-                    let _ = self.server.take().map(|server| server.shutdown(Shutdown::Both));
+                    self.sender = None;
                 }
             }
             Event::Disconnected(_) if self.is_leaving => return false,
             Event::Disconnected(pause) => {
-                (self.server, self.room) = (None, Room::default());
+                (self.sender, self.room) = (None, Room::default());
                 self.show(&format!("* There is no connection. Next try in {pause:?}."));
             }
         }
@@ -230,8 +233,7 @@ impl Client {
 
     /// Ends when the server has said its last, or at once if there is none or this is asked twice.
     fn leave(&mut self) -> bool {
-        let is_first = !mem::replace(&mut self.is_leaving, true);
-        is_first && self.server.as_ref().is_some_and(|it| it.shutdown(Shutdown::Write).is_ok())
+        !mem::replace(&mut self.is_leaving, true) && self.sender.take().is_some()
     }
 
     /// Does what a key is for; `false` if that was the last.
@@ -259,16 +261,15 @@ impl Client {
     fn send(&mut self) -> bool {
         let line = self.input.value_and_reset();
         // After we are back, a line must not be taken for another nickname.
-        let server = self.server.as_ref().filter(|_| self.room.me().is_some() || !self.is_back);
-        let is_sent = server.is_some_and(|server| send_line(server, &line).is_ok());
+        let sender = self.sender.as_ref().filter(|_| self.room.me().is_some() || !self.is_back);
+        let is_sent = sender.is_some_and(|sender| sender.send(line.clone()).is_ok());
         if is_farewell(&line) {
             return self.leave();
         } else if !is_sent {
             self.show("* There is no connection. This is not sent yet.");
             self.input = line.into();
         } else if !line.trim().is_empty() {
-            let said = self.room.say(&line);
-            self.show(&said.unwrap_or_else(|| format!("{PROMPT}{line}")));
+            self.show(&self.room.say(&line).unwrap_or_else(|| format!("{PROMPT}{line}")));
             self.typed.push(line);
         }
         true
@@ -284,8 +285,7 @@ impl Client {
     fn draw(&mut self) -> io::Result<()> {
         let columns = terminal::size().map_or(80, |(columns, _)| usize::from(columns));
         let width = columns.saturating_sub(PROMPT.len() + 1);
-        let scroll = self.input.visual_scroll(width);
-        let mut end = 0;
+        let (scroll, mut end) = (self.input.visual_scroll(width), 0);
         let is_visible = |grapheme: &&str| {
             end += grapheme.width();
             end > scroll && end <= scroll + width

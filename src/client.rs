@@ -19,7 +19,7 @@
 mod look;
 mod typed;
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read as _};
 
 pub use look::{Bell, LocalTime, Look};
 pub use typed::Typed;
@@ -29,14 +29,18 @@ use crate::dialect::{Dialect, Lang, Stage};
 use crate::event::{Command, Topic};
 use crate::text;
 
+/// Bytes of a line that are kept together; a server sends no longer ones.
+const LINE_BYTES_MAX: u64 = 128 * 1024;
+
 /// The next line from a server, without its line end, as text that cannot steer a terminal,
-/// whatever its bytes are; `None` when there are no more.
+/// whatever its bytes are; `None` when there are no more. After 128 KiB without a line end, it is
+/// what has come.
 ///
 /// # Errors
 /// Those of the reader.
 pub fn read_line(server: &mut impl BufRead) -> io::Result<Option<String>> {
     let mut line = Vec::new();
-    let count = server.read_until(b'\n', &mut line)?;
+    let count = server.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line)?;
     Ok((count > 0).then(|| text::clean(&String::from_utf8_lossy(&line)).into_owned()))
 }
 
@@ -336,6 +340,9 @@ mod tests {
             assert_eq!(next().as_deref(), Some(line));
         }
         assert_eq!(next(), None);
+        let mut endless = io::BufReader::new(io::repeat(b'x'));
+        let line = read_line(&mut endless).unwrap();
+        assert_eq!(line.map(|line| line.len() as u64), Some(LINE_BYTES_MAX));
     }
 
     #[test]

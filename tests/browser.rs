@@ -226,6 +226,61 @@ fn the_page_can_be_used_by_those_who_do_not_see_it() {
 }
 
 #[test]
+fn what_is_for_one_person_is_never_said_to_all() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_doors(&DOORS, &[]);
+    let alice = chromium.open(&page(&server));
+    alice.joins_as("alice");
+    let (mut bob, mut carol) = (Person::join(&server, "bob"), Person::join(&server, "carol"));
+    bob.sees("* carol joined (3 here)");
+    alice.sees("carol joined");
+    alice.finds("[...document.querySelectorAll('#members button')].at(-2).click()");
+    alice.waits_for("document.querySelector('#target').innerText.includes('Only bob')");
+    for (typed, told) in
+        [("hi", "hi"), ("/me waves", "/me waves"), ("//etc", "/etc"), ("/etc/x", "/etc/x")]
+    {
+        alice.says(typed);
+        bob.sees(&format!("[alice -> you] {told}"));
+    }
+    carol.sees_nothing_more();
+    alice.says("/nick eve");
+    carol.sees("* alice is now eve");
+}
+
+#[test]
+fn a_name_is_found_in_scripts_without_spaces() {
+    let Some(chromium) = Chromium::start("zh-CN") else { return };
+    let server = Server::start_with_doors(&DOORS, &[]);
+    let page = chromium.open(&page(&server));
+    page.joins_as("小明");
+    let mut bob = Person::join(&server, "bob");
+    for line in ["小明你好", "你好小明", "小明，你好"] {
+        bob.says(line);
+    }
+    page.waits_for("document.querySelectorAll('#log .mention').length == 3");
+    bob.sees_nothing_more();
+}
+
+#[test]
+fn the_last_lines_stay_in_sight_when_the_window_gets_lower() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_doors(&DOORS, &[]);
+    let alice = chromium.open(&page(&server));
+    alice.looks_like(375, 667, false);
+    alice.joins_as("alice");
+    let mut bob = Person::join(&server, "bob");
+    for number in 0..30 {
+        bob.says(&format!("line {number}"));
+    }
+    alice.sees("line 29");
+    alice.looks_like(667, 375, false);
+    alice.waits_for(
+        "(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight < 2
+            && clientHeight < 375)(document.querySelector('#log'))",
+    );
+}
+
+#[test]
 fn it_looks_as_in_the_readme() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_doors(&DOORS, &["--flood=0"]);

@@ -253,6 +253,7 @@ fn a_nickname_that_the_lost_connection_still_has_is_tried_again() {
     let mut rest = String::new();
     server.0.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "", "a line must not be taken for a nickname");
+    drop(server);
     let mut server = Puppet::accept(&listener);
     server.hears("eve");
     welcome(&mut server, "eve");

@@ -265,11 +265,18 @@ impl<'b> Request<'_, 'b> {
             .map(str::trim)
     }
 
-    /// The value of a field that must not come twice.
+    /// The value of a field that must not come twice, and must be text.
     fn one(&self, name: &str) -> Result<Option<&'b str>, Fault> {
-        let mut values = self.all(name);
-        let value = values.next();
-        if values.next().is_some() { Err(Fault::Malformed) } else { Ok(value) }
+        let fields = self.0.headers.iter();
+        let mut fields = fields.filter(|field| field.name.eq_ignore_ascii_case(name));
+        match (fields.next(), fields.next()) {
+            (None, _) => Ok(None),
+            (Some(field), None) => {
+                let text = str::from_utf8(field.value).map_err(|_| Fault::Malformed);
+                text.map(|text| Some(text.trim()))
+            }
+            (Some(_), Some(_)) => Err(Fault::Malformed),
+        }
     }
 
     /// The host and perhaps port by which the client knows us.
@@ -421,6 +428,18 @@ mod tests {
             let origin = format!("{UPGRADE}Origin: {origin}\r\n");
             let head = format!("GET /ws HTTP/1.1\r\nHost: {host}\r\n{origin}\r\n");
             assert_eq!(status(&head), expected, "{head}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_decides_is_text_and_comes_once() {
+        for fields in ["Origin: \u{e9}", "Host: \u{e9}", "Host: localhost"] {
+            let head = format!("GET /ws HTTP/1.1\r\nHost: localhost\r\n{UPGRADE}{fields}\r\n\r\n");
+            // As bytes that are not UTF-8.
+            let head: Vec<u8> = head.chars().map(|c| c as u8).collect();
+            let answer = respond(&head, &web(), String::new);
+            let (Answer::Whole(bytes) | Answer::Upgrade(bytes)) = answer;
+            assert!(bytes.starts_with(b"HTTP/1.1 400 "), "{fields:?}");
         }
     }
 

@@ -238,6 +238,9 @@ struct Asked<'a> {
 /// A line it must be because JSON has escapes: a command borrows its words from what was received,
 /// and there they do not yet stand as they are meant.
 pub(super) fn line(message: &str) -> Option<(String, usize)> {
+    if !message.trim_start().starts_with('{') {
+        return None; // An array of the values in their order would be taken for them.
+    }
     let Asked { kind, text, name, to, count } = serde_json::from_str(message).ok()?;
     let longest = [&kind, &text, &name, &to].into_iter().map(|part| part.len()).max();
     let line = match &*kind {

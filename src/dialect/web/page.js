@@ -106,6 +106,9 @@
   let count = 0;
   // Whom the next lines are for; null is everyone.
   let target = null;
+  // Commands by which nobody but us and perhaps one other is told anything we wrote.
+  const PRIVATE_COMMAND =
+    /^\/(msg|tell|reply|r|nick|who|names|list|history|ignore|unignore|help|quit|exit)(\s|$)/i;
   let unread = 0;
   // Keys of the last lines said, by which the history is told from what is on the page.
   let seen = [];
@@ -382,9 +385,13 @@
     parent.append(text.slice(done));
   }
 
+  // A name is a word of its own, or stands in a script that has no spaces between words.
   function ownName() {
     const name = me.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-    return new RegExp(`(?<![\\p{L}\\p{N}_])${name}(?![\\p{L}\\p{N}_])`, "giu");
+    const spaceless = ["Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar"];
+    const other = spaceless.map((script) => `\\p{sc=${script}}`).join("");
+    const letter = `(?![${other}])[\\p{L}\\p{N}_]`;
+    return new RegExp(`(?<!${letter})${name}(?!${letter})`, "giu");
   }
 
   function mentions(text) {
@@ -413,6 +420,8 @@
     else $("down").hidden = false;
     if (peopleStale) showPeople();
   }
+
+  let wasAtEnd = true;
 
   function isAtEnd() {
     return log.scrollHeight - log.scrollTop - log.clientHeight < 48;
@@ -484,10 +493,10 @@
       return addNotice(words.tooLong(lineBytesMax), true);
     }
     for (const one of lines) {
-      const isCommand = one.startsWith("/") || target === null;
-      const message = isCommand
+      // What is written to one person must not be said to all, whatever it begins with.
+      const message = target === null || PRIVATE_COMMAND.test(one)
         ? { type: "say", text: one }
-        : { type: "msg", to: target, text: one };
+        : { type: "msg", to: target, text: one.replace(/^\/\//, "/") };
       if (me === null || !send(message)) return;
     }
     if (lines.length > 0) sent.push(text);
@@ -632,8 +641,13 @@
     $("down").hidden = true;
   };
   log.onscroll = () => {
-    if (isAtEnd()) $("down").hidden = true;
+    wasAtEnd = isAtEnd();
+    if (wasAtEnd) $("down").hidden = true;
   };
+  // A phone that is turned, or a keyboard that comes, does not hide the last lines.
+  new ResizeObserver(() => {
+    if (wasAtEnd) log.scrollTop = log.scrollHeight;
+  }).observe(log);
   document.onkeydown = (event) => {
     if (event.key !== "Escape") return;
     if ($("people").classList.contains("open")) showSidebar(false);
