@@ -64,10 +64,7 @@ impl Counted {
 
     #[track_caller]
     fn join(&self, name: &str) -> Person {
-        let mut person = Person::connect_to(self.address);
-        person.sees(WELCOME);
-        person.takes_name(name);
-        person
+        Person::join_at(self.address, name)
     }
 
     /// The loop stands still now.

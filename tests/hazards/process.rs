@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Stdio};
 
 use super::crowd::{Sender, Stranger, TCP_DIALECTS};
-use crate::common::{DIALECTS, Person, Server, WELCOME, chinwag, door};
+use crate::common::{DIALECTS, Person, Server, chinwag, door};
 
 /// A server whose standard output and standard error are one pipe of ours. Dropping it kills it.
 struct Piped {
@@ -38,10 +38,7 @@ impl Piped {
 
     #[track_caller]
     fn join(&self, name: &str) -> Person {
-        let mut person = Person::connect_to(self.address);
-        person.sees(WELCOME);
-        person.takes_name(name);
-        person
+        Person::join_at(self.address, name)
     }
 
     /// People come and go and say more than any pipe holds, and more lines than any queue before it
