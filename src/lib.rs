@@ -47,6 +47,7 @@ pub mod config;
 pub mod metrics;
 
 mod directory;
+mod hold;
 mod journal;
 mod net;
 mod outbox;

@@ -11,6 +11,7 @@ use slab::Slab;
 use crate::config::{Flood, Limits};
 use crate::dialect::Dialect;
 use crate::dialect::decoder::Decoder;
+use crate::hub::AddressKey;
 use crate::nickname::{Keys, Nickname};
 use crate::outbox::Outbox;
 
@@ -35,6 +36,8 @@ pub(crate) struct Peer {
     pub(crate) waiting: Option<Box<Waiting>>,
     pub(crate) outbox: Outbox,
     pub(crate) budget: Budget,
+    /// The address that it counts for, if that is counted.
+    pub(crate) address: Option<AddressKey>,
     /// There while its socket has not taken all that waits.
     pub(crate) blocked: Option<Box<Blocked>>,
     /// There if its dialect needs it.
@@ -43,6 +46,10 @@ pub(crate) struct Peer {
     pub(crate) armed: Option<Instant>,
     /// Its input has ended; what is held of it is still to be heard.
     pub(crate) input_ended: bool,
+    /// It came when there was no place, and is only told so.
+    pub(crate) turned_away: bool,
+    /// It had to wait, and is now read once whatever the room says.
+    pub(crate) may_read: bool,
     /// It is on the list of those to be written to although the room may be silent.
     pub(crate) touched: bool,
 }
@@ -55,11 +62,14 @@ pub(crate) enum State {
     Requesting { deadline: Instant },
     /// Asked for a nickname.
     AwaitingNick { deadline: Instant },
+    /// It has a name that nobody else can take, and comes in under it when it has been told so and
+    /// the gap after that is over.
+    Entering(Nickname),
     /// In the room.
     Chatting(Member),
     /// Nothing it sends is heard any more. First what waits for it is sent, then the write side is
     /// shut (`shut`), then its input is dropped until it ends or the deadline comes.
-    Closing { shut: bool, deadline: Option<Instant> },
+    Closing { shut: bool, deadline: Instant },
     /// To be reaped at the end of the turn.
     Closed,
 }
@@ -211,8 +221,8 @@ pub(crate) enum Gap {
 /// Why input is not listened to yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
-    /// It has said more than `--flood` allows for now.
-    Budget,
+    /// It, or its address, has said more than `--flood` allows before this.
+    Budget(Instant),
     /// It has asked for more than it has read.
     Outbox,
     /// The room takes no more in this turn, or waits for a slow reader.
@@ -226,8 +236,9 @@ pub(crate) struct Blocked {
     pub(crate) writable: bool,
     /// When it last took a byte.
     pub(crate) progress: Instant,
-    /// Where it was at a time, to tell a slow reader from one that has stopped.
-    pub(crate) mark: (Instant, u64),
+    /// Until when it is a reason for talkers to wait, if it has become one. It must catch up
+    /// before it can be one again.
+    pub(crate) waited_for: Option<Instant>,
 }
 
 impl Peer {
@@ -242,6 +253,7 @@ impl Peer {
             waiting: None,
             outbox: Outbox::default(),
             budget: Budget::default(),
+            address: None,
             blocked: None,
             habits: dialect
                 .manners()
@@ -249,6 +261,8 @@ impl Peer {
                 .map(|_| Box::new(Habits { gap: Some(Gap::Over), ..Habits::default() })),
             armed: None,
             input_ended: false,
+            turned_away: false,
+            may_read: false,
             touched: false,
         }
     }
@@ -257,7 +271,10 @@ impl Peer {
     pub(crate) fn is_heard(&self) -> bool {
         matches!(
             self.state,
-            State::Requesting { .. } | State::AwaitingNick { .. } | State::Chatting(_)
+            State::Requesting { .. }
+                | State::AwaitingNick { .. }
+                | State::Entering(_)
+                | State::Chatting(_)
         )
     }
 
@@ -312,13 +329,14 @@ impl Peer {
     /// When it must be looked at, whatever else happens.
     pub(crate) fn deadline(&self, limits: &Limits) -> Option<Instant> {
         let of_state = match &self.state {
-            State::Requesting { deadline } | State::AwaitingNick { deadline } => Some(*deadline),
-            State::Closing { deadline, .. } => *deadline,
-            State::Chatting(_) | State::Closed => None,
+            State::Requesting { deadline }
+            | State::AwaitingNick { deadline }
+            | State::Closing { deadline, .. } => Some(*deadline),
+            State::Entering(_) | State::Chatting(_) | State::Closed => None,
         };
         let of_stall = self.stalls_at(limits);
-        let of_budget = match (self.wait(), limits.flood) {
-            (Some(Wait::Budget), Some(flood)) => self.budget.ready(flood),
+        let of_budget = match self.wait() {
+            Some(Wait::Budget(ready)) => Some(ready),
             _ => None,
         };
         let of_habits = self.habits.as_ref().and_then(|habits| habits.deadline());
@@ -341,10 +359,15 @@ impl Budget {
         self.full_again.and_then(|full| full.checked_sub(burst))
     }
 
-    /// Takes one line off the budget.
-    pub(crate) fn spend(&mut self, flood: Flood, now: Instant) {
+    /// Takes so many lines off the budget.
+    pub(crate) fn spend(&mut self, flood: Flood, lines: u32, now: Instant) {
         let from = self.full_again.map_or(now, |full| full.max(now));
-        self.full_again = Some(from + flood.per / flood.lines);
+        self.full_again = Some(from + flood.per / flood.lines * lines);
+    }
+
+    /// How long it takes until the budget is full again.
+    pub(crate) fn debt(&self, now: Instant) -> Duration {
+        self.full_again.map_or(Duration::ZERO, |full| full.saturating_duration_since(now))
     }
 }
 
@@ -437,17 +460,17 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         for _ in 0..3 {
             assert!(budget.ready(flood).is_none_or(|ready| ready <= start));
-            budget.spend(flood, start);
+            budget.spend(flood, 1, start);
         }
         assert_eq!(budget.ready(flood), Some(at(1)), "three at once, the fourth a second later");
-        budget.spend(flood, at(1));
+        budget.spend(flood, 1, at(1));
         assert_eq!(budget.ready(flood), Some(at(2)));
-        budget.spend(flood, at(100));
+        budget.spend(flood, 1, at(100));
         assert!(budget.ready(flood).unwrap() <= at(100), "and full again after a while");
     }
 
     #[test]
     fn a_peer_is_small() {
-        assert!(size_of::<Peer>() <= 224, "{} bytes", size_of::<Peer>());
+        assert!(size_of::<Peer>() <= 232, "{} bytes", size_of::<Peer>());
     }
 }

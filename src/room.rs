@@ -10,24 +10,22 @@ use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::config::Limits;
 use crate::dialect::phrases::{WELCOME_MAX, WHOLE_WELCOME_MAX};
 use crate::dialect::{Dialect, Lang};
 use crate::directory::Directory;
 use crate::event::{CloseReason, Command, Event, Parting, Refusal, Said, Topic};
+use crate::hold::{HOLD_MAX, Hold};
 use crate::journal::Journal;
 use crate::nickname::Nickname;
-use crate::peer::{Confidant, Gap, Ignored, Member, Peer, PeerKey, Peers, State};
+use crate::peer::{Confidant, Ignored, Member, Peer, PeerKey, Peers, State};
 use crate::text;
 use crate::timers::Now;
 
 /// How many people one can ignore; each costs memory.
 const IGNORING_MAX: usize = 100;
-
-/// A reader that takes less than half the backlog in this time is no reason to wait for it.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Bytes of welcomes that carry all one can know, after which others wait for the next turn.
 const WELCOME_BYTES_PER_TURN: usize = 8 << 20;
@@ -50,8 +48,8 @@ pub(crate) struct Room {
     ignorers: Vec<PeerKey>,
     /// Bytes that have been said since everyone was last written to.
     turn_bytes: usize,
-    /// Until when talkers wait for readers that are slow but alive.
-    waits_until: Option<Instant>,
+    /// Talkers wait for readers that are slow but alive.
+    hold: Hold,
     /// Bytes of private messages in the same time.
     turn_private_bytes: usize,
     /// Bytes of whole welcomes in the same time.
@@ -100,7 +98,7 @@ impl Room {
             notice: None,
             ignorers: Vec::new(),
             turn_bytes: 0,
-            waits_until: None,
+            hold: Hold::default(),
             turn_private_bytes: 0,
             turn_welcome_bytes: 0,
             said: (0, 0),
@@ -143,7 +141,8 @@ impl Room {
 
     // ── coming and going ─────────────────────────────────────────────────────────────────────────
 
-    /// Lets somebody in under a name that the directory has given them.
+    /// Lets somebody in under a name that the directory has given them, and welcomes them unless
+    /// that was done before.
     pub(crate) fn join(&mut self, peers: &mut Peers, key: PeerKey, name: &Nickname) {
         self.add_to_notice(peers, NoticeKind::Joined);
         if let Some(notice) = &mut self.notice {
@@ -157,12 +156,19 @@ impl Room {
         seats.push(key);
         self.names.insert(sort_key(name), key);
         let member = Member { name: name.clone(), seat, ties: None };
-        peer.state = State::Chatting(member);
-        self.welcome(peers, key, name);
+        let before = mem::replace(&mut peer.state, State::Chatting(member));
+        if !matches!(before, State::Entering(_)) {
+            self.welcome(peers, key, name);
+        }
+        if !peers[key].dialect.manners().whole_welcome {
+            for place in 0..self.history.len() {
+                self.tell_again(peers, key, place);
+            }
+        }
     }
 
     /// Tells a newcomer who is here and what was said last.
-    fn welcome(&mut self, peers: &mut Peers, key: PeerKey, name: &Nickname) {
+    pub(crate) fn welcome(&mut self, peers: &mut Peers, key: PeerKey, name: &Nickname) {
         let whole = peers[key].dialect.manners().whole_welcome;
         let names_max = if whole { WHOLE_WELCOME_MAX } else { WELCOME_MAX };
         let (here, count) = (self.first_names(peers, names_max), self.count());
@@ -173,10 +179,6 @@ impl Room {
         self.tell(peers, key, &Event::Welcomed { name, here: &here, count, history });
         if whole {
             self.turn_welcome_bytes += peers[key].outbox.own_bytes() - before;
-        } else {
-            for place in 0..self.history.len() {
-                self.tell_again(peers, key, place);
-            }
         }
     }
 
@@ -302,9 +304,12 @@ impl Room {
         match command {
             Command::Say(text) => self.say(peers, key, text, false, now),
             Command::Emote(text) => self.say(peers, key, text, true, now),
+            // Who has a name may still be on the way in.
             Command::Tell { to, text } => match directory.find(to) {
-                Some(target) => self.tell_privately(peers, key, target, text, now),
-                None => self.refuse(peers, key, Refusal::Nobody(&text::clean(to))),
+                Some(target) if peers[target].member().is_some() => {
+                    self.tell_privately(peers, key, target, text, now);
+                }
+                _ => self.refuse(peers, key, Refusal::Nobody(&text::clean(to))),
             },
             Command::Reply(text) => self.reply(peers, key, text, now),
             Command::Rename(name) => self.rename(peers, directory, key, name),
@@ -611,8 +616,7 @@ impl Room {
         let (lang, dialect) = (self.lang, peer.dialect);
         let journal = &self.journals[dialect.index()];
         // In a handshake each frame must arrive alone, up to the one that ends it.
-        let in_handshake = peer.member().is_none() || matches!(event, Event::Welcomed { .. });
-        let alone = in_handshake && peer.gap().is_some();
+        let alone = peer.gap().is_some();
         peer.outbox.insert(journal, alone, |out| dialect.encode(lang, event, out));
         peers.touch(key);
     }
@@ -628,7 +632,7 @@ impl Room {
     /// reader is slow but alive. Talkers then wait, and nothing is lost.
     pub(crate) fn is_full(&self, now: Instant) -> bool {
         self.turn_bytes + self.turn_private_bytes > self.backlog_bytes_max / 4
-            || self.waits_until.is_some_and(|until| until > now)
+            || self.hold.is_on(now)
     }
 
     /// Whether no more should be let in in this turn: each has a welcome of its own to be written,
@@ -639,7 +643,7 @@ impl Room {
 
     /// Until when talkers wait for a reader.
     pub(crate) fn waits_until(&self) -> Option<Instant> {
-        self.waits_until
+        self.hold.until()
     }
 
     /// Whether something has been said since everyone was last written to.
@@ -651,8 +655,7 @@ impl Room {
     /// (until they are closed, they keep what they need); sets how long to wait for others; forgets
     /// what nobody needs any more.
     pub(crate) fn survey(&mut self, peers: &mut Peers, now: Instant) -> Vec<PeerKey> {
-        self.waits_until = None;
-        let mut too_slow = Vec::new();
+        let (mut too_slow, mut wanted) = (Vec::new(), None);
         for dialect in Dialect::ALL {
             let journal = &mut self.journals[dialect.index()];
             if journal.len() <= self.backlog_bytes_max / 2 {
@@ -669,19 +672,8 @@ impl Room {
                         too_slow.push(key);
                     }
                     Some(blocked) if behind > max / 2 => {
-                        if place - blocked.mark.1 > max / 2 {
-                            blocked.mark = (now, place);
-                        }
-                        let until = blocked.mark.0 + PATIENCE;
-                        self.waits_until = self.waits_until.max(Some(until));
-                    }
-                    // It is not slow, it is held back; that ends soon.
-                    None if behind > max / 2 => {
-                        let until = peer.gap().map(|gap| match gap {
-                            Gap::Until(until) => until,
-                            Gap::Sent(_) | Gap::Over => now + PATIENCE / 10,
-                        });
-                        self.waits_until = self.waits_until.max(until);
+                        let until = *blocked.waited_for.get_or_insert(now + HOLD_MAX);
+                        wanted = wanted.max(Some(until));
                     }
                     _ => {}
                 }
@@ -689,6 +681,7 @@ impl Room {
             }
             journal.trim(oldest);
         }
+        self.hold.set(wanted, now);
         too_slow
     }
 

@@ -197,11 +197,11 @@ impl Server {
         self.wait(events)?;
         self.now = present();
         self.note(events);
-        self.accept();
         self.read();
         self.hub.timeout(self.now);
         self.write();
         self.reap();
+        self.accept();
         self.hub.note_turn(present().instant - self.now.instant);
         Ok(())
     }

@@ -1,10 +1,10 @@
 //! Closing: who may not come in, and how a connection ends.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use log::Level;
 
-use super::{Hub, TURNED_AWAY_MAX};
+use super::Hub;
 use crate::dialect::{Dialect, Transport};
 use crate::event::{CloseReason, Event, Parting, Refusal};
 use crate::peer::{LINGER, PeerKey, State};
@@ -12,12 +12,9 @@ use crate::peer::{LINGER, PeerKey, State};
 impl Hub {
     /// Why somebody from `remote` cannot come in, if so.
     pub(super) fn refusal(&self, remote: SocketAddr) -> Option<CloseReason> {
-        let of_block = block_of(remote).and_then(|block| self.addresses.get(&block));
-        if self.clients >= self.limits.clients_max
-            || self.peers.len() >= self.limits.clients_max + TURNED_AWAY_MAX
-        {
+        if self.clients >= self.limits.clients_max {
             Some(CloseReason::ServerFull)
-        } else if of_block.is_some_and(|count| *count >= self.limits.per_address_max) {
+        } else if self.addresses.connections(remote) >= self.limits.per_address_max {
             Some(CloseReason::AddressFull)
         } else {
             None
@@ -25,8 +22,8 @@ impl Hub {
     }
 
     /// Closes a connection: others are told if it was in the room, it is told why if that is of
-    /// use, and what waits for it is still sent if it keeps pace. `words` are its own, if it has
-    /// given any.
+    /// use, and what waits for it is still sent if it keeps pace, for `--drain` at most. `words` are
+    /// its own, if it has given any. It takes up its place until its socket is gone.
     pub(super) fn close(&mut self, key: PeerKey, reason: CloseReason, words: &str) {
         let Hub { peers, directory, room, .. } = self;
         let peer = &mut peers[key];
@@ -35,8 +32,11 @@ impl Hub {
             State::Closing { .. } if reason.is_orderly() => return,
             State::Closing { .. } => return self.drop_peer(key),
             State::Closed => return,
-            State::Requesting { .. } | State::AwaitingNick { .. } => {
+            State::Requesting { .. } | State::AwaitingNick { .. } | State::Entering(_) => {
                 log::log!(level(peer.dialect), "closed: {}: {reason}", peer.remote);
+                if let State::Entering(name) = &peer.state {
+                    directory.release(name);
+                }
             }
             State::Chatting(member) => {
                 let why = if words.is_empty() { String::new() } else { format!(" ({words})") };
@@ -50,8 +50,6 @@ impl Hub {
             }
         }
         self.closings[reason.index()] += 1;
-        self.clients -= 1;
-        self.uncount(key);
         let peer = &mut self.peers[key];
         if peer.waiting.take().is_some_and(|waiting| waiting.unread) {
             self.resumed.push(key);
@@ -60,8 +58,8 @@ impl Hub {
             habits.end_deadlines();
         }
         let orderly = reason.is_orderly();
-        let deadline = (!orderly).then(|| self.now.instant + LINGER);
-        peer.state = State::Closing { shut: false, deadline };
+        let time = if orderly { self.limits.drain.max(LINGER) } else { LINGER };
+        peer.state = State::Closing { shut: false, deadline: self.now.instant + time };
         if reason == CloseReason::ConnectionLost {
             return self.drop_peer(key);
         }
@@ -89,26 +87,6 @@ impl Hub {
             (peer.blocked, peer.habits) = (None, None);
             self.closed.push(key);
         }
-    }
-
-    fn uncount(&mut self, key: PeerKey) {
-        let Some(block) = block_of(self.peers[key].remote) else { return };
-        if let Some(count) = self.addresses.get_mut(&block) {
-            *count -= 1;
-            if *count == 0 {
-                self.addresses.remove(&block);
-            }
-        }
-    }
-}
-
-/// The address block that `--max-per-ip` counts: an IPv4 address, or an IPv6 /64. Loopback is not
-/// counted.
-pub(super) fn block_of(remote: SocketAddr) -> Option<IpAddr> {
-    match remote.ip().to_canonical() {
-        ip if ip.is_loopback() => None,
-        IpAddr::V6(ip) => Some(IpAddr::V6((ip.to_bits() >> 64 << 64).into())),
-        ip => Some(ip),
     }
 }
 

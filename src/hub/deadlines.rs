@@ -17,7 +17,7 @@ impl Hub {
             State::Requesting { deadline } if *deadline <= now => {
                 self.close(key, CloseReason::RequestTimeout, "");
             }
-            State::Closing { deadline: Some(deadline), .. } if *deadline <= now => {
+            State::Closing { deadline, .. } if *deadline <= now => {
                 self.drop_peer(key);
             }
             _ if stalled => self.close(key, CloseReason::Stalled, ""),
@@ -27,11 +27,10 @@ impl Hub {
 
     /// A time has come for which `key` had to wait.
     fn go_on(&mut self, key: PeerKey) {
-        let (now, limits) = (self.now.instant, self.limits);
+        let now = self.now.instant;
         let peer = &mut self.peers[key];
         if let Some(waiting) = &mut peer.waiting
-            && waiting.why == Wait::Budget
-            && limits.flood.and_then(|f| peer.budget.ready(f)).is_none_or(|ready| ready <= now)
+            && matches!(waiting.why, Wait::Budget(ready) if ready <= now)
         {
             waiting.why = Wait::Room;
             self.runnable.push_back(key);
@@ -44,6 +43,7 @@ impl Hub {
             Some(Gap::Until(until)) if until <= now => {
                 habits.gap = Some(Gap::Over);
                 self.peers.touch(key);
+                self.enter_if_told(key);
             }
             _ => {}
         }
@@ -61,6 +61,19 @@ impl Hub {
         }
         #[cfg(feature = "web")]
         self.ping(key);
+    }
+
+    /// A gap is over. Whoever has been told by the last frame that they come in does so now.
+    fn enter_if_told(&mut self, key: PeerKey) {
+        let peer = &mut self.peers[key];
+        if peer.outbox.own_bytes() == 0
+            && let State::Entering(name) = &peer.state
+        {
+            let name = name.clone();
+            peer.habits_mut().gap = None;
+            self.enter(key, &name);
+            self.hear_if_read(key);
+        }
     }
 
     /// Notes when `key` must be looked at next.

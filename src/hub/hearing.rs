@@ -1,7 +1,7 @@
 //! Hearing: from bytes that came to what is done about them, and whom not to listen to for now.
 
 use std::mem;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Hub, OWN_BYTES_MAX};
 use crate::config::UNENDED_BYTES_MAX;
@@ -50,6 +50,7 @@ impl Hub {
             return;
         }
         if before.unread {
+            peer.may_read = true;
             self.resumed.push(key);
         }
         if peer.input_ended {
@@ -97,7 +98,10 @@ impl Hub {
         match peer.state {
             State::Chatting(_) => peer.habits_mut().expires = Some(expires),
             State::AwaitingNick { .. } => self.close(key, CloseReason::Foreign, ""),
-            State::Requesting { .. } | State::Closing { .. } | State::Closed => {}
+            State::Requesting { .. }
+            | State::Entering(_)
+            | State::Closing { .. }
+            | State::Closed => {}
         }
     }
 
@@ -111,10 +115,11 @@ impl Hub {
             return false;
         }
         let now = self.now.instant;
-        let ready = self.limits.flood.and_then(|flood| peer.budget.ready(flood));
-        let why = if ready.is_some_and(|ready| ready > now) {
-            Some(Wait::Budget)
-        } else if peer.outbox.own_bytes() > own_bytes_max(peer) {
+        let ready = self.next_line_at(key).filter(|ready| *ready > now);
+        let peer = &mut self.peers[key];
+        let why = if let Some(ready) = ready {
+            Some(Wait::Budget(ready))
+        } else if is_owed_much(peer) {
             Some(Wait::Outbox)
         } else if queue
             || peer.member().is_some() && self.room.is_full(now)
@@ -129,6 +134,28 @@ impl Hub {
         peer.waiting.is_some()
     }
 
+    /// When `key` may say its next line, if it and its address have said any. Of those who wait for
+    /// the same address, who has said less goes first.
+    fn next_line_at(&self, key: PeerKey) -> Option<Instant> {
+        let (peer, now) = (&self.peers[key], self.now.instant);
+        let flood = self.limits.flood?;
+        let own = peer.budget.ready(flood);
+        let Some(address) = peer.address.filter(|_| peer.member().is_some()) else { return own };
+        let together = self.addresses.ready(address, flood).filter(|ready| *ready > now);
+        own.max(together.map(|ready| ready + peer.budget.debt(now) / 32))
+    }
+
+    /// Takes a message of so many bytes off the budgets.
+    fn spend(&mut self, key: PeerKey, bytes: usize) {
+        let (Some(flood), now) = (self.limits.flood, self.now.instant) else { return };
+        let peer = &mut self.peers[key];
+        peer.budget.spend(flood, 1, now);
+        if let Some(address) = peer.address.filter(|_| peer.member().is_some()) {
+            let bytes_max = self.limits.line_bytes_max;
+            self.addresses.spend(address, flood, (bytes, bytes_max), now);
+        }
+    }
+
     /// The input of `key` has ended and all of it but an unfinished line has been heard.
     pub(super) fn leave_after_input(&mut self, key: PeerKey) {
         let mut decoder = self.take_decoder(key);
@@ -138,11 +165,9 @@ impl Hub {
             self.obey(key, frame);
         }
         match &self.peers[key].state {
-            State::Requesting { .. } | State::AwaitingNick { .. } | State::Chatting(_) => {
-                self.close(key, CloseReason::EndOfInput, "");
-            }
             State::Closing { shut: true, .. } => self.drop_peer(key),
             State::Closing { .. } | State::Closed => {}
+            _ => self.close(key, CloseReason::EndOfInput, ""),
         }
     }
 
@@ -152,11 +177,10 @@ impl Hub {
         if frame.is_browsers() {
             return self.attend(key, frame);
         }
-        let peer = &mut self.peers[key];
-        if let Some(flood) = self.limits.flood {
-            peer.budget.spend(flood, self.now.instant);
-        }
-        let (dialect, max) = (peer.dialect, self.limits.line_bytes_max);
+        let max = self.limits.line_bytes_max;
+        self.spend(key, if let Frame::Line(line) = frame { line.len() } else { max });
+        let peer = &self.peers[key];
+        let dialect = peer.dialect;
         let stage = if peer.member().is_some() { Stage::Chatting } else { Stage::Naming };
         let line = match frame {
             Frame::Line(line) => std::str::from_utf8(line).map_err(|_| Refusal::NotUtf8),
@@ -273,18 +297,31 @@ impl Hub {
         }
     }
 
-    /// Lets somebody in under a name that the directory has given them.
+    /// Lets somebody in under a name that the directory has given them. Where each frame must go
+    /// alone, they come in when they have been told so, and the room does not wait for them.
     fn join(&mut self, key: PeerKey, name: &Nickname) {
         let Hub { peers, room, .. } = self;
         // Asking for a name costs nobody a line of what they may say.
         peers[key].budget = Budget::default();
+        if peers[key].gap().is_some() {
+            room.welcome(peers, key, name);
+            peers[key].state = State::Entering(name.clone());
+        } else {
+            self.enter(key, name);
+        }
+    }
+
+    /// Somebody is in the room from now on.
+    pub(super) fn enter(&mut self, key: PeerKey, name: &Nickname) {
+        let Hub { peers, room, .. } = self;
         room.join(peers, key, name);
         log::info!("joined: {name} from {} ({} here)", peers[key].remote, room.count());
     }
 }
 
-/// What may wait for somebody alone while they are listened to. In a handshake with gaps, each
-/// answer is sent before the next is given.
-pub(super) fn own_bytes_max(peer: &Peer) -> usize {
-    if peer.gap().is_some() { 0 } else { OWN_BYTES_MAX }
+/// Whether somebody must read what waits for them before they are listened to again. In a handshake
+/// with gaps, each answer is sent before the next is given.
+pub(super) fn is_owed_much(peer: &Peer) -> bool {
+    let own_bytes_max = if peer.gap().is_some() { 0 } else { OWN_BYTES_MAX };
+    peer.outbox.own_bytes() > own_bytes_max || matches!(peer.state, State::Entering(_))
 }

@@ -14,18 +14,20 @@
 //!
 //! # The order of a turn
 //! 1. Wait, no longer than until `next_timeout`, for sockets to become ready; take the time.
-//! 2. `connect` whoever came. Of those who can be read and whose input is wanted
-//!    (`wants_input`), `receive` what they sent, and when that is all for now, they have `arrived`.
+//! 2. Of those who can be read and whose input is wanted (`wants_input`), `receive` what they sent,
+//!    and when that is all for now, they have `arrived`.
 //! 3. `timeout`, and put those who are `resumed` back among those to read.
 //! 4. For each who is `pending`: `transmit`, write, `transmitted`, until there is nothing more or
 //!    the socket is full, which is `blocked`. If it is `finished`, shut its write side.
 //! 5. `reap`: forget those connections.
+//! 6. `connect` whoever came, now that the places of those who have gone are free.
 //!
 //! A key that was reaped must not be used again until `connect` returns it.
 //!
 //! Handlers and pollers are here. What becomes of input is in `hearing.rs`, how connections end in
 //! `closing.rs`, and what time brings in `deadlines.rs`. What only browsers need is in `web.rs`.
 
+mod addresses;
 mod closing;
 mod deadlines;
 mod hearing;
@@ -33,13 +35,16 @@ mod hearing;
 mod web;
 
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::net::{IpAddr, SocketAddr};
+use std::mem;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use self::closing::{block_of, level};
-use self::hearing::own_bytes_max;
+pub(crate) use self::addresses::AddressKey;
+use self::addresses::Addresses;
+use self::closing::level;
+use self::hearing::is_owed_much;
 use crate::config::{Config, Limits};
 use crate::dialect::{Dialect, Framing, Lang, Naming, Transport};
 use crate::directory::Directory;
@@ -51,8 +56,8 @@ use crate::room::Room;
 use crate::text;
 use crate::timers::{Now, Timers};
 
-/// Connections beyond `--max-clients` that may be there at once while they close. Whoever cannot
-/// come in when there are so many is told so in passing.
+/// Connections beyond `--max-clients` that may be there at once to be told that they cannot come
+/// in. Whoever comes when there are so many is told so in passing.
 pub const TURNED_AWAY_MAX: usize = 16;
 
 /// Somebody who is owed more than this alone is not listened to until it has been read.
@@ -68,9 +73,8 @@ pub struct Hub {
     directory: Directory,
     room: Room,
     timers: Timers,
-    /// Connections by address, of addresses that are counted.
-    addresses: HashMap<IpAddr, usize>,
-    /// Connections that are neither closing nor closed.
+    addresses: Addresses,
+    /// Connections that were let in and whose sockets are not gone.
     clients: usize,
     /// Who is to be listened to again as soon as the room takes more.
     runnable: VecDeque<PeerKey>,
@@ -98,7 +102,7 @@ impl Hub {
             directory: Directory::default(),
             room: Room::new(config.lang, &config.limits),
             timers: Timers::default(),
-            addresses: HashMap::new(),
+            addresses: Addresses::default(),
             clients: 0,
             runnable: VecDeque::new(),
             resumed: Vec::new(),
@@ -128,21 +132,22 @@ impl Hub {
         self.now = now;
         let refused = self.refusal(remote);
         // Nobody who is only to be told that they cannot come in may take the place of others.
-        let closing = self.peers.len() - self.clients;
+        let turned_away = self.peers.len() - self.clients;
         if let Some(reason) = refused
-            && closing >= TURNED_AWAY_MAX
+            && turned_away >= TURNED_AWAY_MAX
         {
             self.closings[reason.index()] += 1;
             log::log!(level(dialect), "closed: {remote}: {reason}");
             return Err(reason);
         }
-        self.clients += 1;
-        if let Some(block) = block_of(remote) {
-            *self.addresses.entry(block).or_default() += 1;
-        }
         self.serial = self.serial.wrapping_add(1);
         let state = self.first_state(dialect);
         let key = self.peers.insert(Peer::new(remote, dialect, self.serial, state));
+        if refused.is_none() {
+            self.clients += 1;
+            self.peers[key].address = self.addresses.enter(remote, self.limits.flood, now.instant);
+        }
+        self.peers[key].turned_away = refused.is_some();
         match (refused, dialect.manners().naming) {
             (Some(reason), _) => self.close(key, reason, ""),
             (None, Naming::Asked | Naming::Once) => {
@@ -284,17 +289,22 @@ impl Hub {
             }
             self.arm(key);
         }
+        self.hear_if_read(key);
+        let peer = &self.peers[key];
+        !peer.outbox.is_empty(self.room.journal(peer.dialect))
+    }
+
+    /// If somebody has to read what waits for them first, and has: they are listened to again.
+    fn hear_if_read(&mut self, key: PeerKey) {
         let peer = &mut self.peers[key];
-        let own_bytes_max = own_bytes_max(peer);
+        let much = is_owed_much(peer);
         if let Some(waiting) = &mut peer.waiting
             && waiting.why == Wait::Outbox
-            && peer.outbox.own_bytes() <= own_bytes_max
+            && !much
         {
             waiting.why = Wait::Room;
             self.runnable.push_back(key);
         }
-        let peer = &self.peers[key];
-        !peer.outbox.is_empty(self.room.journal(peer.dialect))
     }
 
     /// The socket of `key` takes no more, although something waits.
@@ -303,9 +313,8 @@ impl Hub {
         match &mut peer.blocked {
             Some(blocked) => blocked.writable = false,
             None => {
-                let mark = (now.instant, peer.outbox.place().unwrap_or_default());
-                let blocked = Blocked { writable: false, progress: now.instant, mark };
-                peer.blocked = Some(Box::new(blocked));
+                let (writable, progress) = (false, now.instant);
+                peer.blocked = Some(Box::new(Blocked { writable, progress, waited_for: None }));
             }
         }
         self.arm(key);
@@ -331,7 +340,7 @@ impl Hub {
         self.now = now;
         self.room.announce_stop(&mut self.peers);
         for key in self.peers.keys() {
-            if let State::AwaitingNick { .. } = self.peers[key].state {
+            if let State::AwaitingNick { .. } | State::Entering(_) = self.peers[key].state {
                 self.room.tell(&mut self.peers, key, &Event::Stopping);
             }
             self.close(key, CloseReason::Stopping, "");
@@ -356,6 +365,11 @@ impl Hub {
     /// Whether `key` may be read now. If not, `key` comes out of [`resumed`](Self::resumed) when it
     /// may.
     pub fn wants_input(&mut self, key: PeerKey) -> bool {
+        // Or else those who hold the room and those who fill it could keep it waiting for ever.
+        let may_read = mem::take(&mut self.peers[key].may_read);
+        if may_read && self.peers[key].waiting.is_none() {
+            return true;
+        }
         // Those who have been waiting for the room come first.
         let queue = !self.runnable.is_empty() && self.peers[key].member().is_some();
         if !self.must_wait(key, queue) {
@@ -395,14 +409,11 @@ impl Hub {
         let peer = &mut peers[key];
         let journal = room.journal_mut(peer.dialect);
         let alone = peer.outbox.begins_alone();
-        let most = match &mut peer.habits {
+        let most = match &peer.habits {
             Some(habits) => match habits.gap {
                 Some(Gap::Sent(_) | Gap::Until(_)) => 0,
                 Some(Gap::Over) if alone => 1,
-                _ => {
-                    habits.gap = habits.gap.filter(|_| !matches!(peer.state, State::Chatting(_)));
-                    slices.len()
-                }
+                _ => slices.len(),
             },
             None => slices.len(),
         };
@@ -422,8 +433,7 @@ impl Hub {
             return false;
         }
         *shut = true;
-        let until = now.instant + LINGER;
-        *deadline = Some(deadline.map_or(until, |earlier| earlier.min(until)));
+        *deadline = (now.instant + LINGER).min(*deadline);
         if peer.input_ended || peer.dialect.transport() == Transport::Udp {
             self.drop_peer(key);
         }
@@ -438,7 +448,11 @@ impl Hub {
         self.room.end_turn();
         keys.append(&mut self.closed);
         for key in keys.iter() {
-            self.peers.remove(*key);
+            let Some(peer) = self.peers.remove(*key) else { continue };
+            self.clients -= usize::from(!peer.turned_away);
+            if let Some(address) = peer.address {
+                self.addresses.leave(address, self.now.instant);
+            }
         }
     }
 

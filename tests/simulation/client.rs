@@ -64,6 +64,8 @@ pub(crate) struct Client {
     pub(crate) broke: bool,
     /// Some of what the server sent was lost with the connection.
     pub(crate) lost: bool,
+    /// The server dropped it before it had got all, which it may do when closing takes too long.
+    pub(crate) cut_off: bool,
     pub(crate) shut_at: Option<Instant>,
     /// It has no more to do with anything.
     pub(crate) gone: bool,
@@ -123,6 +125,7 @@ impl Client {
             eof: false,
             broke: false,
             lost: false,
+            cut_off: false,
             shut_at: None,
             gone: false,
             name: String::new(),

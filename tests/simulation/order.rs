@@ -73,6 +73,16 @@ pub(crate) struct Order {
     ids: HashMap<String, usize>,
     /// All names that anybody has had.
     pub(crate) known: HashSet<String>,
+    /// Names that somebody may have had before coming in, or without it.
+    pub(crate) claims: Vec<Claim>,
+}
+
+/// A name, and where in the order somebody may have had it who was not in the room.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) name: String,
+    pub(crate) from: usize,
+    pub(crate) to: usize,
 }
 
 /// Which client is at an address, the last one of several.
@@ -202,8 +212,18 @@ impl Order {
             .any(|what| matches!(what, What::Left { name: left, .. } if left == name))
     }
 
+    /// Whether somebody who was not in the room may have had `name`, or one that is the same, in
+    /// these parts of the order.
+    pub(crate) fn was_claimed(&self, name: &str, from: usize, to: usize) -> bool {
+        let meets = |claim: &&Claim| claim.from <= to && from <= claim.to;
+        self.claims.iter().filter(meets).any(|claim| names::same(&claim.name, name))
+    }
+
     /// Whether somebody else had `name`, or one that is the same, in these parts of the order.
     pub(crate) fn was_taken(&self, name: &str, from: usize, to: usize) -> bool {
+        if self.was_claimed(name, from, to) {
+            return true;
+        }
         let mut roster = Vec::new();
         for (i, (what, _)) in self.events.iter().enumerate().take(to + 1) {
             if i >= from && roster.iter().any(|other: &String| names::same(other, name)) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use chinwag::Now;
 use chinwag::PeerKey;
 use chinwag::dialect::Dialect;
-use chinwag::hub::Hub;
+use chinwag::hub::{Hub, TURNED_AWAY_MAX};
 use fastrand::Rng;
 
 use super::client::Client;
@@ -110,7 +110,6 @@ impl Server {
         self.read = 0;
         self.queue_resumed(clients);
         self.note(clients, dice, swarm);
-        self.accept(clients);
         self.read_datagrams(clients, dice, swarm);
         self.read(clients, dice, swarm);
         self.hub.timeout(self.now);
@@ -124,7 +123,8 @@ impl Server {
             client.ear.timeout(self.now.instant);
         }
         self.write(clients, dice, swarm);
-        self.reap(clients);
+        self.reap(clients, swarm);
+        self.accept(clients, swarm);
     }
 
     fn note(&mut self, clients: &mut [Client], dice: &mut Rng, swarm: &Swarm) {
@@ -155,7 +155,7 @@ impl Server {
         }
     }
 
-    fn accept(&mut self, clients: &mut [Client]) {
+    fn accept(&mut self, clients: &mut [Client], swarm: &Swarm) {
         while let Some(id) = self.listener.pop_front() {
             self.moved += 1;
             let dialect = clients[id].dialect;
@@ -164,6 +164,7 @@ impl Server {
                 Ok(key) => {
                     clients[id].socket.readable_edge = true;
                     self.insert(key, id, dialect);
+                    self.check_places(clients, id, swarm);
                 }
                 Err(reason) => {
                     let farewell = self.hub.farewell(dialect, reason);
@@ -171,6 +172,17 @@ impl Server {
                 }
             }
         }
+    }
+
+    /// Sockets are bounded by the limits, whatever state their connections are in; but for a few
+    /// who are only told that they cannot come in.
+    fn check_places(&self, clients: &[Client], id: usize, swarm: &Swarm) {
+        let (limits, block) = (&swarm.config.limits, clients[id].block);
+        let open = self.streams.iter().flatten();
+        let same = open.filter(|stream| clients[stream.client].block == block).count();
+        assert!(self.open() <= limits.clients_max + TURNED_AWAY_MAX, "{} sockets", self.open());
+        let full = block.is_some() && same > limits.per_address_max + TURNED_AWAY_MAX;
+        assert!(!full, "{same} sockets of one address");
     }
 
     /// Notes who is there when a client comes.
@@ -382,7 +394,7 @@ impl Server {
         }
     }
 
-    fn reap(&mut self, clients: &mut [Client]) {
+    fn reap(&mut self, clients: &mut [Client], swarm: &Swarm) {
         self.hub.reap(&mut self.keys);
         for key in self.keys.drain(..) {
             let stream = self.streams[key].take();
@@ -393,6 +405,9 @@ impl Server {
             if !client.socket.shut {
                 // It was not told all, and what it was told last perhaps not to the end.
                 client.socket.drained.retain(|at| *at < client.socket.written);
+                // Perhaps because closing took too long. When that began is not known here.
+                let age = self.now.instant.saturating_duration_since(client.accepted_at);
+                client.cut_off |= age >= swarm.config.limits.drain;
             }
             if stream.is_datagrams() {
                 client.eof = true;

@@ -12,7 +12,7 @@ use chinwag::dialect::{Dialect, Framing};
 use super::client::Client;
 use super::ear::Message;
 use super::names;
-use super::order::{Order, What, apply};
+use super::order::{Claim, Order, What, apply};
 use super::tongue::{self, Ask, Heard, Tongue};
 use super::walk::{Findings, Letter};
 
@@ -213,8 +213,11 @@ impl<'a> Stroll<'a> {
             Some(Ask::Name(typed)) => {
                 let name = names::shown(typed);
                 if frame == tongue::ACCEPTED {
-                    self.join();
-                    assert_eq!(self.name, name, "in as somebody else");
+                    // It may have broken off before it was in.
+                    if self.has_joined() {
+                        self.join();
+                        assert_eq!(self.name, name, "in as somebody else");
+                    }
                 } else if frame == tongue::REGISTER_TAKEN {
                     let (from, to) = (self.client.events_before, self.order.events.len());
                     assert!(self.order.was_taken(&name, from, to), "{name} was free");
@@ -266,7 +269,14 @@ impl<'a> Stroll<'a> {
         loop {
             match self.peek_ask() {
                 Some(Ask::Name(given) | Ask::Introduce(given, _)) => {
-                    let must = tongue::entering(&given, &self.roster);
+                    let mut taken = self.roster.clone();
+                    let mut must = tongue::entering(&given, &taken);
+                    while must != self.name
+                        && self.order.was_claimed(&must, self.joined_at, self.joined_at)
+                    {
+                        taken.push(must);
+                        must = tongue::entering(&given, &taken);
+                    }
                     assert_eq!(self.name, must, "having given {given:?} to {:?}", self.roster);
                     if given != self.name {
                         self.entry.push_back(tongue::renamed(&self.name));
@@ -558,6 +568,23 @@ impl<'a> Stroll<'a> {
     fn is_hidden(&self, what: &What) -> bool {
         matches!(what, What::Said { from, .. } if *from == self.name) && !self.tongue.echoes
     }
+}
+
+/// The names that clients may have had before they came in, or without it: where that takes time.
+pub(crate) fn claims(clients: &[Client], order: &Order, config: &Config) -> Vec<Claim> {
+    let register = clients.iter().filter(|client| client.dialect == Dialect::Register);
+    let claims = register.flat_map(|client| {
+        let (tongue, max) = (tongue::of(client.dialect), config.limits.line_bytes_max);
+        let joining = order.joining(client.id);
+        let (from, to) = (client.events_before, joining.unwrap_or(order.events.len()));
+        let asks = client.ear.messages.iter().map(move |m| tongue.understand(m, false, "", max));
+        let names = asks.filter_map(|ask| match ask {
+            Ask::Name(typed) => Some(names::shown(&typed)),
+            _ => None,
+        });
+        names.map(move |name| Claim { name, from, to })
+    });
+    claims.filter(|claim| names::is_name(&claim.name)).collect()
 }
 
 /// The frames that a client has received. If there are `all`, the last one must be whole.

@@ -220,6 +220,10 @@ fn config(dice: &mut Rng) -> Config {
         flood: dice.bool().then_some(flood),
         per_address_max: if dice.bool() { 64 } else { dice.usize(1..5) },
         history_lines_max: dice.usize(..6),
+        drain: match dice.u8(..4) {
+            0 => Duration::from_millis(500 << dice.u32(..5)),
+            _ => Duration::from_secs(10_000),
+        },
         udp_expiry: match dice.bool() {
             true => Duration::from_secs(10_000),
             false => Duration::from_millis(500 << dice.u32(..8)),

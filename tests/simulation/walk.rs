@@ -457,7 +457,10 @@ impl<'a> Walk<'a> {
             return format!("! You are already called {name}.");
         }
         let holder = |other: &&String| names::same(other, name) && **other != self.name;
-        assert!(self.roster.iter().any(|other| holder(&other)), "{name} was free, but refused");
+        let (from, to) = self.span_before_acting();
+        let taken = self.roster.iter().any(|other| holder(&other))
+            || self.order.was_claimed(name, from, to);
+        assert!(taken, "{name} was free, but refused");
         format!("! The nickname {name} is taken. Try another.")
     }
 

@@ -18,6 +18,7 @@ use super::reckoning;
 use super::script::Scene;
 use super::server::Server;
 use super::socket::End;
+use super::stroll;
 use super::swarm::{Swarm, happens};
 
 /// The client that hears everything.
@@ -439,8 +440,9 @@ impl World {
     }
 
     /// Holds what each client has received against the order.
-    fn check_all(&self, here: bool) {
+    fn check_all(&mut self, here: bool) {
         if self.swarm.witness {
+            self.order.claims = stroll::claims(&self.clients, &self.order, &self.swarm.config);
             reckoning::check(&self.clients, &self.order, &self.swarm.config, (here, self.verbose));
         }
     }

@@ -1,0 +1,243 @@
+//! Addresses: how many connections each one has, and how much its talkers may say together. The
+//! budget of an address outlives its connections for as long as it is not full again, so that
+//! nobody gets a new one by connecting anew.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::time::Instant;
+
+use slab::Slab;
+
+use crate::config::Flood;
+use crate::peer::Budget;
+
+/// The talkers of one address may say this many times what one talker may.
+const TALKERS: u32 = 8;
+
+/// A line costs its address one for each part of `--max-line` that it has begun. So an address may
+/// say as many short lines as `TALKERS` talkers, but no more than two talkers' longest ones, and
+/// cannot outrun a reader of 256 KB/s. One talker alone never meets this budget, since
+/// `LINE_PARTS <= TALKERS`.
+const LINE_PARTS: usize = 4;
+
+/// Addresses without a connection whose budget is remembered.
+const IDLE_MAX: usize = 10_000;
+
+/// An address in the table: one more than its place in the slab, so that an `Option` of it is no
+/// larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AddressKey(NonZeroU32);
+
+impl AddressKey {
+    fn new(place: usize) -> AddressKey {
+        AddressKey(NonZeroU32::MIN.saturating_add(place as u32))
+    }
+
+    fn place(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
+/// The addresses that are counted.
+#[derive(Debug, Default)]
+pub(super) struct Addresses {
+    keys: HashMap<IpAddr, AddressKey>,
+    slab: Slab<Address>,
+    /// Those whose last connection has gone while their budget was not full, oldest first.
+    idle: VecDeque<AddressKey>,
+}
+
+/// What is known of one.
+#[derive(Debug)]
+struct Address {
+    block: IpAddr,
+    connections: usize,
+    budget: Budget,
+    /// It stands in [`Addresses::idle`].
+    idle: bool,
+}
+
+impl Addresses {
+    /// Connections from the address of `remote`; 0 if it is not counted.
+    pub(super) fn connections(&self, remote: SocketAddr) -> usize {
+        let key = block_of(remote).and_then(|block| self.keys.get(&block));
+        key.map_or(0, |key| self.slab[key.place()].connections)
+    }
+
+    /// Counts a connection from `remote`, if its address is counted.
+    pub(super) fn enter(
+        &mut self,
+        remote: SocketAddr,
+        flood: Option<Flood>,
+        now: Instant,
+    ) -> Option<AddressKey> {
+        self.forget_idle(flood, now);
+        let block = block_of(remote)?;
+        let slab = &mut self.slab;
+        let key = *self.keys.entry(block).or_insert_with(|| {
+            let budget = Budget::default();
+            let address = Address { block, connections: 0, budget, idle: false };
+            AddressKey::new(slab.insert(address))
+        });
+        slab[key.place()].connections += 1;
+        Some(key)
+    }
+
+    /// A connection from this address is gone.
+    pub(super) fn leave(&mut self, key: AddressKey, now: Instant) {
+        let address = &mut self.slab[key.place()];
+        address.connections -= 1;
+        if address.connections > 0 || address.idle {
+            return;
+        }
+        if address.budget.debt(now).is_zero() {
+            self.forget(key);
+        } else {
+            address.idle = true;
+            self.idle.push_back(key);
+        }
+    }
+
+    /// When the talkers of this address may say the next line, if they ever said any.
+    pub(super) fn ready(&self, key: AddressKey, flood: Flood) -> Option<Instant> {
+        self.slab[key.place()].budget.ready(together(flood))
+    }
+
+    /// A talker of this address says a line of `bytes`, which may have `bytes_max`.
+    pub(super) fn spend(
+        &mut self,
+        key: AddressKey,
+        flood: Flood,
+        (bytes, bytes_max): (usize, usize),
+        now: Instant,
+    ) {
+        let parts = (bytes * LINE_PARTS).div_ceil(bytes_max).clamp(1, LINE_PARTS) as u32;
+        self.slab[key.place()].budget.spend(together(flood), parts, now);
+    }
+
+    /// Whether nobody is connected from any address. What is left of budgets is forgotten later.
+    pub(super) fn is_empty(&self) -> bool {
+        self.slab.iter().all(|(_, address)| address.connections == 0)
+    }
+
+    /// Forgets those whose budget is full again, and the oldest of too many.
+    fn forget_idle(&mut self, flood: Option<Flood>, now: Instant) {
+        while let Some(key) = self.idle.front().copied() {
+            let address = &mut self.slab[key.place()];
+            let full = flood.is_none() || address.budget.debt(now).is_zero();
+            if !full && address.connections == 0 && self.idle.len() <= IDLE_MAX {
+                break;
+            }
+            self.idle.pop_front();
+            address.idle = false;
+            if address.connections == 0 {
+                self.forget(key);
+            }
+        }
+    }
+
+    fn forget(&mut self, key: AddressKey) {
+        let address = self.slab.remove(key.place());
+        self.keys.remove(&address.block);
+    }
+}
+
+/// What all talkers of an address may say together.
+fn together(flood: Flood) -> Flood {
+    Flood { lines: flood.lines.saturating_mul(TALKERS), per: flood.per }
+}
+
+/// The address block that `--max-per-ip` counts: an IPv4 address, or an IPv6 /64. Loopback is not
+/// counted.
+fn block_of(remote: SocketAddr) -> Option<IpAddr> {
+    match remote.ip().to_canonical() {
+        ip if ip.is_loopback() => None,
+        IpAddr::V6(ip) => Some(IpAddr::V6((ip.to_bits() >> 64 << 64).into())),
+        ip => Some(ip),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    const FLOOD: Flood = Flood { lines: 30, per: Duration::from_secs(3) };
+
+    fn remote(number: u32) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::from(0x0a00_0000 + number), 5000))
+    }
+
+    /// How many lines of so many bytes an address may say at once.
+    fn burst(addresses: &mut Addresses, key: AddressKey, bytes: usize, now: Instant) -> usize {
+        let mut lines = 0;
+        while addresses.ready(key, FLOOD).is_none_or(|ready| ready <= now) {
+            addresses.spend(key, FLOOD, (bytes, 4096), now);
+            lines += 1;
+        }
+        lines
+    }
+
+    #[test]
+    fn an_address_may_say_eight_times_what_one_talker_may_or_twice_its_longest_lines() {
+        let (mut addresses, now) = (Addresses::default(), Instant::now());
+        let [short, long, empty] = [1, 2, 3].map(|number| {
+            let key = addresses.enter(remote(number), Some(FLOOD), now);
+            key.unwrap()
+        });
+        assert_eq!(burst(&mut addresses, short, 1024, now), 240);
+        assert_eq!(burst(&mut addresses, long, 4096, now), 60);
+        assert_eq!(burst(&mut addresses, empty, 0, now), 240);
+        let second = now + Duration::from_secs(1);
+        assert_eq!(burst(&mut addresses, short, 1024, second), 80, "and then so many a second");
+        assert_eq!(burst(&mut addresses, long, 4096, second), 20);
+    }
+
+    #[test]
+    fn who_connects_anew_gets_no_new_budget() {
+        let (mut addresses, now) = (Addresses::default(), Instant::now());
+        let mut said = 0;
+        for _ in 0..100 {
+            let key = addresses.enter(remote(1), Some(FLOOD), now).unwrap();
+            said += burst(&mut addresses, key, 10, now);
+            addresses.leave(key, now);
+        }
+        assert_eq!(said, 240);
+        assert!(addresses.is_empty() && addresses.slab.len() == 1, "only the budget is left");
+        let later = now + Duration::from_secs(4);
+        let other = addresses.enter(remote(2), Some(FLOOD), later).unwrap();
+        assert_eq!(addresses.slab.len(), 1, "what is full again is forgotten");
+        addresses.leave(other, later);
+        assert!(addresses.slab.is_empty() && addresses.keys.is_empty());
+    }
+
+    #[test]
+    fn no_more_budgets_are_remembered_than_the_bound() {
+        let (mut addresses, now) = (Addresses::default(), Instant::now());
+        for number in 0..2 * IDLE_MAX as u32 {
+            let key = addresses.enter(remote(number), Some(FLOOD), now).unwrap();
+            burst(&mut addresses, key, 10, now);
+            addresses.leave(key, now);
+        }
+        assert!(addresses.slab.len() <= IDLE_MAX + 1);
+        assert_eq!(addresses.slab.len(), addresses.keys.len());
+    }
+
+    #[test]
+    fn an_ipv6_address_is_its_64_and_loopback_is_not_counted() {
+        let (mut addresses, now) = (Addresses::default(), Instant::now());
+        let mut enter = |text: &str| {
+            let remote = text.parse().unwrap();
+            (addresses.enter(remote, Some(FLOOD), now), addresses.connections(remote))
+        };
+        assert_eq!(enter("[2001:db8::1]:9").1, 1);
+        assert_eq!(enter("[2001:db8::ffff:1]:9").1, 2);
+        assert_eq!(enter("[2001:db8:0:1::1]:9").1, 1);
+        assert_eq!(enter("10.0.0.1:9").1, 1);
+        assert_eq!(enter("[::ffff:10.0.0.1]:9").1, 2);
+        assert_eq!(enter("127.0.0.1:9"), (None, 0));
+        assert_eq!(enter("[::ffff:127.0.0.1]:9"), (None, 0));
+    }
+}
