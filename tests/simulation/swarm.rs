@@ -228,7 +228,6 @@ fn config(dice: &mut Rng) -> Config {
             true => Duration::from_secs(10_000),
             false => Duration::from_millis(500 << dice.u32(..8)),
         },
-        ..Limits::default()
     };
     let motd = ["Be kind.", "", "No\u{1b}[31mred."];
     let motd = motd.iter().take(dice.usize(..4)).map(|&line| line.to_owned()).collect();
