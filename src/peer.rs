@@ -225,6 +225,8 @@ pub(crate) enum Wait {
     Budget(Instant),
     /// It has asked for more than it has read.
     Outbox,
+    /// It has read that since, and comes in its turn.
+    Turn,
     /// The room takes no more in this turn, or waits for a slow reader.
     Room,
 }
@@ -326,14 +328,21 @@ impl Peer {
         Some(blocked.progress + limits.stall_timeout)
     }
 
-    /// When it must be looked at, whatever else happens.
-    pub(crate) fn deadline(&self, limits: &Limits) -> Option<Instant> {
-        let of_state = match &self.state {
+    /// When it has been in its state for too long. Who only waits for the room, with what it may
+    /// have sent in time, is heard first.
+    pub(crate) fn ends_at(&self) -> Option<Instant> {
+        match &self.state {
+            _ if self.wait() == Some(Wait::Room) => None,
             State::Requesting { deadline }
             | State::AwaitingNick { deadline }
             | State::Closing { deadline, .. } => Some(*deadline),
             State::Entering(_) | State::Chatting(_) | State::Closed => None,
-        };
+        }
+    }
+
+    /// When it must be looked at, whatever else happens.
+    pub(crate) fn deadline(&self, limits: &Limits) -> Option<Instant> {
+        let of_state = self.ends_at();
         let of_stall = self.stalls_at(limits);
         let of_budget = match self.wait() {
             Some(Wait::Budget(ready)) => Some(ready),

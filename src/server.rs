@@ -32,7 +32,8 @@ const READ_BYTES_PER_TURN: usize = 64 * 1024;
 const READ_BYTES: usize = 16 * 1024;
 /// Connections that are accepted before those who are in have their turn.
 const ACCEPTS_PER_TURN: usize = 512;
-/// Datagrams that are read of one socket in a turn.
+/// Datagrams that are read of one socket in a turn: as many as Linux keeps in one by default, so
+/// that all that came in time are read before a deadline.
 const DATAGRAMS_PER_TURN: usize = 256;
 /// Events that one poll can bring.
 const EVENTS: usize = 4096;
@@ -195,8 +196,6 @@ impl Server {
     /// See [`run`](Self::run).
     pub fn turn(&mut self, events: &mut Events) -> io::Result<()> {
         self.wait(events)?;
-        self.now = present();
-        self.note(events);
         self.read();
         self.hub.timeout(self.now);
         self.write();
@@ -206,29 +205,59 @@ impl Server {
         Ok(())
     }
 
-    /// Waits until a socket is ready or a deadline has come.
+    /// Waits until a socket is ready or a deadline has come, takes the time, and notes what is
+    /// ready.
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         self.queue_resumed();
         let ready = !self.ready.is_empty()
             || self.listeners.iter().any(Listener::is_ready)
             || self.datagrams.iter().any(Datagrams::is_readable);
-        let timeout = if ready {
-            Some(Duration::ZERO)
-        } else {
-            let deadline = self
-                .listeners
-                .iter()
-                .filter_map(Listener::retry_at)
-                .chain(self.hub.next_timeout())
-                .chain(self.stopping.map(|stopping| match stopping {
-                    Stopping::By(deadline) => deadline,
-                    Stopping::AtOnce => self.now.instant,
-                }))
-                .min();
-            deadline.map(|deadline| deadline.saturating_duration_since(self.now.instant))
+        let deadline = self.next_deadline();
+        let timeout = match deadline {
+            _ if ready => Some(Duration::ZERO),
+            deadline => deadline.map(|at| at.saturating_duration_since(self.now.instant)),
         };
+        self.ask(events, timeout)?;
+        self.now = present();
+        self.note(events);
+        if deadline.is_some_and(|deadline| deadline <= self.now.instant) {
+            self.note_all(events)?;
+        }
+        Ok(())
+    }
+
+    /// When something is to be done, whatever the sockets bring.
+    fn next_deadline(&self) -> Option<Instant> {
+        let stop = self.stopping.map(|stopping| match stopping {
+            Stopping::By(deadline) => deadline,
+            Stopping::AtOnce => self.now.instant,
+        });
+        let retries = self.listeners.iter().filter_map(Listener::retry_at);
+        retries.chain(self.hub.next_timeout()).chain(stop).min()
+    }
+
+    /// Notes all that is ready at the present, before what is due by then is done: a process that
+    /// was stopped for a while must not let anybody go whose bytes came in time. Of a socket that
+    /// is ready again and again it is told in turn with the others, so it can be known when all
+    /// have been told of; of one socket there may be two things to tell.
+    fn note_all(&mut self, events: &mut Events) -> io::Result<()> {
+        let sockets = self.links.len() + self.listeners.len() + self.datagrams.len() + 1;
+        let most = events.capacity().max(1);
+        for _ in 0..=2 * sockets / most {
+            self.ask(events, Some(Duration::ZERO))?;
+            self.note(events);
+            if events.iter().count() < most {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the system what is ready.
+    fn ask(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         match self.poll.poll(events, timeout) {
-            // A signal: its event is there, or will be in the next turn.
+            // A signal: its event is there, or will be in the next turn. Or the process was
+            // stopped, and goes on.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 events.clear();
                 Ok(())

@@ -45,6 +45,9 @@
 //! | 30 | `coming::of_many_who_claim_a_name_at_once_one_gets_it` | keepalive: `limits.rs` |
 //! | 31 | `process::random_bytes_at_every_door_end_nobodys_chat` |  |
 //! | 32 | `coming::after_a_kill_the_same_port_is_free_at_once` | not on Windows, where there is nothing to do |
+//! | 57 | `time::what_came_in_time_is_heard_although_the_process_was_stopped_until_later` |  |
+//! |  | `time::all_that_came_in_time_is_heard_before_a_deadline` |  |
+//! |  | `time::what_could_be_said_in_time_is_heard_before_a_deadline` |  |
 //!
 //! Other angles of many of them are in `limits.rs`, `lines.rs` and `dialects.rs`.
 

@@ -679,8 +679,28 @@ fn when_all_come_back_at_once_their_welcomes_are_not_all_in_memory_at_once() {
     }
     let at_once = clock.hub.members();
     assert!((10..BROWSERS).contains(&at_once), "{at_once} of {BROWSERS}");
+    // Nobody waits for long; and nobody's name is late then, if the process is stopped meanwhile.
+    clock.now.instant += 2 * Limits::default().nick_timeout;
     clock.waits(0.0);
-    assert_eq!(clock.hub.members(), 1 + BROWSERS, "nobody waits for long");
+    assert_eq!(clock.hub.members(), 1 + BROWSERS, "{:?}", clock.hub.closings());
+}
+
+#[test]
+fn whoever_waits_for_the_room_is_not_gone_for_being_silent() {
+    let mut clock = Clockwork::new(Limits { flood: None, ..Limits::default() });
+    let bob = clock.upgrades();
+    clock.hub.receive(bob, &masked(0x81, b"{\"type\":\"nick\",\"name\":\"bob\"}"), clock.now);
+    clock.waits(60.0);
+    let alice = clock.hub.connect(Dialect::Lines, ([192, 0, 2, 2], 50_000).into(), clock.now);
+    clock.hub.receive(alice.unwrap(), b"alice\n", clock.now);
+    clock.sent(bob);
+    clock.now.instant += Duration::from_secs(30);
+    // She says more than anybody else is heard with in the same turn.
+    let line = [&[b'x'; 4000][..], b"\n"].concat();
+    clock.hub.receive(alice.unwrap(), &line.repeat(80), clock.now);
+    assert!(!clock.hub.wants_input(bob));
+    clock.hub.timeout(clock.now);
+    assert_eq!(clock.hub.members(), 2, "it may have answered");
 }
 
 /// The code of the close frame at the end of what was sent.

@@ -1,5 +1,7 @@
 //! Deadlines: what is to be done because time has passed, and when that will be.
 
+use std::time::Instant;
+
 use super::Hub;
 use crate::event::CloseReason;
 use crate::peer::{Gap, PeerKey, State, Wait};
@@ -7,34 +9,43 @@ use crate::peer::{Gap, PeerKey, State, Wait};
 impl Hub {
     /// A deadline of `key` has come.
     pub(super) fn expire(&mut self, key: PeerKey) {
+        // What was said in time is heard first, if it may be.
+        if self.has_budget_again(key) {
+            return self.runnable.push_back(key);
+        }
         let (now, limits) = (self.now.instant, self.limits);
         let peer = &mut self.peers[key];
-        let stalled = peer.stalls_at(&limits).is_some_and(|deadline| deadline <= now);
+        let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        let (ended, stalled) = (is_due(peer.ends_at()), is_due(peer.stalls_at(&limits)));
         match &peer.state {
-            State::AwaitingNick { deadline } if *deadline <= now => {
+            State::AwaitingNick { .. } if ended => {
                 self.close(key, CloseReason::NickTimeout(limits.nick_timeout), "");
             }
-            State::Requesting { deadline } if *deadline <= now => {
-                self.close(key, CloseReason::RequestTimeout, "");
-            }
-            State::Closing { deadline, .. } if *deadline <= now => {
-                self.drop_peer(key);
-            }
+            State::Requesting { .. } if ended => self.close(key, CloseReason::RequestTimeout, ""),
+            State::Closing { .. } if ended => self.drop_peer(key),
             _ if stalled => self.close(key, CloseReason::Stalled, ""),
             _ => self.go_on(key),
         }
+    }
+
+    /// Whether `key` had to wait for its pace, and from now on only waits for the room. What its
+    /// pace would not have let it say in time comes too late.
+    fn has_budget_again(&mut self, key: PeerKey) -> bool {
+        let peer = &mut self.peers[key];
+        let now = self.now.instant;
+        let by = peer.ends_at().map_or(now, |end| end.min(now));
+        let Some(waiting) = &mut peer.waiting else { return false };
+        let again = matches!(waiting.why, Wait::Budget(ready) if ready <= by);
+        if again {
+            waiting.why = Wait::Room;
+        }
+        again
     }
 
     /// A time has come for which `key` had to wait.
     fn go_on(&mut self, key: PeerKey) {
         let now = self.now.instant;
         let peer = &mut self.peers[key];
-        if let Some(waiting) = &mut peer.waiting
-            && matches!(waiting.why, Wait::Budget(ready) if ready <= now)
-        {
-            waiting.why = Wait::Room;
-            self.runnable.push_back(key);
-        }
         let Some(habits) = &mut peer.habits else { return };
         match habits.gap {
             Some(Gap::Sent(_)) => {

@@ -254,7 +254,8 @@ impl Hub {
                 break;
             }
             let Some(key) = self.runnable.pop_front() else { break };
-            if self.peers.get(key).is_some_and(|peer| peer.wait() == Some(Wait::Room)) {
+            let wait = self.peers.get(key).and_then(Peer::wait);
+            if matches!(wait, Some(Wait::Turn | Wait::Room)) {
                 self.resume(key);
                 self.arm(key);
             }
@@ -302,7 +303,7 @@ impl Hub {
             && waiting.why == Wait::Outbox
             && !much
         {
-            waiting.why = Wait::Room;
+            waiting.why = Wait::Turn;
             self.runnable.push_back(key);
         }
     }

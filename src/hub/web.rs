@@ -72,18 +72,18 @@ impl Hub {
     pub(super) fn ping(&mut self, key: PeerKey) {
         let now = self.now.instant;
         let peer = &mut self.peers[key];
-        // From somebody who is not listened to no answer can be heard.
         let is_listened_to = peer.waiting.is_none();
         let Some(habits) = &mut peer.habits else { return };
         let Some(ping) = habits.ping.as_mut().filter(|ping| ping.at <= now) else { return };
+        ping.at = now + PING_INTERVAL;
+        if !is_listened_to {
+            return; // no answer could be heard
+        }
         if ping.missed >= PINGS_MISSED_MAX {
             return self.close(key, CloseReason::Unresponsive, "");
         }
-        ping.at = now + PING_INTERVAL;
-        if is_listened_to {
-            ping.missed += 1;
-            self.send(key, websocket::ping);
-        }
+        ping.missed += 1;
+        self.send(key, websocket::ping);
     }
 
     /// Sends bytes that are no event.

@@ -309,26 +309,18 @@ impl Server {
         }
     }
 
-    /// Waits until on so many of a paused server's connections something has arrived, bytes or
-    /// their end. On a busy machine the kernel takes its time for that.
+    /// As [`awaits_arrival`], at the first door of `lines` of a paused server.
     #[cfg(target_os = "linux")]
     #[track_caller]
     pub(crate) fn awaits_arrival_at(&self, count: usize) {
-        let deadline = Instant::now() + PATIENCE;
-        let has_arrived = |row: &&TcpRow| row.has_unread || row.has_ended;
-        while self.tcp_table().iter().filter(has_arrived).count() < count {
-            assert!(Instant::now() < deadline, "not {count} connections brought something");
-            thread::yield_now();
-        }
+        awaits_arrival(self.address("lines").port(), count);
     }
 
     /// What the kernel tells of the connections of the first door of `lines`, which must be at an
     /// IPv4 address.
     #[cfg(target_os = "linux")]
     pub(crate) fn tcp_table(&self) -> Vec<TcpRow> {
-        let port = self.address("lines").port();
-        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-        table.lines().skip(1).map(TcpRow::parse).filter(|row| row.local_port == port).collect()
+        tcp_table(self.address("lines").port())
     }
 
     #[cfg(target_os = "linux")]
@@ -358,6 +350,25 @@ impl Drop for Server {
             }
         }
     }
+}
+
+/// Waits until on so many connections to a port something has arrived, bytes or their end, that was
+/// not read. On a busy machine the kernel takes its time for that.
+#[cfg(target_os = "linux")]
+#[track_caller]
+pub(crate) fn awaits_arrival(port: u16, count: usize) {
+    let deadline = Instant::now() + PATIENCE;
+    let has_arrived = |row: &&TcpRow| row.has_unread || row.has_ended;
+    while tcp_table(port).iter().filter(has_arrived).count() < count {
+        assert!(Instant::now() < deadline, "not {count} connections brought something");
+        thread::yield_now();
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn tcp_table(port: u16) -> Vec<TcpRow> {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    table.lines().skip(1).map(TcpRow::parse).filter(|row| row.local_port == port).collect()
 }
 
 /// One connection in `/proc/net/tcp`, seen from the server's side.

@@ -1,11 +1,17 @@
-//! Hazards of time: 16, 17 and 18.
+//! Hazards of time: 16, 17, 18 and 57.
 
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use chinwag::Now;
+use chinwag::config::{Config, Door, Flood, Limits};
+use chinwag::dialect::Dialect;
+use chinwag::hub::Hub;
+use chinwag::server::Server as InProcess;
+
 use super::crowd::{Sender, Stranger};
-use crate::common::{PATIENCE, Person, Server, WELCOME};
+use crate::common::{PATIENCE, Person, Server, WELCOME, awaits_arrival};
 
 /// 16: at each door something comes all the time that is not a name.
 #[test]
@@ -130,4 +136,80 @@ fn the_wall_clock_is_asked_in_one_place_and_only_for_times_to_show() {
         }
     }
     assert_eq!(asking, ["server.rs"]);
+}
+
+/// 57: the names and a sign of life come while the process is stopped, and in time; when it goes
+/// on, the deadlines are long over.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_came_in_time_is_heard_although_the_process_was_stopped_until_later() {
+    const LIMIT: Duration = Duration::from_secs(5);
+    let args = ["--nick-timeout=5", "--udp-expiry=5"];
+    let server = Server::start_with_doors(&["lines", "datagram"], &args);
+    let mut witness = Person::join(&server, "witness");
+    let dora = Sender::to(server.address("datagram"));
+    dora.sends(b"dora");
+    witness.sees("* dora joined (2 here)");
+    let mut alice = Person::connect(&server);
+    alice.sees(WELCOME);
+    server.pause();
+    alice.says("alice");
+    dora.sends(b"I am still here");
+    server.awaits_arrival_at(1);
+    std::thread::sleep(LIMIT);
+    server.resume();
+    alice.sees_prefix("* You are alice. ");
+    let lines = [witness.sees_a_line(), witness.sees_a_line()];
+    for line in ["dora: I am still here", "* alice joined (3 here)"] {
+        assert!(lines.iter().any(|seen| seen == line), "{lines:?}");
+    }
+}
+
+/// 57: also if the system tells of the sockets one by one.
+#[cfg(target_os = "linux")]
+#[test]
+fn all_that_came_in_time_is_heard_before_a_deadline() {
+    const NAMES: usize = 20;
+    let limit = Duration::from_millis(200);
+    let config = Config {
+        doors: vec![Door { dialect: Dialect::Lines, address: ([127, 0, 0, 1], 0).into() }],
+        limits: Limits { nick_timeout: limit, ..Limits::default() },
+        ..Config::default()
+    };
+    let mut server = InProcess::bind(&config).unwrap();
+    let address = server.doors().next().unwrap().address;
+    let mut people: Vec<_> = (0..NAMES).map(|_| Person::connect_to(address)).collect();
+    // All come in in one turn, and nothing happens to them until the next.
+    server.turn(&mut mio::Events::with_capacity(1)).unwrap();
+    for (number, person) in people.iter_mut().enumerate() {
+        person.sees(WELCOME);
+        person.says(&format!("crowd{number}"));
+    }
+    awaits_arrival(address.port(), NAMES);
+    std::thread::sleep(limit);
+    server.turn(&mut mio::Events::with_capacity(1)).unwrap();
+    for (number, person) in people.iter_mut().enumerate() {
+        person.sees_prefix(&format!("* You are crowd{number}. "));
+    }
+}
+
+/// 57: what waits for its pace was not said too late either, if its pace let it be said in time.
+#[test]
+fn what_could_be_said_in_time_is_heard_before_a_deadline() {
+    let flood = Flood { lines: 1, per: Duration::from_secs(10) };
+    for (nick_timeout, closed) in [(20, 0), (5, 1)] {
+        let nick_timeout = Duration::from_secs(nick_timeout);
+        let limits = Limits { nick_timeout, flood: Some(flood), ..Limits::default() };
+        let start = Now { instant: Instant::now(), unix_seconds: 0 };
+        let mut hub = Hub::new(&Config { limits, ..Config::default() }, start);
+        let remote = ([127, 0, 0, 1], 4000).into();
+        let alice = hub.connect(Dialect::Lines, remote, start).unwrap();
+        hub.receive(alice, b"no name\nalice\n", start);
+        let late = Now { instant: start.instant + Duration::from_secs(30), ..start };
+        hub.timeout(late);
+        assert_eq!(
+            (hub.members(), hub.closings().iter().sum::<u64>()),
+            (1 - closed, closed as u64)
+        );
+    }
 }

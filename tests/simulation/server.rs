@@ -40,6 +40,8 @@ pub(crate) struct Server {
     pub(crate) moved: usize,
     /// Bytes read in this turn.
     pub(crate) read: usize,
+    /// Who was not read to the end in this turn, although they were to be heard and read.
+    overheard: Vec<usize>,
 }
 
 /// What the server knows of a peer: its socket, or that it comes by datagrams.
@@ -83,6 +85,7 @@ impl Server {
             resumed: Vec::new(),
             moved: 0,
             read: 0,
+            overheard: Vec::new(),
         }
     }
 
@@ -109,10 +112,21 @@ impl Server {
     pub(crate) fn turn(&mut self, clients: &mut Vec<Client>, dice: &mut Rng, swarm: &Swarm) {
         self.read = 0;
         self.queue_resumed(clients);
-        self.note(clients, dice, swarm);
+        let due = self.hub.next_timeout().is_some_and(|at| at <= self.now.instant);
+        self.note(swarm.events, clients, dice, swarm);
+        if due {
+            self.note(usize::MAX, clients, dice, swarm);
+        }
         self.read_datagrams(clients, dice, swarm);
         self.read(clients, dice, swarm);
         self.hub.timeout(self.now);
+        let left = |stream: &&Stream| {
+            let client = &clients[stream.client];
+            let excused = client.unheard || client.slow || stream.queued;
+            !excused && !client.socket.inbox.is_empty()
+        };
+        let overheard = self.streams.iter().flatten().filter(left);
+        self.overheard = overheard.map(|stream| stream.client).collect();
         self.hub.resumed(&mut self.resumed);
         for key in &self.resumed {
             if let Some(stream) = &self.streams[*key] {
@@ -127,7 +141,8 @@ impl Server {
         self.accept(clients, swarm);
     }
 
-    fn note(&mut self, clients: &mut [Client], dice: &mut Rng, swarm: &Swarm) {
+    /// Notes what has happened to at most `most` sockets.
+    fn note(&mut self, most: usize, clients: &mut [Client], dice: &mut Rng, swarm: &Swarm) {
         if mem::take(&mut self.datagrams.writable_edge) {
             for key in mem::take(&mut self.datagrams.blocked) {
                 self.hub.unblocked(key);
@@ -135,12 +150,14 @@ impl Server {
         }
         let mut keys: Vec<_> = (0..self.streams.len()).collect();
         dice.shuffle(&mut keys);
+        let mut told = 0;
         for key in keys {
             let Some(stream) = &mut self.streams[key] else { continue };
             let socket = &mut clients[stream.client].socket;
-            if stream.is_datagrams() {
+            if stream.is_datagrams() || told == most {
                 continue;
             }
+            told += usize::from(socket.readable_edge || socket.writable_edge);
             let spurious = happens(dice, swarm.spurious);
             let writable = mem::take(&mut socket.writable_edge);
             if writable || spurious && socket.watching_writable {
@@ -338,8 +355,10 @@ impl Server {
             let Some(stream) = &self.streams[key] else {
                 panic!("asked to write to key {key}, which has no socket");
             };
-            let client = &mut clients[stream.client];
-            let datagrams = stream.is_datagrams();
+            let (client, datagrams) = (&mut clients[stream.client], stream.is_datagrams());
+            if self.overheard.contains(&client.id) {
+                check_in_time(&mut self.hub, key);
+            }
             if self.write_to(key, client, dice, swarm).is_err() {
                 client.broke |= datagrams;
                 self.hub.disconnect(key, self.now);
@@ -430,6 +449,16 @@ impl Server {
             }
         }
     }
+}
+
+/// Nobody is told that they gave no name in time who was overheard.
+fn check_in_time(hub: &mut Hub, key: PeerKey) {
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let filled = hub.transmit(key, &mut slices);
+    let told: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect();
+    let told = String::from_utf8_lossy(&told);
+    let late = ["You gave no nickname", "没有输入昵称"].iter().any(|words| told.contains(words));
+    assert!(!late, "what key {key} said in time was not heard: {told}");
 }
 
 impl Datagrams {

@@ -115,6 +115,8 @@ pub(crate) struct Swarm {
     pub(crate) udp_full: u32,
     pub(crate) udp_error: u32,
     pub(crate) datagrams_per_turn: usize,
+    /// Sockets of which one poll can tell.
+    pub(crate) events: usize,
 }
 
 impl Swarm {
@@ -166,6 +168,7 @@ impl Swarm {
             udp_full: or_off(dice, 200),
             udp_error: or_off(dice, 10),
             datagrams_per_turn: 1 << dice.u32(..9),
+            events: 1 << dice.u32(..5),
         };
         if dice.u8(..6) > 0 {
             let older = Dialect::CLASSIC.into_iter().filter(|_| dice.bool());
