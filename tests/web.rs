@@ -703,6 +703,39 @@ fn whoever_waits_for_the_room_is_not_gone_for_being_silent() {
     assert_eq!(clock.hub.members(), 2, "it may have answered");
 }
 
+// ---- Pace -----------------------------------------------------------------------------------
+
+#[test]
+fn every_frame_costs() {
+    let pong = b"\x8a\0";
+    let pongs = |sent: Vec<u8>| {
+        assert!(sent.chunks(2).all(|frame| frame == pong), "only pongs: {sent:?}");
+        sent.len() / 2
+    };
+    let mut clock = Clockwork::new(Limits::default());
+    let bob = clock.upgrades();
+    clock.hub.receive(bob, &masked(0x81, b"{\"type\":\"nick\",\"name\":\"bob\"}"), clock.now);
+    clock.sent(bob);
+    clock.hub.receive(bob, &masked(0x89, b"").repeat(10_000), clock.now);
+    assert!(!clock.hub.wants_input(bob));
+    assert_eq!(pongs(clock.sent(bob)), 30, "the burst");
+    clock.waits(1.0);
+    assert_eq!(pongs(clock.sent(bob)), 10, "and then the pace");
+
+    // What has no answer: a ping behind it waits as long as it would behind lines.
+    let begun = [masked(0x01, b""), masked(0x00, b"").repeat(28)].concat();
+    for before in [masked(0x8a, b"").repeat(29), begun] {
+        let carol = clock.upgrades();
+        clock.hub.receive(carol, &masked(0x81, b"{\"type\":\"who\"}"), clock.now);
+        clock.waits(3.0);
+        clock.hub.receive(carol, &before, clock.now);
+        clock.hub.receive(carol, &masked(0x89, b"").repeat(2), clock.now);
+        assert_eq!(pongs(clock.sent(carol)), 1);
+        clock.waits(0.1);
+        assert_eq!(pongs(clock.sent(carol)), 1);
+    }
+}
+
 /// The code of the close frame at the end of what was sent.
 fn closed(sent: &[u8]) -> u16 {
     let at = sent.iter().rposition(|byte| *byte == 0x88).expect("a close frame");

@@ -189,41 +189,40 @@ fn naive(bytes: &[u8], max: usize) -> Vec<String> {
     }
 }
 
-/// The next frame that is more than a fragment.
+/// The next frame.
 fn naive_frame(
     rest: &mut &[u8],
     message: &mut Option<Vec<u8>>,
     max: usize,
 ) -> Result<Option<String>, u16> {
-    loop {
-        let Some((first, length, mask, begin)) = naive_header(rest)? else { return Ok(None) };
-        let (is_final, opcode) = (first & 0x80 != 0, first & 0x0f);
-        let so_far = message.as_ref().map_or(0, Vec::len) as u64;
-        match opcode {
-            _ if first & 0x70 != 0 => return Err(1002),
-            2 if message.is_none() => return Err(1003),
-            1 if message.is_some() => return Err(1002),
-            0 if message.is_none() => return Err(1002),
-            0 | 1 if length > (3 * max as u64 + 256).saturating_sub(so_far) => return Err(1009),
-            0 | 1 => {}
-            8..=10 if length <= 125 && is_final => {}
-            _ => return Err(1002),
-        }
-        let Some(payload) = rest.get(begin..begin + length as usize) else { return Ok(None) };
-        let payload = payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
-        let payload: Vec<u8> = payload.collect();
-        *rest = &rest[begin + length as usize..];
-        match opcode {
-            8 => return naive_farewell(&payload).map(|()| Some("Farewell".to_owned())),
-            9 => return Ok(Some(format!("{:?}", Frame::Ping(&payload)))),
-            10 => return Ok(Some("Pong".to_owned())),
-            _ => message.get_or_insert_default().extend(payload),
-        }
-        if is_final {
-            let message = message.take().unwrap_or_default();
-            return naive_line(&message, max).map(Some);
-        }
+    let Some((first, length, mask, begin)) = naive_header(rest)? else { return Ok(None) };
+    let (is_final, opcode) = (first & 0x80 != 0, first & 0x0f);
+    let so_far = message.as_ref().map_or(0, Vec::len) as u64;
+    match opcode {
+        _ if first & 0x70 != 0 => return Err(1002),
+        2 if message.is_none() => return Err(1003),
+        1 if message.is_some() => return Err(1002),
+        0 if message.is_none() => return Err(1002),
+        0 | 1 if length > (3 * max as u64 + 256).saturating_sub(so_far) => return Err(1009),
+        0 | 1 => {}
+        8..=10 if length <= 125 && is_final => {}
+        _ => return Err(1002),
     }
+    let Some(payload) = rest.get(begin..begin + length as usize) else { return Ok(None) };
+    let payload = payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
+    let payload: Vec<u8> = payload.collect();
+    *rest = &rest[begin + length as usize..];
+    match opcode {
+        8 => return naive_farewell(&payload).map(|()| Some("Farewell".to_owned())),
+        9 => return Ok(Some(format!("{:?}", Frame::Ping(&payload)))),
+        10 => return Ok(Some("Pong".to_owned())),
+        _ => message.get_or_insert_default().extend(payload),
+    }
+    if !is_final {
+        return Ok(Some("Fragment".to_owned()));
+    }
+    let message = message.take().unwrap_or_default();
+    naive_line(&message, max).map(Some)
 }
 
 /// The first byte, the payload's length, the mask, and where the payload begins.

@@ -53,6 +53,8 @@ pub enum Frame<'a> {
     Ping(&'a [u8]),
     /// The answer to a ping.
     Pong,
+    /// A piece of a WebSocket's message, with more of it to come. It is told because each costs.
+    Fragment,
     /// A WebSocket's close frame.
     Farewell,
     /// What a WebSocket must not send; the close code of RFC 6455 that says so.
@@ -68,6 +70,7 @@ impl Frame<'_> {
             Frame::Request(_)
                 | Frame::Ping(_)
                 | Frame::Pong
+                | Frame::Fragment
                 | Frame::Farewell
                 | Frame::Violation(_)
         )

@@ -173,12 +173,17 @@ impl Hub {
 
     /// Does what a message asks for.
     fn obey(&mut self, key: PeerKey, frame: Frame<'_>) {
+        let max = self.limits.line_bytes_max;
+        let bytes = match frame {
+            Frame::Line(line) => line.len(),
+            Frame::TooLong => max,
+            _ => 0,
+        };
+        self.spend(key, bytes);
         #[cfg(feature = "web")]
         if frame.is_browsers() {
             return self.attend(key, frame);
         }
-        let max = self.limits.line_bytes_max;
-        self.spend(key, if let Frame::Line(line) = frame { line.len() } else { max });
         let peer = &self.peers[key];
         let dialect = peer.dialect;
         let stage = if peer.member().is_some() { Stage::Chatting } else { Stage::Naming };

@@ -26,6 +26,8 @@ impl Hub {
             Frame::Violation(code) => self.close(key, CloseReason::Violation(code), ""),
             // That it came at all is the answer.
             Frame::Pong => {}
+            // There is nothing to do before its end.
+            Frame::Fragment => {}
             Frame::Line(_) | Frame::TooLong | Frame::Unended | Frame::Foreign => {}
         }
     }

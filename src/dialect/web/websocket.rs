@@ -74,6 +74,7 @@ impl Decoder {
         }
         match self.pull_frame(input, max) {
             Ok(None) => None,
+            Ok(Some(Kind::Text)) if self.fragmented => Some(Frame::Fragment),
             Ok(Some(Kind::Text)) => match self.read_message(max) {
                 Ok(()) => Some(Frame::Line(&self.message)),
                 Err(code) => Some(break_off(input, code)),
@@ -111,7 +112,7 @@ impl Decoder {
         Frame::Request(&self.message[..length])
     }
 
-    /// Takes one frame or message off the front of `input`, if it is there to its end.
+    /// Takes one frame off the front of `input`, if it is there to its end.
     fn pull_frame(&mut self, input: &mut &[u8], max: usize) -> Result<Option<Kind>, CloseCode> {
         loop {
             let Some(open) = self.open.take() else {
@@ -125,14 +126,11 @@ impl Decoder {
                 return Ok(None);
             }
             match open.kind {
-                Kind::Text if open.is_final => {
-                    self.fragmented = false;
-                    return Ok(Some(Kind::Text));
-                }
-                Kind::Text => self.fragmented = true,
-                Kind::Close => return check_farewell(&self.control).map(|()| Some(Kind::Close)),
-                kind => return Ok(Some(kind)),
+                Kind::Text => self.fragmented = !open.is_final,
+                Kind::Close => check_farewell(&self.control)?,
+                Kind::Ping | Kind::Pong => {}
             }
+            return Ok(Some(open.kind));
         }
     }
 
@@ -356,9 +354,11 @@ mod tests {
         for step in 1..=input.len() {
             let frames = frames(&input, step);
             assert_eq!(frames[0], "say\nhi");
-            assert_eq!(frames[1], format!("{:?}", Frame::Ping(b"are you there")), "{step}");
-            assert_eq!(frames[2], "say\n你\n\"😀", "in pieces of {step}");
-            assert_eq!(frames[3..], ["Pong", "Farewell"]);
+            assert_eq!(frames[1], "Fragment");
+            assert_eq!(frames[2], format!("{:?}", Frame::Ping(b"are you there")), "{step}");
+            assert_eq!(frames[3..5], ["Fragment"; 2], "also an empty one");
+            assert_eq!(frames[5], "say\n你\n\"😀", "in pieces of {step}");
+            assert_eq!(frames[6..], ["Pong", "Farewell"]);
         }
     }
 
@@ -408,7 +408,9 @@ mod tests {
         for first in [0x01, 0x00, 0x00, 0x00, 0x00] {
             input.extend(masked(first, &[b' '; 100]));
         }
-        assert_eq!(frames(&input, 7), [format!("{:?}", Frame::Violation(1009))]);
+        let mut frames = frames(&input, 7);
+        assert_eq!(frames.pop(), Some(format!("{:?}", Frame::Violation(1009))));
+        assert_eq!(frames, ["Fragment"; 4]);
     }
 
     #[test]
