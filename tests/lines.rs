@@ -887,7 +887,7 @@ fn the_words_of_http_are_ordinary_elsewhere() {
 #[cfg(unix)]
 #[test]
 fn everybody_is_told_that_the_server_stops() {
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT", "HUP"] {
         let mut server = Server::start(&[]);
         let [alice, bob] = room(&server, ["alice", "bob"]);
         let mut newcomer = Person::connect(&server);
@@ -899,6 +899,19 @@ fn everybody_is_told_that_the_server_stops() {
         }
         assert_eq!(server.wait(), Some(0), "the exit code after SIG{signal}");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_that_is_to_outlive_its_terminal_does() {
+    let mut shell = std::process::Command::new("sh");
+    shell.arg("-c").arg("trap '' HUP; exec \"$0\" \"$@\"").arg(env!("CARGO_BIN_EXE_chinwag"));
+    let server = Server::start_as(shell, &[]);
+    server.signal("HUP");
+    let [mut alice, mut bob] = room(&server, ["alice", "bob"]);
+    alice.says("are we still here?");
+    bob.sees("alice: are we still here?");
+    alice.sees_nothing_more();
 }
 
 // ---- Notices of many ------------------------------------------------------------------------

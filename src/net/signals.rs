@@ -1,6 +1,6 @@
-//! The wish that the server stop, as an event of the loop: SIGTERM and SIGINT on Unix; on Windows
-//! Ctrl-C, Ctrl-Break, and that the console is closed or its user goes, which the system lets no
-//! program outlive by more than a few seconds.
+//! The wish that the server stop, as an event of the loop: SIGTERM, SIGINT and SIGHUP on Unix; on
+//! Windows Ctrl-C, Ctrl-Break, and that the console is closed or its user goes, which the system
+//! lets no program outlive by more than a few seconds.
 
 use std::io;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ impl std::fmt::Debug for Signals {
 #[cfg(unix)]
 mod system {
     use super::{Arc, Registry, Token, Waker, io};
-    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
     /// Counts how often the server has been asked to stop.
     pub(crate) struct Signals(signal_hook_mio::v1_0::Signals);
@@ -33,7 +33,10 @@ mod system {
             token: Token,
             _waker: &Arc<Waker>,
         ) -> io::Result<Signals> {
-            let mut signals = signal_hook_mio::v1_0::Signals::new([SIGTERM, SIGINT])?;
+            // Whoever starts us under `nohup` wants us to outlive the terminal.
+            let hangup = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+            let wishes = [SIGTERM, SIGINT].into_iter().chain(hangup);
+            let mut signals = signal_hook_mio::v1_0::Signals::new(wishes)?;
             registry.register(&mut signals, token, mio::Interest::READABLE)?;
             Ok(Signals(signals))
         }
@@ -42,6 +45,14 @@ mod system {
         pub(crate) fn received(&mut self) -> usize {
             self.0.pending().count()
         }
+    }
+
+    /// Whether we were started with this signal ignored, as far as the system tells; Linux does.
+    fn is_ignored(signal: i32) -> bool {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        mask.unwrap_or_default() >> (signal - 1) & 1 == 1
     }
 }
 
