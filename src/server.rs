@@ -595,11 +595,17 @@ fn present() -> Now {
 }
 
 /// Says goodbye to somebody for whom there is no place, as well as that can be done at once: what
-/// they have already sent is read, for closing would otherwise discard what we write.
+/// they have already sent is read, for closing would otherwise discard what we write; but not
+/// without end, for they may be faster than we are.
 fn turn_away(stream: &mut Stream, farewell: &[u8], scratch: &mut [u8]) {
     if stream.write(&[IoSlice::new(farewell)]).is_ok() {
         stream.shut();
-        while let Input::Bytes(_) = stream.read(scratch) {}
+        let mut left = READ_BYTES_PER_TURN;
+        while left > 0
+            && let Input::Bytes(bytes) = stream.read(scratch)
+        {
+            left = left.saturating_sub(bytes);
+        }
     }
 }
 
@@ -620,4 +626,30 @@ fn clients_within_descriptors(config: &Config) -> Result<usize, StartError> {
         "--max-clients is lowered from {wanted} to {possible}: the limit of open files is {limit}"
     );
     Ok(possible)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read as _, Write as _};
+
+    #[test]
+    fn whoever_is_turned_away_is_not_read_for_ever() {
+        let door = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = std::net::TcpStream::connect(door.local_addr().unwrap()).unwrap();
+        let (socket, _) = door.accept().unwrap();
+        socket2::SockRef::from(&socket).set_recv_buffer_size(1 << 18).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let poll = Poll::new().unwrap();
+        let socket = TcpStream::from_std(socket);
+        let mut stream = Stream::register(socket, poll.registry(), Token(0)).unwrap();
+        // More than is read of it, and less than its socket holds.
+        client.write_all(&vec![b'x'; READ_BYTES_PER_TURN + 2 * READ_BYTES]).unwrap();
+        let mut scratch = vec![0; READ_BYTES];
+        turn_away(&mut stream, b"no\n", &mut scratch);
+        assert!(matches!(stream.read(&mut scratch), Input::Bytes(_)), "all of it was read");
+        let mut told = Vec::new();
+        client.read_to_end(&mut told).unwrap();
+        assert_eq!(told, b"no\n");
+    }
 }
