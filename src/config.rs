@@ -118,8 +118,11 @@ impl Config {
             !text.is_empty() && text.bytes().all(is_part)
         };
         let is_origin = |text: &str| {
-            let parts = text.split_once("://");
-            parts.is_some_and(|(_, host)| !host.is_empty() && !host.contains('/'))
+            let is_scheme =
+                |text: &str| ["http", "https"].iter().any(|s| text.eq_ignore_ascii_case(s));
+            text.split_once("://").is_some_and(|(scheme, host)| {
+                is_scheme(scheme) && !host.is_empty() && !host.contains('/')
+            })
         };
         if let Some(host) = self.web.hosts.iter().find(|host| !is_host(host)) {
             return Some(format!(
@@ -127,9 +130,9 @@ impl Config {
             ));
         }
         let origin = self.web.origins.iter().find(|origin| !is_origin(origin))?;
-        let example = "as in https://chat.example.com";
         Some(format!(
-            "--allow-origin must be SCHEME://HOST or SCHEME://HOST:PORT, {example}, not {origin}"
+            "--allow-origin must be http or https, a host and perhaps a port, as in \
+             https://chat.example.com or http://chat.example.com:8080, not {origin}"
         ))
     }
 
@@ -187,7 +190,8 @@ pub struct Limits {
     pub stall_timeout: Duration,
     /// The pace of one talker; `None` for any.
     pub flood: Option<Flood>,
-    /// Connections from one address (IPv4 /32, IPv6 /64; loopback is exempt), at least 1.
+    /// Connections from one address (IPv4 /32, IPv6 /64), at least 1. The loopback is exempt, but for
+    /// its UDP peers: all of them together may be half of `clients_max`.
     pub per_address_max: usize,
     /// Time after which a UDP peer that is not heard from leaves.
     pub udp_expiry: Duration,
@@ -240,6 +244,8 @@ mod tests {
             ("--allow-host", |c| c.web.hosts = vec!["http://localhost".to_owned()]),
             #[cfg(feature = "web")]
             ("--allow-origin", |c| c.web.origins = vec!["localhost".to_owned()]),
+            #[cfg(feature = "web")]
+            ("--allow-origin", |c| c.web.origins = vec!["ftp://localhost".to_owned()]),
             ("--listen", |c| c.doors.clear()),
             ("--max-clients", |c| c.limits.clients_max = 0),
             ("--console", |c| c.console = Some("system".to_owned())),

@@ -191,6 +191,7 @@ fn pages_of_other_sites_may_not_join_unless_they_are_allowed() {
         ("localhost:7780", "http://localhost:7780", 101, 101),
         ("127.0.0.1", "http://evil.example", 403, 403),
         ("127.0.0.1", "null", 403, 403),
+        ("127.0.0.1", "ftp://127.0.0.1", 403, 403),
         ("127.0.0.1", "https://friends.example", 403, 101),
         ("evil.example", "http://evil.example", 403, 403),
         ("chat.example", "https://chat.example", 403, 101),

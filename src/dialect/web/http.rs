@@ -313,7 +313,11 @@ fn is_our_name(host: &str, web: &Web) -> bool {
 /// Whether a page of `origin` came from `host`.
 fn is_same_host(origin: &str, host: &str) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else { return false };
-    let usual = if scheme.eq_ignore_ascii_case("https") { ":443" } else { ":80" };
+    let usual = match scheme.to_ascii_lowercase().as_str() {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return false,
+    };
     let bare = |authority: &str| authority.strip_suffix(usual).unwrap_or(authority).to_lowercase();
     bare(authority) == bare(host)
 }
@@ -422,6 +426,8 @@ mod tests {
             (403, "localhost:7780", "http://evil.example"),
             (403, "localhost:7780", "http://localhost:7780.evil.example"),
             (403, "localhost:7780", "https://other.example.evil.example"),
+            (403, "localhost:7780", "ftp://localhost:7780"),
+            (403, "localhost:7780", "://localhost:7780"),
             (403, "localhost:7780", "null"),
             (403, "localhost:7780", ""),
         ] {
