@@ -39,6 +39,7 @@
 //! | 26 | `datagrams::junk_over_udp_is_met_with_silence_and_the_door_stays_open` |  |
 //! |  | `datagrams::a_server_or_a_service_of_the_system_is_no_peer` | error 10054 comes on Windows only |
 //! | 27 | `datagrams::an_address_gets_no_more_peers_over_udp_than_its_share_and_they_expire` |  |
+//! |  | `datagrams::the_machine_itself_gets_half_of_all_places_over_udp` |  |
 //! | 28 | `process::a_server_whose_outputs_are_gone_serves_on` |  |
 //! |  | `process::a_server_whose_outputs_nobody_reads_serves_on` |  |
 //! | 19, 29 | `text::unframed_messages_that_meet_are_two_and_one_that_is_cut_is_one` |  |

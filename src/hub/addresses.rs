@@ -3,13 +3,14 @@
 //! nobody gets a new one by connecting anew.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Instant;
 
 use slab::Slab;
 
-use crate::config::Flood;
+use crate::config::{Flood, Limits};
+use crate::dialect::{Dialect, Transport};
 use crate::peer::Budget;
 
 /// The talkers of one address may say this many times what one talker may.
@@ -23,6 +24,9 @@ const LINE_PARTS: usize = 4;
 
 /// Addresses without a connection whose budget is remembered.
 const IDLE_MAX: usize = 10_000;
+
+/// The block of all addresses of the machine itself. Its talkers have no budget together.
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// An address in the table: one more than its place in the slab, so that an `Option` of it is no
 /// larger.
@@ -59,21 +63,27 @@ struct Address {
 }
 
 impl Addresses {
-    /// Connections from the address of `remote`; 0 if it is not counted.
-    pub(super) fn connections(&self, remote: SocketAddr) -> usize {
-        let key = block_of(remote).and_then(|block| self.keys.get(&block));
-        key.map_or(0, |key| self.slab[key.place()].connections)
+    /// Whether no more may come from the address of `remote`.
+    pub(super) fn is_full(&self, dialect: Dialect, remote: SocketAddr, limits: &Limits) -> bool {
+        let Some(block) = block_of(dialect, remote) else { return false };
+        let max = match block {
+            LOOPBACK => (limits.clients_max / 2).max(1),
+            _ => limits.per_address_max,
+        };
+        let key = self.keys.get(&block);
+        key.is_some_and(|key| self.slab[key.place()].connections >= max)
     }
 
     /// Counts a connection from `remote`, if its address is counted.
     pub(super) fn enter(
         &mut self,
+        dialect: Dialect,
         remote: SocketAddr,
         flood: Option<Flood>,
         now: Instant,
     ) -> Option<AddressKey> {
         self.forget_idle(flood, now);
-        let block = block_of(remote)?;
+        let block = block_of(dialect, remote)?;
         let slab = &mut self.slab;
         let key = *self.keys.entry(block).or_insert_with(|| {
             let budget = Budget::default();
@@ -101,7 +111,8 @@ impl Addresses {
 
     /// When the talkers of this address may say the next line, if they ever said any.
     pub(super) fn ready(&self, key: AddressKey, flood: Flood) -> Option<Instant> {
-        self.slab[key.place()].budget.ready(together(flood))
+        let address = &self.slab[key.place()];
+        address.budget.ready(together(flood)).filter(|_| address.block != LOOPBACK)
     }
 
     /// A talker of this address says a line of `bytes`, which may have `bytes_max`.
@@ -148,11 +159,12 @@ fn together(flood: Flood) -> Flood {
     Flood { lines: flood.lines.saturating_mul(TALKERS), per: flood.per }
 }
 
-/// The address block that `--max-per-ip` counts: an IPv4 address, or an IPv6 /64. Loopback is not
-/// counted.
-fn block_of(remote: SocketAddr) -> Option<IpAddr> {
+/// The address block that `--max-per-ip` counts: an IPv4 address, or an IPv6 /64. The machine itself
+/// may have as many connections as it likes; but what comes from it by datagrams may be anybody's
+/// forgery, so that has a share as well.
+fn block_of(dialect: Dialect, remote: SocketAddr) -> Option<IpAddr> {
     match remote.ip().to_canonical() {
-        ip if ip.is_loopback() => None,
+        ip if ip.is_loopback() => (dialect.transport() == Transport::Udp).then_some(LOOPBACK),
         IpAddr::V6(ip) => Some(IpAddr::V6((ip.to_bits() >> 64 << 64).into())),
         ip => Some(ip),
     }
@@ -161,7 +173,6 @@ fn block_of(remote: SocketAddr) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
     use std::time::Duration;
 
     const FLOOD: Flood = Flood { lines: 30, per: Duration::from_secs(3) };
@@ -184,7 +195,7 @@ mod tests {
     fn an_address_may_say_eight_times_what_one_talker_may_or_twice_its_longest_lines() {
         let (mut addresses, now) = (Addresses::default(), Instant::now());
         let [short, long, empty] = [1, 2, 3].map(|number| {
-            let key = addresses.enter(remote(number), Some(FLOOD), now);
+            let key = addresses.enter(Dialect::Lines, remote(number), Some(FLOOD), now);
             key.unwrap()
         });
         assert_eq!(burst(&mut addresses, short, 1024, now), 240);
@@ -200,14 +211,14 @@ mod tests {
         let (mut addresses, now) = (Addresses::default(), Instant::now());
         let mut said = 0;
         for _ in 0..100 {
-            let key = addresses.enter(remote(1), Some(FLOOD), now).unwrap();
+            let key = addresses.enter(Dialect::Lines, remote(1), Some(FLOOD), now).unwrap();
             said += burst(&mut addresses, key, 10, now);
             addresses.leave(key, now);
         }
         assert_eq!(said, 240);
         assert!(addresses.is_empty() && addresses.slab.len() == 1, "only the budget is left");
         let later = now + Duration::from_secs(4);
-        let other = addresses.enter(remote(2), Some(FLOOD), later).unwrap();
+        let other = addresses.enter(Dialect::Lines, remote(2), Some(FLOOD), later).unwrap();
         assert_eq!(addresses.slab.len(), 1, "what is full again is forgotten");
         addresses.leave(other, later);
         assert!(addresses.slab.is_empty() && addresses.keys.is_empty());
@@ -217,7 +228,7 @@ mod tests {
     fn no_more_budgets_are_remembered_than_the_bound() {
         let (mut addresses, now) = (Addresses::default(), Instant::now());
         for number in 0..2 * IDLE_MAX as u32 {
-            let key = addresses.enter(remote(number), Some(FLOOD), now).unwrap();
+            let key = addresses.enter(Dialect::Lines, remote(number), Some(FLOOD), now).unwrap();
             burst(&mut addresses, key, 10, now);
             addresses.leave(key, now);
         }
@@ -230,14 +241,15 @@ mod tests {
         let (mut addresses, now) = (Addresses::default(), Instant::now());
         let mut enter = |text: &str| {
             let remote = text.parse().unwrap();
-            (addresses.enter(remote, Some(FLOOD), now), addresses.connections(remote))
+            let key = addresses.enter(Dialect::Lines, remote, Some(FLOOD), now);
+            key.map(|key| addresses.slab[key.place()].connections)
         };
-        assert_eq!(enter("[2001:db8::1]:9").1, 1);
-        assert_eq!(enter("[2001:db8::ffff:1]:9").1, 2);
-        assert_eq!(enter("[2001:db8:0:1::1]:9").1, 1);
-        assert_eq!(enter("10.0.0.1:9").1, 1);
-        assert_eq!(enter("[::ffff:10.0.0.1]:9").1, 2);
-        assert_eq!(enter("127.0.0.1:9"), (None, 0));
-        assert_eq!(enter("[::ffff:127.0.0.1]:9"), (None, 0));
+        assert_eq!(enter("[2001:db8::1]:9"), Some(1));
+        assert_eq!(enter("[2001:db8::ffff:1]:9"), Some(2));
+        assert_eq!(enter("[2001:db8:0:1::1]:9"), Some(1));
+        assert_eq!(enter("10.0.0.1:9"), Some(1));
+        assert_eq!(enter("[::ffff:10.0.0.1]:9"), Some(2));
+        assert_eq!(enter("127.0.0.1:9"), None);
+        assert_eq!(enter("[::ffff:127.0.0.1]:9"), None);
     }
 }

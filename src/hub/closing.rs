@@ -11,10 +11,10 @@ use crate::peer::{LINGER, PeerKey, State};
 
 impl Hub {
     /// Why somebody from `remote` cannot come in, if so.
-    pub(super) fn refusal(&self, remote: SocketAddr) -> Option<CloseReason> {
+    pub(super) fn refusal(&self, dialect: Dialect, remote: SocketAddr) -> Option<CloseReason> {
         if self.clients >= self.limits.clients_max {
             Some(CloseReason::ServerFull)
-        } else if self.addresses.connections(remote) >= self.limits.per_address_max {
+        } else if self.addresses.is_full(dialect, remote, &self.limits) {
             Some(CloseReason::AddressFull)
         } else {
             None

@@ -130,7 +130,7 @@ impl Hub {
         now: Now,
     ) -> Result<PeerKey, CloseReason> {
         self.now = now;
-        let refused = self.refusal(remote);
+        let refused = self.refusal(dialect, remote);
         // Nobody who is only to be told that they cannot come in may take the place of others.
         let turned_away = self.peers.len() - self.clients;
         if let Some(reason) = refused
@@ -145,7 +145,8 @@ impl Hub {
         let key = self.peers.insert(Peer::new(remote, dialect, self.serial, state));
         if refused.is_none() {
             self.clients += 1;
-            self.peers[key].address = self.addresses.enter(remote, self.limits.flood, now.instant);
+            let flood = self.limits.flood;
+            self.peers[key].address = self.addresses.enter(dialect, remote, flood, now.instant);
         }
         self.peers[key].turned_away = refused.is_some();
         match (refused, dialect.manners().naming) {

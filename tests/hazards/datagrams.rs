@@ -94,6 +94,32 @@ fn a_server_or_a_service_of_the_system_is_no_peer() {
     }
 }
 
+/// 27: the loopback, whose addresses are not counted otherwise, cannot fill the room by datagrams.
+#[test]
+fn the_machine_itself_gets_half_of_all_places_over_udp() {
+    let args = ["--max-clients=8", "--max-per-ip=2"];
+    let server = Server::start_with_doors(&["lines", "datagram"], &args);
+    let mut alice = Person::join(&server, "alice");
+    let mut peers = Vec::new();
+    for number in 0..4 {
+        let peer = Sender::to(server.address("datagram"));
+        peer.sends(format!("peer{number}").as_bytes());
+        alice.sees(&format!("* peer{number} joined ({} here)", number + 2));
+        peers.push(peer);
+    }
+    let fifth = Sender::to(server.address("datagram"));
+    fifth.sends(b"fifth");
+    alice.sees_nothing_more();
+    // There is room for others; and for the fifth when one of the four has left.
+    let mut bob = Person::join(&server, "bob");
+    alice.sees("* bob joined (6 here)");
+    peers[0].sends(b"exit");
+    alice.sees("* peer0 left (5 here)");
+    bob.sees("* peer0 left (5 here)");
+    fifth.sends(b"fifth");
+    alice.sees("* fifth joined (6 here)");
+}
+
 /// 27: whoever joins under a forged address makes the server flood that address, with a few peers
 /// and not with thousands, and not for long.
 #[test]

@@ -5,6 +5,7 @@ use std::mem;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use chinwag::config::Limits;
 use chinwag::dialect::{Dialect, Framing};
 use fastrand::Rng;
 
@@ -160,6 +161,15 @@ impl Client {
     /// Whether it can say whatever one can say in `lines`.
     pub(crate) fn has_commands(&self) -> bool {
         self.dialect == Dialect::Lines || self.is_browser()
+    }
+
+    /// How many of its block there may be, if they are counted.
+    pub(crate) fn block_max(&self, limits: &Limits) -> Option<usize> {
+        let by_datagrams = self.dialect == Dialect::Datagram;
+        match self.block {
+            Some(_) => Some(limits.per_address_max),
+            None => by_datagrams.then_some((limits.clients_max / 2).max(1)),
+        }
     }
 
     /// What came of a visit.

@@ -100,7 +100,7 @@ impl<'a> Stroll<'a> {
             return &frames[1..];
         }
         if first == Some(&self.tongue.words(tongue::ADDRESS_FULL)) {
-            let full = self.client.block.is_some() && of_block >= limits.per_address_max;
+            let full = self.client.block_max(limits).is_some_and(|max| of_block >= max);
             assert!(full, "{of_block} of one block");
             self.stage = Stage::Over;
             return &frames[1..];

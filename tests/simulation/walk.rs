@@ -128,11 +128,8 @@ impl<'a> Walk<'a> {
                 return self.over();
             }
             Some(lines::ADDRESS_FULL) => {
-                let counted = self.client.block.is_some();
-                assert!(
-                    counted && of_block >= self.config.limits.per_address_max,
-                    "{of_block} of block"
-                );
+                let max = self.client.block_max(&self.config.limits);
+                assert!(max.is_some_and(|max| of_block >= max), "{of_block} of one block");
                 return self.over();
             }
             Some(browser::REQUEST_TIMEOUT | browser::STOPPING) => return self.over(),

@@ -227,6 +227,7 @@ impl World {
         if self.swarm.witness {
             self.witness();
             self.check_bounds(known);
+            self.check_shares();
             if !self.stopped {
                 self.check_expiry(known);
             }
@@ -249,6 +250,17 @@ impl World {
         let answer = 4096 + line * limits.history_lines_max;
         let own_max = limits.backlog_bytes_max.max(64 * 1024) + answer;
         assert!(own <= own_max, "an outbox of {own} bytes, at most {own_max}");
+    }
+
+    /// No block of addresses has more members than its share.
+    fn check_shares(&self) {
+        let members = || self.order.ids().map(|id| &self.clients[id]);
+        for client in members() {
+            let Some(max) = client.block_max(&self.swarm.config.limits) else { continue };
+            let is_counted = |other: &&Client| other.block_max(&self.swarm.config.limits).is_some();
+            let of_block = members().filter(is_counted).filter(|o| o.block == client.block);
+            assert!(of_block.count() <= max, "more than {max} of one block");
+        }
     }
 
     /// Whoever came by datagrams and has not been heard for long is not there any more, and nobody
