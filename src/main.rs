@@ -3,7 +3,7 @@
 
 mod logger;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::panic;
@@ -112,6 +112,9 @@ struct Arguments {
     flood: Pace,
 
     /// How many can be connected from one address (IPv4, or an IPv6 /64); loopback is exempt.
+    ///
+    /// But peers over UDP that seem to come from the machine itself get at most half of
+    /// --max-clients, all of them together, for anybody can forge where a datagram comes from.
     #[arg(long, value_name = "N", env = "CHINWAG_MAX_PER_IP", default_value = "64")]
     max_per_ip: usize,
 
@@ -129,7 +132,7 @@ struct Arguments {
     #[arg(value_parser = parse_seconds)]
     drain: Duration,
 
-    /// A text file of at most 64 KiB whose lines newcomers see first.
+    /// A regular text file of at most 64 KiB whose lines newcomers see first.
     #[arg(long, value_name = "FILE", env = "CHINWAG_MOTD")]
     motd: Option<PathBuf>,
 
@@ -154,8 +157,8 @@ const AFTER_HELP: &str = "\
 Sizes are bytes and take K and M (64K, 1M); seconds may be fractions (0.5). Each flag can also be \
 given by the variable shown as [env: …]; CHINWAG_LISTEN takes several doors with commas between.
 
-SIGTERM or SIGINT (Ctrl-C) stops the server: everyone is told, what waits is sent, and the exit \
-code is 0. A second one stops it at once. Other exit codes: 1 failed while running, 2 wrong usage, \
+SIGTERM, SIGINT (Ctrl-C) or SIGHUP stops the server: everyone is told, what waits is sent, and the \
+exit code is 0. A second one stops it at once. Other exit codes: 1 failed while running, 2 wrong usage, \
 3 could not bind or open what it was told to.";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -271,22 +274,30 @@ fn say_how_to_join(server: &Server) {
 
 /// The lines of the `--motd` file.
 fn read_motd(path: &Path) -> Result<Vec<String>, (u8, String)> {
-    let mut bytes = Vec::new();
-    // Not all there is, for some files have no end.
-    let file = File::open(path).map(|file| file.take(MOTD_BYTES_MAX + 1));
-    let why = match file.and_then(|mut file| file.read_to_end(&mut bytes)) {
+    let why = match read_regular(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => "there is no such file".to_owned(),
         Err(error) => error.to_string(),
-        Ok(read) if read as u64 > MOTD_BYTES_MAX => {
+        Ok(bytes) if bytes.len() as u64 > MOTD_BYTES_MAX => {
             format!("it is larger than {MOTD_BYTES_MAX} bytes")
         }
-        Ok(_) => match String::from_utf8(bytes) {
+        Ok(bytes) => match String::from_utf8(bytes) {
             Ok(text) => return Ok(text.lines().map(str::to_owned).collect()),
             Err(_) => "it is not UTF-8 text".to_owned(),
         },
     };
     let path = path.display();
     Err((CANNOT_OPEN, format!("cannot read the --motd file {path}: {why}; check --motd.")))
+}
+
+/// What is in a file, up to one byte more than may be. To open a FIFO would wait for whoever writes
+/// to it.
+fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOTD_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 // ── values ───────────────────────────────────────────────────────────────────────────────────────

@@ -28,7 +28,7 @@ const FLAGS: &[(&str, &str, &str)] = &[
     #[cfg(feature = "web")]
     ("--allow-host", "not/a/name", "CHINWAG_ALLOW_HOST"),
     #[cfg(feature = "web")]
-    ("--allow-origin", "nowhere", "CHINWAG_ALLOW_ORIGIN"),
+    ("--allow-origin", "ftp://nowhere", "CHINWAG_ALLOW_ORIGIN"),
 ];
 
 /// How a run went that was over by itself.
@@ -211,6 +211,18 @@ fn a_motd_file_that_is_too_large_or_no_text_is_one_sentence_and_exit_code_3() {
         let args = ["--max-clients", "50", "--listen", "lines=127.0.0.1:0", "--motd", &path];
         run(&args).is_refused(3, &[&path, why]);
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_motd_that_is_no_regular_file_is_not_waited_for() {
+    let fifo = format!("{}/fifo-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    for path in [&fifo, "/dev/zero"] {
+        let args = ["--max-clients", "50", "--listen", "lines=127.0.0.1:0", "--motd", path];
+        run(&args).is_refused(3, &[path, "not a regular file"]);
+    }
+    std::fs::remove_file(&fifo).unwrap();
 }
 
 #[test]
