@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A seed that fails is told with the command that replays it and the least number of steps before
-//! all comes to rest with which it still fails. The exit code is then 1.
+//! all comes to rest with which it still fails. The exit code is then 1. With `--adversary` it is
+//! the other kind of world, in which nothing fails but some cooperate against a pair.
 
 #![allow(clippy::expect_used, reason = "a simulation that cannot go on has failed")]
 
@@ -34,6 +35,9 @@ struct Arguments {
     /// How many seeds to try at most.
     #[arg(long, default_value_t = u64::MAX)]
     seeds: u64,
+    /// Instead of faults, there is an adversary.
+    #[arg(long)]
+    adversary: bool,
 }
 
 fn main() -> ExitCode {
@@ -44,11 +48,18 @@ fn main() -> ExitCode {
     while start.elapsed() < time && tried < arguments.seeds && failures < FAILURES_MAX {
         let seed = arguments.seed.wrapping_add(tried);
         tried += 1;
-        match simulation::attempt(seed, usize::MAX, false) {
+        let lived = match arguments.adversary {
+            true => simulation::withstand(seed, false),
+            false => simulation::attempt(seed, usize::MAX, false),
+        };
+        match lived {
             Some(of_seed) => closings.iter_mut().zip(of_seed).for_each(|(all, some)| *all += some),
             None => {
                 failures += 1;
-                simulation::tell_how_to_replay(seed);
+                match arguments.adversary {
+                    true => simulation::tell_how_to_withstand(seed),
+                    false => simulation::tell_how_to_replay(seed),
+                }
             }
         }
         if told.elapsed() > Duration::from_secs(60) {

@@ -4,7 +4,7 @@
 //! `CHINWAG_SEEDS=100000` tries so many seeds, `CHINWAG_SEED=7` tries that one alone and tells
 //! what happens; `CHINWAG_STEPS=30` ends the faults after so many steps. A seed that fails is told
 //! with the least such number with which it still fails. For long runs there is
-//! `examples/simulate.rs`.
+//! `examples/simulate.rs`. The seeds of worlds with an adversary are others.
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
@@ -53,4 +53,26 @@ fn whatever_happens_everyone_hears_everything_once_and_in_order() {
     let reasons = closings.len() - if has_browsers { 0 } else { BROWSERS_REASONS };
     let all_reasons = closings[..reasons].iter().all(|n| *n > 0);
     assert!(!all || all_reasons, "no seed got at some reason to close: {closings:?}");
+}
+
+/// As many seeds of the other kind of world.
+const ADVERSARYS_SEEDS: u64 = 2_000;
+
+#[test]
+fn whatever_an_adversary_does_a_pair_is_heard_and_loses_nothing() {
+    let (seeds, verbose) = match setting("CHINWAG_SEED") {
+        Some(seed) => (seed..seed + 1, true),
+        None => (0..setting("CHINWAG_SEEDS").unwrap_or(ADVERSARYS_SEEDS), false),
+    };
+    let mut failed = Vec::new();
+    for seed in seeds {
+        if simulation::withstand(seed, verbose).is_none() {
+            simulation::tell_how_to_withstand(seed);
+            failed.push(seed);
+            if failed.len() == 3 {
+                break;
+            }
+        }
+    }
+    assert!(failed.is_empty(), "seeds that failed: {failed:?}");
 }

@@ -13,7 +13,7 @@ pub(crate) const REQUEST_TIMEOUT: &str = "! The request took too long.";
 pub(crate) const STOPPING: &str = "! The server is stopping.";
 pub(crate) const UNRESPONSIVE: &str = "! Nothing was heard of you for too long.";
 
-const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+pub(crate) const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
@@ -167,7 +167,8 @@ pub(crate) fn farewell(dice: &mut Rng) -> Vec<u8> {
     masked(0x88, b"\x03\xe8", dice)
 }
 
-fn masked(first: u8, payload: &[u8], dice: &mut Rng) -> Vec<u8> {
+/// A frame as browsers send it, beginning with this byte.
+pub(crate) fn masked(first: u8, payload: &[u8], dice: &mut Rng) -> Vec<u8> {
     let mask = dice.u32(..).to_be_bytes();
     let mut frame = vec![first];
     match payload.len() {

@@ -72,6 +72,9 @@ impl Ear {
     /// These bytes have been read; from UDP, they are one datagram.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.total += bytes.len();
+        if self.deaf {
+            return;
+        }
         if self.framing == Framing::Datagrams {
             for &byte in bytes.iter().filter(|byte| **byte != b'\n') {
                 self.byte(byte);

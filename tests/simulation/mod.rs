@@ -6,6 +6,9 @@
 //! rest ([`world`]). Then it is checked what everyone received ([`walk`], [`reckoning`]) against
 //! the one [`order`] in which things happened.
 //!
+//! [`withstand`] is a second kind of world, without faults and with the default limits, in which an
+//! [`adversary`] follows a [`plot`] against a pair of the others.
+//!
 //! The model shares nothing with the crate: it knows names by rules of its own ([`names`]) and the
 //! dialects by a second implementation: `lines` in [`lines`], `web` in [`browser`], and the five
 //! older ones in
@@ -18,6 +21,7 @@
     reason = "a simulation that cannot go on has found something, and says so by a panic"
 )]
 
+pub(crate) mod adversary;
 pub(crate) mod browser;
 pub(crate) mod chatter;
 pub(crate) mod client;
@@ -26,6 +30,7 @@ pub(crate) mod lines;
 pub(crate) mod log;
 pub(crate) mod names;
 pub(crate) mod order;
+pub(crate) mod plot;
 pub(crate) mod reckoning;
 pub(crate) mod script;
 pub(crate) mod server;
@@ -37,8 +42,7 @@ pub(crate) mod walk;
 pub(crate) mod world;
 
 use std::panic::{catch_unwind, set_hook, take_hook};
-use std::sync::Once;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, Once};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -59,6 +63,15 @@ pub(crate) fn attempt(seed: u64, steps_max: usize, verbose: bool) -> Option<worl
     catch_unwind(world).ok()
 }
 
+/// As [`attempt`], in a world where some cooperate against the others.
+pub(crate) fn withstand(seed: u64, verbose: bool) -> Option<world::Closings> {
+    let world = || {
+        let _watched = Watched::new(seed);
+        adversary::World::draw(seed, verbose).run()
+    };
+    catch_unwind(world).ok()
+}
+
 /// Tells how a seed that failed is seen again: with as few steps as possible.
 pub(crate) fn tell_how_to_replay(seed: u64) {
     let hook = take_hook();
@@ -67,44 +80,49 @@ pub(crate) fn tell_how_to_replay(seed: u64) {
     set_hook(hook);
     let steps = steps.map_or_else(String::new, |steps| format!("CHINWAG_STEPS={steps} "));
     eprintln!("seed {seed} failed. To see it alone:");
-    eprintln!("    {steps}CHINWAG_SEED={seed} cargo test --test simulation -- --nocapture\n");
+    eprintln!(
+        "    {steps}CHINWAG_SEED={seed} cargo test --test simulation happens -- --nocapture\n"
+    );
 }
 
-/// Which seed is being tried, and how many have been; the latter is 0 when none is.
-static SEED: AtomicU64 = AtomicU64::new(0);
-static RUN: AtomicU64 = AtomicU64::new(0);
+/// As [`tell_how_to_replay`], of a world with an adversary.
+pub(crate) fn tell_how_to_withstand(seed: u64) {
+    eprintln!("seed {seed} failed. To see it alone:");
+    eprintln!(
+        "    CHINWAG_SEED={seed} cargo test --test simulation adversary_does -- --nocapture\n"
+    );
+}
 
-/// There while a world is being lived through, which must not go on for ever. There is only one at
-/// a time.
-struct Watched;
+/// The worlds that are being lived through: their seeds, and since when.
+static WATCHED: Mutex<Vec<(u64, Instant)>> = Mutex::new(Vec::new());
+
+/// There while a world is being lived through, which must not go on for ever.
+struct Watched((u64, Instant));
 
 impl Watched {
     fn new(seed: u64) -> Watched {
         static ONCE: Once = Once::new();
-        static RUNS: AtomicU64 = AtomicU64::new(1);
-        SEED.store(seed, Ordering::Relaxed);
-        RUN.store(RUNS.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         ONCE.call_once(|| drop(thread::spawn(watch)));
-        Watched
+        let world = (seed, Instant::now());
+        WATCHED.lock().unwrap().push(world);
+        Watched(world)
     }
 }
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        RUN.store(0, Ordering::Relaxed);
+        WATCHED.lock().unwrap().retain(|world| *world != self.0);
     }
 }
 
 /// Ends the process if a world does not end, and says which it was.
 fn watch() {
-    let (mut last, mut since) = (0, Instant::now());
     loop {
         thread::sleep(Duration::from_secs(1));
-        let run = RUN.load(Ordering::Relaxed);
-        if run != last || run == 0 {
-            (last, since) = (run, Instant::now());
-        } else if since.elapsed() > ENDLESS {
-            eprintln!("seed {} does not end", SEED.load(Ordering::Relaxed));
+        let endless =
+            WATCHED.lock().unwrap().iter().find(|(_, since)| since.elapsed() > ENDLESS).copied();
+        if let Some((seed, _)) = endless {
+            eprintln!("seed {seed} does not end");
             std::process::abort();
         }
     }

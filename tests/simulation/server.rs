@@ -105,7 +105,12 @@ impl Server {
 
     /// How many sockets there are.
     pub(crate) fn open(&self) -> usize {
-        self.streams.iter().flatten().count()
+        self.holders().count()
+    }
+
+    /// The clients whose sockets these are.
+    pub(crate) fn holders(&self) -> impl Iterator<Item = usize> {
+        self.streams.iter().flatten().map(|stream| stream.client)
     }
 
     /// One turn of the loop.

@@ -2,7 +2,7 @@
 //! edges by which a server hears of them. The server's half is called as a mio socket would be.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Read};
 use std::time::Instant;
 
 use fastrand::Rng;
@@ -41,6 +41,9 @@ pub(crate) struct Socket {
     /// On its way to the client.
     pub(crate) outbox: VecDeque<u8>,
     pub(crate) outbox_max: usize,
+    /// Likewise, to a client that never looks at what it gets: only how many bytes it is. `None` if
+    /// it does look.
+    pub(crate) unseen: Option<usize>,
     /// The server has said that there will be no more.
     pub(crate) shut: bool,
     /// The server has let go of it.
@@ -69,6 +72,7 @@ impl Socket {
             end: End::Open,
             outbox: VecDeque::new(),
             outbox_max,
+            unseen: None,
             shut: false,
             dropped: false,
             readable_edge: false,
@@ -101,18 +105,33 @@ impl Socket {
         if matches!(end, End::Reset | End::Closed) {
             // Nobody will read it; what is written next finds room, and an error.
             self.outbox.clear();
+            self.unseen = self.unseen.map(|_| 0);
             self.writable_edge |= self.watching_writable;
         }
     }
 
     /// Moves at most `most` bytes that have come to `received`. Returns how many.
     pub(crate) fn receive(&mut self, received: &mut Vec<u8>, most: usize) -> usize {
-        let bytes = self.outbox.len().min(most);
-        received.extend(self.outbox.drain(..bytes));
+        let bytes = self.underway().min(most);
+        match &mut self.unseen {
+            Some(unseen) => *unseen -= bytes,
+            None => {
+                let (first, second) = self.outbox.as_slices();
+                let of_first = bytes.min(first.len());
+                received.extend_from_slice(&first[..of_first]);
+                received.extend_from_slice(&second[..bytes - of_first]);
+                self.outbox.drain(..bytes);
+            }
+        }
         if bytes > 0 && self.watching_writable {
             self.writable_edge = true;
         }
         bytes
+    }
+
+    /// How many bytes are on their way to the client.
+    pub(crate) fn underway(&self) -> usize {
+        self.unseen.unwrap_or(self.outbox.len())
     }
 
     /// Whether the server has not yet read all that was sent, and seen that it was all.
@@ -134,9 +153,7 @@ impl Socket {
         if happens(dice, swarm.short_read) {
             most = if dice.bool() { 1 } else { dice.usize(1..=most) };
         }
-        for (to, from) in buffer.iter_mut().zip(self.inbox.drain(..most)) {
-            *to = from;
-        }
+        self.inbox.read_exact(&mut buffer[..most]).unwrap();
         Input::Bytes(most)
     }
 
@@ -159,7 +176,7 @@ impl Socket {
             }
             End::Open | End::Fin => {}
         }
-        let room = self.outbox_max.saturating_sub(self.outbox.len());
+        let room = self.outbox_max.saturating_sub(self.underway());
         if room == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -167,7 +184,16 @@ impl Socket {
         if happens(dice, swarm.short_write) {
             most = if dice.bool() { 1 } else { dice.usize(1..=most) };
         }
-        self.outbox.extend(slices.iter().flat_map(|slice| slice.iter().copied()).take(most));
+        if let Some(unseen) = &mut self.unseen {
+            *unseen += most;
+        } else {
+            let mut left = most;
+            for slice in slices {
+                let taken = left.min(slice.len());
+                self.outbox.extend(&slice[..taken]);
+                left -= taken;
+            }
+        }
         self.written += most;
         self.writes.push((now, self.written));
         Ok(most)
@@ -191,7 +217,7 @@ impl Socket {
     }
 
     pub(crate) fn watch_writable(&mut self, wanted: bool) {
-        if wanted && !self.watching_writable && self.outbox.len() < self.outbox_max {
+        if wanted && !self.watching_writable && self.underway() < self.outbox_max {
             self.writable_edge = true;
         }
         self.watching_writable = wanted;

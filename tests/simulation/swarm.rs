@@ -182,6 +182,21 @@ impl Swarm {
         swarm
     }
 
+    /// The default limits, and nothing fails: what is wrong here is what people do.
+    pub(crate) fn calm(dice: &mut Rng) -> Swarm {
+        let mut swarm = Swarm::draw(dice);
+        swarm.config = Config::default();
+        swarm.calm_down();
+        swarm
+    }
+
+    /// Nothing breaks from now on.
+    pub(crate) fn calm_down(&mut self) {
+        (self.short_read, self.short_write, self.spurious) = (0, 0, 0);
+        (self.read_bytes, self.read_bytes_per_turn) = (16 * 1024, 64 * 1024);
+        (self.udp_full, self.udp_error) = (0, 0);
+    }
+
     /// Whether anybody ever asks for this.
     pub(crate) fn has(&self, kind: Kind) -> bool {
         self.wishes.iter().any(|(wish, weight)| *wish == kind && *weight > 0)

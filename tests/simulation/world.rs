@@ -333,10 +333,7 @@ impl World {
 
     /// Everyone reads, and nothing breaks from now on.
     fn calm_down(&mut self) {
-        let swarm = &mut self.swarm;
-        (swarm.short_read, swarm.short_write, swarm.spurious) = (0, 0, 0);
-        (swarm.read_bytes, swarm.read_bytes_per_turn) = (16 * 1024, 64 * 1024);
-        (swarm.udp_full, swarm.udp_error) = (0, 0);
+        self.swarm.calm_down();
         self.server.datagrams.drain();
         for client in &mut self.clients {
             client.stalled = false;
