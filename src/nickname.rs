@@ -47,6 +47,16 @@ static RESERVED_KEYS: LazyLock<HashSet<Arc<str>>> = LazyLock::new(|| {
     keys
 });
 
+/// What the digits are in keys. Some look like letters.
+static DIGITS: LazyLock<[char; 10]> = LazyLock::new(|| {
+    let of_digit = |digit: usize| Nickname::unchecked(&digit.to_string()).keys().first;
+    std::array::from_fn(|digit| of_digit(digit).chars().next().unwrap_or_default())
+});
+
+/// The highest number in a suffix that is told from the rest of a name. There are never as many
+/// people, so it is never reached.
+const SUFFIX_MAX: u32 = 99_999_999;
+
 /// A name that somebody may have: spelled as its owner spelled it, in NFC.
 ///
 /// Cloning one copies no text. Two are `==` if they are spelled alike; whether they are one name
@@ -130,8 +140,16 @@ impl Nickname {
     /// What [`parse`](Self::parse) has accepted stays what it would accept.
     pub fn with_suffix(&self, n: u32) -> Self {
         let suffix = format!("_{n}");
-        let base = shortened(&self.0, CLUSTERS_MAX - suffix.len(), BYTES_MAX - suffix.len());
-        Self(Arc::from(format!("{base}{suffix}")))
+        Self(Arc::from(format!("{}{suffix}", self.stem(suffix.len()))))
+    }
+
+    /// What a suffix of so many bytes leaves of the name.
+    pub(crate) fn stem(&self, suffix_bytes: usize) -> Self {
+        let (clusters_max, bytes_max) = (CLUSTERS_MAX - suffix_bytes, BYTES_MAX - suffix_bytes);
+        match shortened(&self.0, clusters_max, bytes_max) {
+            whole if whole.len() == self.0.len() => self.clone(),
+            stem => Self(Arc::from(stem)),
+        }
     }
 
     /// The name as it is shown.
@@ -200,6 +218,23 @@ impl Keys {
     pub fn meet(&self, other: &Self) -> bool {
         self.iter().any(|mine| other.iter().any(|theirs| mine == theirs))
     }
+}
+
+/// The stem and the number of a key, if a name with a suffix has it: each key of such a name is that
+/// of its stem, `_`, and the number's digits as keys have them. Numbers beyond all that are ever
+/// given out are none.
+pub(crate) fn suffix_of(key: &Arc<str>) -> Option<(&str, u32)> {
+    let (stem, digits) = key.rsplit_once('_')?;
+    let mut number = 0;
+    for digit in digits.chars() {
+        let digit = DIGITS.iter().position(|of_digit| *of_digit == digit)? as u32;
+        number = number * 10 + digit;
+        // Nor is one with zeros before it, or without a digit.
+        if number == 0 || number > SUFFIX_MAX {
+            return None;
+        }
+    }
+    (number > 0).then_some((stem, number))
 }
 
 impl fmt::Display for NicknameError {
@@ -311,6 +346,26 @@ mod tests {
         for c in every_char() {
             let once = fold(c.encode_utf8(&mut [0; 4])).into_owned();
             assert_eq!(fold(&once), once, "{c:?}");
+        }
+    }
+
+    #[test]
+    fn the_keys_of_a_name_with_a_suffix_tell_both() {
+        let check = |stem: &Nickname, number| {
+            let suffixed = stem.with_suffix(number).keys();
+            let suffixed = suffixed.iter().map(|key| suffix_of(key).unwrap());
+            let stem = stem.keys();
+            let expected = stem.iter().map(|key| (&**key, number));
+            assert!(suffixed.eq(expected), "{stem:?} {number}");
+        };
+        for c in every_char() {
+            check(&Nickname::unchecked(&format!("a{c}")), 23);
+        }
+        for number in (1..1000).chain([1_234_567, 10_000_000, SUFFIX_MAX]) {
+            check(&Nickname::unchecked("Ian"), number);
+        }
+        for key in ["alice", "alice_", "alice_x", "alice_O", "alice_O2", "_", "alice_999999999"] {
+            assert_eq!(suffix_of(&Arc::from(key)), None, "{key}");
         }
     }
 

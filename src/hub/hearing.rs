@@ -123,7 +123,8 @@ impl Hub {
             Some(Wait::Outbox)
         } else if queue
             || peer.member().is_some() && self.room.is_full(now)
-            || peer.member().is_none() && self.room.has_welcomed_enough()
+            || peer.member().is_none()
+                && (self.room.has_welcomed_enough() || self.directory.has_compared_enough())
         {
             self.runnable.push_back(key);
             Some(Wait::Room)
@@ -295,11 +296,11 @@ impl Hub {
     /// Lets somebody in as `name`; or with the first suffix that is free, if that is taken or the
     /// first suffix is 1.
     pub(super) fn join_as(&mut self, key: PeerKey, name: &Nickname, first_suffix: u32) {
-        let bare = (first_suffix > 1).then(|| name.clone());
-        let mut names = bare.into_iter().chain((first_suffix..).map(|n| name.with_suffix(n)));
-        if let Some(name) = names.find(|name| self.directory.claim(key, name, None)) {
-            self.join(key, &name);
+        if first_suffix > 1 && self.directory.claim(key, name, None) {
+            return self.join(key, name);
         }
+        let name = self.directory.claim_suffixed(key, name, first_suffix);
+        self.join(key, &name);
     }
 
     /// Lets somebody in under a name that the directory has given them. Where each frame must go

@@ -401,6 +401,7 @@ impl Hub {
         }
         self.room.settle(&mut self.peers);
         self.room.take_audience(&self.peers, keys);
+        self.directory.end_turn();
         self.peers.take_touched(keys);
     }
 
