@@ -285,7 +285,7 @@ mod tests {
     /// Hears `events` after having been welcomed as alice, with bob and carol there.
     fn room_after(lang: Lang, events: &[Event<'_>]) -> Room {
         let here = nicknames(&["alice", "bob", "carol"]);
-        let welcome = Event::Welcomed { name: "alice", here: &here, count: 3, history: &[] };
+        let welcome = Event::Welcomed { name: "alice", here: &here, count: 3 };
         let mut room = Room::default();
         for event in [&welcome].into_iter().chain(events) {
             room.hear(&line(lang, event));
@@ -373,7 +373,10 @@ mod tests {
             let joined = here(&[Event::Joined { names: &crowd, count: 13 }]);
             assert_eq!(joined, "a1 a2 a3 a4 a5 a6 a7 a8 alice bob carol");
             assert_eq!(here(&[Event::Left { names: &both, why: plain, count: 1 }]), "alice");
-            assert_eq!(here(&[Event::Here(&crowd)]), "a1 a2 a3 a4 a5 a6 a7 a8 a9 a10");
+            assert_eq!(
+                here(&[Event::Here { names: &crowd, count: 10 }]),
+                "a1 a2 a3 a4 a5 a6 a7 a8 a9 a10"
+            );
             assert_eq!(here(&[Event::Renamed { old: "bob", new: "eve" }]), "alice eve carol");
             let renamed = room_after(lang, &[Event::Renamed { old: "alice", new: "eve" }]);
             assert_eq!((renamed.me(), &*renamed.people[0]), (Some("eve"), "eve"));
@@ -385,7 +388,7 @@ mod tests {
         let here = nicknames(&["alice", "bob"]);
         for lang in [Lang::En, Lang::Zh] {
             let mut room = Room::default();
-            let welcome = Event::Welcomed { name: "alice", here: &here, count: 982, history: &[] };
+            let welcome = Event::Welcomed { name: "alice", here: &here, count: 982 };
             room.hear(&line(lang, &welcome));
             assert_eq!(room.people, ["alice", "bob"]);
         }

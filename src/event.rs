@@ -102,8 +102,6 @@ pub enum Event<'a> {
         here: &'a [Nickname],
         /// How many are here.
         count: usize,
-        /// What was said last, if the dialect has it in its welcome.
-        history: &'a [&'a Said],
     },
     /// A newcomer is in, and the others have been told.
     Entered {
@@ -171,8 +169,13 @@ pub enum Event<'a> {
         /// When, as in [`Said::unix_seconds`].
         at: u64,
     },
-    /// Who is here, sorted.
-    Here(&'a [Nickname]),
+    /// Who is here.
+    Here {
+        /// The first names, sorted; all of them, unless too much waits to be read.
+        names: &'a [Nickname],
+        /// How many are here.
+        count: usize,
+    },
     /// A line of the history.
     Recalled(&'a Said),
     /// There is no history.

@@ -10,7 +10,8 @@
 //! 4. `room`: does what the command asks for, and says what happened as an [`event::Event`]. What
 //!    may be said is in [`text`], who may be called how in [`nickname`], and who is called how in
 //!    `directory`.
-//! 5. `journal`: the event, encoded once for each dialect.
+//! 5. `journal`: the event, encoded once for each dialect. The longest answers to one are in
+//!    `lists`.
 //! 6. `outbox`: each connection's place in the journal, from where `net::stream` writes it.
 //!
 //! At the other end, [`client`] is what one can know from the lines that come.
@@ -49,6 +50,7 @@ pub mod metrics;
 mod directory;
 mod hold;
 mod journal;
+mod lists;
 mod net;
 mod outbox;
 mod peer;

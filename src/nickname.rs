@@ -220,9 +220,9 @@ impl Keys {
     }
 }
 
-/// The stem and the number of a key, if a name with a suffix has it: each key of such a name is that
-/// of its stem, `_`, and the number's digits as keys have them. Numbers beyond all that are ever
-/// given out are none.
+/// The stem and the number of a key, if a name with a suffix has it: each key of such a name is
+/// that of its stem, `_`, and the number's digits as keys have them. Numbers beyond all that are
+/// ever given out are none.
 pub(crate) fn suffix_of(key: &Arc<str>) -> Option<(&str, u32)> {
     let (stem, digits) = key.rsplit_once('_')?;
     let mut number = 0;

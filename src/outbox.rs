@@ -25,6 +25,8 @@ struct Insert {
     bytes: Bytes,
     /// It must arrive alone, so nothing is added to it.
     alone: bool,
+    /// It is the rest of the frame that the insert before it began.
+    continues: bool,
 }
 
 /// Bytes that are for one connection, or for many at different times.
@@ -96,7 +98,10 @@ impl Outbox {
     pub(crate) fn cut(&mut self, journal: &mut Journal) {
         let mut own = self.own.take().unwrap_or_default();
         own.skips.clear();
-        own.inserts.truncate(usize::from(own.sent > 0));
+        let continues = |insert: &&Insert| insert.continues;
+        let in_transit = own.sent > 0 || own.inserts.front().is_some_and(|first| first.continues);
+        let rest = own.inserts.iter().skip(1).take_while(continues).count();
+        own.inserts.truncate(if in_transit { 1 + rest } else { 0 });
         if self.attached {
             if own.inserts.is_empty()
                 && let Some((frame, sent)) = journal.rest_of_frame(self.next)
@@ -106,6 +111,7 @@ impl Outbox {
                     at: self.next,
                     bytes: Bytes::Shared(frame),
                     alone: false,
+                    continues: false,
                 });
             }
             journal.detach(self.next);
@@ -135,7 +141,7 @@ impl Outbox {
         let own = self.own.get_or_insert_default();
         let before = own.bytes;
         match own.inserts.back_mut() {
-            Some(Insert { at: last, bytes: Bytes::Own(bytes), alone: false })
+            Some(Insert { at: last, bytes: Bytes::Own(bytes), alone: false, .. })
                 if *last >= at && !alone =>
             {
                 own.bytes -= bytes.len();
@@ -146,7 +152,7 @@ impl Outbox {
                 let mut bytes = Vec::new();
                 encode(&mut bytes);
                 own.bytes += bytes.len();
-                let insert = Insert { at, bytes: Bytes::Own(bytes), alone };
+                let insert = Insert { at, bytes: Bytes::Own(bytes), alone, continues: false };
                 own.inserts.extend((!insert.bytes.is_empty()).then_some(insert));
             }
         }
@@ -157,11 +163,22 @@ impl Outbox {
 
     /// As [`insert`](Self::insert), but of bytes that others have a share in.
     pub(crate) fn insert_shared(&mut self, journal: &Journal, bytes: Arc<[u8]>) {
+        self.share(journal, bytes, false);
+    }
+
+    /// As [`insert_shared`](Self::insert_shared), but of the rest of the frame that was last
+    /// inserted.
+    pub(crate) fn insert_shared_rest(&mut self, journal: &Journal, bytes: Arc<[u8]>) {
+        self.share(journal, bytes, true);
+    }
+
+    fn share(&mut self, journal: &Journal, bytes: Arc<[u8]>, continues: bool) {
         if !bytes.is_empty() {
             let at = self.end(journal);
             let own = self.own.get_or_insert_default();
             own.bytes += bytes.len();
-            own.inserts.push_back(Insert { at, bytes: Bytes::Shared(bytes), alone: false });
+            let bytes = Bytes::Shared(bytes);
+            own.inserts.push_back(Insert { at, bytes, alone: false, continues });
         }
     }
 
@@ -451,6 +468,25 @@ mod tests {
             let expected = format!("{}too slow\n", &all[step..line_end]);
             assert_eq!(sent(&mut outbox, &mut journal, 5), expected, "cut after {step} bytes");
             assert_eq!(journal.counts(), (0, 0));
+        }
+    }
+
+    #[test]
+    fn a_frame_of_two_parts_is_not_cut_between_them() {
+        for step in 0..12 {
+            let (mut journal, mut outbox) = (Journal::default(), Outbox::default());
+            outbox.enter(&mut journal);
+            owe(&mut outbox, &journal, "We");
+            outbox.insert_shared_rest(&journal, b"lcome\n".as_slice().into());
+            outbox.insert_shared(&journal, b"list\n".as_slice().into());
+            let mut slices = [IoSlice::new(&[]); 3];
+            outbox.slices(&mut journal, &mut slices, false);
+            outbox.advance(&mut journal, step);
+            outbox.cut(&mut journal);
+            owe(&mut outbox, &journal, "too slow\n");
+            let line_end = [0, 8, 8, 8, 8, 8, 8, 8, 8, 13, 13, 13][step];
+            let expected = format!("{}too slow\n", &"Welcome\nlist\n"[step..line_end.max(step)]);
+            assert_eq!(sent(&mut outbox, &mut journal, 5), expected, "cut after {step} bytes");
         }
     }
 

@@ -19,6 +19,7 @@ use crate::directory::Directory;
 use crate::event::{CloseReason, Command, Event, Parting, Refusal, Said, Topic};
 use crate::hold::{HOLD_MAX, Hold};
 use crate::journal::Journal;
+use crate::lists::Lists;
 use crate::nickname::Nickname;
 use crate::peer::{Confidant, Ignored, Member, Peer, PeerKey, Peers, State};
 use crate::text;
@@ -26,9 +27,6 @@ use crate::timers::Now;
 
 /// How many people one can ignore; each costs memory.
 const IGNORING_MAX: usize = 100;
-
-/// Bytes of welcomes that carry all one can know, after which others wait for the next turn.
-const WELCOME_BYTES_PER_TURN: usize = 8 << 20;
 
 /// A room.
 #[derive(Debug)]
@@ -42,6 +40,8 @@ pub(crate) struct Room {
     names: BTreeMap<Arc<str>, PeerKey>,
     history: VecDeque<Kept>,
     journals: [Journal; Dialect::COUNT],
+    /// Answers that many share.
+    lists: Lists,
     /// Coming and going that has not been told yet.
     notice: Option<Notice>,
     /// Those members who ignore anybody. Whom, they know themselves.
@@ -52,8 +52,6 @@ pub(crate) struct Room {
     hold: Hold,
     /// Bytes of private messages in the same time.
     turn_private_bytes: usize,
-    /// Bytes of whole welcomes in the same time.
-    turn_welcome_bytes: usize,
     /// Lines that were said, and each times those it was for.
     said: (u64, u64),
 }
@@ -95,12 +93,12 @@ impl Room {
             names: BTreeMap::new(),
             history: VecDeque::new(),
             journals: Default::default(),
+            lists: Lists::default(),
             notice: None,
             ignorers: Vec::new(),
             turn_bytes: 0,
             hold: Hold::default(),
             turn_private_bytes: 0,
-            turn_welcome_bytes: 0,
             said: (0, 0),
         }
     }
@@ -155,30 +153,62 @@ impl Room {
         let seat = seats.len() as u32;
         seats.push(key);
         self.names.insert(sort_key(name), key);
+        self.lists.outdate();
         let member = Member { name: name.clone(), seat, ties: None };
         let before = mem::replace(&mut peer.state, State::Chatting(member));
-        if !matches!(before, State::Entering(_)) {
-            self.welcome(peers, key, name);
-        }
-        if !peers[key].dialect.manners().whole_welcome {
-            for place in 0..self.history.len() {
-                self.tell_again(peers, key, place);
+        // The others are welcomed when those who come with them are there, too.
+        if peer.dialect.manners().whole_welcome.is_none() {
+            if !matches!(before, State::Entering(_)) {
+                self.welcome(peers, key, name);
             }
+            self.tell_history(peers, key);
         }
     }
 
-    /// Tells a newcomer who is here and what was said last.
+    /// Tells a newcomer who is here.
     pub(crate) fn welcome(&mut self, peers: &mut Peers, key: PeerKey, name: &Nickname) {
-        let whole = peers[key].dialect.manners().whole_welcome;
-        let names_max = if whole { WHOLE_WELCOME_MAX } else { WELCOME_MAX };
-        let (here, count) = (self.first_names(peers, names_max), self.count());
-        let history: Vec<&Said> =
-            self.history.iter().map(|kept| &kept.said).take_while(|_| whole).collect();
-        let (name, history) = (name.as_str(), history.as_slice());
-        let before = peers[key].outbox.own_bytes();
-        self.tell(peers, key, &Event::Welcomed { name, here: &here, count, history });
-        if whole {
-            self.turn_welcome_bytes += peers[key].outbox.own_bytes() - before;
+        let (here, count) = (self.first_names(peers, WELCOME_MAX), self.count());
+        let event = Event::Welcomed { name: name.as_str(), here: &here, count };
+        self.tell(peers, key, &event);
+    }
+
+    fn tell_history(&mut self, peers: &mut Peers, key: PeerKey) {
+        for place in 0..self.history.len() {
+            self.tell_again(peers, key, place);
+        }
+    }
+
+    /// Tells those of `newcomers` who are told all at once who is here and what was said last. If
+    /// there is too much of that kind already, they are told as much as others are.
+    fn welcome_wholly(&mut self, peers: &mut Peers, newcomers: &[PeerKey]) {
+        let is_full = self.lists.is_full();
+        let mut shared: Option<(Dialect, Arc<[u8]>)> = None;
+        for key in newcomers.iter().copied() {
+            let dialect = peers[key].dialect;
+            let Some(whole) = &dialect.manners().whole_welcome else { continue };
+            let company = match &shared {
+                Some((of, company)) if *of == dialect => Arc::clone(company),
+                _ => {
+                    let max = if is_full { WELCOME_MAX } else { WHOLE_WELCOME_MAX };
+                    let here = self.first_names(peers, max);
+                    let lines = self.history.iter().take_while(|_| !is_full);
+                    let history: Vec<_> = lines.map(|kept| &kept.said).collect();
+                    let mut company = Vec::new();
+                    (whole.company)(&here, self.count(), &history, &mut company);
+                    self.lists.share(None, company)
+                }
+            };
+            let peer = &mut peers[key];
+            let journal = &self.journals[dialect.index()];
+            let Some(name) = peer.member().map(|member| member.name.clone()) else { continue };
+            let greet = |out: &mut Vec<u8>| (whole.greeting)(name.as_str(), company.len(), out);
+            peer.outbox.insert(journal, false, greet);
+            peer.outbox.insert_shared_rest(journal, Arc::clone(&company));
+            peers.touch(key);
+            shared = Some((dialect, company));
+            if is_full {
+                self.tell_history(peers, key);
+            }
         }
     }
 
@@ -231,6 +261,7 @@ impl Room {
             moved.seat = member.seat;
         }
         self.names.remove(&*member.name.fold());
+        self.lists.outdate();
         directory.release(&member.name);
         self.ignorers.retain(|ignorer| *ignorer != key);
         self.ignore_by_first_name(peers, directory, &member.name);
@@ -255,7 +286,8 @@ impl Room {
         let why = match &kind {
             NoticeKind::Joined => {
                 let ranges = self.publish(&Event::Joined { names: &names, count });
-                return self.tell_those_who_joined(peers, &names, &keys, &ranges);
+                self.tell_those_who_joined(peers, &names, &keys, &ranges);
+                return self.welcome_wholly(peers, &keys);
             }
             NoticeKind::Left => Parting::Plain,
             NoticeKind::LeftWithWords(words) => Parting::Words(words),
@@ -266,7 +298,8 @@ impl Room {
     }
 
     /// Of a notice of many who joined, each of them is told only those who came after it, for it
-    /// found the others there; and itself, if its dialect is such.
+    /// found the others there; and itself, if its dialect is such. Who is welcomed only now finds
+    /// them all.
     fn tell_those_who_joined(
         &self,
         peers: &mut Peers,
@@ -277,7 +310,11 @@ impl Room {
         let count = self.count();
         for (i, key) in keys.iter().copied().enumerate() {
             let peer = &mut peers[key];
-            let known = if peer.dialect.manners().hears_own_joining { i } else { i + 1 };
+            let manners = peer.dialect.manners();
+            let known = match &manners.whole_welcome {
+                Some(_) => names.len(),
+                None => i + usize::from(!manners.hears_own_joining),
+            };
             let as_given = peer.given_name() == names[i].as_str();
             if known > 0 {
                 peer.outbox.skip(ranges[peer.dialect.index()].clone());
@@ -313,10 +350,7 @@ impl Room {
             },
             Command::Reply(text) => self.reply(peers, key, text, now),
             Command::Rename(name) => self.rename(peers, directory, key, name),
-            Command::Who => {
-                let names = self.first_names(peers, usize::MAX);
-                self.tell(peers, key, &Event::Here(&names));
-            }
+            Command::Who => self.tell_who_is_here(peers, key),
             Command::History(count) => self.recall(peers, key, count),
             Command::Ignore(None) => self.tell_ignored(peers, key),
             Command::Ignore(Some(name)) => self.ignore(peers, directory, key, name),
@@ -328,6 +362,24 @@ impl Room {
             }
             Command::Introduce { .. } | Command::Quit(_) => {}
         }
+    }
+
+    /// Tells all names; or the first of them, if too many lists wait to be read.
+    fn tell_who_is_here(&mut self, peers: &mut Peers, key: PeerKey) {
+        let dialect = peers[key].dialect;
+        let list = match self.lists.here(dialect) {
+            Some(list) => list,
+            None => {
+                let max = if self.lists.is_full() { WELCOME_MAX } else { usize::MAX };
+                let names = self.first_names(peers, max);
+                let event = Event::Here { names: &names, count: self.count() };
+                let mut list = Vec::new();
+                dialect.encode(self.lang, &event, &mut list);
+                self.lists.share(Some(dialect), list)
+            }
+        };
+        peers[key].outbox.insert_shared(&self.journals[dialect.index()], list);
+        peers.touch(key);
     }
 
     /// Says a line to everyone else who wants to hear it.
@@ -464,6 +516,7 @@ impl Room {
         }
         self.names.remove(&*old.fold());
         self.names.insert(sort_key(&new), key);
+        self.lists.outdate();
         self.keep_ignoring(peers, &old, &new);
         if let Some(member) = peers[key].member_mut() {
             member.name = new.clone();
@@ -635,10 +688,9 @@ impl Room {
             || self.hold.is_on(now)
     }
 
-    /// Whether no more should be let in in this turn: each has a welcome of its own to be written,
-    /// and after a restart all come back at once.
-    pub(crate) fn has_welcomed_enough(&self) -> bool {
-        self.turn_welcome_bytes > WELCOME_BYTES_PER_TURN
+    /// Whether no more should be let in in this turn: it might take another list to welcome them.
+    pub(crate) fn has_listed_enough(&self) -> bool {
+        self.lists.has_made_enough()
     }
 
     /// Until when talkers wait for a reader.
@@ -687,7 +739,7 @@ impl Room {
 
     /// Whom to write to because something has been said; those who cannot take it are left out.
     pub(crate) fn take_audience(&mut self, peers: &Peers, keys: &mut Vec<PeerKey>) {
-        (self.turn_private_bytes, self.turn_welcome_bytes) = (0, 0);
+        self.turn_private_bytes = 0;
         if mem::take(&mut self.turn_bytes) > 0 {
             for seats in &self.seats {
                 keys.extend(seats.iter().copied().filter(|key| !peers[*key].is_blocked()));
@@ -700,6 +752,12 @@ impl Room {
         for journal in &mut self.journals {
             journal.end_turn();
         }
+        self.lists.end_turn();
+    }
+
+    /// Bytes of lists that somebody has not read yet.
+    pub(crate) fn list_bytes(&self) -> usize {
+        self.lists.bytes()
     }
 
     /// The most bytes that are kept in one journal.
@@ -710,6 +768,7 @@ impl Room {
     /// Whether nobody is here and nothing waits.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.notice.is_none()
+            && self.lists.bytes() == 0
             && self.ignorers.is_empty()
             && self.names.is_empty()
             && self.seats.iter().all(Vec::is_empty)

@@ -217,7 +217,7 @@ fn a_motd_file_that_is_too_large_or_no_text_is_one_sentence_and_exit_code_3() {
 #[test]
 fn a_motd_that_is_no_regular_file_is_not_waited_for() {
     let fifo = format!("{}/fifo-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
-    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     for path in [&fifo, "/dev/zero"] {
         let args = ["--max-clients", "50", "--listen", "lines=127.0.0.1:0", "--motd", path];
         run(&args).is_refused(3, &[path, "not a regular file"]);

@@ -2,7 +2,7 @@
 //! browsers. A hub without sockets is told of them, and what it does and keeps is counted; nothing
 //! here depends on how fast the machine is.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::io::IoSlice;
 use std::net::SocketAddr;
@@ -82,4 +82,79 @@ fn a_crowd_of_one_name_comes_in_over_some_turns() {
     let last = crowd.takes(people[PEOPLE - 1]);
     let cut = name.chars().take(32 - "_3000".len()).collect::<String>();
     assert!(last.contains(&format!("{cut}_{PEOPLE}")), "{last}");
+}
+
+/// So many members with long names, who have read what there was for them.
+fn full_room(people: usize) -> (Crowd, Vec<PeerKey>) {
+    let mut crowd = Crowd::new();
+    let members: Vec<_> = (0..people).map(|_| crowd.comes(Dialect::Lines)).collect();
+    for (number, key) in members.iter().enumerate() {
+        crowd.sends(*key, format!("{number:x>32}\n").as_bytes());
+    }
+    crowd.turn();
+    assert_eq!(crowd.hub.members(), people);
+    for key in &members {
+        crowd.takes(*key);
+    }
+    (crowd, members)
+}
+
+/// The list in what somebody was told.
+fn list(told: &str) -> &str {
+    told.lines().find(|line| line.contains(" here: ")).unwrap_or_else(|| panic!("no list: {told}"))
+}
+
+#[test]
+fn all_who_ask_who_is_here_share_one_list() {
+    const PEOPLE: usize = 1000;
+    let (mut crowd, members) = full_room(PEOPLE);
+    for (number, key) in members.iter().enumerate() {
+        crowd.sends(*key, b"/who\n");
+        if number % 100 == 0 {
+            crowd.turn();
+        }
+    }
+    crowd.turn();
+    let first = crowd.takes(members[0]);
+    assert_eq!(list(&first).split(", ").count(), PEOPLE);
+    assert_eq!(crowd.hub.list_bytes(), list(&first).len() + 1, "one list, and its LF");
+    for key in &members[1..] {
+        assert_eq!(list(&crowd.takes(*key)), list(&first));
+    }
+    crowd.turn();
+    assert_eq!(crowd.hub.list_bytes(), 0, "nobody needs it any more");
+}
+
+#[test]
+fn lists_that_nobody_reads_are_bounded_whatever_the_room_does() {
+    const LIST_BYTES: usize = 1000 * 34 + 20;
+    let (mut crowd, members) = full_room(1000);
+    let mut bounds = [1 << 20, 8 << 20].map(|bytes| bytes + LIST_BYTES);
+    // Each but the first asks in another state of the room: all in one turn, then each in its own.
+    for (turns, most) in [false, true].into_iter().zip(&mut bounds) {
+        for (number, key) in members.iter().enumerate().skip(1) {
+            let name = if turns { number } else { 1000 + number };
+            crowd.sends(members[0], format!("/nick a{name}\n").as_bytes());
+            crowd.sends(*key, b"/who\n");
+            if turns {
+                crowd.turn();
+            }
+            assert!(crowd.hub.list_bytes() <= *most, "{} bytes", crowd.hub.list_bytes());
+        }
+        assert!(crowd.hub.list_bytes() > *most - LIST_BYTES);
+        crowd.turn();
+        // The last is told what a person would read of it, at once.
+        let told = crowd.takes(members[999]);
+        assert!(list(&told).starts_with("* 1000 here: a"), "{told}");
+        assert!(list(&told).ends_with(" and 980 more"), "{told}");
+    }
+    for key in &members {
+        crowd.takes(*key);
+    }
+    crowd.turn();
+    crowd.sends(members[999], b"/who\n");
+    crowd.turn();
+    assert_eq!(list(&crowd.takes(members[999])).split(", ").count(), 1000);
+    crowd.turn();
+    assert_eq!(crowd.hub.list_bytes(), 0);
 }

@@ -574,9 +574,31 @@ impl Clockwork {
         while let Some(next) = self.hub.next_timeout().filter(|next| *next <= end) {
             self.now.instant = self.now.instant.max(next);
             self.hub.timeout(self.now);
-            self.hub.pending(&mut Vec::new(), self.now);
+            self.end_turn();
         }
         self.now.instant = end;
+    }
+
+    fn names(&mut self, key: PeerKey, name: &str) {
+        let message = format!("{{\"type\":\"nick\",\"name\":\"{name}\"}}");
+        self.hub.receive(key, &masked(0x81, message.as_bytes()), self.now);
+    }
+
+    /// Somebody says as long a line as there may be, in pieces, and reads.
+    fn hears_a_long_line(&mut self, from: PeerKey) {
+        self.hub.receive(from, &masked(0x01, b"{\"type\":\"say\",\"text\":\""), self.now);
+        for _ in 0..40 {
+            self.hub.receive(from, &masked(0x00, "\\\"".repeat(50).as_bytes()), self.now);
+        }
+        self.hub.receive(from, &masked(0x80, b"\"}"), self.now);
+        self.end_turn();
+        self.sent(from);
+        self.end_turn();
+    }
+
+    fn end_turn(&mut self) {
+        self.hub.pending(&mut Vec::new(), self.now);
+        self.hub.reap(&mut Vec::new());
     }
 
     /// What there is to send to somebody.
@@ -655,35 +677,77 @@ fn an_address_with_too_many_connections_is_told_so() {
     assert!(clock.sent(first).is_empty());
 }
 
-#[test]
-fn when_all_come_back_at_once_their_welcomes_are_not_all_in_memory_at_once() {
-    const BROWSERS: usize = 100;
+/// So many browsers have come to a room whose history has as long lines as there may be, and in
+/// which alice reads.
+fn browsers_before_a_long_history(count: usize) -> (Clockwork, PeerKey, Vec<PeerKey>) {
     let mut clock =
         Clockwork::new(Limits { flood: None, per_address_max: 1000, ..Limits::default() });
     let alice = clock.upgrades();
-    clock.hub.receive(alice, &masked(0x81, b"{\"type\":\"nick\",\"name\":\"alice\"}"), clock.now);
+    clock.names(alice, "alice");
     for _ in 0..50 {
-        // As long a line as there may be, in pieces.
-        clock.hub.receive(alice, &masked(0x01, b"{\"type\":\"say\",\"text\":\""), clock.now);
-        for _ in 0..40 {
-            clock.hub.receive(alice, &masked(0x00, "\\\"".repeat(50).as_bytes()), clock.now);
-        }
-        clock.hub.receive(alice, &masked(0x80, b"\"}"), clock.now);
-        clock.waits(0.0);
-        clock.sent(alice);
+        clock.hears_a_long_line(alice);
     }
-    let browsers: Vec<_> = (0..BROWSERS).map(|_| clock.upgrades()).collect();
+    let browsers = (0..count).map(|_| clock.upgrades()).collect();
+    (clock, alice, browsers)
+}
+
+/// What is told in one text frame.
+fn told(frame: &[u8]) -> Value {
+    let begin = frame.iter().position(|byte| *byte == b'{').unwrap();
+    let value = serde_json::Deserializer::from_slice(&frame[begin..]).into_iter().next();
+    value.unwrap().unwrap()
+}
+
+#[test]
+fn when_all_come_back_at_once_they_share_one_welcome() {
+    const BROWSERS: usize = 100;
+    let (mut clock, _, browsers) = browsers_before_a_long_history(BROWSERS);
     for (number, key) in browsers.iter().enumerate() {
-        let name = format!("{{\"type\":\"nick\",\"name\":\"b{number}\"}}");
-        assert!(number > 0 || clock.hub.wants_input(*key));
-        clock.hub.receive(*key, &masked(0x81, name.as_bytes()), clock.now);
+        clock.names(*key, &format!("b{number}"));
     }
-    let at_once = clock.hub.members();
-    assert!((10..BROWSERS).contains(&at_once), "{at_once} of {BROWSERS}");
-    // Nobody waits for long; and nobody's name is late then, if the process is stopped meanwhile.
-    clock.now.instant += 2 * Limits::default().nick_timeout;
     clock.waits(0.0);
-    assert_eq!(clock.hub.members(), 1 + BROWSERS, "{:?}", clock.hub.closings());
+    let shared = clock.hub.list_bytes();
+    assert!((200_000..600_000).contains(&shared), "{shared} bytes for all");
+    for (number, key) in browsers.iter().enumerate() {
+        let welcome = clock.sent(*key);
+        assert!(welcome.len() - shared < 100, "{} bytes are its own", welcome.len() - shared);
+        let welcome = told(&welcome);
+        assert_eq!(welcome["name"], format!("b{number}"));
+        assert_eq!(welcome["members"].as_array().unwrap().len(), 1 + BROWSERS);
+        assert_eq!(welcome["history"].as_array().unwrap().len(), 50);
+    }
+    clock.end_turn();
+    assert_eq!(clock.hub.list_bytes(), 0);
+}
+
+#[test]
+fn welcomes_that_nobody_reads_are_bounded_whatever_the_room_does() {
+    const WELCOME_BYTES_MAX: usize = 600_000;
+    let (mut clock, alice, browsers) = browsers_before_a_long_history(100);
+    for (number, key) in browsers.iter().enumerate() {
+        clock.hears_a_long_line(alice);
+        clock.names(*key, &format!("b{number:02}"));
+        if number % 2 > 0 {
+            clock.waits(0.0);
+        }
+        let bytes = clock.hub.list_bytes();
+        assert!(bytes <= (8 << 20) + WELCOME_BYTES_MAX, "{bytes} bytes");
+    }
+    clock.waits(0.0);
+    assert_eq!(clock.hub.members(), 101, "nobody waits for those who do not read");
+    assert!(clock.hub.list_bytes() > 8 << 20);
+    // The last is welcomed as at other doors: the first names, and the history line by line.
+    let welcome = clock.sent(browsers[99]);
+    let (welcome, again) = (told(&welcome), String::from_utf8_lossy(&welcome));
+    assert_eq!((&welcome["name"], &welcome["count"]), (&json!("b99"), &json!(101)));
+    assert_eq!(welcome["members"].as_array().unwrap().len(), 20);
+    assert_eq!(welcome["history"].as_array().unwrap().len(), 0);
+    assert_eq!(again.matches("\"again\":true").count(), 50);
+    for key in &browsers {
+        clock.sent(*key);
+    }
+    clock.end_turn();
+    assert_eq!(clock.hub.list_bytes(), 0);
 }
 
 #[test]

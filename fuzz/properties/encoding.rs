@@ -36,7 +36,7 @@ pub fn encode(data: &[u8]) {
     for dialect in Dialect::ALL {
         for lang in [Lang::En, Lang::Zh] {
             for kind in 0..EVENTS {
-                check(dialect, lang, &parts.event(kind, &[&parts.said]));
+                check(dialect, lang, &parts.event(kind));
             }
             for kind in 0..REFUSALS {
                 check(dialect, lang, &Event::Refused(parts.refusal(kind)));
@@ -90,7 +90,7 @@ impl Parts {
         Parts { one, other, motd, names, topics, count, flag, reason, error, said }
     }
 
-    fn event<'a>(&'a self, kind: usize, history: &'a [&'a Said]) -> Event<'a> {
+    fn event(&self, kind: usize) -> Event<'_> {
         let Parts { names, count, .. } = self;
         let at = self.said.unix_seconds;
         let (one, other) = (&*self.one, &*self.other);
@@ -102,7 +102,7 @@ impl Parts {
         match kind {
             0 => Event::Asked { motd: &self.motd, line_bytes_max: *count },
             1 => Event::AskedAgain,
-            2 => Event::Welcomed { name: one, here: names, count: *count, history },
+            2 => Event::Welcomed { name: one, here: names, count: *count },
             3 => Event::Entered { name: one, as_given: self.flag },
             4 => Event::Said { from: one, text: other, at },
             5 => Event::Emoted { from: one, text: other, at },
@@ -111,7 +111,7 @@ impl Parts {
             8 => Event::Renamed { old: one, new: other },
             9 => Event::Told { from: one, text: other, at },
             10 => Event::Sent { to: one, text: other, at },
-            11 => Event::Here(names),
+            11 => Event::Here { names, count: *count },
             12 => Event::Recalled(&self.said),
             13 => Event::NothingSaid,
             14 => Event::Ignoring(names),
@@ -230,7 +230,7 @@ fn count(dialect: Dialect, event: &Event<'_>) -> Option<usize> {
         | Event::Left { .. }
         | Event::Renamed { .. }
         | Event::Told { .. }
-        | Event::Here(_)
+        | Event::Here { .. }
         | Event::Stopping => Some(1),
         Event::Asked { motd, .. } if lines => Some(motd.len() + 1),
         Event::Helped(topics) if lines => Some(topics.len()),
@@ -250,7 +250,7 @@ fn shown<'a>(dialect: Dialect, event: &Event<'a>) -> Vec<&'a str> {
         | Event::Emoted { from, text, .. }
         | Event::Told { from, text, .. } => vec![from, text],
         Event::Renamed { old, new } => vec![old, new],
-        Event::Here(names) => names.iter().map(Nickname::as_str).collect(),
+        Event::Here { names, .. } => names.iter().map(Nickname::as_str).collect(),
         Event::Joined { names, .. } | Event::Left { names, .. } => {
             names.iter().take(8).map(Nickname::as_str).collect()
         }

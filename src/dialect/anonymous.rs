@@ -16,7 +16,7 @@ pub(super) const MANNERS: Manners = Manners {
     naming: Naming::Address,
     echoes: false,
     hears_own_joining: true,
-    whole_welcome: false,
+    whole_welcome: None,
     separates: false,
     gap: None,
     parse,

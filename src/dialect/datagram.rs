@@ -18,7 +18,7 @@ pub(super) const MANNERS: Manners = Manners {
     naming: Naming::Once,
     echoes: false,
     hears_own_joining: false,
-    whole_welcome: false,
+    whole_welcome: None,
     separates: true,
     gap: None,
     parse,

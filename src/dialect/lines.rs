@@ -17,7 +17,7 @@ pub(super) const MANNERS: Manners = Manners {
     naming: Naming::Asked,
     echoes: false,
     hears_own_joining: false,
-    whole_welcome: false,
+    whole_welcome: None,
     separates: false,
     gap: None,
     parse,
@@ -144,10 +144,10 @@ fn encode(phrases: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
 
 /// The events that are told by a line beginning with `* `.
 fn announce(phrases: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
-    use Part::{Count, Joint, Listed, Some20, Text};
+    use Part::{Count, Joint, Listed, Text};
     match *event {
-        Event::Welcomed { name, here, count, .. } => {
-            notice(out, phrases.welcomed, &[Text(name), Some20(phrases, here, count)]);
+        Event::Welcomed { name, here, count } => {
+            notice(out, phrases.welcomed, &[Text(name), Listed(phrases, here, count)]);
         }
         Event::Joined { names, count } => {
             notice(out, phrases.joined, &[Joint(phrases, names), Count(count)]);
@@ -165,12 +165,14 @@ fn announce(phrases: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
             }
         }
         Event::Renamed { old, new } => notice(out, phrases.renamed, &[Text(old), Text(new)]),
-        Event::Here(names) => {
-            notice(out, phrases.here, &[Count(names.len()), Listed(phrases, names)]);
+        Event::Here { names, count } => {
+            notice(out, phrases.here, &[Count(count), Listed(phrases, names, count)]);
         }
         Event::NothingSaid => notice(out, phrases.nothing_said, &[]),
         Event::Ignoring([]) => notice(out, phrases.ignoring_nobody, &[]),
-        Event::Ignoring(names) => notice(out, phrases.ignoring, &[Listed(phrases, names)]),
+        Event::Ignoring(names) => {
+            notice(out, phrases.ignoring, &[Listed(phrases, names, names.len())]);
+        }
         Event::Goodbye => notice(out, phrases.goodbye, &[]),
         Event::Stopping => notice(out, phrases.stopping, &[]),
         _ => {}

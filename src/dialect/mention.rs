@@ -17,7 +17,7 @@ pub(super) const MANNERS: Manners = Manners {
     naming: Naming::Once,
     echoes: true,
     hears_own_joining: false,
-    whole_welcome: false,
+    whole_welcome: None,
     separates: true,
     gap: None,
     parse,
@@ -51,7 +51,7 @@ fn encode(_: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
             frame(out, &[&phrases::together(names), " 离开了聊天室"], "\n");
         }
         Event::Told { from, text, .. } => frame(out, &[from, " 对你说: ", text], "\n"),
-        Event::Here(_) => phrases::tell_in_chinese(out, event, "", "\n"),
+        Event::Here { .. } => phrases::tell_in_chinese(out, event, "", "\n"),
         Event::Helped(_) => {
             let help = "输入 # 查看在线成员，输入 内容@昵称 私聊某人 (text@name)，输入 exit 退出";
             frame(out, &[help, "，输入 & 查看本帮助"], "\n");

@@ -19,7 +19,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::event::{Command, Event};
+use crate::event::{Command, Event, Said};
+use crate::nickname::Nickname;
 use phrases::Phrases;
 
 /// What is spoken at a door.
@@ -162,9 +163,8 @@ pub(crate) struct Manners {
     pub(crate) echoes: bool,
     /// Whether a newcomer is told like everyone else that it has come.
     pub(crate) hears_own_joining: bool,
-    /// Whether a newcomer is told at once all that a program can use: the history, and more names
-    /// than a person would read.
-    pub(crate) whole_welcome: bool,
+    /// There if a newcomer is told at once all that a program can use.
+    pub(crate) whole_welcome: Option<WholeWelcome>,
     /// Whether frames have no end of their own on the wire: then the LF that ends each of them in
     /// the journal is only sent between two, never after the last.
     pub(crate) separates: bool,
@@ -174,6 +174,16 @@ pub(crate) struct Manners {
     pub(crate) parse: for<'a> fn(Stage, &'a str, given: &str) -> Command<'a>,
     /// See [`Dialect::encode`].
     pub(crate) encode: fn(&Phrases, &Event<'_>, &mut Vec<u8>),
+}
+
+/// A welcome with the history, and with more names than a person would read, in one frame. All who
+/// come in the same state of the room share the greater part of it.
+#[derive(Debug)]
+pub(crate) struct WholeWelcome {
+    /// Appends the part that is for all: who is here, how many, and what was said last.
+    pub(crate) company: fn(&[Nickname], usize, &[&Said], &mut Vec<u8>),
+    /// Appends what comes before that part, which has so many bytes, for whoever is called so.
+    pub(crate) greeting: fn(&str, usize, &mut Vec<u8>),
 }
 
 /// What carries a dialect.

@@ -17,7 +17,7 @@ pub(super) const MANNERS: Manners = Manners {
     naming: Naming::Once,
     echoes: true,
     hears_own_joining: true,
-    whole_welcome: false,
+    whole_welcome: None,
     separates: true,
     gap: None,
     parse,

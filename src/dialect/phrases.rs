@@ -13,7 +13,7 @@ use crate::nickname::{Nickname, NicknameError};
 
 /// So many names are told when some come or go together …
 const JOINT_MAX: usize = 8;
-/// … and so many of a newcomer's company.
+/// … and so many of a newcomer's company, or of those who are here when too much waits unread.
 pub(crate) const WELCOME_MAX: usize = 20;
 /// As many names as programs are told at once, who keep a list of them.
 pub(crate) const WHOLE_WELCOME_MAX: usize = 1000;
@@ -25,12 +25,10 @@ pub(crate) enum Part<'a> {
     Count(usize),
     /// A duration in seconds, perhaps a fraction.
     Seconds(f64),
-    /// All names: `a, b, c`.
-    Listed(&'a Phrases, &'a [Nickname]),
+    /// `a, b, c`, or `a, b, c and 980 more` when they are fewer than the given count.
+    Listed(&'a Phrases, &'a [Nickname], usize),
     /// `a, b and c`, or the first few `and 56 more`.
     Joint(&'a Phrases, &'a [Nickname]),
-    /// `a, b, c`, or `and 980 more` when they are fewer than the given count.
-    Some20(&'a Phrases, &'a [Nickname], usize),
 }
 
 /// The phrases of one language.
@@ -209,10 +207,8 @@ pub(crate) fn fill(out: &mut Vec<u8>, phrase: &str, parts: &[Part<'_>]) {
             Part::Text(text) => out.extend_from_slice(text.as_bytes()),
             Part::Count(count) => drop(write!(out, "{count}")),
             Part::Seconds(seconds) => drop(write!(out, "{seconds}")),
-            Part::Listed(phrases, names) => list(out, names, phrases.comma, None),
             Part::Joint(phrases, names) => joint(out, phrases, names),
-            Part::Some20(phrases, names, count) => {
-                let names = &names[..names.len().min(WELCOME_MAX)];
+            Part::Listed(phrases, names, count) => {
                 list(out, names, phrases.comma, None);
                 if count > names.len() {
                     out.extend_from_slice(phrases.and.as_bytes());
@@ -265,7 +261,7 @@ pub(crate) fn tell_in_chinese(out: &mut Vec<u8>, event: &Event<'_>, start: &str,
     let (phrase, parts): (_, &[Part<'_>]) = match *event {
         Event::Refused(refusal) => return ZH.refuse(refusal, start, end, out),
         Event::Renamed { old, new } => (ZH.renamed, &[Text(old), Text(new)]),
-        Event::Here(names) => (ZH.here, &[Count(names.len()), Listed(&ZH, names)]),
+        Event::Here { names, count } => (ZH.here, &[Count(count), Listed(&ZH, names, count)]),
         Event::Stopping => (ZH.stopping, &[]),
         Event::Emoted { from, text, .. } => {
             // Not even with `start`: these two bytes are what no line of chat begins with.

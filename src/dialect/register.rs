@@ -20,7 +20,7 @@ pub(super) const MANNERS: Manners = Manners {
     naming: Naming::Asked,
     echoes: false,
     hears_own_joining: true,
-    whole_welcome: false,
+    whole_welcome: None,
     separates: false,
     gap: Some(Duration::from_millis(100)),
     parse,

@@ -124,7 +124,7 @@ impl Hub {
         } else if queue
             || peer.member().is_some() && self.room.is_full(now)
             || peer.member().is_none()
-                && (self.room.has_welcomed_enough() || self.directory.has_compared_enough())
+                && (self.room.has_listed_enough() || self.directory.has_compared_enough())
         {
             self.runnable.push_back(key);
             Some(Wait::Room)

@@ -500,6 +500,13 @@ impl Hub {
         (self.room.kept_bytes(), own.unwrap_or_default())
     }
 
+    /// Bytes of long lists of names and of browsers' welcomes that somebody has not read yet; those
+    /// that several share count once.
+    #[must_use]
+    pub fn list_bytes(&self) -> usize {
+        self.room.list_bytes()
+    }
+
     /// Whether nothing at all is left of all that happened: no connection, name, deadline or byte.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {

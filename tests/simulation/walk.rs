@@ -221,6 +221,7 @@ impl<'a> Walk<'a> {
             self.at += 1;
             apply(&mut self.roster, what);
             if *by == self.client.id && matches!(what, What::Joined(joined) if joined == name) {
+                self.meet_those_behind(name, line);
                 assert_eq!(line, lines::welcome(name, &self.roster));
                 (self.stage, self.name) = (Stage::Chatting, name.to_owned());
                 let history = self.history(usize::MAX, self.at);
@@ -228,6 +229,18 @@ impl<'a> Walk<'a> {
             }
         }
         panic!("{line:?}, but the room was not told");
+    }
+
+    /// A browser finds those there who came directly after it, in the same turn: how many these
+    /// are, only its welcome tells.
+    fn meet_those_behind(&mut self, name: &str, line: &str) {
+        while self.client.is_browser() && line != lines::welcome(name, &self.roster) {
+            match self.order.events.get(self.at) {
+                Some((what @ What::Joined(_), _)) => apply(&mut self.roster, what),
+                _ => return,
+            }
+            self.at += 1;
+        }
     }
 
     // ── in the room ──────────────────────────────────────────────────────────────────────────────

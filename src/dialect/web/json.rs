@@ -19,12 +19,6 @@ pub(super) enum Told<'a> {
         motd: &'a [String],
         line_bytes_max: usize,
     },
-    Welcome {
-        name: &'a str,
-        members: Vec<&'a str>,
-        count: usize,
-        history: Vec<Told<'a>>,
-    },
     Say(Line<'a>),
     Me(Line<'a>),
     Msg(Line<'a>),
@@ -69,6 +63,14 @@ pub(super) enum Told<'a> {
     },
     Goodbye,
     Stopping,
+}
+
+/// What all are told who come: an object but for its beginning, which is each newcomer's own.
+#[derive(Serialize)]
+pub(super) struct Company<'a> {
+    members: Vec<&'a str>,
+    count: usize,
+    history: Vec<Told<'a>>,
 }
 
 /// Something that somebody said.
@@ -123,6 +125,14 @@ impl Sentence {
     }
 }
 
+impl<'a> Company<'a> {
+    /// The first of those who are here, how many are, and what was said last.
+    pub(super) fn of(here: &'a [Nickname], count: usize, history: &[&'a Said]) -> Company<'a> {
+        let history = history.iter().map(|said| Told::line(said, false)).collect();
+        Company { members: names(here), count, history }
+    }
+}
+
 impl<'a> Told<'a> {
     /// An event as browsers are told it; `None` if they are not.
     pub(super) fn of(event: &'a Event<'a>) -> Option<Told<'a>> {
@@ -134,12 +144,6 @@ impl<'a> Told<'a> {
             Event::Told { from, text, at } => Told::Msg(Line { from, text, at, again }),
             Event::Sent { to, text, at } => Told::Sent { to, text, at },
             Event::Recalled(said) => Told::line(said, true),
-            Event::Welcomed { name, here, count, history } => Told::Welcome {
-                name,
-                members: names(here),
-                count,
-                history: history.iter().map(|said| Told::line(said, false)).collect(),
-            },
             Event::Joined { names: new, count } => Told::Join { names: names(new), count },
             Event::Left { names: gone, why, count } => {
                 let (words, why) = match why {
@@ -150,12 +154,16 @@ impl<'a> Told<'a> {
                 Told::Leave { names: names(gone), count, words, why }
             }
             Event::Renamed { old, new } => Told::Nick { old, new },
-            Event::Here(here) => Told::Who { members: names(here), count: here.len() },
+            Event::Here { names: here, count } => Told::Who { members: names(here), count },
             Event::Ignoring(ignored) => Told::Ignoring {
                 names: names(ignored),
                 text: Sentence::new(|phrases, out| match ignored {
                     [] => phrases::fill(out, phrases.ignoring_nobody, &[]),
-                    _ => phrases::fill(out, phrases.ignoring, &[Part::Listed(phrases, ignored)]),
+                    _ => phrases::fill(
+                        out,
+                        phrases.ignoring,
+                        &[Part::Listed(phrases, ignored, ignored.len())],
+                    ),
                 }),
             },
             Event::Helped(topics) => {
@@ -173,7 +181,7 @@ impl<'a> Told<'a> {
             }
             Event::Goodbye => Told::Goodbye,
             Event::Stopping => Told::Stopping,
-            Event::AskedAgain | Event::Entered { .. } => return None,
+            Event::AskedAgain | Event::Welcomed { .. } | Event::Entered { .. } => return None,
         })
     }
 

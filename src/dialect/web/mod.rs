@@ -11,10 +11,11 @@ pub(crate) mod websocket;
 
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use self::json::{Sentence, Told};
+use self::json::{Company, Sentence, Told};
 use super::phrases::Phrases;
-use super::{Framing, Manners, Naming, Stage, Transport};
-use crate::event::{CloseReason, Command, Event, Refusal};
+use super::{Framing, Manners, Naming, Stage, Transport, WholeWelcome};
+use crate::event::{CloseReason, Command, Event, Refusal, Said};
+use crate::nickname::Nickname;
 
 pub(super) const MANNERS: Manners = Manners {
     name: "web",
@@ -24,7 +25,7 @@ pub(super) const MANNERS: Manners = Manners {
     naming: Naming::Asked,
     echoes: true,
     hears_own_joining: false,
-    whole_welcome: true,
+    whole_welcome: Some(WholeWelcome { company, greeting }),
     separates: false,
     gap: None,
     parse,
@@ -49,8 +50,32 @@ fn encode(_: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
             }
             websocket::close(out, close_code(reason), &words);
         }
+        Event::Welcomed { name, here, count } => {
+            let mut shared = Vec::new();
+            company(here, count, &[], &mut shared);
+            greeting(name, shared.len(), out);
+            out.extend_from_slice(&shared);
+        }
         _ => tell(out, event),
     }
+}
+
+/// The part of a welcome that is for all: the end of an object, and of its frame.
+fn company(here: &[Nickname], count: usize, history: &[&Said], out: &mut Vec<u8>) {
+    let begin = out.len();
+    // Writing to a Vec cannot fail.
+    drop(serde_json::to_writer(&mut *out, &Company::of(here, count, history)));
+    out.remove(begin);
+    out.push(b'\n');
+}
+
+/// The part before it: the beginning of the object.
+fn greeting(name: &str, company_bytes: usize, out: &mut Vec<u8>) {
+    websocket::begin_text(out, company_bytes, |out| {
+        out.extend_from_slice(br#"{"type":"welcome","name":"#);
+        drop(serde_json::to_writer(&mut *out, name));
+        out.push(b',');
+    });
 }
 
 fn tell(out: &mut Vec<u8>, event: &Event<'_>) {

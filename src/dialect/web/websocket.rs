@@ -244,25 +244,30 @@ fn check_farewell(payload: &[u8]) -> Result<(), CloseCode> {
 /// Appends a text frame whose payload `write` appends. It ends with LF and holds no other, as every
 /// frame in a journal: JSON ends where it ends, whatever white space follows.
 pub(super) fn text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    begin_text(out, 1, write);
+    out.push(b'\n');
+}
+
+/// As [`text`], but without the last `rest_bytes` bytes of the payload, of which LF is the last.
+pub(super) fn begin_text(out: &mut Vec<u8>, rest_bytes: usize, write: impl FnOnce(&mut Vec<u8>)) {
     let begin = out.len();
     write(out);
-    let length = length_without_lf(out.len() - begin + 1);
-    out.resize(begin + length - 1, b' ');
-    out.push(b'\n');
-    put_header(out, begin, OpCode::Data(Data::Text));
+    let length = length_without_lf(out.len() - begin + rest_bytes);
+    out.resize(begin + length - rest_bytes, b' ');
+    put_header(out, begin, rest_bytes, OpCode::Data(Data::Text));
 }
 
 /// Appends a ping.
 pub(crate) fn ping(out: &mut Vec<u8>) {
     let begin = out.len();
-    put_header(out, begin, OpCode::Control(Control::Ping));
+    put_header(out, begin, 0, OpCode::Control(Control::Ping));
 }
 
 /// Appends the answer to a ping.
 pub(crate) fn pong(out: &mut Vec<u8>, payload: &[u8]) {
     let begin = out.len();
     out.extend_from_slice(payload);
-    put_header(out, begin, OpCode::Control(Control::Pong));
+    put_header(out, begin, 0, OpCode::Control(Control::Pong));
 }
 
 /// Appends a close frame. `reason` has at most 123 bytes.
@@ -270,15 +275,15 @@ pub(super) fn close(out: &mut Vec<u8>, code: CloseCode, reason: &str) {
     let begin = out.len();
     out.extend_from_slice(&u16::from(code).to_be_bytes());
     out.extend_from_slice(reason.as_bytes());
-    put_header(out, begin, OpCode::Control(Control::Close));
+    put_header(out, begin, 0, OpCode::Control(Control::Close));
 }
 
-/// Puts a header before the payload that begins at `begin`.
-fn put_header(out: &mut Vec<u8>, begin: usize, opcode: OpCode) {
+/// Puts a header before the payload that begins at `begin`, and of which so many bytes are to come.
+fn put_header(out: &mut Vec<u8>, begin: usize, rest_bytes: usize, opcode: OpCode) {
     let end = out.len();
     let header = FrameHeader { opcode, ..FrameHeader::default() };
     // Writing to a Vec cannot fail.
-    let _ = header.format((end - begin) as u64, out);
+    let _ = header.format((end - begin + rest_bytes) as u64, out);
     let header_bytes = out.len() - end;
     out[begin..].rotate_right(header_bytes);
 }
@@ -442,7 +447,10 @@ mod tests {
     fn a_frame_of_ours_ends_with_its_only_lf() {
         for length in (0..3000).chain([2560, 32_010, 65_535, 70_000, 655_360, 10 << 16 | 0x0a0a]) {
             let mut out = b"before".to_vec();
-            text(&mut out, |out| out.resize(out.len() + length, b'x'));
+            let rest = length / 2;
+            begin_text(&mut out, rest + 1, |out| out.resize(out.len() + length - rest, b'x'));
+            out.resize(out.len() + rest, b'x');
+            out.push(b'\n');
             let lfs = out.iter().filter(|byte| **byte == b'\n').count();
             assert_eq!((lfs, out.last()), (1, Some(&b'\n')), "{length}");
             let mut cursor = Cursor::new(&out[6..]);
