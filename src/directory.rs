@@ -124,9 +124,9 @@ impl Directory {
     }
 
     /// Who is called `name`, in any spelling of it. Of two who could be meant, it is the one
-    /// whose name differs only in case.
+    /// whose name differs only in case. What is longer than a name can be is nobody's.
     pub(crate) fn find(&self, name: &str) -> Option<PeerKey> {
-        let keys = Nickname::unchecked(name).keys();
+        let keys = Keys::sought(name)?;
         keys.iter().find_map(|key| self.owners.get(key).copied())
     }
 
@@ -179,6 +179,8 @@ mod tests {
         assert!(!directory.claim(2, &name("evan"), None));
         assert!(!directory.claim(2, &name("\u{435}van"), None), "with a Cyrillic e");
         assert_eq!(directory.find("EVAN"), Some(1));
+        let long = format!("Evan{}", "\u{200b}".repeat(100));
+        assert_eq!(directory.find(&long), None, "that cannot be a name");
         directory.release(&name("Evan"));
         assert!(directory.is_empty());
         assert!(directory.claim(2, &name("evan"), None));

@@ -20,7 +20,7 @@ use crate::event::{CloseReason, Command, Event, Parting, Refusal, Said, Topic};
 use crate::hold::{HOLD_MAX, Hold};
 use crate::journal::Journal;
 use crate::lists::Lists;
-use crate::nickname::Nickname;
+use crate::nickname::{Keys, Nickname};
 use crate::peer::{Confidant, Ignored, Member, Peer, PeerKey, Peers, State};
 use crate::text;
 use crate::timers::Now;
@@ -574,11 +574,10 @@ impl Room {
     }
 
     fn unignore(&mut self, peers: &mut Peers, key: PeerKey, name: &str) {
-        let keys = Nickname::unchecked(name).keys();
         let Some(member) = peers[key].member_mut() else { return };
-        if !member.ignores(&keys) {
+        let Some(keys) = Keys::sought(name).filter(|keys| member.ignores(keys)) else {
             return self.refuse(peers, key, Refusal::NotIgnored(&text::clean(name)));
-        }
+        };
         let ignoring = &mut member.ties_mut().ignoring;
         ignoring.retain(|ignored| !ignored.keys.meet(&keys));
         if ignoring.is_empty() {

@@ -571,6 +571,7 @@ fn who_can_be_asked_again_is_asked_until_the_name_will_do() {
         ("two words", "系统消息昵称只能由字母和数字组成，中间可以有 - _ .，请换一个。\n"),
         ("-dash", "系统消息昵称须以字母、数字或 _ 开头，请换一个。\n"),
         ("系统消息", "系统消息昵称 系统消息 是保留的，请换一个。\n"),
+        ("bob退出了聊天室alice", "系统消息昵称 bob退出了聊天室alice 是保留的，请换一个。\n"),
         (&"x".repeat(33), "系统消息昵称最多 32 个字符、128 字节，请换一个。\n"),
     ];
     for (name, why) in refusals {

@@ -205,7 +205,8 @@ fn reserved_names_are_refused_in_any_case() {
     let server = Server::start(&[]);
     let mut newcomer = Person::connect(&server);
     newcomer.sees(WELCOME);
-    for name in ["server", "SYSTEM", "Admin", "root", "You", "系统", "系统消息"] {
+    for name in ["server", "SYSTEM", "Admin", "root", "You", "系统", "系统消息", "r00t", "server_"]
+    {
         newcomer.says(name);
         newcomer.sees_a(&format!("that {name} is refused"), |line| {
             line.starts_with("! ") && line.ends_with("Try another.")
@@ -641,6 +642,26 @@ fn ignoring_nobody_is_said_so() {
     }
     bob.says("hi");
     alice.sees("bob: hi");
+}
+
+#[test]
+fn what_is_longer_than_a_name_can_be_is_nobodys() {
+    let server = Server::start(&[]);
+    let [mut alice, mut bob] = room(&server, ["alice", "bob"]);
+    alice.says("/ignore bob");
+    alice.sees("* You ignore: bob.");
+    // Invisible, so that it still looks like `bob`; and what is 18 times as long when it is folded.
+    for (start, rest) in [("bob", "\u{200b}".repeat(200)), ("\u{fdfa}", "\u{fdfa}".repeat(999))] {
+        for (line, answer) in [
+            (format!("/msg {start}{rest} hi"), "! Nobody here is called "),
+            (format!("/ignore {start}{rest}"), "! Nobody here is called "),
+            (format!("/unignore {start}{rest}"), "! You do not ignore "),
+        ] {
+            alice.says(&line);
+            alice.sees_prefix(&format!("{answer}{start}"));
+        }
+    }
+    bob.sees_nothing_more();
 }
 
 // ---- Asking the server ----------------------------------------------------------------------

@@ -49,7 +49,7 @@ const AS_GIVEN: [&str; 37] = [
 ];
 
 /// Refused, and why.
-const REFUSED: [(&str, NicknameError); 73] = [
+const REFUSED: [(&str, NicknameError); 78] = [
     ("", Empty),
     // white space, also around a name: refused and not trimmed
     (" ", BadCharacter),
@@ -118,6 +118,12 @@ const REFUSED: [(&str, NicknameError); 73] = [
     ("𝒜lice", BadCharacter),
     ("①", BadCharacter),
     ("𐌰𐌻𐌰", BadCharacter),
+    // a mark twice in a row, in whatever order they were typed
+    ("e\u{301}\u{301}ric", BadCharacter),
+    ("\u{e9}\u{301}ric", BadCharacter),
+    ("q\u{323}\u{301}\u{323}", BadCharacter),
+    ("\u{1eb9}\u{301}\u{323}", BadCharacter),
+    ("र\u{93e}\u{93e}", BadCharacter),
     // where the three signs and the marks may stand
     ("-", BadStart),
     (".", BadStart),
@@ -135,7 +141,7 @@ const REFUSED: [(&str, NicknameError); 73] = [
 ];
 
 /// Reserved, in all their disguises.
-const RESERVED: [&str; 25] = [
+const RESERVED: [&str; 65] = [
     "server",
     "system",
     "admin",
@@ -144,6 +150,9 @@ const RESERVED: [&str; 25] = [
     "you",
     "系统",
     "系统消息",
+    "你",
+    "系統",
+    "系統消息",
     "Server",
     "SYSTEM",
     "aDmIn",
@@ -161,10 +170,50 @@ const RESERVED: [&str; 25] = [
     "\u{405}YSTE\u{41c}", // Cyrillic Ѕ and М
     "\u{405}ystem",       // Cyrillic Ѕ
     "y\u{585}u",          // Armenian օ
+    "r\u{41e}\u{41e}T",   // Cyrillic О
+    // digits for letters, and a dot on what has one
+    "r00t",
+    "r0ot",
+    "y0u",
+    "adm1n",
+    "AdMlN",
+    "admi\u{307}n",
+    "adm\u{456}\u{307}n", // Cyrillic і
+    "adm\u{131}\u{307}n", // without a dot of its own
+    // with signs and digits at their ends
+    "server_",
+    "_server",
+    "__server__",
+    "admin2",
+    "2admin",
+    "root-1",
+    "1root",
+    "you.2",
+    "_1.system-_2",
+    "adm1n_007",
+    "server\u{664}", // Arabic ٤
+    "server_\u{301}",
+    "root_\u{301}\u{302}5",
+    "系统_",
+    "系统2",
+    "你_2",
+    "系統\u{3007}",
+    "_你",
+    // with the words of a notice in them
+    "bob退出了聊天室alice",
+    "系统消息bob",
+    "bob系統消息",
+    "bob进入了聊天室",
+    "bob进入聊天室",
+    "进入聊天室bob",
+    "bob加入了聊天",
+    "bob加入聊天室alice",
+    "bob离开了聊天室alice",
+    "bob退出了",
 ];
 
 /// The same name to the people in the room.
-const SAME: [(&str, &str); 24] = [
+const SAME: [(&str, &str); 41] = [
     ("alice", "alice"),
     ("alice", "Alice"),
     ("alice", "ALICE"),
@@ -189,10 +238,30 @@ const SAME: [(&str, &str); 24] = [
     ("Ian", "lan"),
     ("Ian", "Lan"),
     ("\u{3bf}\u{3bf}", "oo"), // Greek ο
+    // in small letters
+    ("\u{412}\u{41e}\u{412}", "bob"), // Cyrillic В and О
+    ("\u{412}o\u{412}", "Bob"),
+    ("\u{39d}ancy", "nancy"), // Greek Ν
+    ("\u{39d}\u{399}\u{39a}\u{39f}\u{3a3}", "\u{3bd}\u{3b9}\u{3ba}\u{3bf}\u{3c2}"),
+    // a dot on what has one, below another mark or above
+    ("ali\u{307}ce", "alice"),
+    ("al\u{131}\u{307}ce", "alice"),
+    ("al\u{456}\u{307}ce", "ALICE"), // Cyrillic і
+    ("AL\u{130}CE", "alice"),
+    ("\u{458}\u{307}o", "jo"), // Cyrillic ј
+    ("\u{12f}\u{307}", "\u{12f}"),
+    ("i\u{323}\u{307}", "\u{1ecb}"),
+    ("i\u{301}\u{307}", "\u{ed}"),
+    // digits that look like letters
+    ("b0b", "bob"),
+    ("B0B", "bob"),
+    ("a11ce", "Alice"),
+    ("m1a", "mia"),
+    ("lan", "ian"),
 ];
 
 /// Names that two people can have at once.
-const NOT_SAME: [(&str, &str); 14] = [
+const NOT_SAME: [(&str, &str); 20] = [
     ("alice", "alice_2"),
     ("alice", "alic"),
     ("alice", "al.ice"),
@@ -207,6 +276,12 @@ const NOT_SAME: [(&str, &str); 14] = [
     ("Иван", "Ivan"),
     ("tom", "ton"),
     ("김철수", "김철"),
+    ("e\u{307}", "e"),
+    ("l\u{307}", "l"),
+    ("e\u{307}i", "ei"),
+    ("\u{39d}", "\u{39c}"),
+    ("n", "v"),
+    ("b2b", "bob"),
 ];
 
 #[expect(clippy::panic, reason = "the lint does not know a helper of tests for a test")]
@@ -259,7 +334,6 @@ fn a_name_is_stored_in_nfc() {
 
 #[test]
 fn a_name_is_at_most_32_characters_and_128_bytes() {
-    let zalgo = |marks| format!("q{}", "\u{301}".repeat(marks));
     let rows = [
         ("a".repeat(32), true),
         ("a".repeat(33), false),
@@ -270,10 +344,10 @@ fn a_name_is_at_most_32_characters_and_128_bytes() {
         (format!("{}é", "𠜎".repeat(31)), true),
         ("q\u{301}".repeat(32), true), // 64 scalar values, 32 characters
         ("q\u{301}".repeat(33), false),
-        (zalgo(63), true),                   // 127 bytes
-        (format!("{}x", zalgo(63)), true),   // 128
-        (format!("{}xy", zalgo(63)), false), // 129 bytes, 3 characters
-        (zalgo(64), false),
+        (format!("{}é", "𠜎\u{301}".repeat(21)), true), // 128 bytes
+        (format!("{}éx", "𠜎\u{301}".repeat(21)), false), // 129 bytes, 23 characters
+        ("q\u{301}\u{302}".repeat(819), false),
+        ("\u{fdfa}".repeat(1360), false),
         // Counted in NFC: 288 bytes as they came, 96 as they are kept.
         ("\u{1112}\u{1161}\u{11ab}".repeat(32), true),
         ("\u{1112}\u{1161}\u{11ab}".repeat(33), false),
@@ -311,6 +385,33 @@ fn names_that_can_be_told_apart_are_not_the_same() {
 }
 
 #[test]
+fn a_dot_above_what_has_one_does_not_count() {
+    // All that Unicode calls soft-dotted, but for compatibility forms, which no name has.
+    let soft_dotted =
+        "ij\u{12f}\u{249}\u{268}\u{29d}\u{3f3}\u{456}\u{458}\u{1d96}\u{1e2d}\u{1ecb}\u{1df1a}";
+    let mut count = 0;
+    for c in soft_dotted.chars() {
+        let Ok(bare) = Nickname::parse(&format!("a{c}")) else { continue };
+        count += 1;
+        for marks in ["\u{307}", "\u{331}\u{307}", "\u{327}\u{307}", "\u{302}\u{307}"] {
+            let dotless = name(&format!("a{c}{}", marks.replace('\u{307}', "")));
+            assert!(name(&format!("a{c}{marks}")).same_as(&dotless), "{c} {marks:?}");
+            assert!(marks.len() > 2 || dotless == bare);
+        }
+    }
+    assert_eq!(count, 7, "as many a name may have");
+}
+
+#[test]
+fn what_no_line_may_have_is_in_no_name() {
+    for marks in 0..20 {
+        let text: String =
+            "q".chars().chain("\u{301}\u{302}".chars().cycle().take(marks)).collect();
+        assert_eq!(Nickname::parse(&text).is_ok(), text::clean(&text) == text, "{marks} marks");
+    }
+}
+
+#[test]
 fn same_as_has_no_direction() {
     let names: Vec<_> = AS_GIVEN
         .into_iter()
@@ -339,7 +440,7 @@ fn names_are_listed_without_regard_to_case() {
 
 #[test]
 fn a_suffix_always_fits() {
-    let zalgo = format!("q{}x", "\u{301}".repeat(63));
+    let conjunct = format!("{}क", "क\u{94d}".repeat(20));
     let rows = [
         ("alice".to_owned(), 2, "alice_2".to_owned()),
         ("alice_2".to_owned(), 3, "alice_2_3".to_owned()),
@@ -353,7 +454,9 @@ fn a_suffix_always_fits() {
             format!("ab{}_2", "q\u{301}\u{302}".repeat(24))
         }),
         // … except where that letter is the whole name.
-        (zalgo, 100, format!("q{}_100", "\u{301}".repeat(61))),
+        (conjunct, 10000, format!("{}_10000", "क\u{94d}".repeat(20))),
+        // What is left of a name is not the server's.
+        (format!("server{}xy", "_".repeat(24)), 2, "guest_2".to_owned()),
     ];
     for (base, n, expected) in rows {
         assert_eq!(name(&base).with_suffix(n).as_str(), expected);

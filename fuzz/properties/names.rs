@@ -36,6 +36,11 @@ fn check_forms(given: &str) -> Result<Nickname, NicknameError> {
     for form in [given.to_lowercase(), given.to_uppercase()] {
         check_same(&parsed, &Nickname::parse(&form));
     }
+    // A dot above an i, and digits for letters.
+    let letters = given.replace('0', "o").replace('1', "l");
+    for form in [letters, given.replace('i', "i\u{307}")] {
+        check_same(&parsed, &Nickname::parse(&form));
+    }
     if let Ok(name) = &parsed {
         check_accepted(name);
     }
@@ -69,8 +74,16 @@ fn check_accepted(name: &Nickname) {
         assert_eq!(folded.fold(), fold, "folding twice is folding once");
         assert!(folded.same_as(name));
     }
-    let reserved = ["server", "system", "admin", "root", "you", "系统", "系统消息"];
-    assert!(!reserved.contains(&&*fold), "{shown} is reserved");
+    for key in name.keys().iter() {
+        check_same(&Ok(name.clone()), &Nickname::parse(key));
+    }
+    let reserved = ["server", "system", "admin", "root", "you", "你", "系统", "系統"];
+    let is_end = |c: char| c.is_ascii_digit() || "-_.".contains(c);
+    assert!(!reserved.contains(&fold.trim_matches(is_end)), "{shown} is reserved");
+    for notice in ["系统消息", "系統消息", "入聊天", "入了聊天", "离开了聊天", "退出了"]
+    {
+        assert!(!shown.contains(notice), "{shown} reads like a notice");
+    }
 
     let suffixed = [1, 2, 3, 11, u32::MAX].map(|n| name.with_suffix(n));
     for (i, one) in suffixed.iter().enumerate() {

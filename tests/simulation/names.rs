@@ -11,14 +11,31 @@ const FAMILIES: [&str; 6] =
     ["pankhurst", "gertrude", "kuznetsev", "habakkuk", "beaufertz", "vanderaa"];
 
 /// What is typed; all but one are shown so.
-const SPECIAL: [&str; 9] =
-    ["evan", "\u{435}van", "EvAn", "Ian", "lan", "1an", "e\u{301}tude", "陈_-.x", "\u{ac00}n"];
+const SPECIAL: [&str; 15] = [
+    "evan",
+    "\u{435}van",
+    "EvAn",
+    "Ian",
+    "lan",
+    "1an",
+    "e\u{301}tude",
+    "陈_-.x",
+    "\u{ac00}n",
+    "bob",
+    "b0B",
+    "\u{412}o\u{412}",
+    "alice",
+    "ali\u{307}ce",
+    "Al1ce",
+];
 
-/// What the server keeps for itself.
-const RESERVED: [&str; 5] = ["server", "system", "admin", "root", "you"];
+/// What the server keeps for itself, also with signs and digits around it …
+const RESERVED: [&str; 8] = ["server", "system", "admin", "root", "you", "你", "系统", "系統"];
+/// … and what no name may have in it.
+const NOTICES: [&str; 6] = ["系统消息", "系統消息", "入聊天", "入了聊天", "离开了聊天", "退出了"];
 
 /// What cannot be a name, and the refusal of it.
-pub(crate) const INVALID: [(&str, &str); 11] = [
+pub(crate) const INVALID: [(&str, &str); 17] = [
     ("", "A nickname cannot be empty. Try another."),
     ("   ", BAD_CHARACTER),
     ("two words", BAD_CHARACTER),
@@ -27,8 +44,14 @@ pub(crate) const INVALID: [(&str, &str); 11] = [
     ("dot.", BAD_CHARACTER),
     ("smile\u{1f600}", BAD_CHARACTER),
     ("a\u{200b}b", BAD_CHARACTER),
+    ("ali\u{307}\u{307}ce", BAD_CHARACTER),
     ("SYSTEM", "The nickname SYSTEM is reserved. Try another."),
     ("you", "The nickname you is reserved. Try another."),
+    ("r00t", "The nickname r00t is reserved. Try another."),
+    ("admi\u{307}n", "The nickname admi\u{307}n is reserved. Try another."),
+    ("_Server-2", "The nickname _Server-2 is reserved. Try another."),
+    ("系統", "The nickname 系統 is reserved. Try another."),
+    ("bob退出了聊天室alice", "The nickname bob退出了聊天室alice is reserved. Try another."),
     ("123456789012345678901234567890123", TOO_LONG),
 ];
 pub(crate) const BAD_CHARACTER: &str =
@@ -97,20 +120,28 @@ pub(crate) fn fold(name: &str) -> String {
     name.to_lowercase()
 }
 
-/// The keys by which names are compared: what the name looks like as it is, and in small letters.
+/// The keys by which names are compared: what they look like in small letters, once these are made
+/// first and once last.
 fn keys(name: &str) -> [String; 2] {
-    [skeleton(&fold(name)), skeleton(name)]
+    [look(&fold(name)), look(name)]
 }
 
-fn skeleton(name: &str) -> String {
-    let looks = |c: char| match c {
-        '0' => "O".to_owned(),
-        '1' | 'I' => "l".to_owned(),
-        'm' => "rn".to_owned(),
-        '\u{435}' => "e".to_owned(),
-        c => c.to_string(),
-    };
-    name.chars().map(looks).collect()
+fn look(name: &str) -> String {
+    let mut look = String::new();
+    for c in name.chars() {
+        match c {
+            '0' | 'O' => look.push('o'),
+            '1' | 'I' | 'i' => look.push('l'),
+            'M' | 'm' => look.push_str("rn"),
+            '\u{412}' => look.push('b'),
+            '\u{432}' => look.push('\u{299}'),
+            '\u{435}' => look.push('e'),
+            // Of what can be typed only an i has this, and has a dot already.
+            '\u{307}' => {}
+            c => look.extend(c.to_lowercase()),
+        }
+    }
+    look
 }
 
 /// How a name is shown: composed.
@@ -120,14 +151,34 @@ pub(crate) fn shown(typed: &str) -> String {
 
 /// Whether something, composed, can be a name. Of letters that are not plain it knows those above.
 pub(crate) fn is_name(name: &str) -> bool {
-    let fits =
-        |c: char| c.is_ascii_alphanumeric() || "-_.\u{435}\u{e9}\u{301}陈\u{ac00}".contains(c);
-    let reserved = || RESERVED.iter().any(|other| same(name, other));
-    (1..=32).contains(&name.chars().count())
+    let others = "-_.\u{435}\u{e9}陈\u{ac00}\u{412}你系统統退出了聊天室";
+    let fits = |c: char| c.is_ascii_alphanumeric() || is_mark(c) || others.contains(c);
+    let around = |c: char| c.is_ascii_digit() || "-_.".contains(c);
+    let core = name.trim_matches(around);
+    let reserved = || RESERVED.iter().any(|other| same(core, other));
+    !name.is_empty()
+        && letters(name).count() <= 32
         && name.chars().all(fits)
-        && !name.starts_with(['-', '.', '\u{301}'])
-        && !name.trim_end_matches('\u{301}').ends_with(['-', '.'])
+        && !name.starts_with(|c| "-.".contains(c) || is_mark(c))
+        && !name.trim_end_matches(is_mark).ends_with(['-', '.'])
+        && !["\u{e9}\u{301}", "\u{301}\u{301}", "\u{307}\u{307}"].iter().any(|m| name.contains(m))
+        && !NOTICES.iter().any(|words| name.contains(words))
         && !reserved()
+}
+
+fn is_mark(c: char) -> bool {
+    matches!(c, '\u{301}' | '\u{307}')
+}
+
+/// The letters of a name, each with its marks.
+fn letters(name: &str) -> impl Iterator<Item = &str> {
+    let ends = name.char_indices().skip(1).filter(|(_, c)| !is_mark(*c)).map(|(at, _)| at);
+    let mut start = 0;
+    ends.chain(std::iter::once(name.len())).map(move |end| {
+        let letter = &name[start..end];
+        start = end;
+        letter
+    })
 }
 
 /// The name that somebody gets who asks for `wanted` and cannot be asked again.
@@ -140,7 +191,9 @@ pub(crate) fn given(wanted: &str, roster: &[String]) -> String {
     };
     let suffixed = |n: u32| {
         let suffix = format!("_{n}");
-        base.chars().take(32 - suffix.len()).collect::<String>() + &suffix
+        let name = letters(base).take(32 - suffix.len()).collect::<String>() + &suffix;
+        // What is left of it may be the server's.
+        if is_name(&name) { name } else { format!("guest{suffix}") }
     };
     (first..).map(suffixed).find(free).unwrap()
 }

@@ -199,6 +199,9 @@ pub(crate) fn somebody(scene: &mut Scene<'_>) -> String {
     if scene.roster.is_empty() || scene.dice.u8(..10) == 0 {
         return "nobody_7".to_owned();
     }
+    if scene.dice.u8(..40) == 0 {
+        return "\u{fdfa}".repeat(scene.dice.usize(1..100));
+    }
     let name = &scene.roster[scene.dice.usize(..scene.roster.len())];
     // Names without capitals in their family can be written in any.
     if scene.dice.u8(..4) == 0 && name.is_ascii() && name.len() > 6 {
