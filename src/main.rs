@@ -157,9 +157,9 @@ const AFTER_HELP: &str = "\
 Sizes are bytes and take K and M (64K, 1M); seconds may be fractions (0.5). Each flag can also be \
 given by the variable shown as [env: …]; CHINWAG_LISTEN takes several doors with commas between.
 
-SIGTERM, SIGINT (Ctrl-C) or SIGHUP stops the server: everyone is told, what waits is sent, and the \
-exit code is 0. A second one stops it at once. Other exit codes: 1 failed while running, 2 wrong usage, \
-3 could not bind or open what it was told to.";
+SIGTERM, SIGINT (Ctrl-C) or SIGHUP stops the server: everyone is told, what waits is sent, and \
+the exit code is 0. A second one stops it at once. Other exit codes: 1 failed while running, \
+2 wrong usage, 3 could not bind or open what it was told to.";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Language {
