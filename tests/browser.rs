@@ -21,7 +21,7 @@ use std::path::Path;
 
 use chromium::{Chromium, Tab};
 use common::{Person, Server, room};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const DOORS: [&str; 2] = ["lines", "web"];
 
@@ -117,6 +117,138 @@ fn links_are_links_and_open_elsewhere() {
         "[...document.querySelectorAll('#log a')].map((a) => [a.rel, a.target, a.protocol].join())";
     let expected = ["noopener noreferrer,_blank,https:", "noopener noreferrer,_blank,http:"];
     assert_eq!(alice.finds(rest), Value::from(expected.to_vec()));
+}
+
+/// Makes what the server tells to the page `wire` in its scripts, so that the page can be told what
+/// no server would let pass. To be called before somebody joins.
+fn taps_the_wire(tab: &Tab) {
+    tab.finds(
+        "window.WebSocket = class extends WebSocket {
+            constructor(...all) { super(...all); window.wire = this; }
+        }; 0",
+    );
+}
+
+/// The page is told an event.
+fn is_told(tab: &Tab, event: &Value) {
+    tab.finds(&format!("wire.onmessage({{ data: JSON.stringify({event}) }})"));
+}
+
+fn says(text: &str) -> Value {
+    json!({ "type": "say", "from": "bob", "text": text, "at": 1_700_000_000 })
+}
+
+#[test]
+fn no_line_is_made_of_thousands_of_elements() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_doors(&DOORS, &["--flood=0"]);
+    let alice = chromium.open(&page(&server));
+    // Making an expression is dear; it is counted from here on.
+    alice.finds(
+        "window.expressions = 0; window.RegExp = class extends RegExp {
+            constructor(...all) {
+                super(...all);
+                // To go through a text, the engine copies one.
+                if (typeof all[0] === 'string') window.expressions += 1;
+            }
+        }; 0",
+    );
+    alice.joins_as("alice");
+    let mut bob = Person::join(&server, "bob");
+    let lines = ["http://a ".repeat(450), "alice ".repeat(680), "http://a alice ".repeat(270)];
+    for (number, line) in lines.iter().enumerate() {
+        bob.says(line.trim_end());
+        bob.says(&format!("that was {number}"));
+        alice.sees(&format!("that was {number}"));
+        let line_of = "[...document.querySelectorAll('#log .text')].at(-2)";
+        assert_eq!(alice.finds(&format!("{line_of}.textContent")), line.trim_end());
+        let count = |tag: &str| alice.finds(&format!("{line_of}.querySelectorAll({tag:?}).length"));
+        assert_eq!(count("a"), [16, 0, 16][number], "links of line {number}");
+        assert_eq!(count("mark"), [0, 16, 16][number], "marks of line {number}");
+        assert_eq!(count("*"), [16, 16, 32][number], "elements of line {number}");
+    }
+    assert_eq!(alice.finds("window.expressions"), 1, "one for a name, not one for each word");
+    let links = "[...document.querySelectorAll('#log a')].every((a) => a.href == 'http://a/')";
+    assert_eq!(alice.finds(links), true);
+    // Another name is looked for at once.
+    alice.says("/nick eve");
+    bob.sees_until("* alice is now eve");
+    bob.says("alice or Eve");
+    alice.sees("alice or Eve");
+    let marks =
+        "[...document.querySelectorAll('#log .text')].at(-1).querySelector('mark').innerText";
+    assert_eq!(alice.finds(marks), "Eve");
+}
+
+#[test]
+fn a_line_takes_time_in_proportion_to_its_length() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_doors(&DOORS, &[]);
+    let alice = chromium.open(&page(&server));
+    taps_the_wire(&alice);
+    alice.finds(
+        "window.expressions = []; window.replace = RegExp.prototype[Symbol.replace];
+        RegExp.prototype[Symbol.replace] = function (...all) {
+            window.expressions.push(this.source);
+            return window.replace.apply(this, all);
+        }; 0",
+    );
+    alice.joins_as("alice");
+    // In most browsers, a step for each two of these would be ten minutes.
+    const MANY: usize = 400_000;
+    let (dots, names) = (".".repeat(MANY), "a".repeat(MANY));
+    for text in [
+        format!("http://a{dots}b"),
+        format!("http://a{dots} b"),
+        format!("http://a{}b", ".)".repeat(MANY / 2)),
+        format!("http://[{dots}"),
+        "http://".repeat(MANY / 7),
+        format!("alic{names}"),
+        "alice_".repeat(MANY / 6),
+    ] {
+        is_told(&alice, &says(&text));
+    }
+    is_told(&alice, &says("http://example.com/a.b?c)!?..."));
+    alice.sees("example.com");
+    // Not in Chromium, which looks for a row at the end from the end.
+    let from_each_place = "window.expressions.filter((source) => /[+*]\\)*\\$$/.test(source))";
+    assert_eq!(alice.finds(from_each_place), json!([]));
+    assert_eq!(texts(&alice, "#log a").last().unwrap(), "http://example.com/a.b?c");
+}
+
+#[test]
+fn nobodys_marks_stand_over_the_lines_of_others() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_doors(&DOORS, &[]);
+    let alice = chromium.open(&page(&server));
+    taps_the_wire(&alice);
+    alice.looks_like(800, 600, false);
+    alice.joins_as("alice");
+    is_told(&alice, &says("a quiet line"));
+    alice.sees("a quiet line");
+    // Whole pixels: what is cut through is blended a little otherwise each time.
+    let of_line = "(({ left, top, width, height }) => ({
+            x: Math.ceil(left), y: Math.ceil(top),
+            width: Math.floor(width) - 1, height: Math.floor(height) - 1, scale: 1,
+        }))(document.querySelector('#log .text').getBoundingClientRect())";
+    let place = alice.finds(of_line);
+    let quiet = alice.screenshot_of(&place);
+    for (kind, from) in [("say", "bob"), ("me", "bob"), ("leave", "bob")] {
+        let text = format!("Z{}", "\u{302}".repeat(20)).repeat(20);
+        is_told(
+            &alice,
+            &json!({
+                "type": kind, "from": from, "names": ["bob"], "count": 1, "at": 1_700_000_000,
+                "text": text, "words": text,
+            }),
+        );
+    }
+    alice.sees("bob left");
+    assert_eq!(alice.finds(of_line), place, "it stays where it is");
+    assert!(alice.screenshot_of(&place) == quiet, "not a pixel of it is changed");
+    let overflow = "[...document.querySelectorAll('#log > li')]
+        .every((line) => getComputedStyle(line).overflow == 'clip')";
+    assert_eq!(alice.finds(overflow), true);
 }
 
 #[test]

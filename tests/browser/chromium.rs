@@ -259,11 +259,20 @@ impl Tab {
 
     /// What is to be seen, as a PNG.
     pub(crate) fn screenshot(&self) -> Vec<u8> {
+        self.captures(json!({ "format": "png" }))
+    }
+
+    /// What is to be seen at `place`, a rectangle in CSS pixels, as a PNG.
+    pub(crate) fn screenshot_of(&self, place: &Value) -> Vec<u8> {
+        self.captures(json!({ "format": "png", "clip": place }))
+    }
+
+    fn captures(&self, params: Value) -> Vec<u8> {
         // Once what has changed is painted.
         self.finds(
             "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))",
         );
-        let shot = self.call("Page.captureScreenshot", json!({ "format": "png" }));
+        let shot = self.call("Page.captureScreenshot", params);
         from_base64(shot["data"].as_str().unwrap())
     }
 }

@@ -9,6 +9,10 @@
   const NAMES_MAX = 1000;
   // What one has sent oneself can be had again so far back.
   const SENT_MAX = 100;
+  // Links in one line, and times that our own name is marked in it. What is more stays text, so
+  // that no line is made of thousands of elements.
+  const LINKS_MAX = 16;
+  const MARKS_MAX = 16;
   // Lines of one person within this time have one head.
   const TOGETHER_SECONDS = 300;
   // Pauses between attempts to connect again, in seconds.
@@ -93,6 +97,8 @@
   // The name that is wanted, and the one that we have; null while we are not in the room.
   let wanted = null;
   let me = null;
+  // What finds our name in a text, and the name that it was made for.
+  let ownName = { name: null, finder: null };
   // What the server told before it asked for a name.
   let motd = [];
   let lineBytesMax = 4096;
@@ -351,18 +357,39 @@
     add(item);
   }
 
-  // Text with its links and our own name made visible.
+  // Text with its links and our own name made visible. It takes time in proportion to its length,
+  // whatever is in it.
   function addText(parent, text) {
-    let done = 0;
+    let [done, links, marks] = [0, 0, 0];
+    const addPlain = (plain) => {
+      let from = 0;
+      for (const match of me === null ? [] : plain.matchAll(ownNameFinder())) {
+        if (marks === MARKS_MAX) break;
+        marks += 1;
+        parent.append(plain.slice(from, match.index), element("mark", "", match[0]));
+        from = match.index + match[0].length;
+      }
+      parent.append(plain.slice(from));
+    };
     for (const match of text.matchAll(/\bhttps?:\/\/[^\s<>"“”「」（），。、；！？]+/gi)) {
-      const found = match[0].replace(/[.,;:!?'")\]}*]+$/, "");
+      if (links === LINKS_MAX) break;
+      const found = withoutStops(match[0]);
       const link = anchor(found);
       if (!link) continue;
-      addPlain(parent, text.slice(done, match.index));
+      links += 1;
+      addPlain(text.slice(done, match.index));
       parent.append(link);
       done = match.index + found.length;
     }
-    addPlain(parent, text.slice(done));
+    addPlain(text.slice(done));
+  }
+
+  // What ends a sentence or a bracket is not part of a link. An expression for it would look at a
+  // row of dots from each of them.
+  function withoutStops(text) {
+    let end = text.length;
+    while (".,;:!?'\")]}*".includes(text[end - 1])) end -= 1;
+    return text.slice(0, end);
   }
 
   function anchor(text) {
@@ -376,26 +403,22 @@
     return link;
   }
 
-  function addPlain(parent, text) {
-    let done = 0;
-    for (const match of me ? text.matchAll(ownName()) : []) {
-      parent.append(text.slice(done, match.index), element("mark", "", match[0]));
-      done = match.index + match[0].length;
+  // A name is a word of its own, or stands in a script that has no spaces between words. To make the
+  // expression takes longer than to use it.
+  function ownNameFinder() {
+    if (ownName.name !== me) {
+      const name = me.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+      const spaceless = ["Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar"];
+      const other = spaceless.map((script) => `\\p{sc=${script}}`).join("");
+      const letter = `(?![${other}])[\\p{L}\\p{N}_]`;
+      const finder = new RegExp(`(?<!${letter})${name}(?!${letter})`, "giu");
+      ownName = { name: me, finder };
     }
-    parent.append(text.slice(done));
-  }
-
-  // A name is a word of its own, or stands in a script that has no spaces between words.
-  function ownName() {
-    const name = me.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-    const spaceless = ["Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar"];
-    const other = spaceless.map((script) => `\\p{sc=${script}}`).join("");
-    const letter = `(?![${other}])[\\p{L}\\p{N}_]`;
-    return new RegExp(`(?<!${letter})${name}(?!${letter})`, "giu");
+    return ownName.finder;
   }
 
   function mentions(text) {
-    return me !== null && ownName().test(text);
+    return me !== null && text.search(ownNameFinder()) >= 0;
   }
 
   // Puts an element at the end of the log, together with others that come at the same time.
