@@ -41,7 +41,7 @@ const LINE_BYTES_MAX: u64 = 128 * 1024;
 pub fn read_line(server: &mut impl BufRead) -> io::Result<Option<String>> {
     let mut line = Vec::new();
     let count = server.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line)?;
-    Ok((count > 0).then(|| text::clean(&String::from_utf8_lossy(&line)).into_owned()))
+    Ok((count > 0).then(|| text::without_controls(&String::from_utf8_lossy(&line)).into_owned()))
 }
 
 /// Whether the server will take `line` as a farewell.
@@ -334,9 +334,9 @@ mod tests {
 
     #[test]
     fn bytes_become_lines_that_are_fit_to_be_shown() {
-        let mut bytes: &[u8] = b"hi\r\n\x1b[2Jhi\n\nhi\xff\nhi";
+        let mut bytes: &[u8] = b"hi\r\n\x1b[2Jhi\n\nhi\xff\nal: \t         hi\nhi";
         let mut next = || read_line(&mut bytes).unwrap();
-        for line in ["hi", "[2Jhi", "", "hi\u{fffd}", "hi"] {
+        for line in ["hi", "[2Jhi", "", "hi\u{fffd}", "al: \t         hi", "hi"] {
             assert_eq!(next().as_deref(), Some(line));
         }
         assert_eq!(next(), None);

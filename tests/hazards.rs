@@ -33,6 +33,7 @@
 //! | 19 | `text::an_emoji_in_pieces_arrives_whole_at_every_door` |  |
 //! | 20 | `text::what_is_not_utf8_is_refused_at_every_door_and_reaches_nobody` |  |
 //! | 21, 22, 23 | `text::nothing_steers_a_terminal_or_breaks_or_turns_a_line_at_any_door` |  |
+//! | 56 | `text::no_line_has_a_gap_that_fills_a_row_nor_a_pile_of_marks_at_any_door` |  |
 //! | 21, 22 | `text::nobody_is_called_by_what_steers_a_terminal_or_turns_a_line` |  |
 //! | 24 | `text::telnet_may_interrupt_anything_anywhere` |  |
 //! | 25 | `text::a_browser_or_a_tls_client_is_closed_at_every_door_and_nothing_of_it_is_chat` |  |

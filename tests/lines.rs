@@ -349,7 +349,7 @@ fn a_line_is_what_ends_with_a_line_end_however_it_is_sent() {
 fn an_empty_or_blank_line_says_nothing() {
     let server = Server::start(&[]);
     let [mut alice, mut bob] = room(&server, ["alice", "bob"]);
-    for line in ["", "\r", "   ", "\t", "\u{7}", "\u{202e}", "\u{3000}"] {
+    for line in ["", "\r", "   ", "\t", "\u{7}", "\u{202e}", "\u{3000}", "\u{3164}", "\u{2800}"] {
         alice.says(line);
     }
     alice.sees_nothing_more();
@@ -370,7 +370,7 @@ fn a_line_that_is_heard_is_one_line_in_its_senders_name() {
         ("\u{1b}[31mred\u{1b}]52;c;aGk=\u{7}", "[31mred]52;c;aGk="),
         ("\u{9b}31mred\u{9d}", "31mred"),
         ("a\u{7f}\u{8}b", "ab"),
-        ("a\tb", "a b"),
+        ("a\tb", "a\tb"),
         ("\u{202d}a\u{202e}b\u{202c}c\u{2066}d\u{2069}", "abcd"),
         ("\u{feff}a\u{e0041}\u{e007f}b", "ab"),
         ("* bob left (1 here)", "* bob left (1 here)"),

@@ -2,8 +2,9 @@
 //! of it breaks, and nobody can have a name that is somebody else's.
 
 use chinwag::nickname::{BYTES_MAX, Nickname, NicknameError};
-use chinwag::text;
 use unicode_normalization::UnicodeNormalization;
+
+use super::words::is_forbidden;
 
 /// Takes the first line and the second as names of two people.
 pub fn nickname(data: &[u8]) {
@@ -59,7 +60,7 @@ fn check_accepted(name: &Nickname) {
     let shown = name.as_str();
     assert_eq!(Nickname::parse(shown).as_ref(), Ok(name), "what is accepted stays so");
     assert!(!shown.is_empty() && shown.len() <= BYTES_MAX);
-    assert_eq!(text::clean(shown), shown, "nothing in it can do harm");
+    assert!(!shown.contains(is_forbidden), "nothing in it can do harm");
     assert!(!shown.chars().any(char::is_whitespace));
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     assert!(

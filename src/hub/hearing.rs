@@ -208,7 +208,11 @@ impl Hub {
         };
         let Hub { peers, directory, room, now, .. } = self;
         match (stage, command) {
-            (_, Command::Quit(words)) => self.close(key, CloseReason::Quit, &text::clean(words)),
+            (_, Command::Quit(words)) => {
+                let words = text::clean(words);
+                let words = if text::is_blank(&words) { "" } else { &words };
+                self.close(key, CloseReason::Quit, words);
+            }
             (Stage::Naming, Command::Help(topic)) => room.help(peers, key, topic),
             (Stage::Naming, Command::Rename(name)) => self.admit(key, name),
             (Stage::Naming, Command::Introduce { name, text }) => {

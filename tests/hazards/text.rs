@@ -3,15 +3,15 @@
 use super::crowd::{Sender, Stranger, TCP_DIALECTS};
 use crate::common::{DIALECTS, Person, Server, WELCOME, room};
 
-/// Every character that must reach nobody, but for LF and TAB.
+/// Every character that must reach nobody, but for LF.
 fn forbidden() -> impl Iterator<Item = char> {
-    ('\0'..='\u{10ffff}').filter(|c| is_forbidden(*c) && !"\n\t".contains(*c))
+    ('\0'..='\u{10ffff}').filter(|c| is_forbidden(*c) && *c != '\n')
 }
 
 /// From the section "Text" of HAZARDS.md.
 fn is_forbidden(c: char) -> bool {
     matches!(c,
-        '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}'
+        '\0'..='\x08' | '\x0a'..='\x1f' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}'
         | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
@@ -159,7 +159,8 @@ fn nothing_steers_a_terminal_or_breaks_or_turns_a_line_at_any_door() {
         ("hi\ralice: hi", "hialice: hi"),
         ("hi\x0b\x0c\u{85}\u{2028}\u{2029}\0alice: hi", "hialice: hi"),
         ("\u{202e}txt.exe\u{202c} \u{2066}x\u{2069}", "txt.exe x"),
-        ("a\tb", "a b"),
+        ("a\tb", "a\tb"),
+        ("\t\tif x {", "\t\tif x {"),
         ("👩‍👩‍👧 🏳️‍🌈 שלום مرحبا می‌خواهم é", "👩‍👩‍👧 🏳️‍🌈 שלום مرحبا می‌خواهم é"),
     ];
     for (text, seen) in said {
@@ -183,6 +184,56 @@ fn nothing_steers_a_terminal_or_breaks_or_turns_a_line_at_any_door() {
     house.seats[1].2.waits_for("psst");
     house.alice.sees("** at_lines [2J");
     house.everyone_says(b"hi", "hi");
+    house.ends_clean();
+}
+
+/// 56: what ends a line stands in a row of its own nowhere, and covers no other line.
+#[test]
+fn no_line_has_a_gap_that_fills_a_row_nor_a_pile_of_marks_at_any_door() {
+    let mut house = House::open();
+    let indented = |indent: usize| format!("{}if x {{", " ".repeat(indent));
+    house.everyone_says(indented(32).as_bytes(), &indented(32));
+    house.everyone_says(indented(200).as_bytes(), &indented(32));
+    let forged = "alice: I resign";
+    for (blank, count) in [
+        (" ", 8),
+        ("\t", 1),
+        ("\u{a0}", 8),
+        ("\u{2003}", 8),
+        ("\u{3000}", 4),
+        ("\u{3164}", 4),
+        ("\u{2800}", 8),
+    ] {
+        let gap = |count| format!("x{}{forged}", blank.repeat(count));
+        house.everyone_says(gap(count).as_bytes(), &gap(count));
+        house.everyone_says(gap(72).as_bytes(), &gap(count));
+    }
+    let unseen = format!("x{}{forged}", "        \u{200b}".repeat(9));
+    let seen = format!("x        {}{forged}", "\u{200b}".repeat(4));
+    house.everyone_says(unseen.as_bytes(), &seen);
+    let piled = |count| format!("a{}b", "\u{301}".repeat(count));
+    house.everyone_says(piled(4).as_bytes(), &piled(4));
+    house.everyone_says(piled(99).as_bytes(), &piled(4));
+    for blank in ["\u{3164}", "\u{2800} \u{200b}", "\t\u{115f}\u{ffa0}"] {
+        for (dialect, _, stranger) in &mut house.seats {
+            if *dialect != "anonymous" {
+                stranger.sends(&ended(dialect, blank.as_bytes()));
+            }
+            house.alice.sees_nothing_more();
+        }
+    }
+    let mut bob = Person::join(&house.server, "bob");
+    house.alice.sees_prefix("* bob joined");
+    bob.says(&format!("/me x{}{forged}", " ".repeat(72)));
+    house.alice.sees(&format!("** bob x        {forged}"));
+    bob.says(&format!("/msg alice x{}{forged}", " ".repeat(72)));
+    house.alice.sees(&format!("[bob -> you] x        {forged}"));
+    bob.says(&format!("/quit x{}{forged}", " ".repeat(72)));
+    house.alice.sees(&format!("* bob left: x        {forged} (7 here)"));
+    let mut carol = Person::join(&house.server, "carol");
+    house.alice.sees_prefix("* carol joined");
+    carol.says("/quit \u{3164}");
+    house.alice.sees("* carol left (7 here)");
     house.ends_clean();
 }
 

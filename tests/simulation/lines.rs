@@ -176,16 +176,55 @@ fn telnet(dice: &mut Rng) -> &'static [u8] {
     SEQUENCES[dice.usize(..SEQUENCES.len())]
 }
 
-/// What is left of a text: HAZARDS.md, "Text".
+/// What is left of a text: HAZARDS.md, "Text". Of marks and of what is blank without being white
+/// space, it knows only those that are said here.
 pub(crate) fn clean(text: &str) -> String {
+    let mut left = String::new();
+    for c in harmless(text).chars() {
+        let end = |part: &dyn Fn(char) -> bool| {
+            let from = left.trim_end_matches(part).len();
+            left[from..].to_owned()
+        };
+        let marks = end(&|c| is_mark(c)).chars().count();
+        let gap = end(&|c| is_mark(c) || is_space(c));
+        let columns = |c: char| match c {
+            '\t' => 8,
+            '\u{3000}' | '\u{3164}' => 2,
+            c => usize::from(is_space(c)),
+        };
+        let most = if gap == left { 32 } else { 8 };
+        let taken: usize = gap.chars().map(columns).sum();
+        let fits = if is_mark(c) { marks < 4 } else { !is_space(c) || taken < most };
+        if fits {
+            left.push(c);
+        }
+    }
+    left
+}
+
+fn is_mark(c: char) -> bool {
+    "\u{301}\u{302}\u{200b}\u{200d}".contains(c)
+}
+
+fn is_space(c: char) -> bool {
+    c.is_whitespace() || c == '\u{3164}' || c == '\u{2800}'
+}
+
+/// Whether nothing of a text is to be seen, once it has been cleaned.
+pub(crate) fn is_blank(text: &str) -> bool {
+    harmless(text).chars().all(|c| is_space(c) || is_mark(c))
+}
+
+/// The text without what steers a terminal.
+pub(crate) fn harmless(text: &str) -> String {
     let steers = |c: char| {
-        c.is_control()
+        c.is_control() && c != '\t'
             || ('\u{2028}'..='\u{202e}').contains(&c)
             || ('\u{2066}'..='\u{2069}').contains(&c)
             || c == '\u{feff}'
             || ('\u{e0000}'..='\u{e007f}').contains(&c)
     };
-    text.replace('\t', " ").chars().filter(|&c| !steers(c)).collect()
+    text.chars().filter(|&c| !steers(c)).collect()
 }
 
 /// A line that has come from the server.
@@ -202,7 +241,7 @@ pub(crate) enum Heard {
 
 /// Understands a line that has come.
 pub(crate) fn hear(line: &str) -> Heard {
-    assert_eq!(clean(line), line, "a line that steers the terminal");
+    assert_eq!(harmless(line), line, "a line that steers the terminal");
     if line == STOPPING {
         return Heard::Room(vec![What::Stopping], 0, None);
     }

@@ -152,7 +152,7 @@ fn simple(kind: Kind, scene: &mut Scene<'_>) -> (Line, Vec<u8>) {
             Line::plain(&format!("/{word} x"), Wish::Refused(why))
         }
         _ => {
-            let text = pick_of(scene, &["", "  ", "\t", "\u{3000}", "\u{7}", " \u{202e} "]);
+            let text = pick_of(scene, &["", "  ", "\t", "\u{3000}", "\u{3164}", " \u{202e} "]);
             let (mut line, bytes) = Line::plain(text, Wish::Say(String::new()));
             if text.is_empty() {
                 line.naming = Naming::Refused(format!("! {}", INVALID[0].1));
@@ -174,7 +174,9 @@ pub(crate) fn text(client: &Client, scene: &mut Scene<'_>) -> String {
         let most = max.saturating_sub(id.len()).min(1000);
         return format!("{id}{}", filler(&id, scene.dice.usize(..=most)));
     }
-    match scene.dice.u8(..20) {
+    match scene.dice.u8(..22) {
+        20 => format!("{}{id}{}x: y", gap(scene), gap(scene)),
+        21 => format!("{id} a{}b", "\u{301}\u{302}".repeat(scene.dice.usize(..4))),
         0 => format!("{id} \u{1b}[31m\ta\u{202e}b\r\u{2028}c\u{85}"),
         1 => format!("{id} \u{1f469}\u{200d}\u{1f467} \u{5e9}\u{5dc}\u{5d5}\u{5dd}  "),
         2 => format!("  {id}: * joined"),
@@ -185,6 +187,13 @@ pub(crate) fn text(client: &Client, scene: &mut Scene<'_>) -> String {
         7..=12 => format!("{id} so it is, is it not?"),
         _ => id,
     }
+}
+
+/// White space of several kinds and what looks like it, narrow or wide.
+fn gap(scene: &mut Scene<'_>) -> String {
+    let blanks = [" ", " ", " ", "\t", "\u{3000}", "\u{3164}", "\u{2800}", "\u{200b}"];
+    let count = scene.dice.usize(..50);
+    (0..count).map(|_| pick_of(scene, &blanks)).collect()
 }
 
 /// So many bytes, of which no part comes twice unless it is very short.

@@ -5,7 +5,7 @@
 use chinwag::dialect::Dialect;
 
 use super::ear::Message;
-use super::lines::{clean, sorted};
+use super::lines::{clean, harmless, is_blank, sorted};
 use super::names;
 use super::order::{Order, What};
 
@@ -233,7 +233,7 @@ impl Tongue {
 
     /// What a frame that has come says.
     pub(crate) fn hear(&self, frame: &str, order: &Order) -> Heard {
-        assert_eq!(clean(frame), frame, "a frame that steers the terminal");
+        assert_eq!(harmless(frame), frame, "a frame that steers the terminal");
         if frame == self.words(STOPPING) {
             return Heard::Room(vec![What::Stopping], 0);
         }
@@ -312,11 +312,6 @@ fn several(names: &str, order: &Order) -> Option<(Vec<String>, usize)> {
     let names: Vec<_> = names.split('、').map(str::to_owned).collect();
     assert!(names.len() <= 8 && (more == 0 || names.len() == 8), "too many names: {names:?}");
     names.iter().all(|name| order.known.contains(name)).then_some((names, more))
-}
-
-/// Whether a text says nothing.
-fn is_blank(text: &str) -> bool {
-    clean(text).trim().is_empty()
 }
 
 /// The answer to `#`.
