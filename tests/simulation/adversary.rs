@@ -57,6 +57,9 @@ const PING_BYTES: usize = 6;
 
 // ── the world ────────────────────────────────────────────────────────────────────────────────────
 
+/// How time passes when the adversary has gone.
+const TICK_AT_THE_END: Duration = Duration::from_millis(100);
+
 /// Turns for which one step of the time is enough.
 const TURNS_PER_TICK_MAX: usize = 16;
 
@@ -118,12 +121,12 @@ impl World {
     /// A world in which much is drawn by lot.
     pub(crate) fn draw(seed: u64, verbose: bool) -> World {
         let mut dice = Rng::with_seed(seed);
-        let (start, tick) = (Instant::now(), Duration::from_millis(10 << dice.u32(..4)));
+        let (start, tick) = (Instant::now(), Duration::from_millis(20 << dice.u32(..3)));
         let rates = [Some(READER_BYTES_PER_SECOND), Some(500_000), Some(2_000_000), None];
         let rate = rates[dice.usize(..4)];
         let plot = Plot::draw(&mut dice, start);
         let mut world = World::new(start, tick, dice, rate, plot);
-        world.time = Duration::from_millis(world.dice.u64(2000..20_000));
+        world.time = Duration::from_millis(world.dice.u64(2000..12_000));
         world.verbose = verbose;
         world
     }
@@ -190,6 +193,7 @@ impl World {
             tick: self.tick,
         };
         self.plot.end(&mut scene);
+        self.tick = TICK_AT_THE_END;
         let end = self.server.now.instant + HEARD_WITHIN + GONE_WITHIN;
         while self.server.now.instant < end {
             self.step(true);

@@ -23,7 +23,7 @@ const VICTIMS: [&str; 2] = ["alice", "bob"];
 pub(crate) const PACE: Duration = Duration::from_millis(100);
 
 /// Connections that one world may see. Each costs time in every turn that follows.
-const COMINGS_MAX: usize = 1000;
+const COMINGS_MAX: usize = 400;
 
 /// The time it takes to come in, also for those who are told each thing alone.
 const COMING: Duration = Duration::from_millis(500);
@@ -299,17 +299,25 @@ impl Plot {
         });
     }
 
-    /// Everyone goes, and nobody comes back.
+    /// Everyone goes, and nobody comes back. Whoever is owed something may not be heard before they
+    /// have read it, so they do not say that they go.
     pub(crate) fn end(&mut self, scene: &mut Scene<'_>) {
         self.comings = COMINGS_MAX;
-        for member in &mut self.members {
-            let client = member.here.map(|(id, _)| &mut scene.clients[id]);
-            // A farewell after much that is still to be heard would be a long one.
-            if client.is_some_and(|client| client.unsent.is_empty() && !client.socket.is_unread()) {
-                member.plan.way = [Way::Quit, Way::Fin][scene.dice.usize(..2)];
-            } else {
-                member.plan.way = [Way::Close, Way::Reset][scene.dice.usize(..2)];
+        for (id, _) in &self.lingering {
+            let client = &mut scene.clients[*id];
+            if !client.silent {
+                client.socket.finish(End::Reset);
             }
+        }
+        for member in &mut self.members {
+            let Some((id, _)) = member.here else { continue };
+            let Client { socket, unsent, silent, .. } = &scene.clients[id];
+            let is_heard = unsent.is_empty() && !socket.is_unread() && socket.underway() == 0;
+            let ways = match *silent || is_heard {
+                true => [Way::Quit, Way::Fin],
+                false => [Way::Close, Way::Reset],
+            };
+            member.plan.way = ways[scene.dice.usize(..2)];
             member.go(scene, &mut self.lingering);
         }
     }
@@ -326,6 +334,7 @@ impl Member {
             scene.server.listener.push_back(id);
         }
         if self.plan.talk == Talk::Visit {
+            client.silent = true;
             client.unsent.extend(b"GET /page.js HTTP/1.1\r\nHost: localhost\r\n\r\n");
         } else {
             let name = self.plan.name.map_or_else(|| format!("eve{id}"), str::to_owned);
@@ -406,11 +415,12 @@ impl Member {
         }
         client.unsent.clear();
         match self.plan.way {
-            Way::Quit => {
+            // The older dialects end with the connection.
+            Way::Quit if !Dialect::CLASSIC.contains(&client.dialect) => {
                 client.unsent.extend(framed(client.dialect, "/quit", scene.dice));
                 client.socket.send(&mut client.unsent);
             }
-            Way::Fin => client.socket.finish(End::Fin),
+            Way::Quit | Way::Fin => client.socket.finish(End::Fin),
             Way::Close => client.socket.finish(End::Closed),
             Way::Reset => client.socket.finish(End::Reset),
         }

@@ -93,7 +93,9 @@ impl Socket {
     pub(crate) fn send(&mut self, bytes: &mut VecDeque<u8>) {
         let room = self.inbox_max.saturating_sub(self.inbox.len()).min(bytes.len());
         if room > 0 {
-            self.inbox.extend(bytes.drain(..room));
+            let rest = bytes.split_off(room);
+            self.inbox.append(bytes);
+            *bytes = rest;
             self.readable_edge = true;
         }
     }
