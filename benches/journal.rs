@@ -45,11 +45,12 @@ fn journal(criterion: &mut Criterion) {
         if lags {
             for _ in 0..LAG_BYTES / turn_bytes {
                 room.hear(talker, &said);
-                room.turn_with_laggard(Some((slow, 0)));
+                room.let_take(slow, 0);
+                room.turn();
             }
         }
         // What is taken of a line that is said, it takes of an older one.
-        let laggard = lags.then_some((slow, turn_bytes));
+        let slow_takes = if lags { turn_bytes } else { usize::MAX };
         group.throughput(Throughput::Elements(elements as u64));
         group.bench_function(name, |bencher| {
             bencher.iter_custom(|times| {
@@ -58,7 +59,8 @@ fn journal(criterion: &mut Criterion) {
                     let begun = Instant::now();
                     room.hear(talker, &said);
                     let heard = begun.elapsed();
-                    let taken = room.turn_with_laggard(laggard);
+                    room.let_take(slow, slow_takes);
+                    let taken = room.turn();
                     let taking = begun.elapsed() - heard;
                     assert_eq!(taken, deliveries * LINE_BYTES, "everybody has taken what is due");
                     spent += if part == Part::Saying { heard } else { taking };

@@ -1,6 +1,7 @@
-//! A hub without sockets, for benchmarks of what it does itself: a [`Room`] is a hub with members
-//! whose sockets take everything at once, or just as much as they are told to. A turn is the
-//! server's (`src/server.rs`) without its system calls, and each is a millisecond after the last.
+//! A hub without sockets, for benchmarks of what it does itself, and for `tests/bounds.rs`: a
+//! [`Room`] is a hub with members whose sockets take everything at once, or just as much as they
+//! are told to. A turn is the server's (`src/server.rs`) without its system calls, and each is a
+//! millisecond after the last. It keeps nothing of what anybody sends or takes.
 
 #![allow(dead_code, reason = "each benchmark uses its own part of this")]
 #![allow(clippy::panic, reason = "a bench that cannot go on has nobody to be polite to")]
@@ -24,14 +25,21 @@ pub(crate) const LINE_BYTES: usize = 64;
 /// As many pieces as the server offers to a vectored write.
 const SLICES: usize = 16;
 
+/// As many bytes as the server reads at once.
+const READ_BYTES: usize = 16 * 1024;
+
 /// How many join in one turn.
 const JOINING: usize = 100;
 
 pub(crate) struct Room {
-    hub: Hub,
+    pub(crate) hub: Hub,
     now: Now,
     keys: Vec<PeerKey>,
     members: Vec<PeerKey>,
+    /// How many bytes each socket takes, by its key; one that is not here takes all.
+    rooms: Vec<usize>,
+    /// The port from which the last one came.
+    port: u16,
 }
 
 impl Room {
@@ -40,9 +48,7 @@ impl Room {
         let mut config = Config::default();
         config.limits.clients_max = count + 100;
         config.limits.flood = None;
-        let now = Now { instant: Instant::now(), unix_seconds: 0 };
-        let hub = Hub::new(&config, now);
-        let mut room = Self { hub, now, keys: Vec::new(), members: Vec::new() };
+        let mut room = Self::new(&config);
         while room.members.len() < count {
             for key in room.members.len()..count.min(room.members.len() + JOINING) {
                 let key = room.join(&speech::name(key));
@@ -53,6 +59,13 @@ impl Room {
         room
     }
 
+    /// A room without anybody.
+    pub(crate) fn new(config: &Config) -> Self {
+        let now = Now { instant: Instant::now(), unix_seconds: 0 };
+        let hub = Hub::new(config, now);
+        Self { hub, now, keys: Vec::new(), members: Vec::new(), rooms: Vec::new(), port: 1024 }
+    }
+
     /// One of the members that the room began with.
     pub(crate) fn member(&self, number: usize) -> PeerKey {
         self.members[number]
@@ -60,11 +73,17 @@ impl Room {
 
     /// Somebody comes in and gives a name.
     pub(crate) fn join(&mut self, name: &str) -> PeerKey {
-        let remote = SocketAddr::from((Ipv4Addr::LOCALHOST, 4321));
-        let key = self.hub.connect(Dialect::Lines, remote, self.now);
-        let key = key.unwrap_or_else(|reason| panic!("{name} is not let in: {reason:?}"));
+        let key = self.connect(Dialect::Lines);
         self.hear(key, format!("{name}\n").as_bytes());
         key
+    }
+
+    /// Somebody comes in.
+    pub(crate) fn connect(&mut self, dialect: Dialect) -> PeerKey {
+        self.port = self.port.checked_add(1).unwrap_or(1024);
+        let remote = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let key = self.hub.connect(dialect, remote, self.now);
+        key.unwrap_or_else(|reason| panic!("somebody is not let in: {reason:?}"))
     }
 
     /// Somebody's connection is gone.
@@ -76,33 +95,56 @@ impl Room {
         self.hub.receive(key, bytes, self.now);
     }
 
-    /// The rest of a turn, in which everybody takes all there is for them; returns how many bytes.
-    pub(crate) fn turn(&mut self) -> usize {
-        self.turn_with_laggard(None)
+    /// Somebody's socket is read, and no more of it than the hub wants to hear.
+    pub(crate) fn read(&mut self, key: PeerKey, bytes: &[u8]) {
+        for bytes in bytes.chunks(READ_BYTES) {
+            if self.hub.wants_input(key) {
+                self.hear(key, bytes);
+            }
+        }
+        if self.hub.wants_input(key) {
+            self.hub.arrived(key, self.now);
+        }
     }
 
-    /// As [`turn`](Self::turn), but for one whose socket takes no more than so many bytes.
-    pub(crate) fn turn_with_laggard(&mut self, mut laggard: Option<(PeerKey, usize)>) -> usize {
-        self.now.instant += Duration::from_millis(1);
-        self.hub.timeout(self.now);
-        if let Some((key, _)) = laggard {
-            self.hub.unblocked(key);
+    /// From now on somebody's socket takes so many bytes and no more.
+    pub(crate) fn let_take(&mut self, key: PeerKey, bytes: usize) {
+        if self.rooms.len() <= key {
+            self.rooms.resize(key + 1, usize::MAX);
         }
+        self.rooms[key] = bytes;
+        self.hub.unblocked(key);
+    }
+
+    /// Time passes.
+    pub(crate) fn wait(&mut self, time: Duration) {
+        self.now.instant += time;
+    }
+
+    /// The rest of a turn, in which everybody takes what there is for them, as far as they do;
+    /// returns how many bytes.
+    pub(crate) fn turn(&mut self) -> usize {
+        self.wait(Duration::from_millis(1));
+        self.hub.timeout(self.now);
         let mut keys = std::mem::take(&mut self.keys);
+        // Whoever may be read again is read when there is something.
+        self.hub.resumed(&mut keys);
         self.hub.pending(&mut keys, self.now);
         let mut taken = 0;
         for key in keys.drain(..) {
-            taken += match &mut laggard {
-                // A key may come twice in a turn.
-                Some((slow, room)) if *slow == key => {
-                    let bytes = self.write(key, *room);
-                    *room -= bytes;
-                    bytes
-                }
-                _ => self.write(key, usize::MAX),
-            };
+            let room = self.rooms.get(key).copied().unwrap_or(usize::MAX);
+            let bytes = self.write(key, room);
+            if let Some(room) = self.rooms.get_mut(key) {
+                *room -= bytes;
+            }
+            taken += bytes;
         }
         self.hub.reap(&mut keys);
+        for key in &keys {
+            if let Some(room) = self.rooms.get_mut(*key) {
+                *room = usize::MAX;
+            }
+        }
         self.keys = keys;
         taken
     }
