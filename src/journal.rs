@@ -17,6 +17,9 @@ const SHRINK_AFTER: usize = 16;
 /// Below this capacity there is nothing worth giving back.
 const KEEP_BYTES: usize = 16 * 1024;
 
+/// A buffer with more than this in it is not doubled any more: it grows by an eighth.
+const LARGE_BYTES: usize = 512 * 1024;
+
 /// One dialect's encoded events, in the order in which they happened.
 ///
 /// Invariants: `start <= offset of any reader <= end()`; `caught_up <= readers`; a frame begins at
@@ -57,6 +60,10 @@ impl Journal {
     /// Lets `encode` write one event at the end, and returns where it stands.
     pub(crate) fn append(&mut self, encode: impl FnOnce(&mut Vec<u8>)) -> Range<u64> {
         let from = self.end();
+        let length = self.bytes.len();
+        if length > LARGE_BYTES && self.bytes.capacity() - length < LARGE_BYTES / 8 {
+            self.bytes.reserve_exact(length / 8);
+        }
         encode(&mut self.bytes);
         if self.end() > from {
             self.caught_up = 0;
@@ -208,6 +215,20 @@ mod tests {
         journal.detach(leaves);
         assert!(journal.clear_if_read());
         assert_eq!(journal.counts(), (1, 1));
+    }
+
+    #[test]
+    fn a_large_buffer_is_hardly_larger_than_what_is_in_it() {
+        for first in [1 << 10, 300 << 10, 500 << 10] {
+            let mut journal = Journal::default();
+            say(&mut journal, &"x".repeat(first));
+            while journal.len() < 3 << 20 {
+                say(&mut journal, "0123456789abcde\n");
+                let (length, capacity) = (journal.len(), journal.bytes.capacity());
+                let most = (length + length / 8).max(2 * LARGE_BYTES);
+                assert!(capacity <= most, "{capacity} bytes for {length}");
+            }
+        }
     }
 
     #[test]

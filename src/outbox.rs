@@ -18,6 +18,10 @@ use crate::journal::Journal;
 /// About what an insert takes beside its bytes: the queue's entry and the allocator's share.
 const INSERT_COST_BYTES: usize = 64;
 
+/// An insert of so many bytes gets no more. What is sent of an insert is given back only with its
+/// rest, so one that went on growing while it is read would do so for ever.
+const INSERT_BYTES: usize = 4 * 1024;
+
 /// Bytes to be sent when `at` is reached.
 #[derive(Debug)]
 struct Insert {
@@ -142,13 +146,16 @@ impl Outbox {
         let before = own.bytes;
         match own.inserts.back_mut() {
             Some(Insert { at: last, bytes: Bytes::Own(bytes), alone: false, .. })
-                if *last >= at && !alone =>
+                if *last >= at && !alone && bytes.len() < INSERT_BYTES =>
             {
                 own.bytes -= bytes.len();
                 encode(bytes);
                 own.bytes += bytes.len();
             }
-            _ => {
+            last => {
+                if let Some(Insert { bytes: Bytes::Own(bytes), .. }) = last {
+                    bytes.shrink_to_fit();
+                }
                 let mut bytes = Vec::new();
                 encode(&mut bytes);
                 own.bytes += bytes.len();

@@ -159,7 +159,8 @@ impl Waiting {
 /// What only some dialects need to know of a peer.
 #[derive(Debug, Default)]
 pub(crate) struct Habits {
-    /// The name that it gave and still believes to have, if it got another.
+    /// The name that it gave and still believes to have, if it got another; empty if that is longer
+    /// than any name.
     pub(crate) given: Option<Box<str>>,
     /// Until when an arrival that ended in the middle of a character waits for its rest.
     pub(crate) rest_until: Option<Instant>,

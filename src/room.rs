@@ -425,10 +425,12 @@ impl Room {
         let oldest = if full { self.history.pop_front() } else { None };
         let Kept { mut said, mut encoded } = oldest.unwrap_or_default();
         encoded.clear();
-        said.from.clear();
-        said.from.push_str(from);
-        said.text.clear();
-        said.text.push_str(text);
+        for (kept, new) in [(&mut said.from, from), (&mut said.text, text)] {
+            kept.clear();
+            // Not twice as much as before, as it would grow by itself.
+            kept.reserve_exact(new.len());
+            kept.push_str(new);
+        }
         (said.unix_seconds, said.emote) = (now.unix_seconds, emote);
         self.history.push_back(Kept { said, encoded });
     }

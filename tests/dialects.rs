@@ -544,6 +544,24 @@ fn who_cannot_be_asked_again_and_gives_no_name_is_a_guest_and_is_told() {
 }
 
 #[test]
+fn what_is_given_as_a_name_is_taken_off_lines_if_it_is_no_longer_than_a_name() {
+    for (dialect, separator) in [("nick", ": "), ("datagram", " : ")] {
+        let (server, mut bob) = with_bob(dialect, &[]);
+        let mut newcomers = Vec::new();
+        for (length, is_taken_off) in [(128, true), (129, false)] {
+            let given = "x".repeat(length);
+            let guest = format!("guest_{}", length - 127);
+            let mut newcomer = is_renamed(&server, dialect, &given, &guest);
+            bob.sees(&format!("* {guest} joined ({} here)", length - 126));
+            newcomer.sends(format!("{given}{separator}hi").as_bytes());
+            let before = if is_taken_off { String::new() } else { format!("{given}{separator}") };
+            bob.sees(&format!("{guest}: {before}hi"));
+            newcomers.push(newcomer);
+        }
+    }
+}
+
+#[test]
 fn a_name_that_is_not_text_makes_a_guest_too() {
     for dialect in ["nick", "mention"] {
         let (server, mut bob) = with_bob(dialect, &["--max-line", "100"]);

@@ -132,6 +132,15 @@ impl Decoder {
         }
     }
 
+    /// What was handed out last is done with: nobody keeps a buffer who has no unfinished message.
+    pub(crate) fn release(&mut self) {
+        match &mut self.0 {
+            Kind::Plain(plain) => plain.forget_handed_out(),
+            #[cfg(feature = "web")]
+            Kind::Browser(browser) => browser.forget_handed_out(),
+        }
+    }
+
     /// The message that the end of the input leaves unfinished, if there is one.
     pub fn finish(&mut self, max: usize) -> Option<Frame<'_>> {
         match &mut self.0 {
@@ -292,7 +301,7 @@ impl Plain {
         refused.unwrap_or(Frame::Line(without_cr(&self.partial)))
     }
 
-    /// Nobody keeps a buffer who has no unfinished message.
+    /// As [`Decoder::release`].
     fn forget_handed_out(&mut self) {
         if mem::take(&mut self.handed_out) {
             self.partial = Vec::new();
@@ -324,7 +333,7 @@ impl Plain {
         }
         // One byte more than can be, so that it shows; and a CR, which does not count.
         let room = max + 2 - self.partial.len();
-        self.partial.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        extend_within(&mut self.partial, &bytes[..bytes.len().min(room)], max + 2);
         let too_long = without_cr(&self.partial).len() > max;
         if !too_long {
             return None;
@@ -342,6 +351,17 @@ impl Plain {
         }
         (line.len() > max).then_some(Frame::TooLong)
     }
+}
+
+/// Adds to a buffer that is never to have more than `max` bytes. It grows as vectors do, by twice
+/// what it has, but not beyond that.
+pub(crate) fn extend_within(buffer: &mut Vec<u8>, bytes: &[u8], max: usize) {
+    let needed = buffer.len() + bytes.len();
+    if needed > buffer.capacity() {
+        let capacity = (2 * buffer.capacity()).min(max).max(needed);
+        buffer.reserve_exact(capacity - buffer.len());
+    }
+    buffer.extend_from_slice(bytes);
 }
 
 /// Whether the last character has begun but not ended.

@@ -8,7 +8,7 @@ use crate::config::UNENDED_BYTES_MAX;
 use crate::dialect::decoder::{Arrival, Decoder, Frame};
 use crate::dialect::{Dialect, Framing, Naming, Stage, Transport};
 use crate::event::{CloseReason, Command, Event, Refusal};
-use crate::nickname::Nickname;
+use crate::nickname::{self, Nickname};
 use crate::peer::{Budget, Peer, PeerKey, State, Wait, Waiting};
 use crate::text;
 
@@ -29,6 +29,7 @@ impl Hub {
                 None => break,
             }
         }
+        decoder.release();
         let peer = &mut self.peers[key];
         peer.decoder = decoder;
         if let Some(waiting) = &mut peer.waiting {
@@ -75,6 +76,7 @@ impl Hub {
                 Arrival::Cut => cut = true,
             }
         }
+        decoder.release();
         let peer = &mut self.peers[key];
         peer.decoder = decoder;
         if cut {
@@ -277,8 +279,8 @@ impl Hub {
         }
         match Nickname::parse(wanted) {
             Ok(name) => {
-                self.peers[key].habits_mut().given = Some(given.into());
                 self.join_as(key, &name, 2);
+                self.note_given(key, given);
             }
             Err(_) => self.admit_as_guest(key, given),
         }
@@ -287,8 +289,18 @@ impl Hub {
     /// Lets somebody in who gave what cannot be a name. Clients put it before each line even so,
     /// whatever they are called here.
     fn admit_as_guest(&mut self, key: PeerKey, given: &str) {
-        self.peers[key].habits_mut().given = Some(given.into());
         self.join_as(key, &Nickname::unchecked("guest"), 1);
+        self.note_given(key, given);
+    }
+
+    /// Keeps what somebody gave as a name who got another. What is longer than any name is not
+    /// kept: the client's own lines then still begin with it.
+    fn note_given(&mut self, key: PeerKey, given: &str) {
+        let peer = &mut self.peers[key];
+        if peer.given_name() != given {
+            let kept = if given.len() > nickname::BYTES_MAX { "" } else { given };
+            peer.habits_mut().given = Some(kept.into());
+        }
     }
 
     /// Whether `key` can only give one name, whatever it is. A datagram without one is junk.

@@ -46,6 +46,7 @@ use self::addresses::Addresses;
 use self::closing::level;
 use self::hearing::is_owed_much;
 use crate::config::{Config, Limits};
+use crate::dialect::decoder::extend_within;
 use crate::dialect::{Dialect, Framing, Lang, Naming, Transport};
 use crate::directory::Directory;
 use crate::event::{CloseReason, Event, Refusal};
@@ -62,6 +63,9 @@ pub const TURNED_AWAY_MAX: usize = 16;
 
 /// Somebody who is owed more than this alone is not listened to until it has been read.
 const OWN_BYTES_MAX: usize = 64 * 1024;
+
+/// Datagrams of somebody who is not listened to are kept up to this and a line.
+const HELD_BYTES_MAX: usize = 16 * 1024;
 
 /// The chat.
 #[derive(Debug)]
@@ -195,17 +199,18 @@ impl Hub {
     /// `bytes` came from `key`; from a peer over UDP, one datagram. What cannot be heard now is
     /// kept; so do not read more from someone whose input is not wanted
     /// ([`wants_input`](Self::wants_input)). Where one socket is read for all, what one of them
-    /// sends beyond 64 KiB in that time is lost, as it would be in the socket.
+    /// sends beyond 16 KiB and a line in that time is lost, as it would be in the socket.
     pub fn receive(&mut self, key: PeerKey, bytes: &[u8], now: Now) {
         self.now = now;
         self.counts.bytes_received += bytes.len() as u64;
         #[cfg(feature = "web")]
         self.note_alive(key);
+        let held_bytes_max = HELD_BYTES_MAX + self.limits.line_bytes_max;
         let datagram = self.peers[key].dialect.framing() == Framing::Datagrams;
         let bytes = if datagram { Cow::Owned(as_line(bytes)) } else { Cow::Borrowed(bytes) };
         match &mut self.peers[key].waiting {
-            Some(waiting) if datagram && waiting.held.len() + bytes.len() > OWN_BYTES_MAX => {}
-            Some(waiting) => waiting.held.extend_from_slice(&bytes),
+            Some(waiting) if datagram && waiting.held.len() + bytes.len() > held_bytes_max => {}
+            Some(waiting) => extend_within(&mut waiting.held, &bytes, held_bytes_max),
             None => self.hear(key, &bytes),
         }
         if datagram {

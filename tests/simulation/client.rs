@@ -218,10 +218,10 @@ impl Client {
         self.dialect == Dialect::Register && !is_told
     }
 
-    /// Whether some of what it said may have been lost: the server keeps no more than 64 KiB of
-    /// what comes by datagrams and cannot be heard yet.
+    /// Whether some of what it said may have been lost: the server keeps no more than 16 KiB and a
+    /// line of what comes by datagrams and cannot be heard yet. A message has an end there.
     pub(crate) fn is_lossy(&self) -> bool {
-        self.dialect == Dialect::Datagram && self.ear.total > 60_000
+        self.dialect == Dialect::Datagram && self.ear.total + self.ear.messages.len() > 16 * 1024
     }
 
     /// Whether nothing that the server sends need reach it any more.

@@ -199,7 +199,8 @@ impl Tongue {
 
     fn understand_line(&self, text: &str, given: &str) -> Ask {
         let own = match self.dialect {
-            _ if given.is_empty() => String::new(),
+            // No name is so long that this is remembered.
+            _ if given.is_empty() || given.len() > 128 => String::new(),
             Dialect::Nick => format!("{given}: "),
             Dialect::Datagram => format!("{given} : "),
             _ => String::new(),

@@ -14,12 +14,12 @@ use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
 use super::http::{self, HEAD_BYTES_MAX};
 use super::json;
-use crate::dialect::decoder::Frame;
+use crate::dialect::decoder::{Frame, extend_within};
 
 /// The longest header of a frame.
 const HEADER_BYTES_MAX: usize = 14;
 /// The longest payload of a control frame.
-const CONTROL_BYTES_MAX: u64 = 125;
+const CONTROL_BYTES_MAX: usize = 125;
 /// What stands around a line in its message.
 const ENVELOPE_BYTES: usize = 256;
 /// Bytes that JSON may need for one byte of a line; as many as `\u00e9` has for each of its two.
@@ -66,9 +66,7 @@ enum Kind {
 impl Decoder {
     /// As [`Decoder::pull`](crate::dialect::decoder::Decoder::pull).
     pub(crate) fn pull<'f>(&'f mut self, input: &mut &[u8], max: usize) -> Option<Frame<'f>> {
-        if mem::take(&mut self.handed_out) {
-            self.message = Vec::new();
-        }
+        self.forget_handed_out();
         if !self.upgraded {
             return self.pull_request(input);
         }
@@ -86,12 +84,22 @@ impl Decoder {
         }
     }
 
+    /// As [`Decoder::release`](crate::dialect::decoder::Decoder::release).
+    pub(crate) fn forget_handed_out(&mut self) {
+        if mem::take(&mut self.handed_out) {
+            self.message = Vec::new();
+        }
+        if self.open.is_none() {
+            self.control = Vec::new();
+        }
+    }
+
     /// Gathers the head of a request, and hands it out when it is whole, or can never be.
     fn pull_request<'f>(&'f mut self, input: &mut &[u8]) -> Option<Frame<'f>> {
         let before = self.message.len();
         let room = HEAD_BYTES_MAX + 1 - before;
         let come = &input[..input.len().min(room)];
-        self.message.extend_from_slice(come);
+        extend_within(&mut self.message, come, HEAD_BYTES_MAX + 1);
         // A line at a time, for looking at all of it after each byte would cost the square of its
         // length; but another protocol shows by its first byte, and may have no lines.
         let lines = memrchr(b'\n', come).map(|at| before + at + 1);
@@ -120,7 +128,7 @@ impl Decoder {
                 self.open = Some(open);
                 continue;
             };
-            let open = self.pull_payload(input, open);
+            let open = self.pull_payload(input, open, max);
             if open.left > 0 {
                 self.open = Some(open);
                 return Ok(None);
@@ -174,11 +182,10 @@ impl Decoder {
             OpCode::Data(_) | OpCode::Control(_) => return Err(CloseCode::Protocol),
         };
         if kind == Kind::Text {
-            let most = max * ESCAPED_BYTES + ENVELOPE_BYTES;
-            if length > most.saturating_sub(self.message.len()) as u64 {
+            if length > message_bytes_max(max).saturating_sub(self.message.len()) as u64 {
                 return Err(CloseCode::Size);
             }
-        } else if length > CONTROL_BYTES_MAX || !is_final {
+        } else if length > CONTROL_BYTES_MAX as u64 || !is_final {
             return Err(CloseCode::Protocol);
         } else {
             self.control = Vec::new();
@@ -187,11 +194,14 @@ impl Decoder {
     }
 
     /// Takes what has come of a frame's payload off the front of `input`.
-    fn pull_payload(&mut self, input: &mut &[u8], mut open: Open) -> Open {
+    fn pull_payload(&mut self, input: &mut &[u8], mut open: Open, max: usize) -> Open {
         let step = input.len().min(usize::try_from(open.left).unwrap_or(usize::MAX));
-        let payload = if open.kind == Kind::Text { &mut self.message } else { &mut self.control };
+        let (payload, most) = match open.kind {
+            Kind::Text => (&mut self.message, message_bytes_max(max)),
+            Kind::Ping | Kind::Pong | Kind::Close => (&mut self.control, CONTROL_BYTES_MAX),
+        };
         let begin = payload.len();
-        payload.extend_from_slice(&input[..step]);
+        extend_within(payload, &input[..step], most);
         open.mask.rotate_left(open.come % 4);
         for (byte, mask) in payload[begin..].iter_mut().zip(open.mask.into_iter().cycle()) {
             *byte ^= mask;
@@ -219,6 +229,11 @@ impl Decoder {
             None => Err(CloseCode::Invalid),
         }
     }
+}
+
+/// The longest message that a line of `max` bytes may come in.
+fn message_bytes_max(max: usize) -> usize {
+    max * ESCAPED_BYTES + ENVELOPE_BYTES
 }
 
 /// There is no point in reading on.
