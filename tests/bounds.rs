@@ -1,0 +1,117 @@
+//! What somebody can cost the server: the table of the README (under "What it promises"), measured.
+//! For each row a hub is brought into the state that the row tells of, as bad as it gets, and the
+//! bytes are counted that it has asked the heap for (`bounds/states.rs`). They must be at most what
+//! the row says, and not far below. A row that nobody measures fails, too.
+//!
+//! There is but one test, for the heap is that of the whole process.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed, and says so by a panic; what it measured is shown"
+)]
+
+use std::fs;
+use std::path::Path;
+
+use peak_alloc::PeakAlloc;
+
+#[path = "../benches/hub/mod.rs"]
+mod hub;
+#[path = "bounds/log.rs"]
+mod log_queue;
+#[path = "../src/logger.rs"]
+#[allow(unreachable_pub, dead_code, reason = "it is a part of the program, and all is used there")]
+mod logger;
+#[path = "bounds/states.rs"]
+mod states;
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
+
+/// What was measured: each time in which situation, and how many bytes.
+type Measured = Vec<(String, usize)>;
+
+/// A row by its first cell, and what measures it.
+type Row = (&'static str, fn() -> Measured);
+
+const ROWS: &[Row] = &[
+    ("a member who listens at `lines`", states::listening),
+    ("a member who listens elsewhere", states::listening_elsewhere),
+    ("the longest name", states::long_name),
+    ("what the room said and somebody has not read yet", states::unread_room),
+    ("a member who does not read it", states::not_reading),
+    ("a member who asks and does not read the answers", states::unread_answers),
+    ("private messages to a member who does not read", states::unread_messages),
+    ("a member who talks faster than `--flood`", states::held_back),
+    ("a line that has not come whole", states::unfinished_line),
+    #[cfg(feature = "web")]
+    ("a browser's message that has not come whole", states::unfinished_message),
+    ("the history", states::history),
+    ("the history as it is told", states::told_history),
+    ("the log, when nobody reads stderr", log_queue::unread),
+];
+
+/// Rows that are not measured.
+const UNMEASURED: &[&str] = &[
+    "a browser that does not read its welcome",
+    #[cfg(not(feature = "web"))]
+    "a browser's message that has not come whole",
+];
+
+/// The table's rows: what each is about, and its last cell.
+fn table() -> Vec<(String, String)> {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let section = readme.split("## What it promises").nth(1).unwrap();
+    let lines = section.lines().skip_while(|line| !line.starts_with("|---"));
+    let rows = lines.skip(1).take_while(|line| line.starts_with('|'));
+    rows.map(|row| {
+        let mut cells = row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned());
+        (cells.next().unwrap(), cells.next_back().unwrap())
+    })
+    .collect()
+}
+
+/// The bytes that a cell promises, as in `12.5 KiB`.
+fn promised(cell: &str) -> usize {
+    let (number, unit) = cell.split_once(' ').unwrap_or((cell, "bytes"));
+    let number: f64 = number.replace(',', "").parse().unwrap_or_else(|_| panic!("{cell:?}"));
+    let unit = match unit {
+        "bytes" => 1.0,
+        "KiB" => 1024.0,
+        "MiB" => 1024.0 * 1024.0,
+        _ => panic!("{cell:?} is not in bytes, KiB or MiB"),
+    };
+    (number * unit) as usize
+}
+
+#[test]
+fn the_table_of_the_readme_is_true() {
+    let mut flaws = Vec::new();
+    let table = table();
+    for (name, _) in ROWS {
+        if !table.iter().any(|(row, _)| row == name) {
+            flaws.push(format!("the table has no row {name:?}"));
+        }
+    }
+    for (row, cell) in table.iter().filter(|(row, _)| !UNMEASURED.contains(&&**row)) {
+        let Some((_, measure)) = ROWS.iter().find(|(name, _)| name == row) else {
+            flaws.push(format!("nothing measures {row:?}"));
+            continue;
+        };
+        let (bound, measured) = (promised(cell), measure());
+        for (what, bytes) in &measured {
+            println!("{row}: {what}: {bytes}");
+            if *bytes > bound {
+                flaws.push(format!("{row}: {bytes} bytes ({what}), and {bound} are promised"));
+            }
+        }
+        let most = measured.iter().map(|(_, bytes)| *bytes).max().unwrap();
+        if most < bound / 2 {
+            flaws.push(format!("{row}: never more than {most} bytes, and {bound} are promised"));
+        }
+    }
+    assert!(flaws.is_empty(), "{}", flaws.join("\n"));
+}
