@@ -190,8 +190,8 @@ pub struct Limits {
     pub stall_timeout: Duration,
     /// The pace of one talker; `None` for any.
     pub flood: Option<Flood>,
-    /// Connections from one address (IPv4 /32, IPv6 /64), at least 1. The loopback is exempt, but for
-    /// its UDP peers: all of them together may be half of `clients_max`.
+    /// Connections from one address (IPv4 /32, IPv6 /64), at least 1. The loopback is exempt, but
+    /// for its UDP peers: all of them together may be half of `clients_max`.
     pub per_address_max: usize,
     /// Time after which a UDP peer that is not heard from leaves.
     pub udp_expiry: Duration,
