@@ -8,7 +8,7 @@
 //! `Nickname`s are passed around. To give names out, keep a map from each of a name's
 //! [`keys`](Nickname::keys) to its owner: a name is free if none of its keys is in the map. To
 //! list names, sort them by their [`fold`](Nickname::fold). What a peer gives as the name of
-//! somebody else goes through [`Keys::sought`].
+//! somebody else goes through `Keys::sought`.
 //!
 //! Both judge the length first: what is longer than a name can be is never compared.
 

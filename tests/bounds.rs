@@ -9,7 +9,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
-    reason = "a test that cannot go on has failed, and says so by a panic; what it measured is shown"
+    reason = "a test that cannot go on has failed; what it measured is shown"
 )]
 
 use std::fs;

@@ -160,6 +160,14 @@ fn frame(payload: &[u8], is_final: bool) -> Vec<u8> {
     frame
 }
 
+/// Somebody's socket is read as soon as they are listened to.
+fn read_in_time(room: &mut Room, key: PeerKey, bytes: &[u8]) {
+    while !room.hub.wants_input(key) {
+        room.turn();
+    }
+    room.read(key, bytes);
+}
+
 /// What comes in pieces of so many bytes.
 fn in_pieces(room: &mut Room, key: PeerKey, bytes: &[u8], piece: usize) {
     for piece in bytes.chunks(piece) {
@@ -291,10 +299,7 @@ fn unread_messages_at(dialect: Dialect, length: usize, between: bool) -> (String
     let most = highest(&mut room, |room| {
         for message in &messages {
             // The writer is told each time that it was sent, and has to read that.
-            while !room.hub.wants_input(writer) {
-                room.turn();
-            }
-            room.read(writer, message);
+            read_in_time(room, writer, message);
         }
         if between {
             room.read(writer, b".\n");
@@ -450,11 +455,11 @@ fn told_in_vain(dialect: Dialect, asks: bool) -> usize {
     let mut askers = members.iter();
     highest(&mut room, |room| {
         for _ in 0..5 {
-            room.read(talker, &line);
+            read_in_time(room, talker, &line);
             room.turn();
         }
         if asks && let Some(asker) = askers.next() {
-            room.read(*asker, &say(dialect, "/history"));
+            read_in_time(room, *asker, &say(dialect, "/history"));
         }
         room.hub.members() > CROWD
     })
