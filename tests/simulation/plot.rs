@@ -300,7 +300,8 @@ impl Plot {
     }
 
     /// Everyone goes, and nobody comes back. Whoever is owed something may not be heard before they
-    /// have read it, so they do not say that they go.
+    /// have read it, and whoever talks not before all of that is heard, so they do not say that they
+    /// go.
     pub(crate) fn end(&mut self, scene: &mut Scene<'_>) {
         self.comings = COMINGS_MAX;
         for (id, _) in &self.lingering {
@@ -312,7 +313,10 @@ impl Plot {
         for member in &mut self.members {
             let Some((id, _)) = member.here else { continue };
             let Client { socket, unsent, silent, .. } = &scene.clients[id];
-            let is_heard = unsent.is_empty() && !socket.is_unread() && socket.underway() == 0;
+            let is_heard = member.plan.talk == Talk::Nothing
+                && unsent.is_empty()
+                && !socket.is_unread()
+                && socket.underway() == 0;
             let ways = match *silent || is_heard {
                 true => [Way::Quit, Way::Fin],
                 false => [Way::Close, Way::Reset],
