@@ -43,6 +43,10 @@ const ROWS: &[Row] = &[
     ("what the room said and somebody has not read yet", states::unread_room),
     ("a member who does not read it", states::not_reading),
     ("a member who asks and does not read the answers", states::unread_answers),
+    (
+        "lists of names above 4 KiB, and browsers' welcomes, that somebody has not read yet",
+        states::unread_lists,
+    ),
     ("private messages to a member who does not read", states::unread_messages),
     ("a member who talks faster than `--flood`", states::held_back),
     ("a line that has not come whole", states::unfinished_line),
@@ -55,7 +59,6 @@ const ROWS: &[Row] = &[
 
 /// Rows that are not measured.
 const UNMEASURED: &[&str] = &[
-    "a browser that does not read its welcome",
     #[cfg(not(feature = "web"))]
     "a browser's message that has not come whole",
 ];

@@ -283,6 +283,21 @@ pub(crate) fn unread_answers() -> Measured {
     dialects.flat_map(|dialect| questions.map(|ask| unread_answers_to(*dialect, ask))).collect()
 }
 
+/// Many ask who is here, and nobody reads the answer; each time somebody has another name.
+pub(crate) fn unread_lists() -> Measured {
+    let mut room = Room::new(&patient());
+    let members = crowd(&mut room, Dialect::Lines, FULL, longest_name);
+    members.iter().for_each(|key| room.let_take(*key, 0));
+    let mut askers = members[1..100].iter();
+    let most = highest(&mut room, |room| {
+        let Some(asker) = askers.next() else { return false };
+        room.read(members[0], format!("/nick x{asker}\n").as_bytes());
+        room.read(*asker, b"/who\n");
+        true
+    });
+    vec![("the list of a full room".to_owned(), most)]
+}
+
 /// Somebody writes to a crowd that does not read, perhaps with other lines between.
 fn unread_messages_at(dialect: Dialect, length: usize, between: bool) -> (String, usize) {
     let mut room = Room::new(&patient());

@@ -203,7 +203,7 @@ pub(crate) fn clean(text: &str) -> String {
 }
 
 fn is_mark(c: char) -> bool {
-    "\u{301}\u{302}\u{200b}\u{200d}".contains(c)
+    "\u{301}\u{302}\u{307}\u{200b}\u{200d}".contains(c)
 }
 
 fn is_space(c: char) -> bool {

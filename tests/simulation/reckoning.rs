@@ -8,7 +8,7 @@ use chinwag::dialect::Dialect;
 
 use super::client::Client;
 use super::ear::Message;
-use super::lines::{Naming, Wish};
+use super::lines::{self, Naming, Wish};
 use super::names;
 use super::order::{Order, What};
 use super::stroll::Stroll;
@@ -107,7 +107,7 @@ fn wishes<'a>(client: &'a Client, name: &'a str) -> Sayings<'a> {
         .map(|line| &line.wish)
         .take_while(|wish| !matches!(wish, Wish::Quit(_) | Wish::Endless | Wish::Violation(_)))
         .filter_map(|wish| match wish {
-            Wish::Say(text) if !text.trim().is_empty() => Some((text.clone(), false)),
+            Wish::Say(text) if !lines::is_blank(text) => Some((text.clone(), false)),
             Wish::Emote(text) => Some((text.clone(), true)),
             _ => None,
         });
@@ -135,7 +135,7 @@ fn asked<'a>(client: &'a Client, name: &'a str, config: &Config) -> Sayings<'a> 
     let ends = |ask: &Ask| matches!(ask, Ask::Quit | Ask::Unended | Ask::Foreign);
     let heard = asks.take_while(move |ask| client.is_lossy() || !ends(ask));
     Box::new(heard.filter_map(|ask| match ask {
-        Ask::Say(text) | Ask::Introduce(_, text) if !text.trim().is_empty() => Some((text, false)),
+        Ask::Say(text) | Ask::Introduce(_, text) if !lines::is_blank(&text) => Some((text, false)),
         _ => None,
     }))
 }

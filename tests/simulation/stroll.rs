@@ -11,6 +11,7 @@ use chinwag::dialect::{Dialect, Framing};
 
 use super::client::Client;
 use super::ear::Message;
+use super::lines;
 use super::names;
 use super::order::{Claim, Order, What, apply};
 use super::tongue::{self, Ask, Heard, Tongue};
@@ -456,11 +457,11 @@ impl<'a> Stroll<'a> {
     /// Whether a private message is refused by this frame, and rightly.
     fn is_refused(&self, to: &str, text: &str, frame: &str) -> bool {
         let found = names::find(&self.roster, to);
-        if frame == format!("这里没有人叫 {}。", super::lines::clean(to)) {
+        if frame == format!("这里没有人叫 {}。", lines::clean(to)) {
             return found.is_none();
         }
         let own = found.is_some_and(|name| *name == self.name);
-        let blank = found.is_some() && text.trim().is_empty();
+        let blank = found.is_some() && lines::is_blank(text);
         frame == tongue::TELL_SELF && own
             || frame == tongue::MENTION_USAGE && blank
             || self.is_too_much(to, frame).is_some()
