@@ -288,12 +288,18 @@ mod tests {
     #[test]
     fn what_is_written_with_many_marks_stays() {
         let words = [
-            "בְּרֵאשִׁ֖ית בָּרָ֣א אֱלֹהִ֑ים",                                 // vowels and cantillation
-            "ที่นี่ น้ำ ผู้ใหญ่",                                       // Thai
-            "རྒྱལ་མཚན་ ལཀྵྨཱི ཧཱུྃ", // Tibetan, up to four below one another
-            "လျှို့ဝှက် မြို့ လျှော့", // Burmese: four that pile up, and those beside them
-            "Tie\u{302}\u{301}ng Vie\u{323}\u{302}t", // Vietnamese, decomposed
-            "\u{1112}\u{1161}\u{11ab}\u{1100}\u{116e}\u{11a8}", // Korean, decomposed
+            // Hebrew, with vowels and cantillation.
+            "בְּרֵאשִׁ֖ית בָּרָ֣א אֱלֹהִ֑ים",
+            // Thai.
+            "ที่นี่ น้ำ ผู้ใหญ่",
+            // Tibetan, up to four below one another.
+            "རྒྱལ་མཚན་ ལཀྵྨཱི ཧཱུྃ",
+            // Burmese: four that pile up, and those beside them.
+            "လျှို့ဝှက် မြို့ လျှော့",
+            // Vietnamese, decomposed.
+            "Tie\u{302}\u{301}ng Vie\u{323}\u{302}t",
+            // Korean, decomposed.
+            "\u{1112}\u{1161}\u{11ab}\u{1100}\u{116e}\u{11a8}",
             "ക്‍ श्री र‍्य ස්‍ර می‌خواهم",
             "👩‍❤️‍💋‍👨 🏴‍☠️ 👁️‍🗨️ #️⃣ 葛\u{e0100}城",
         ];

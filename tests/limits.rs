@@ -373,7 +373,7 @@ fn talk(
 const LONG_LINE: usize = 1024;
 
 fn long_line(number: usize) -> String {
-    format!("{number:>0$}", LONG_LINE - 1)
+    format!("{number:.>0$}", LONG_LINE - 1)
 }
 
 // ---- Pace -----------------------------------------------------------------------------------

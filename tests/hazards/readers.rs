@@ -7,7 +7,7 @@ use crate::common::{Notice, Person, Server, left_by_reset};
 
 /// A line of 4,000 bytes.
 fn long_line(number: usize) -> String {
-    format!("{number:>4000}")
+    format!("{number:.>4000}")
 }
 
 /// `talker` says so many lines, beginning with this number, and each of `hearers` hears each of

@@ -14,7 +14,7 @@ fn a_megabyte_in_one_write_arrives_whole_although_nothing_follows() {
     const LINES: usize = 10_000;
     let server = Server::start(&["--flood", "0"]);
     let [mut alice, mut bob] = room(&server, ["alice", "bob"]);
-    let line = |number: usize| format!("{number:>104}");
+    let line = |number: usize| format!("{number:.>104}");
     let text: String = (0..LINES).map(|number| line(number) + "\n").collect();
     assert!(text.len() > 1 << 20);
     // In one write, and so from another thread: who does not read meanwhile could be too slow.
@@ -137,7 +137,7 @@ fn readers_that_pause_have_everything_when_they_go_on_and_then_the_server_rests(
         reader
     };
     let mut readers: Vec<Stranger> = (0..READERS).map(join).collect();
-    let line = |number: usize| format!("{number:>0$}", LINE - "alice: \n".len());
+    let line = |number: usize| format!("{number:.>0$}", LINE - "alice: \n".len());
     for batch in (0..LINES).collect::<Vec<_>>().chunks(50) {
         let lines: String = batch.iter().map(|number| line(*number) + "\n").collect();
         alice.sends(lines.as_bytes());
