@@ -61,6 +61,23 @@ impl Crowd {
     }
 }
 
+/// What says nothing must not be free, or many could keep the server busy with it.
+#[test]
+fn telnet_alone_costs_as_much_as_a_line() {
+    let now = Now { instant: Instant::now(), unix_seconds: 1_700_000_000 };
+    let mut crowd = Crowd { hub: Hub::new(&Config::default(), now), now };
+    let key = crowd.comes(Dialect::Nick);
+    crowd.sends(key, b"alice");
+    crowd.takes(key);
+    let mut arrivals = 0;
+    while crowd.hub.wants_input(key) {
+        crowd.sends(key, &[255, 241].repeat(1000));
+        arrivals += 1;
+        assert!(arrivals <= 30, "more than --flood allows at once");
+    }
+    assert_eq!(arrivals, 30);
+}
+
 #[test]
 fn a_crowd_of_one_name_comes_in_over_some_turns() {
     const PEOPLE: usize = 3000;

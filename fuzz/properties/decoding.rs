@@ -142,7 +142,7 @@ fn decode(framing: Framing, arrivals: &[Arrived], sizes: &[usize], max: usize) -
             assert!(read.is_empty(), "what a read brought is used up");
         }
         match decoder.arrived(max, *patient) {
-            Arrival::Nothing => {}
+            Arrival::Nothing | Arrival::Blank => {}
             Arrival::Cut => found.push(Found::Cut),
             Arrival::Frame(frame) => {
                 assert_eq!(framing, Framing::Arrivals);

@@ -82,6 +82,8 @@ impl Frame<'_> {
 pub enum Arrival<'a> {
     /// Nothing that was not handed out already.
     Nothing,
+    /// Bytes came, but none of a message: telnet's.
+    Blank,
     /// The end of a message.
     Frame(Frame<'a>),
     /// Not the end of a message, for it would be in the middle of a character.
@@ -214,13 +216,13 @@ impl Plain {
         if patient && may_go_on && is_cut(&self.partial) {
             return Arrival::Cut;
         }
-        self.unended = 0;
+        let came = mem::take(&mut self.unended) > 0;
         if let Some(refused) = self.end_telnet(max) {
             self.swallowing = false;
             return Arrival::Frame(refused);
         }
         if mem::take(&mut self.swallowing) || self.partial.is_empty() {
-            return Arrival::Nothing;
+            return if came { Arrival::Blank } else { Arrival::Nothing };
         }
         Arrival::Frame(self.hand_out(max))
     }

@@ -72,6 +72,7 @@ impl Hub {
         if self.peers[key].is_heard() {
             match decoder.arrived(self.limits.line_bytes_max, patient) {
                 Arrival::Nothing => {}
+                Arrival::Blank => self.spend(key, 0),
                 Arrival::Frame(frame) => self.obey(key, frame),
                 Arrival::Cut => cut = true,
             }
