@@ -8,8 +8,8 @@
 //!    connection as a `peer` and is told of the byte by [`hub::Hub::receive`].
 //! 3. [`dialect`]: the peer's decoder makes bytes into an [`event::Command`].
 //! 4. `room`: does what the command asks for, and says what happened as an [`event::Event`]. What
-//!    may be said is in [`text`], who may be called how in [`nickname`], and who is called how in
-//!    `directory`.
+//!    may be said is in [`text`], who may be called how in [`nickname`], who is called how in
+//!    `directory`, and who does not hear whom in `ignoring`.
 //! 5. `journal`: the event, encoded once for each dialect. The longest answers to one are in
 //!    `lists`.
 //! 6. `outbox`: each connection's place in the journal, from where `net::stream` writes it.
@@ -49,6 +49,7 @@ pub mod metrics;
 
 mod directory;
 mod hold;
+mod ignoring;
 mod journal;
 mod lists;
 mod net;

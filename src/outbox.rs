@@ -22,6 +22,10 @@ const INSERT_COST_BYTES: usize = 64;
 /// rest, so one that went on growing while it is read would do so for ever.
 const INSERT_BYTES: usize = 4 * 1024;
 
+/// Bytes of ranges to leave out, for somebody who does not read. The journal is everyone's, but
+/// these are kept for each reader.
+const SKIPS_BYTES_MAX: usize = 64 * 1024;
+
 /// Bytes to be sent when `at` is reached.
 #[derive(Debug)]
 struct Insert {
@@ -221,10 +225,18 @@ impl Outbox {
         self.end(journal) - self.next
     }
 
-    /// Bytes that wait for this connection alone, and what it costs to keep them.
+    /// Bytes that wait for this connection alone, and what it costs to keep them and to know what
+    /// to leave out.
     pub(crate) fn own_bytes(&self) -> usize {
-        let cost = |own: &Own| own.bytes - own.sent + own.inserts.len() * INSERT_COST_BYTES;
+        let cost = |own: &Own| {
+            own.bytes - own.sent + own.inserts.len() * INSERT_COST_BYTES + own.skips_bytes()
+        };
         self.own.as_deref().map_or(0, cost)
+    }
+
+    /// Whether there is more to leave out than somebody may have who does not read.
+    pub(crate) fn skips_too_much(&self) -> bool {
+        self.own.as_ref().is_some_and(|own| own.skips_bytes() >= SKIPS_BYTES_MAX)
     }
 
     /// The place of an outbox that still needs the journal.
@@ -375,6 +387,10 @@ impl Outbox {
 }
 
 impl Own {
+    fn skips_bytes(&self) -> usize {
+        self.skips.len() * size_of::<Range<u64>>()
+    }
+
     /// Takes what it can of `bytes` sent bytes for the first insert. Returns whether that is sent
     /// whole now; then it is gone.
     fn advance(&mut self, bytes: &mut usize) -> bool {

@@ -12,7 +12,7 @@ use crate::config::{Flood, Limits};
 use crate::dialect::Dialect;
 use crate::dialect::decoder::Decoder;
 use crate::hub::AddressKey;
-use crate::nickname::{Keys, Nickname};
+use crate::nickname::Nickname;
 use crate::outbox::Outbox;
 
 /// By which the hub and the server both know a connection. It is used again after the connection
@@ -91,33 +91,25 @@ pub(crate) struct Ties {
     pub(crate) confidant: Option<Confidant>,
     /// Whom it does not hear.
     pub(crate) ignoring: Vec<Ignored>,
+    /// Under which key `Ignoring` knows it, once it has been ignored.
+    pub(crate) ignored_as: Option<PersonKey>,
 }
 
-/// Somebody who is not heard, and by what they are known.
-#[derive(Clone, Debug)]
+/// By which `Ignoring` knows somebody who is ignored.
+pub(crate) type PersonKey = usize;
+
+/// Somebody who is not heard.
+#[derive(Debug)]
 pub(crate) struct Ignored {
+    pub(crate) person: PersonKey,
+    /// What they were called then.
     pub(crate) name: Nickname,
-    pub(crate) keys: Keys,
-    /// What they were called at first, if they have taken another name since.
-    pub(crate) before: Option<Nickname>,
-}
-
-impl Ignored {
-    /// Somebody, by their name.
-    pub(crate) fn new(name: Nickname) -> Ignored {
-        Ignored { keys: name.keys(), name, before: None }
-    }
 }
 
 impl Member {
     /// Whom it does not hear.
     pub(crate) fn ignoring(&self) -> &[Ignored] {
         self.ties.as_ref().map_or(&[], |ties| &ties.ignoring)
-    }
-
-    /// Whether it does not hear those who are known by `keys`.
-    pub(crate) fn ignores(&self, keys: &Keys) -> bool {
-        self.ignoring().iter().any(|ignored| ignored.keys.meet(keys))
     }
 
     /// What it has to do with others, from now on.

@@ -18,15 +18,13 @@ use crate::dialect::{Dialect, Lang};
 use crate::directory::Directory;
 use crate::event::{CloseReason, Command, Event, Parting, Refusal, Said, Topic};
 use crate::hold::{HOLD_MAX, Hold};
+use crate::ignoring::Ignoring;
 use crate::journal::Journal;
 use crate::lists::Lists;
-use crate::nickname::{Keys, Nickname};
-use crate::peer::{Confidant, Ignored, Member, Peer, PeerKey, Peers, State};
+use crate::nickname::Nickname;
+use crate::peer::{Confidant, Member, Peer, PeerKey, Peers, State};
 use crate::text;
 use crate::timers::Now;
-
-/// How many people one can ignore; each costs memory.
-const IGNORING_MAX: usize = 100;
 
 /// A room.
 #[derive(Debug)]
@@ -44,8 +42,9 @@ pub(crate) struct Room {
     lists: Lists,
     /// Coming and going that has not been told yet.
     notice: Option<Notice>,
-    /// Those members who ignore anybody. Whom, they know themselves.
-    ignorers: Vec<PeerKey>,
+    ignoring: Ignoring,
+    /// Some who do not read have more ranges to leave out than they may.
+    skips_abound: bool,
     /// Bytes that have been said since everyone was last written to.
     turn_bytes: usize,
     /// Talkers wait for readers that are slow but alive.
@@ -69,7 +68,8 @@ struct Notice {
 enum NoticeKind {
     Joined,
     Left,
-    LeftWithWords(String),
+    /// … which those do not hear who ignore them.
+    LeftWithWords(String, Vec<PeerKey>),
     LeftFor(CloseReason),
 }
 
@@ -77,6 +77,8 @@ enum NoticeKind {
 #[derive(Debug, Default)]
 struct Kept {
     said: Said,
+    /// Who spoke, as in [`Confidant`].
+    by: (PeerKey, u32),
     encoded: Vec<(Dialect, Arc<[u8]>)>,
 }
 
@@ -95,7 +97,8 @@ impl Room {
             journals: Default::default(),
             lists: Lists::default(),
             notice: None,
-            ignorers: Vec::new(),
+            ignoring: Ignoring::default(),
+            skips_abound: false,
             turn_bytes: 0,
             hold: Hold::default(),
             turn_private_bytes: 0,
@@ -155,9 +158,11 @@ impl Room {
         self.names.insert(sort_key(name), key);
         self.lists.outdate();
         let member = Member { name: name.clone(), seat, ties: None };
+        let whole = peer.dialect.manners().whole_welcome.is_some();
         let before = mem::replace(&mut peer.state, State::Chatting(member));
+        self.ignoring.join(peers, key, name);
         // The others are welcomed when those who come with them are there, too.
-        if peer.dialect.manners().whole_welcome.is_none() {
+        if !whole {
             if !matches!(before, State::Entering(_)) {
                 self.welcome(peers, key, name);
             }
@@ -226,7 +231,10 @@ impl Room {
                 return;
             }
             Parting::Plain => NoticeKind::Left,
-            Parting::Words(words) => NoticeKind::LeftWithWords(words.to_owned()),
+            Parting::Words(words) => {
+                let deaf = peers[key].member().map_or(&[][..], |who| self.ignoring.deaf_to(who));
+                NoticeKind::LeftWithWords(words.to_owned(), deaf.to_vec())
+            }
             Parting::Reason(reason) => NoticeKind::LeftFor(reason),
         };
         self.add_to_notice(peers, kind);
@@ -250,7 +258,7 @@ impl Room {
         key: PeerKey,
     ) -> Option<Member> {
         let dialect = peers[key].dialect;
-        let State::Chatting(member) = mem::replace(&mut peers[key].state, State::Closed) else {
+        let State::Chatting(mut member) = mem::replace(&mut peers[key].state, State::Closed) else {
             return None;
         };
         let seats = &mut self.seats[dialect.index()];
@@ -263,8 +271,7 @@ impl Room {
         self.names.remove(&*member.name.fold());
         self.lists.outdate();
         directory.release(&member.name);
-        self.ignorers.retain(|ignorer| *ignorer != key);
-        self.ignore_by_first_name(peers, directory, &member.name);
+        self.ignoring.leave(peers, directory, key, &mut member);
         peers[key].outbox.leave(&mut self.journals[dialect.index()]);
         Some(member)
     }
@@ -290,11 +297,19 @@ impl Room {
                 return self.welcome_wholly(peers, &keys);
             }
             NoticeKind::Left => Parting::Plain,
-            NoticeKind::LeftWithWords(words) => Parting::Words(words),
+            NoticeKind::LeftWithWords(words, _) => Parting::Words(words),
             NoticeKind::LeftFor(reason) => Parting::Reason(*reason),
         };
-        let event = Event::Left { names: &names, why, count };
-        self.publish(&event);
+        let ranges = self.publish(&Event::Left { names: &names, why, count });
+        if let NoticeKind::LeftWithWords(_, deaf) = &kind {
+            let event = Event::Left { names: &names, why: Parting::Plain, count };
+            for key in deaf.iter().copied() {
+                if peers.get(key).is_some_and(|peer| peer.member().is_some()) {
+                    self.skips_abound |= leave_out(peers, key, &ranges);
+                    self.tell(peers, key, &event);
+                }
+            }
+        }
     }
 
     /// Of a notice of many who joined, each of them is told only those who came after it, for it
@@ -351,10 +366,10 @@ impl Room {
             Command::Reply(text) => self.reply(peers, key, text, now),
             Command::Rename(name) => self.rename(peers, directory, key, name),
             Command::Who => self.tell_who_is_here(peers, key),
-            Command::History(count) => self.recall(peers, key, count),
+            Command::History(count) => self.recall(peers, directory, key, count),
             Command::Ignore(None) => self.tell_ignored(peers, key),
             Command::Ignore(Some(name)) => self.ignore(peers, directory, key, name),
-            Command::Unignore(name) => self.unignore(peers, key, name),
+            Command::Unignore(name) => self.unignore(peers, directory, key, name),
             Command::Help(topic) => self.help(peers, key, topic),
             Command::Misuse(topic) => self.refuse(peers, key, Refusal::Usage(topic)),
             Command::Unknown(word) => {
@@ -396,34 +411,26 @@ impl Room {
             false => Event::Said { from, text, at },
         };
         let ranges = self.publish(&event);
-        self.keep(from, text, emote, now);
-        // Nearly always nobody is ignored, and then nobody's name need be looked at for a line.
-        let keys = if self.ignorers.is_empty() { None } else { Some(member.name.keys()) };
-        let mut deaf = 0;
-        if !peers[key].dialect.manners().echoes {
-            leave_out(peers, key, &ranges);
-            deaf += 1;
-        }
-        if let Some(keys) = keys {
-            for ignorer in &self.ignorers {
-                if peers[*ignorer].member().is_some_and(|member| member.ignores(&keys)) {
-                    leave_out(peers, *ignorer, &ranges);
-                    deaf += 1;
-                }
-            }
+        self.keep((key, peers[key].serial), from, text, emote, now);
+        let deaf = self.ignoring.deaf_to(member);
+        // Who does not hear it is one set, the speaker among them.
+        let own = (!peers[key].dialect.manners().echoes).then_some(key);
+        let own = own.filter(|own| deaf.binary_search(own).is_err());
+        for key in own.into_iter().chain(deaf.iter().copied()) {
+            self.skips_abound |= leave_out(peers, key, &ranges);
         }
         self.said.0 += 1;
-        self.said.1 += (self.names.len() - deaf) as u64;
+        self.said.1 += (self.names.len() - deaf.len() - usize::from(own.is_some())) as u64;
     }
 
     /// Keeps a line for those who come later. The oldest line gives its memory to the newest.
-    fn keep(&mut self, from: &str, text: &str, emote: bool, now: Now) {
+    fn keep(&mut self, by: (PeerKey, u32), from: &str, text: &str, emote: bool, now: Now) {
         if self.history_lines_max == 0 {
             return;
         }
         let full = self.history.len() == self.history_lines_max;
         let oldest = if full { self.history.pop_front() } else { None };
-        let Kept { mut said, mut encoded } = oldest.unwrap_or_default();
+        let Kept { mut said, mut encoded, .. } = oldest.unwrap_or_default();
         encoded.clear();
         for (kept, new) in [(&mut said.from, from), (&mut said.text, text)] {
             kept.clear();
@@ -432,12 +439,12 @@ impl Room {
             kept.push_str(new);
         }
         (said.unix_seconds, said.emote) = (now.unix_seconds, emote);
-        self.history.push_back(Kept { said, encoded });
+        self.history.push_back(Kept { said, by, encoded });
     }
 
     /// Tells one the line at a place of the history.
     fn tell_again(&mut self, peers: &mut Peers, key: PeerKey, place: usize) {
-        let Kept { said, encoded } = &mut self.history[place];
+        let Kept { said, encoded, .. } = &mut self.history[place];
         let peer = &mut peers[key];
         let (lang, dialect) = (self.lang, peer.dialect);
         let bytes = match encoded.iter().find(|(spoken, _)| *spoken == dialect) {
@@ -470,10 +477,10 @@ impl Room {
         if text::is_blank(&text) {
             return self.refuse(peers, key, Refusal::Usage(Topic::Msg));
         }
+        let deaf = self.ignoring.is_deaf_to(target, from);
         let (from, to, text) = (from.name.clone(), to.name.clone(), &*text);
         log::debug!("told: {from} -> {to}: {text}");
         let serial = peers[key].serial;
-        let deaf = peers[target].member().is_some_and(|member| member.ignores(&from.keys()));
         if !deaf {
             let waits = peers[target].outbox.own_bytes();
             if waits > self.backlog_bytes_max {
@@ -519,7 +526,7 @@ impl Room {
         self.names.remove(&*old.fold());
         self.names.insert(sort_key(&new), key);
         self.lists.outdate();
-        self.keep_ignoring(peers, &old, &new);
+        self.ignoring.rename(peers, key, &new);
         if let Some(member) = peers[key].member_mut() {
             member.name = new.clone();
         }
@@ -529,18 +536,43 @@ impl Room {
     }
 
     /// Shows the last lines, but for those of people who are ignored.
-    fn recall(&mut self, peers: &mut Peers, key: PeerKey, count: Option<usize>) {
+    fn recall(
+        &mut self,
+        peers: &mut Peers,
+        directory: &Directory,
+        key: PeerKey,
+        count: Option<usize>,
+    ) {
         let all = self.history.len();
         let mut shown = false;
         for place in all - count.unwrap_or(all).min(all)..all {
-            let from = Nickname::unchecked(&self.history[place].said.from).keys();
-            if !peers[key].member().is_some_and(|member| member.ignores(&from)) {
+            if !self.is_deaf_to_line(peers, directory, key, place) {
                 self.tell_again(peers, key, place);
                 shown = true;
             }
         }
         if !shown {
             self.tell(peers, key, &Event::NothingSaid);
+        }
+    }
+
+    /// Whether `key` ignores whoever said the line at a place of the history. Of those who have
+    /// left, only the name is known.
+    fn is_deaf_to_line(
+        &self,
+        peers: &Peers,
+        directory: &Directory,
+        key: PeerKey,
+        place: usize,
+    ) -> bool {
+        if peers[key].member().is_none_or(|member| member.ignoring().is_empty()) {
+            return false;
+        }
+        let Kept { said, by: (speaker, serial), .. } = &self.history[place];
+        let speaker = peers.get(*speaker).filter(|peer| peer.serial == *serial);
+        match speaker.and_then(Peer::member) {
+            Some(speaker) => self.ignoring.is_deaf_to(key, speaker),
+            None => self.ignoring.is_deaf_to_name(peers, directory, key, &said.from),
         }
     }
 
@@ -552,97 +584,28 @@ impl Room {
     // ── not hearing somebody ─────────────────────────────────────────────────────────────────────
 
     fn ignore(&mut self, peers: &mut Peers, directory: &Directory, key: PeerKey, name: &str) {
-        let target = directory
-            .find(name)
-            .and_then(|target| peers[target].member().map(|member| (target, member.name.clone())));
-        let Some((target, name)) = target else {
+        let target = directory.find(name).filter(|target| peers[*target].member().is_some());
+        let Some(target) = target else {
             return self.refuse(peers, key, Refusal::Nobody(&text::clean(name)));
         };
-        if target == key {
-            return self.refuse(peers, key, Refusal::IgnoreSelf);
+        match self.ignoring.ignore(peers, key, target) {
+            Ok(()) => self.tell_ignored(peers, key),
+            Err(refusal) => self.refuse(peers, key, refusal),
         }
-        let Some(member) = peers[key].member_mut() else { return };
-        let keys = name.keys();
-        if !member.ignores(&keys) {
-            if member.ignoring().len() == IGNORING_MAX {
-                return self.refuse(peers, key, Refusal::IgnoreTooMany(IGNORING_MAX));
-            }
-            if member.ignoring().is_empty() {
-                self.ignorers.push(key);
-            }
-            member.ties_mut().ignoring.push(Ignored::new(name));
-        }
-        self.tell_ignored(peers, key);
     }
 
-    fn unignore(&mut self, peers: &mut Peers, key: PeerKey, name: &str) {
-        let Some(member) = peers[key].member_mut() else { return };
-        let Some(keys) = Keys::sought(name).filter(|keys| member.ignores(keys)) else {
-            return self.refuse(peers, key, Refusal::NotIgnored(&text::clean(name)));
-        };
-        let ignoring = &mut member.ties_mut().ignoring;
-        ignoring.retain(|ignored| !ignored.keys.meet(&keys));
-        if ignoring.is_empty() {
-            self.ignorers.retain(|ignorer| *ignorer != key);
+    fn unignore(&mut self, peers: &mut Peers, directory: &Directory, key: PeerKey, name: &str) {
+        if self.ignoring.unignore(peers, directory, key, name) {
+            self.tell_ignored(peers, key);
+        } else {
+            self.refuse(peers, key, Refusal::NotIgnored(&text::clean(name)));
         }
-        self.tell_ignored(peers, key);
     }
 
     fn tell_ignored(&self, peers: &mut Peers, key: PeerKey) {
         let Some(member) = peers[key].member() else { return };
-        let names: Vec<_> = member.ignoring().iter().map(|ignored| ignored.name.clone()).collect();
+        let names = self.ignoring.ignored_names(member);
         self.tell(peers, key, &Event::Ignoring(&names));
-    }
-
-    /// A person who is ignored stays so under a new name.
-    fn keep_ignoring(&self, peers: &mut Peers, old: &Nickname, new: &Nickname) {
-        let (old, keys) = (old.keys(), new.keys());
-        for ignorer in &self.ignorers {
-            let Some(member) = peers[*ignorer].member_mut() else { continue };
-            if !member.ignores(&old) {
-                continue;
-            }
-            // The first entry for the old name is now for the new one, and no other is.
-            let mut place = Some(Ignored::new(new.clone()));
-            let ties = member.ties_mut();
-            ties.ignoring = mem::take(&mut ties.ignoring)
-                .into_iter()
-                .filter_map(|ignored| {
-                    if ignored.keys.meet(&old) {
-                        let before = ignored.before.unwrap_or(ignored.name);
-                        let is_back = before.keys().meet(&keys);
-                        let renamed = place.take();
-                        renamed.map(|new| Ignored { before: (!is_back).then_some(before), ..new })
-                    } else {
-                        Some(ignored).filter(|ignored| !ignored.keys.meet(&keys))
-                    }
-                })
-                .collect();
-        }
-    }
-
-    /// Somebody has left as `name`. If they had it only since they were ignored, whoever takes it
-    /// now is somebody else; they themselves will be known by their first name, if nobody has taken
-    /// that meanwhile.
-    fn ignore_by_first_name(&mut self, peers: &mut Peers, directory: &Directory, name: &Nickname) {
-        if self.ignorers.is_empty() {
-            return;
-        }
-        let keys = name.keys();
-        self.ignorers.retain(|ignorer| {
-            let Some(member) = peers[*ignorer].member_mut() else { return false };
-            let has_it = |ignored: &Ignored| ignored.before.is_some() && ignored.keys.meet(&keys);
-            if let Some(at) = member.ignoring().iter().position(has_it) {
-                let ignoring = &mut member.ties_mut().ignoring;
-                let before = ignoring.remove(at).before;
-                let free = before.filter(|before| directory.find(before.as_str()).is_none());
-                let known = |first: &Ignored| ignoring.iter().any(|i| i.keys.meet(&first.keys));
-                if let Some(first) = free.map(Ignored::new).filter(|first| !known(first)) {
-                    ignoring.insert(at, first);
-                }
-            }
-            !member.ignoring().is_empty()
-        });
     }
 
     // ── telling ──────────────────────────────────────────────────────────────────────────────────
@@ -709,9 +672,10 @@ impl Room {
     /// what nobody needs any more.
     pub(crate) fn survey(&mut self, peers: &mut Peers, now: Instant) -> Vec<PeerKey> {
         let (mut too_slow, mut wanted) = (Vec::new(), None);
+        let skips_abound = mem::take(&mut self.skips_abound);
         for dialect in Dialect::ALL {
             let journal = &mut self.journals[dialect.index()];
-            if journal.len() <= self.backlog_bytes_max / 2 {
+            if journal.len() <= self.backlog_bytes_max / 2 && !skips_abound {
                 continue;
             }
             let (end, max) = (journal.end(), self.backlog_bytes_max as u64);
@@ -722,6 +686,9 @@ impl Room {
                 match &mut peer.blocked {
                     // Who is about to be written to may make up for what this turn has brought.
                     Some(blocked) if behind > max + u64::from(blocked.writable) * (max / 4) => {
+                        too_slow.push(key);
+                    }
+                    Some(blocked) if !blocked.writable && peer.outbox.skips_too_much() => {
                         too_slow.push(key);
                     }
                     Some(blocked) if behind > max / 2 => {
@@ -770,7 +737,7 @@ impl Room {
     pub(crate) fn is_at_rest(&self) -> bool {
         self.notice.is_none()
             && self.lists.bytes() == 0
-            && self.ignorers.is_empty()
+            && self.ignoring.is_at_rest()
             && self.names.is_empty()
             && self.seats.iter().all(Vec::is_empty)
             && self.journals.iter().all(|journal| journal.counts() == (0, 0))
@@ -783,8 +750,10 @@ fn sort_key(name: &Nickname) -> Arc<str> {
     if *fold == *name.as_str() { name.shared() } else { Arc::from(fold) }
 }
 
-/// Keeps somebody from hearing an event.
-fn leave_out(peers: &mut Peers, key: PeerKey, ranges: &Ranges) {
-    let range = ranges[peers[key].dialect.index()].clone();
-    peers[key].outbox.skip(range);
+/// Keeps somebody from hearing an event. Returns whether they do not read, and have more to leave
+/// out than they may.
+fn leave_out(peers: &mut Peers, key: PeerKey, ranges: &Ranges) -> bool {
+    let peer = &mut peers[key];
+    peer.outbox.skip(ranges[peer.dialect.index()].clone());
+    peer.outbox.skips_too_much() && peer.is_blocked()
 }

@@ -628,6 +628,59 @@ fn an_ignored_person_leaves_no_name_behind_that_is_not_theirs() {
 }
 
 #[test]
+fn whoever_takes_the_name_of_somebody_ignored_is_somebody_else() {
+    let server = Server::start(&[]);
+    let [mut alice, mut bob, mut carol] = room(&server, ["alice", "bob", "carol"]);
+    alice.says("/ignore bob");
+    alice.sees("* You ignore: bob.");
+    bob.says("/quit");
+    alice.sees("* bob left (2 here)");
+    carol.sees("* bob left (2 here)");
+    alice.says("/nick bob");
+    alice.sees("* alice is now bob");
+    carol.sees("* alice is now bob");
+    alice.says("hi");
+    carol.sees("bob: hi");
+    alice.says("/ignore");
+    alice.sees("* You ignore nobody.");
+
+    // Nor does it help to take the name of somebody who is heard.
+    alice.says("/ignore carol");
+    alice.sees("* You ignore: carol.");
+    alice.says("/nick alice");
+    alice.sees("* bob is now alice");
+    carol.says("/nick bob");
+    alice.sees("* carol is now bob");
+    carol.says("do you hear me?");
+    carol.says("/msg alice and now?");
+    carol.sees("* bob is now alice");
+    carol.sees("* carol is now bob");
+    carol.sees("[you -> alice] and now?");
+    alice.sees_nothing_more();
+}
+
+#[test]
+fn the_last_words_of_an_ignored_person_are_not_heard() {
+    let server = Server::start(&[]);
+    let [mut alice, mut bob, mut carol] = room(&server, ["alice", "bob", "carol"]);
+    alice.says("/ignore bob");
+    alice.sees("* You ignore: bob.");
+    bob.says("before that");
+    carol.sees("bob: before that");
+    bob.says("/nick robert");
+    alice.sees("* bob is now robert");
+    carol.sees("* bob is now robert");
+    bob.says("/quit alice is a fool");
+    alice.sees("* robert left (2 here)");
+    carol.sees("* robert left: alice is a fool (2 here)");
+    alice.says("/history");
+    alice.sees("* Nothing has been said yet.");
+    carol.says("/quit so long");
+    alice.sees("* carol left: so long (1 here)");
+    alice.sees_nothing_more();
+}
+
+#[test]
 fn ignoring_nobody_is_said_so() {
     let server = Server::start(&[]);
     let [mut alice, mut bob] = room(&server, ["alice", "bob"]);

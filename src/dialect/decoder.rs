@@ -477,7 +477,7 @@ mod tests {
             match decoder.arrived(MAX, true) {
                 Arrival::Frame(frame) => frames.push(format!("{frame:?}")),
                 Arrival::Cut => frames.push("cut".to_owned()),
-                Arrival::Nothing => {}
+                Arrival::Nothing | Arrival::Blank => {}
             }
         }
         if let Arrival::Frame(frame) = decoder.arrived(MAX, false) {

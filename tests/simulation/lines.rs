@@ -20,6 +20,10 @@ pub(crate) const NOTHING_TO_REPLY: &str = "! Nobody has messaged you yet.";
 pub(crate) const TELL_SELF: &str = "! You cannot message yourself.";
 pub(crate) const IGNORE_SELF: &str = "! You cannot ignore yourself.";
 
+/// What others are told when somebody leaves not with words of their own.
+pub(crate) const REASONS: [&str; 5] =
+    ["connection lost", "too slow", "no line end", "timed out", "protocol error"];
+
 /// Why a browser is closed that did what it must not.
 pub(crate) fn violation(code: u16) -> String {
     format!("! What your program sent is against the protocol, or too long ({code}).")

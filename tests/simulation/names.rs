@@ -89,7 +89,17 @@ impl Names {
         {
             return Name { typed: SPECIAL[i].to_owned(), shown: shown(SPECIAL[i]) };
         }
-        let family = dice.usize(..self.families);
+        self.fresh_of(dice.usize(..self.families))
+    }
+
+    /// Another spelling of `name`, if it is of a family.
+    pub(crate) fn fresh_like(&mut self, name: &str) -> Option<Name> {
+        let of = |family: &&str| fold(name) == family.chars().take(8).collect::<String>();
+        let family = FAMILIES.iter().position(of)?;
+        (self.used[family] < 256).then(|| self.fresh_of(family))
+    }
+
+    fn fresh_of(&mut self, family: usize) -> Name {
         let bits = self.used[family];
         self.used[family] += 1;
         // Beyond 256 spellings a digit is put behind; that is another name, and as good.

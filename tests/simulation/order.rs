@@ -188,15 +188,6 @@ impl Order {
         }
     }
 
-    /// All names that a client has had.
-    pub(crate) fn names_of(&self, id: usize) -> impl Iterator<Item = &String> {
-        let mine = self.events.iter().zip(&self.by).filter(move |(_, by)| **by == id);
-        mine.filter_map(|((what, _), _)| match what {
-            What::Joined(name) | What::Renamed { new: name, .. } => Some(name),
-            _ => None,
-        })
-    }
-
     /// The place at which a client came in.
     pub(crate) fn joining(&self, id: usize) -> Option<usize> {
         self.by.iter().position(|by| *by == id)

@@ -16,11 +16,13 @@ use super::tongue::{self, Ask};
 use super::walk::{Findings, Letter, Walk};
 
 /// Checks everyone. `here` says that whoever has not gone is there, and nothing is underway.
+/// `counted` are the lines and deliveries that the server has counted.
 /// If `verbose`, tells what there is to know of somebody with whom something is wrong.
 pub(crate) fn check(
     clients: &[Client],
     order: &Order,
     config: &Config,
+    counted: (u64, u64),
     (here, verbose): (bool, bool),
 ) {
     let findings: Vec<_> = clients
@@ -55,7 +57,8 @@ pub(crate) fn check(
         let excuse = excuse || too_slow || client.is_held_back() || client.cut_off;
         assert!(found.whole || excuse, "client {} was cut off", client.id);
     }
-    check_letters(&findings, order);
+    check_letters(&findings);
+    check_counts(&findings, clients, order, counted);
 }
 
 /// What a client said and how it left, as the room was told, must be what it asked for: all of it
@@ -189,7 +192,7 @@ fn check_pace(acts: &[&(What, chinwag::Now)], config: &Config) {
 }
 
 /// Each private message reaches the one that it was for, as often as it was sent, and nobody else.
-fn check_letters(findings: &[Findings], order: &Order) {
+fn check_letters(findings: &[Findings]) {
     let same = |a: &Letter, b: &Letter| (a.from, a.to, &a.text) == (b.from, b.to, &b.text);
     for sent in findings.iter().flat_map(|found| &found.sent) {
         let to = &findings[sent.to];
@@ -204,7 +207,7 @@ fn check_letters(findings: &[Findings], order: &Order) {
                 );
             }
             None => {
-                let excuse = !to.whole || !sent.sure || is_deaf(to, sent, order);
+                let excuse = !to.whole || !sent.sure || is_deaf(to, sent);
                 assert!(excuse, "lost: {sent:?}");
             }
         }
@@ -217,12 +220,31 @@ fn check_letters(findings: &[Findings], order: &Order) {
 }
 
 /// Whether `to` may not have heard from whom a letter came when it came.
-fn is_deaf(to: &Findings, letter: &Letter, order: &Order) -> bool {
-    let names: Vec<_> = order.names_of(letter.from).collect();
-    to.deaf
-        .iter()
-        .filter(|(_, span)| meet(*span, letter.span))
-        .any(|(deaf, _)| deaf.iter().any(|ignored| names.iter().any(|n| names::same(n, ignored))))
+fn is_deaf(to: &Findings, letter: &Letter) -> bool {
+    let then = to.deaf.iter().filter(|(_, span)| meet(*span, letter.span));
+    then.into_iter().any(|(deaf, _)| deaf.contains(&letter.from))
+}
+
+/// The server has counted what was said and who heard it: as many as did, and perhaps those whose
+/// connection broke before it came.
+fn check_counts(findings: &[Findings], clients: &[Client], order: &Order, counted: (u64, u64)) {
+    let said = |events: &[(What, chinwag::Now)]| {
+        events.iter().filter(|(what, _)| matches!(what, What::Said { .. })).count()
+    };
+    assert_eq!(counted.0, said(&order.events) as u64, "lines");
+    let least: usize = findings.iter().map(|found| found.heard).sum();
+    let lost =
+        clients.iter().zip(findings).filter(|(_, found)| !found.whole).map(|(client, found)| {
+            let Some(joined) = order.joining(client.id) else { return 0 };
+            let left = order.by.iter().rposition(|by| *by == client.id).unwrap_or_default();
+            let end = match order.events[left].0 {
+                What::Left { .. } => left,
+                _ => order.events.len(),
+            };
+            said(&order.events[found.at.max(joined).min(end)..end])
+        });
+    let heard = least as u64..=(least + lost.sum::<usize>()) as u64;
+    assert!(heard.contains(&counted.1), "{} deliveries, but {heard:?} were heard", counted.1);
 }
 
 fn meet(one: (usize, usize), other: (usize, usize)) -> bool {

@@ -225,6 +225,17 @@ pub(crate) fn fresh(client: &mut Client, scene: &mut Scene<'_>) -> Name {
     name
 }
 
+/// Sometimes, the name of somebody it ignores, who may have left.
+fn ignored(client: &mut Client, scene: &mut Scene<'_>) -> Option<Name> {
+    let whom = client.lines.iter().rev().find_map(|line| match &line.wish {
+        Wish::Ignore(name) => Some(name),
+        _ => None,
+    });
+    let name = scene.names.fresh_like(whom.filter(|_| scene.dice.u8(..3) == 0)?)?;
+    client.name.clone_from(&name.shown);
+    Some(name)
+}
+
 fn nick(client: &mut Client, scene: &mut Scene<'_>) -> (Line, Vec<u8>) {
     match scene.dice.u8(..8) {
         0 => {
@@ -238,7 +249,7 @@ fn nick(client: &mut Client, scene: &mut Scene<'_>) -> (Line, Vec<u8>) {
         }
         _ => {
             let before = client.name.clone();
-            let name = fresh(client, scene);
+            let name = ignored(client, scene).unwrap_or_else(|| fresh(client, scene));
             if before.is_empty() {
                 // It has not been let in yet, and still has to give a name.
                 client.name = before;

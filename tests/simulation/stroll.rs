@@ -86,6 +86,7 @@ impl<'a> Stroll<'a> {
         if walk.findings.whole {
             walk.end(here);
         }
+        walk.findings.at = walk.at;
         walk.findings
     }
 
@@ -309,6 +310,7 @@ impl<'a> Stroll<'a> {
                     continue;
                 }
                 assert_eq!(next.without_reason(), *what, "by {frame:?}");
+                self.findings.heard += usize::from(matches!(what, What::Said { .. }));
                 self.pass();
                 break;
             }

@@ -34,16 +34,21 @@ pub(crate) struct Findings {
     /// Who had too much to read to be written to.
     pub(crate) refused_by: Vec<usize>,
     /// Whom it did not hear, from which place to which.
-    pub(crate) deaf: Vec<(Vec<String>, (usize, usize))>,
+    pub(crate) deaf: Vec<(Vec<usize>, (usize, usize))>,
+    /// How many lines it heard …
+    pub(crate) heard: usize,
+    /// … and how far in the order it has got.
+    pub(crate) at: usize,
     /// It got everything that was for it.
     pub(crate) whole: bool,
 }
 
-/// Somebody who is not heard, and what they were called at first if that has changed.
+/// Somebody who is not heard: which client that is, if it is here, and the name by which it will be
+/// known when it has left.
 #[derive(Clone, Debug)]
 struct Ignored {
+    id: Option<usize>,
     name: String,
-    before: Option<String>,
 }
 
 /// How far a client has come.
@@ -70,7 +75,7 @@ pub(crate) struct Walk<'a> {
     ignoring: Vec<Ignored>,
     ignoring_since: usize,
     /// Who is heard again, but perhaps not yet at this place.
-    grace: Vec<String>,
+    grace: Vec<usize>,
     /// Who wrote to it last, and under which name.
     confidant: Option<(usize, String)>,
     findings: Findings,
@@ -114,6 +119,7 @@ impl<'a> Walk<'a> {
             walk.end(here);
         }
         walk.note_deafness();
+        walk.findings.at = walk.at;
         walk.findings
     }
 
@@ -252,13 +258,14 @@ impl<'a> Walk<'a> {
                 let Some((next, _)) = self.order.events.get(self.at) else {
                     panic!("{line:?}, which the witness has not heard");
                 };
-                if self.is_hidden(next) {
+                if self.is_hidden(self.at) {
                     self.pass();
-                } else if *next == what {
+                } else if self.as_told(next) == what {
+                    self.findings.heard += usize::from(matches!(what, What::Said { .. }));
                     self.pass();
                     self.grace.clear();
                     break;
-                } else if self.is_in_grace(next) {
+                } else if self.is_in_grace(self.at) {
                     self.pass();
                 } else {
                     panic!("{line:?} instead of {next:?}");
@@ -287,40 +294,69 @@ impl<'a> Walk<'a> {
         }
         apply(&mut self.roster, what);
         self.at += 1;
-        if let What::Renamed { old, new } = what {
-            if self.name == *old {
-                self.name.clone_from(new);
-            }
-            // Whoever is not heard is not heard under a new name either.
-            if self.is_ignored(old) {
-                self.note_deafness();
-                self.ignoring.retain(|i| names::same(&i.name, old) || !names::same(&i.name, new));
-                for ignored in self.ignoring.iter_mut().filter(|i| names::same(&i.name, old)) {
-                    let was = std::mem::replace(&mut ignored.name, new.clone());
-                    let before = ignored.before.take().unwrap_or(was);
-                    ignored.before = (!names::same(&before, new)).then_some(before);
+        match what {
+            What::Joined(name) => self.recognize(name),
+            What::Left { name, .. } => self.remember(name),
+            What::Renamed { old, new } => {
+                if self.name == *old {
+                    self.name.clone_from(new);
                 }
+                // Whoever is here and takes a name is not the one who had it.
+                self.note_deafness();
+                self.ignoring.retain(|i| i.id.is_some() || !names::same(&i.name, new));
             }
-        }
-        if let What::Left { name, .. } = what {
-            self.forget(name);
+            What::Said { .. } | What::Stopping => {}
         }
     }
 
-    /// Whoever left under a name that it took while it was ignored is known by its first one.
-    fn forget(&mut self, name: &str) {
-        let has_it = |i: &Ignored| i.before.is_some() && names::same(&i.name, name);
-        let Some(at) = self.ignoring.iter().position(has_it) else { return };
+    /// Whoever joins as somebody who has left is the same again.
+    fn recognize(&mut self, name: &str) {
+        let id = self.order.by[self.at - 1];
+        let is_back = |i: &Ignored| i.id.is_none() && names::same(&i.name, name);
         self.note_deafness();
-        let before = self.ignoring.remove(at).before.unwrap();
-        if names::find(&self.roster, &before).is_none() && !self.is_ignored(&before) {
-            self.ignoring.insert(at, Ignored { name: before, before: None });
+        if let Some(first) = self.ignoring.iter_mut().find(|i| is_back(i)) {
+            first.id = Some(id);
+            self.ignoring.retain(|i| !is_back(i));
+        }
+    }
+
+    /// Whoever has left is known by the name under which it was ignored.
+    fn remember(&mut self, name: &str) {
+        let id = self.order.by[self.at - 1];
+        let Some(at) = self.ignoring.iter().position(|i| i.id == Some(id)) else { return };
+        self.note_deafness();
+        let ignored = &mut self.ignoring[at];
+        ignored.id = None;
+        if names::same(&ignored.name, name) {
+            ignored.name = name.to_owned();
+        }
+        let first = ignored.name.clone();
+        let same = self.ignoring.iter().filter(|i| i.id.is_none() && names::same(&i.name, &first));
+        if names::find(&self.roster, &first).is_some() || same.count() > 1 {
+            self.ignoring.remove(at);
+        }
+    }
+
+    /// What is so told to this client: the last words of somebody it ignores are left out.
+    fn as_told(&self, what: &What) -> What {
+        match what {
+            What::Left { why: Some(why), .. } if self.ignores(self.order.by[self.at]) => {
+                if lines::REASONS.contains(&why.as_str()) {
+                    return what.clone();
+                }
+                what.without_reason()
+            }
+            what => what.clone(),
         }
     }
 
     /// What `/ignore` tells.
     fn tell_ignored(&self) -> String {
-        let names: Vec<_> = self.ignoring.iter().map(|ignored| ignored.name.clone()).collect();
+        let name = |ignored: &Ignored| match ignored.id {
+            Some(id) => self.order.name_of(id, self.at).unwrap().clone(),
+            None => ignored.name.clone(),
+        };
+        let names: Vec<_> = self.ignoring.iter().map(name).collect();
         lines::ignoring(&names)
     }
 
@@ -361,7 +397,7 @@ impl<'a> Walk<'a> {
                 return;
             };
             match self.order.events.get(self.at) {
-                Some((next, _)) if self.is_hidden(next) || self.is_in_grace(next) => self.pass(),
+                Some(_) if self.is_hidden(self.at) || self.is_in_grace(self.at) => self.pass(),
                 next => panic!("{line:?} instead of {next:?}, before {:?}", self.wishes.peek()),
             }
         }
@@ -373,8 +409,8 @@ impl<'a> Walk<'a> {
             self.roster.iter().any(|name| name == from),
             "{from} is not here, but wrote {text}"
         );
-        assert!(!self.is_ignored(from), "{from} is ignored, but wrote {text}");
         let (to, sender) = (self.client.id, self.order.owner(from, self.at));
+        assert!(!self.ignores(sender), "{from} is ignored, but wrote {text}");
         self.findings.got.push(Letter { from: sender, to, text, span: self.span(), sure: true });
         self.confidant = Some((sender, from.to_owned()));
     }
@@ -496,16 +532,22 @@ impl<'a> Walk<'a> {
 
     /// The last `count` lines said before a place, but for those of people who are ignored.
     fn history(&self, count: usize, at: usize) -> Vec<String> {
-        let said = |(what, now): &(What, chinwag::Now)| {
+        let said = |place: usize| {
+            let (what, now) = &self.order.events[place];
             let What::Said { from, text, emote } = what else { return None };
             let minutes = now.unix_seconds / 60;
             let time = format!("[{:02}:{:02}] ", minutes / 60 % 24, minutes % 60);
             let line = if *emote { format!("** {from} {text}") } else { format!("{from}: {text}") };
-            Some((!self.is_ignored(from)).then_some(time + &line))
+            let speaker = self.order.by[place];
+            // Of somebody who has left there is only the name.
+            let ignored = match self.order.name_of(speaker, at) {
+                Some(_) => self.ignores(speaker),
+                None => self.called(from).next().is_some(),
+            };
+            Some((!ignored).then_some(time + &line))
         };
         let count = count.min(self.config.limits.history_lines_max);
-        let mut lines: Vec<_> =
-            self.order.events[..at].iter().rev().filter_map(said).take(count).flatten().collect();
+        let mut lines: Vec<_> = (0..at).rev().filter_map(said).take(count).flatten().collect();
         lines.reverse();
         lines
     }
@@ -517,21 +559,34 @@ impl<'a> Walk<'a> {
         if name == self.name {
             return lines::IGNORE_SELF.to_owned();
         }
-        if !self.is_ignored(&name) {
+        let id = self.order.owner(&name, self.at);
+        if !self.ignores(id) {
             self.note_deafness();
-            self.ignoring.push(Ignored { name, before: None });
+            self.ignoring.push(Ignored { id: Some(id), name });
         }
         self.tell_ignored()
     }
 
     fn unignore(&mut self, name: &str) -> String {
-        let Some(at) = self.ignoring.iter().position(|i| names::same(&i.name, name)) else {
+        let found: Vec<_> = self.called(name).collect();
+        if found.is_empty() {
             return format!("! You do not ignore {name}.");
-        };
+        }
         self.note_deafness();
-        let name = self.ignoring.remove(at).name;
-        self.grace.push(name);
+        for at in found.into_iter().rev() {
+            self.grace.extend(self.ignoring.remove(at).id);
+        }
         self.tell_ignored()
+    }
+
+    /// Which of those it ignores may be meant by a name: whoever has it, and who had it and left.
+    fn called(&self, name: &str) -> impl Iterator<Item = usize> {
+        let here = names::find(&self.roster, name).map(|name| self.order.owner(name, self.at));
+        let meant = move |ignored: &Ignored| match ignored.id {
+            Some(id) => here == Some(id),
+            None => names::same(&ignored.name, name),
+        };
+        self.ignoring.iter().enumerate().filter(move |(_, i)| meant(i)).map(|(at, _)| at)
     }
 
     // ── the end ──────────────────────────────────────────────────────────────────────────────────
@@ -546,7 +601,8 @@ impl<'a> Walk<'a> {
             if self.order.leaves_at(&self.name, self.at) {
                 return;
             }
-            assert!(self.is_hidden(next) || self.is_in_grace(next), "{next:?} was lost");
+            let hidden = self.is_hidden(self.at) || self.is_in_grace(self.at);
+            assert!(hidden, "{next:?} was lost");
             self.pass();
         }
         panic!("it has left, but the room was not told");
@@ -573,33 +629,34 @@ impl<'a> Walk<'a> {
             return self.leave();
         }
         while let Some((next, _)) = self.order.events.get(self.at) {
-            assert!(self.is_hidden(next) || self.is_in_grace(next), "{next:?} was lost");
+            let hidden = self.is_hidden(self.at) || self.is_in_grace(self.at);
+            assert!(hidden, "{next:?} was lost");
             self.pass();
         }
     }
 
     // ── who hears what ───────────────────────────────────────────────────────────────────────────
 
-    /// Whether something is not for this client.
-    fn is_hidden(&self, what: &What) -> bool {
-        let What::Said { from, .. } = what else { return false };
-        *from == self.name && !self.client.is_browser() || self.is_ignored(from)
+    /// Whether what is at a place is not for this client.
+    fn is_hidden(&self, at: usize) -> bool {
+        let (what, by) = (&self.order.events[at].0, self.order.by[at]);
+        let own = by == self.client.id && !self.client.is_browser();
+        matches!(what, What::Said { .. }) && (own || self.ignores(by))
     }
 
-    fn is_ignored(&self, name: &str) -> bool {
-        self.ignoring.iter().any(|ignored| names::same(&ignored.name, name))
+    fn ignores(&self, id: usize) -> bool {
+        self.ignoring.iter().any(|ignored| ignored.id == Some(id))
     }
 
-    fn is_in_grace(&self, what: &What) -> bool {
-        let What::Said { from, .. } = what else { return false };
-        self.grace.iter().any(|name| names::same(name, from))
+    fn is_in_grace(&self, at: usize) -> bool {
+        let (what, by) = (&self.order.events[at].0, self.order.by[at]);
+        matches!(what, What::Said { .. }) && self.grace.contains(&by)
     }
 
     /// Between which places of the order the client is, as far as can be told.
     fn span(&self) -> (usize, usize) {
-        let rest = &self.order.events[self.at..];
-        let hidden =
-            rest.iter().take_while(|(what, _)| self.is_hidden(what) || self.is_in_grace(what));
+        let rest = self.at..self.order.events.len();
+        let hidden = rest.take_while(|at| self.is_hidden(*at) || self.is_in_grace(*at));
         (self.at, self.at + hidden.count())
     }
 
@@ -614,8 +671,8 @@ impl<'a> Walk<'a> {
     /// Keeps whom it does not hear, before that changes and at the end.
     fn note_deafness(&mut self) {
         let (from, to) = self.span();
-        let names = self.ignoring.iter().map(|ignored| ignored.name.clone()).collect();
-        self.findings.deaf.push((names, (self.ignoring_since, to)));
+        let ids = self.ignoring.iter().filter_map(|ignored| ignored.id).collect();
+        self.findings.deaf.push((ids, (self.ignoring_since, to)));
         self.ignoring_since = from;
     }
 }

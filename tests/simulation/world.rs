@@ -452,7 +452,10 @@ impl World {
     fn check_all(&mut self, here: bool) {
         if self.swarm.witness {
             self.order.claims = stroll::claims(&self.clients, &self.order, &self.swarm.config);
-            reckoning::check(&self.clients, &self.order, &self.swarm.config, (here, self.verbose));
+            let metrics = self.server.hub.metrics();
+            let counted = (metrics.lines, metrics.deliveries);
+            let (config, manner) = (&self.swarm.config, (here, self.verbose));
+            reckoning::check(&self.clients, &self.order, config, counted, manner);
         }
     }
 }

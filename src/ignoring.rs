@@ -1,0 +1,481 @@
+//! Ignoring: who does not hear whom, in both directions.
+//!
+//! A member's list (`Ties::ignoring`) says whom it ignores, and a [`Person`] says who ignores it.
+//! So a line costs as much as there are members who do not hear this speaker, and nothing if there
+//! are none.
+//!
+//! It is the person who is ignored, not the name, so a new name changes nothing. Once somebody has
+//! left, there is only the name to know them by: whoever joins under a name by which somebody is
+//! remembered is taken for them. A member who takes such a name is somebody else, and with that the
+//! one who had it is forgotten. So nobody can come to ignore themselves.
+
+use std::collections::BTreeSet;
+use std::mem;
+use std::sync::Arc;
+
+use slab::Slab;
+
+use crate::directory::Directory;
+use crate::event::Refusal;
+use crate::nickname::{Keys, Nickname};
+use crate::peer::{Ignored, Member, PeerKey, Peers, PersonKey};
+
+/// How many people one can ignore; each costs memory.
+const IGNORING_MAX: usize = 100;
+
+/// Who ignores whom.
+///
+/// Invariants: a person's list has a member if and only if that member's list has the person; no
+/// member is in the list of the person that it is; nobody who is here has a name by which somebody
+/// is remembered.
+#[derive(Debug, Default)]
+pub(crate) struct Ignoring {
+    /// Those who are ignored, and those who are still here and were.
+    persons: Slab<Person>,
+    /// By which names those of them are remembered who have left.
+    remembered: BTreeSet<(Arc<str>, PersonKey)>,
+}
+
+/// Somebody who is ignored.
+#[derive(Debug)]
+struct Person {
+    /// The present name, or the one by which somebody who has left is remembered.
+    name: Nickname,
+    here: bool,
+    /// Who does not hear it, in ascending order.
+    ignored_by: Vec<PeerKey>,
+}
+
+impl Ignoring {
+    /// Those who do not hear a member, in ascending order.
+    pub(crate) fn deaf_to(&self, member: &Member) -> &[PeerKey] {
+        match &member.ties {
+            Some(ties) => ties.ignored_as.map_or(&[], |person| &self.persons[person].ignored_by),
+            None => &[],
+        }
+    }
+
+    /// Whether `key` does not hear a member.
+    pub(crate) fn is_deaf_to(&self, key: PeerKey, member: &Member) -> bool {
+        self.deaf_to(member).binary_search(&key).is_ok()
+    }
+
+    /// Whether `key` ignores somebody who is called `name`, or who was when they left.
+    pub(crate) fn is_deaf_to_name(
+        &self,
+        peers: &Peers,
+        directory: &Directory,
+        key: PeerKey,
+        name: &str,
+    ) -> bool {
+        let ignores = |person: &PersonKey| self.persons[*person].is_ignored_by(key);
+        self.called(peers, directory, name).iter().any(ignores)
+    }
+
+    /// The names of those whom a member ignores.
+    pub(crate) fn ignored_names(&self, member: &Member) -> Vec<Nickname> {
+        let names = member.ignoring().iter().map(|ignored| &self.persons[ignored.person].name);
+        names.cloned().collect()
+    }
+
+    /// `key` hears `target` no more.
+    ///
+    /// # Errors
+    /// It is `key` itself, or one too many.
+    pub(crate) fn ignore(
+        &mut self,
+        peers: &mut Peers,
+        key: PeerKey,
+        target: PeerKey,
+    ) -> Result<(), Refusal<'static>> {
+        if target == key {
+            return Err(Refusal::IgnoreSelf);
+        }
+        let (Some(member), Some(other)) = (peers[key].member(), peers[target].member()) else {
+            return Ok(());
+        };
+        if self.is_deaf_to(key, other) {
+            return Ok(());
+        }
+        if member.ignoring().len() == IGNORING_MAX {
+            return Err(Refusal::IgnoreTooMany(IGNORING_MAX));
+        }
+        let Some(other) = peers[target].member_mut() else { return Ok(()) };
+        let name = other.name.clone();
+        let person = *other.ties_mut().ignored_as.get_or_insert_with(|| {
+            self.persons.insert(Person { name: name.clone(), here: true, ignored_by: Vec::new() })
+        });
+        self.persons[person].add(key);
+        if let Some(member) = peers[key].member_mut() {
+            let ignoring = &mut member.ties_mut().ignoring;
+            ignoring.reserve_exact(1); // there are many such lists, and they seldom grow
+            ignoring.push(Ignored { person, name });
+        }
+        Ok(())
+    }
+
+    /// `key` hears those again whom `name` may mean. Returns whether there is anybody.
+    pub(crate) fn unignore(
+        &mut self,
+        peers: &mut Peers,
+        directory: &Directory,
+        key: PeerKey,
+        name: &str,
+    ) -> bool {
+        let mut any = false;
+        for person in self.called(peers, directory, name) {
+            if self.persons[person].is_ignored_by(key) {
+                strike(peers, key, person);
+                self.hear_again(person, key);
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Somebody has joined. Whoever left under that name, or one like it, is back.
+    pub(crate) fn join(&mut self, peers: &mut Peers, key: PeerKey, name: &Nickname) {
+        if self.remembered.is_empty() {
+            return;
+        }
+        let mut known = self.remembered_as(&name.keys()).into_iter();
+        let Some(person) = known.next() else { return };
+        for other in known {
+            self.merge(peers, other, person);
+        }
+        let back = Person { name: name.clone(), here: true, ignored_by: Vec::new() };
+        let was = mem::replace(&mut self.persons[person], back);
+        self.unlist(&was.name, person);
+        self.persons[person].ignored_by = was.ignored_by;
+        if let Some(member) = peers[key].member_mut() {
+            member.ties_mut().ignored_as = Some(person);
+        }
+    }
+
+    /// `key` is called `name` from now on. Whoever was remembered by it is not any more.
+    pub(crate) fn rename(&mut self, peers: &mut Peers, key: PeerKey, name: &Nickname) {
+        for person in self.remembered_as(&name.keys()) {
+            for ignorer in mem::take(&mut self.persons[person].ignored_by) {
+                strike(peers, ignorer, person);
+            }
+            self.forget(person);
+        }
+        let ties = peers[key].member().and_then(|member| member.ties.as_ref());
+        if let Some(person) = ties.and_then(|ties| ties.ignored_as) {
+            self.persons[person].name = name.clone();
+        }
+    }
+
+    /// Somebody has left, whose name is free now. They are remembered by the name under which they
+    /// were ignored; by the last one, if that is the same.
+    pub(crate) fn leave(
+        &mut self,
+        peers: &mut Peers,
+        directory: &Directory,
+        key: PeerKey,
+        member: &mut Member,
+    ) {
+        let Some(ties) = member.ties.take() else { return };
+        for ignored in ties.ignoring {
+            self.hear_again(ignored.person, key);
+        }
+        let Some(person) = ties.ignored_as else { return };
+        let keys = member.name.keys();
+        let mut names: Vec<(Nickname, Vec<PeerKey>)> = Vec::new();
+        for ignorer in self.persons.remove(person).ignored_by {
+            let ignoring = peers[ignorer].member().map_or(&[][..], Member::ignoring);
+            let Some(ignored) = ignoring.iter().find(|i| i.person == person) else { continue };
+            let same = ignored.name == member.name || ignored.name.keys().meet(&keys);
+            let name = if same { &member.name } else { &ignored.name };
+            match names.iter_mut().find(|(other, _)| other == name) {
+                Some((_, ignored_by)) => ignored_by.push(ignorer),
+                None => names.push((name.clone(), vec![ignorer])),
+            }
+        }
+        for (name, ignored_by) in names {
+            self.remember(peers, directory, person, name, ignored_by);
+        }
+    }
+
+    /// Whether nobody is ignored.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.persons.is_empty() && self.remembered.is_empty()
+    }
+
+    // ── those who have left ──────────────────────────────────────────────────────────────────────
+
+    /// The person that was `was` has left, and is remembered by `name`, unless somebody has taken
+    /// that; by those who do not remember another by it.
+    fn remember(
+        &mut self,
+        peers: &mut Peers,
+        directory: &Directory,
+        was: PersonKey,
+        name: Nickname,
+        mut ignored_by: Vec<PeerKey>,
+    ) {
+        let keys = name.keys();
+        let others = self.remembered_as(&keys);
+        let is_free = directory.find(name.as_str()).is_none();
+        let person = self.persons.vacant_key();
+        ignored_by.retain(|ignorer| {
+            let known = others.iter().any(|other| self.persons[*other].is_ignored_by(*ignorer));
+            if known || !is_free {
+                strike(peers, *ignorer, was);
+                return false;
+            }
+            let ignored = ignoring_mut(peers, *ignorer)
+                .and_then(|ignoring| ignoring.iter_mut().find(|ignored| ignored.person == was));
+            if let Some(ignored) = ignored {
+                *ignored = Ignored { person, name: name.clone() };
+            }
+            true
+        });
+        if !ignored_by.is_empty() {
+            ignored_by.shrink_to_fit();
+            self.remembered.extend(keys.iter().map(|key| (Arc::clone(key), person)));
+            self.persons.insert(Person { name, here: false, ignored_by });
+        }
+    }
+
+    /// Those whom `name` may mean: who is here, and who has left.
+    fn called(&self, peers: &Peers, directory: &Directory, name: &str) -> Vec<PersonKey> {
+        let here = directory.find(name).and_then(|key| peers[key].member());
+        let here = here.and_then(|member| member.ties.as_ref()?.ignored_as);
+        let left = Keys::sought(name).map(|keys| self.remembered_as(&keys));
+        here.into_iter().chain(left.unwrap_or_default()).collect()
+    }
+
+    /// Those who have left under a name with one of these keys.
+    fn remembered_as(&self, keys: &Keys) -> Vec<PersonKey> {
+        let of = |key| {
+            let from = self.remembered.range((Arc::clone(key), 0)..);
+            from.take_while(move |(other, _)| other == key).map(|(_, person)| *person)
+        };
+        let mut persons: Vec<_> = keys.iter().flat_map(of).collect();
+        persons.sort_unstable();
+        persons.dedup();
+        persons
+    }
+
+    /// Two who have left are one. Who ignores both ignores one, in the place of the first.
+    fn merge(&mut self, peers: &mut Peers, other: PersonKey, person: PersonKey) {
+        for ignorer in mem::take(&mut self.persons[other].ignored_by) {
+            let Some(ignoring) = ignoring_mut(peers, ignorer) else { continue };
+            for ignored in ignoring.iter_mut().filter(|ignored| ignored.person == other) {
+                ignored.person = person;
+            }
+            let mut first = true;
+            ignoring.retain(|ignored| ignored.person != person || mem::take(&mut first));
+            self.persons[person].add(ignorer);
+        }
+        self.forget(other);
+    }
+
+    /// `key` hears a person again, or has left itself.
+    fn hear_again(&mut self, person: PersonKey, key: PeerKey) {
+        let Person { here, ignored_by, .. } = &mut self.persons[person];
+        if let Ok(at) = ignored_by.binary_search(&key) {
+            ignored_by.remove(at);
+        }
+        if ignored_by.is_empty() && !*here {
+            self.forget(person);
+        }
+    }
+
+    /// Somebody who has left is not ignored any more.
+    fn forget(&mut self, person: PersonKey) {
+        let Person { name, .. } = self.persons.remove(person);
+        self.unlist(&name, person);
+    }
+
+    fn unlist(&mut self, name: &Nickname, person: PersonKey) {
+        for key in name.keys().iter() {
+            self.remembered.remove(&(Arc::clone(key), person));
+        }
+    }
+}
+
+impl Person {
+    fn is_ignored_by(&self, key: PeerKey) -> bool {
+        self.ignored_by.binary_search(&key).is_ok()
+    }
+
+    fn add(&mut self, key: PeerKey) {
+        if let Err(at) = self.ignored_by.binary_search(&key) {
+            self.ignored_by.reserve_exact(1);
+            self.ignored_by.insert(at, key);
+        }
+    }
+}
+
+fn ignoring_mut(peers: &mut Peers, key: PeerKey) -> Option<&mut Vec<Ignored>> {
+    peers[key].member_mut().map(|member| &mut member.ties_mut().ignoring)
+}
+
+/// Takes a person off the list of `key`.
+fn strike(peers: &mut Peers, key: PeerKey, person: PersonKey) {
+    if let Some(ignoring) = ignoring_mut(peers, key) {
+        ignoring.retain(|ignored| ignored.person != person);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use std::io::IoSlice;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::dialect::Dialect;
+    use crate::event::CloseReason;
+    use crate::hub::Hub;
+    use crate::peer::{Peer, State, Ties};
+    use crate::timers::Now;
+
+    /// People of these names, in this order.
+    fn room<'a>(names: impl IntoIterator<Item = &'a str>) -> (Peers, Directory) {
+        let (mut peers, mut directory) = (Peers::default(), Directory::default());
+        for name in names {
+            let name = Nickname::parse(name).unwrap();
+            let member = Member { name: name.clone(), seat: 0, ties: None };
+            let remote = SocketAddr::from(([127, 0, 0, 1], 1));
+            let key = peers.insert(Peer::new(remote, Dialect::Lines, 0, State::Chatting(member)));
+            assert!(directory.claim(key, &name, None));
+        }
+        (peers, directory)
+    }
+
+    fn leave(ignoring: &mut Ignoring, peers: &mut Peers, directory: &mut Directory, key: PeerKey) {
+        let state = mem::replace(&mut peers[key].state, State::Closed);
+        let State::Chatting(mut member) = state else { panic!("{key} is not here") };
+        directory.release(&member.name);
+        ignoring.leave(peers, directory, key, &mut member);
+    }
+
+    #[test]
+    fn a_line_costs_as_much_as_there_are_who_ignore_its_speaker() {
+        let names: Vec<_> = (0..200).map(|i| format!("member{i}")).collect();
+        let (mut peers, _) = room(names.iter().map(String::as_str));
+        let mut ignoring = Ignoring::default();
+        for key in 0..200 {
+            for next in 1..=100 {
+                ignoring.ignore(&mut peers, key, (key + next) % 200).unwrap();
+                // Only the first of them are ignored by others as well.
+                if key >= 3 {
+                    break;
+                }
+            }
+        }
+        let visited = |key: PeerKey| ignoring.deaf_to(peers[key].member().unwrap());
+        assert_eq!(visited(3), [0, 1, 2]);
+        assert_eq!(visited(150), [149]);
+        let all: usize = (0..200).map(|key| visited(key).len()).sum();
+        assert_eq!(all, 3 * 100 + 197);
+    }
+
+    #[test]
+    fn a_full_list_costs_less_than_4_kib() {
+        let names: Vec<_> = (0..=IGNORING_MAX + 1).map(|i| format!("member{i}")).collect();
+        let (mut peers, _) = room(names.iter().map(String::as_str));
+        let mut ignoring = Ignoring::default();
+        for target in 1..=IGNORING_MAX {
+            ignoring.ignore(&mut peers, 0, target).unwrap();
+        }
+        let one_more = ignoring.ignore(&mut peers, 0, IGNORING_MAX + 1);
+        assert_eq!(one_more, Err(Refusal::IgnoreTooMany(IGNORING_MAX)));
+        let list = &peers[0].member().unwrap().ties.as_ref().unwrap().ignoring;
+        let entries = list.capacity() * size_of::<Ignored>();
+        let ignored_by = ignoring.persons.iter().map(|(_, person)| person.ignored_by.capacity());
+        let shares = ignored_by.sum::<usize>() * size_of::<PeerKey>();
+        let all = size_of::<Ties>() + entries + shares;
+        assert!(all < 4096, "{all} bytes");
+    }
+
+    #[test]
+    fn nothing_is_left_of_who_has_left() {
+        let (mut peers, mut directory) = room(["alice", "bob", "carol"]);
+        let mut ignoring = Ignoring::default();
+        ignoring.ignore(&mut peers, 0, 1).unwrap();
+        ignoring.ignore(&mut peers, 1, 2).unwrap();
+        ignoring.ignore(&mut peers, 2, 1).unwrap();
+        leave(&mut ignoring, &mut peers, &mut directory, 1);
+        let remembered: Vec<_> = ignoring.remembered.iter().map(|(key, _)| &**key).collect();
+        assert_eq!(remembered, ["bob"]);
+        assert!(ignoring.is_deaf_to_name(&peers, &directory, 0, "Bob"));
+        assert!(ignoring.unignore(&mut peers, &directory, 2, "BOB"));
+        leave(&mut ignoring, &mut peers, &mut directory, 0);
+        assert!(ignoring.persons.len() == 1, "carol, who is here, was ignored");
+        leave(&mut ignoring, &mut peers, &mut directory, 2);
+        assert!(ignoring.is_at_rest());
+    }
+
+    #[test]
+    fn nobody_ignores_themselves() {
+        let (mut peers, mut directory) = room(["alice", "bob"]);
+        let mut ignoring = Ignoring::default();
+        assert_eq!(ignoring.ignore(&mut peers, 0, 0), Err(Refusal::IgnoreSelf));
+        ignoring.ignore(&mut peers, 0, 1).unwrap();
+        leave(&mut ignoring, &mut peers, &mut directory, 1);
+        ignoring.rename(&mut peers, 0, &Nickname::parse("bob").unwrap());
+        let alice = peers[0].member().unwrap();
+        assert!(ignoring.deaf_to(alice).is_empty());
+        assert!(alice.ignoring().is_empty(), "bob has lost his name to somebody else");
+        assert!(ignoring.is_at_rest());
+    }
+
+    /// Writes what waits to everyone but one, whose socket takes nothing.
+    fn turn(hub: &mut Hub, slow: PeerKey, now: Now) {
+        let mut keys = Vec::new();
+        hub.pending(&mut keys, now);
+        for key in keys.drain(..) {
+            loop {
+                let mut slices = [IoSlice::new(&[]); 4];
+                let filled = hub.transmit(key, &mut slices);
+                let bytes = slices[..filled].iter().map(|slice| slice.len()).sum();
+                match filled {
+                    0 => break,
+                    _ if key == slow => break hub.blocked(key, now),
+                    _ => hub.transmitted(key, bytes, now),
+                };
+            }
+        }
+        hub.reap(&mut keys);
+    }
+
+    /// How much is kept for one connection alone, at most, and whether it was closed, while two
+    /// talk by turns and `slow`, who says `first`, does not read.
+    fn kept_for_a_slow_reader(first: &str) -> (usize, bool) {
+        let mut config = Config::default();
+        config.limits.flood = None;
+        let now = Now { instant: Instant::now(), unix_seconds: 0 };
+        let mut hub = Hub::new(&config, now);
+        let remote = SocketAddr::from(([127, 0, 0, 1], 1));
+        let [bob, carol, slow] = ["b", "c", "slow"].map(|name| {
+            let key = hub.connect(Dialect::Lines, remote, now).unwrap();
+            hub.receive(key, format!("{name}\n").as_bytes(), now);
+            turn(&mut hub, PeerKey::MAX, now);
+            key
+        });
+        hub.receive(slow, first.as_bytes(), now);
+        let mut most = 0;
+        for _ in 0..10_000 {
+            hub.receive(bob, b"x\n", now);
+            hub.receive(carol, b"y\n", now);
+            turn(&mut hub, slow, now);
+            most = most.max(hub.kept_bytes().1);
+        }
+        (most, hub.closings()[CloseReason::TooSlow.index()] > 0)
+    }
+
+    #[test]
+    fn what_a_slow_reader_does_not_hear_is_bounded() {
+        let (kept, closed) = kept_for_a_slow_reader("/ignore b\n");
+        assert!(kept <= 65 * 1024, "{kept} bytes");
+        assert!(closed, "the ranges to leave out were not counted");
+        let (_, closed) = kept_for_a_slow_reader("/who\n");
+        assert!(!closed, "100 KB behind is not too far");
+    }
+}
