@@ -102,10 +102,18 @@ fn operate(world: &mut World, input: &mut Input<'_>) {
             let Some(key) = connect(world, input) else { return };
             introduce(world, key, input.one_of(&NAMES));
         }
-        3..=5 => {
+        3 | 4 => {
             let Some(key) = somebody(world, input) else { return };
             let line = input.one_of(&LINES);
             say(world, key, line.as_bytes());
+        }
+        // Somebody asks for something that has to do with somebody, and it is done.
+        5 => {
+            let Some(key) = somebody(world, input) else { return };
+            let command =
+                input.one_of(&["/ignore NAME", "/unignore NAME", "/nick NAME", "/msg NAME hi"]);
+            say(world, key, command.replace("NAME", input.one_of(&NAMES)).as_bytes());
+            world.settle();
         }
         6 => {
             let Some(key) = somebody(world, input) else { return };
@@ -142,7 +150,27 @@ fn operate(world: &mut World, input: &mut Input<'_>) {
         14 => world.settle(),
         // The operator's part is a small one.
         _ if input.byte() > 200 => world.stop(),
-        _ => {}
+        _ => speak(world, input),
+    }
+}
+
+/// Somebody says a line in peace. When everybody has been told everything, as many have heard it as
+/// the hub has counted, and whoever hears their own lines has heard it.
+fn speak(world: &mut World, input: &mut Input<'_>) {
+    world.settle();
+    let Some(key) = somebody(world, input) else { return };
+    let (before, keys) = (world.hub.metrics(), world.keys());
+    let text = format!("~{}~", before.lines);
+    say(world, key, text.as_bytes());
+    world.settle();
+    let after = world.hub.metrics();
+    // Whoever was closed in this time has not got everything.
+    let all_told = world.hub.kept_bytes().0 == 0 && after.closings == before.closings;
+    if after.lines == before.lines + 1 && all_told && world.keys() == keys {
+        let heard = keys.iter().filter(|key| world.received(**key).contains(&text)).count();
+        assert_eq!(after.deliveries.wrapping_sub(before.deliveries), heard as u64, "of {text}");
+        let echoes = world.seat(key).dialect.to_string() == "web";
+        assert!(!echoes || world.received(key).contains(&text), "a browser does not hear itself");
     }
 }
 
