@@ -2,7 +2,7 @@
 //! a world of its own.
 //!
 //! ```sh
-//! cargo run --release --example simulate -- --seed 1000000 --minutes 10
+//! cargo run --profile simulate --example simulate -- --seed 1000000 --minutes 10
 //! ```
 //!
 //! A seed that fails is told with the command that replays it and the least number of steps before
