@@ -780,6 +780,7 @@ fn every_frame_costs() {
     let mut clock = Clockwork::new(Limits::default());
     let bob = clock.upgrades();
     clock.hub.receive(bob, &masked(0x81, b"{\"type\":\"nick\",\"name\":\"bob\"}"), clock.now);
+    clock.waits(0.0);
     clock.sent(bob);
     clock.hub.receive(bob, &masked(0x89, b"").repeat(10_000), clock.now);
     assert!(!clock.hub.wants_input(bob));
