@@ -79,6 +79,20 @@ fn two_browsers_and_a_terminal_talk_in_one_room() {
 }
 
 #[test]
+fn each_file_of_the_page_is_one_request() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_doors(&DOORS, &[]);
+    let alice = chromium.open(&page(&server));
+    let fetched = "performance.getEntriesByType('resource')
+        .map((file) => new URL(file.name).pathname).filter((path) => path != '/').sort()";
+    let modules = ["connection", "lines", "members", "words"];
+    let modules = modules.map(|name| format!("/page/{name}.js"));
+    let expected = ["/page.css".to_owned(), "/page.js".to_owned()].into_iter().chain(modules);
+    assert_eq!(alice.finds(fetched), Value::from_iter(expected));
+    alice.joins_as("alice");
+}
+
+#[test]
 fn what_anyone_writes_stays_text() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_doors(&DOORS, &["--flood=0"]);

@@ -11,6 +11,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::io::{IoSlice, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -71,12 +72,46 @@ fn each_path_has_its_answer_and_the_connection_ends() {
     for path in ["/page.css", "/page.js"] {
         assert!(page.contains(&format!("\"{path}\"")), "the page asks for {path}");
         assert_eq!(get(&server, path).0, 200, "{path}");
+        assert_eq!(get(&server, &format!("{path}on")).0, 404, "{path}on");
     }
     assert_eq!(get(&server, "/healthz"), (200, "ok".to_owned()));
     assert_eq!(get(&server, "/nowhere").0, 404);
     assert_eq!(get(&server, "/ws").0, 426);
     let head = answer(&server, "HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(head.contains("Content-Length: 2\r\n") && head.ends_with("\r\n\r\n"), "{head}");
+}
+
+#[test]
+fn the_page_is_told_of_each_module_that_its_script_imports() {
+    let server = start(&[]);
+    let page = get(&server, "/").1;
+    assert!(page.contains("<script type=\"module\" src=\"/page.js\">"), "{page}");
+    // So that they are all fetched at once, and not one after the other has come.
+    let listed: BTreeSet<_> =
+        page.split('"').filter(|word| word.ends_with(".js")).map(str::to_owned).collect();
+    assert!((2..=5).contains(&listed.len()), "each is a connection of its own: {listed:?}");
+    let mut imported = BTreeSet::from(["/page.js".to_owned()]);
+    for path in &listed {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let answer = answer(&server, &request);
+        let (head, script) = answer.split_once("\r\n\r\n").expect("a head");
+        assert_eq!(status(head), 200, "{path}");
+        for field in [
+            "Content-Type: text/javascript; charset=utf-8",
+            "X-Content-Type-Options: nosniff",
+            "script-src 'self';",
+        ] {
+            assert!(head.contains(field), "{path}: {field}: {head}");
+        }
+        let request = format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert_eq!(self::answer(&server, &request), format!("{head}\r\n\r\n"), "{path}");
+        let folder = &path[..=path.rfind('/').unwrap()];
+        for name in script.split(" from \"./").skip(1) {
+            let name = name.split('"').next().unwrap();
+            imported.insert(format!("{folder}{name}"));
+        }
+    }
+    assert_eq!(listed, imported);
 }
 
 #[test]

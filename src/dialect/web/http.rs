@@ -21,9 +21,21 @@ pub(crate) const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// Header fields of a request.
 const FIELDS_MAX: usize = 64;
 
-const PAGE: &str = include_str!("page.html");
-const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// What the page is made of: the path, type and text of each file. Each is a request of its own,
+/// and a connection, so there are few.
+const FILES: [(&str, &str, &str); 7] = [
+    ("/", HTML, include_str!("page.html")),
+    ("/page.css", CSS, include_str!("page.css")),
+    ("/page.js", SCRIPT, include_str!("page.js")),
+    ("/page/connection.js", SCRIPT, include_str!("page/connection.js")),
+    ("/page/lines.js", SCRIPT, include_str!("page/lines.js")),
+    ("/page/members.js", SCRIPT, include_str!("page/members.js")),
+    ("/page/words.js", SCRIPT, include_str!("page/words.js")),
+];
 
 /// Goes with every answer: nothing but what comes from here is shown or run or connected to, and
 /// nobody shows it in a frame.
@@ -170,7 +182,8 @@ fn serve(
         return Err(Fault::Host);
     }
     let path = request.path();
-    let known = ["/", "/page.css", "/page.js", "/healthz", "/metrics", "/ws"].contains(&path);
+    let file = FILES.iter().find(|(of_file, ..)| *of_file == path);
+    let known = file.is_some() || ["/healthz", "/metrics", "/ws"].contains(&path);
     let with_body = match request.0.method {
         _ if !known => return Err(Fault::NotFound),
         Some("GET") => true,
@@ -182,13 +195,11 @@ fn serve(
         let head = format!("Cache-Control: {head}\r\n");
         Ok(Answer::Whole(answer("200 OK", &head, kind, body, with_body)))
     };
-    match path {
-        "/page.css" => ok("text/css; charset=utf-8", STYLE.as_bytes()),
-        "/page.js" => ok("text/javascript; charset=utf-8", SCRIPT.as_bytes()),
-        "/healthz" => ok(TEXT, b"ok"),
-        "/metrics" => ok(METRICS, metrics().as_bytes()),
-        "/ws" => upgrade(request, host, web),
-        _ => ok("text/html; charset=utf-8", PAGE.as_bytes()),
+    match (file, path) {
+        (Some((_, kind, text)), _) => ok(kind, text.as_bytes()),
+        (None, "/healthz") => ok(TEXT, b"ok"),
+        (None, "/metrics") => ok(METRICS, metrics().as_bytes()),
+        (None, _) => upgrade(request, host, web),
     }
 }
 
@@ -453,8 +464,9 @@ mod tests {
     fn a_head_is_the_whole_answer_without_its_body() {
         let whole = answered("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
         let head = answered("HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        assert_eq!(whole.strip_prefix(&*head), Some(PAGE));
-        assert!(head.contains(&format!("Content-Length: {}\r\n", PAGE.len())), "{head}");
+        let (_, _, page) = FILES[0];
+        assert_eq!(whole.strip_prefix(&*head), Some(page));
+        assert!(head.contains(&format!("Content-Length: {}\r\n", page.len())), "{head}");
         for field in [
             "X-Content-Type-Options: nosniff",
             "Referrer-Policy: no-referrer",
@@ -469,11 +481,11 @@ mod tests {
 
     #[test]
     fn the_page_needs_nothing_from_elsewhere_and_makes_no_html_of_text() {
-        for text in [PAGE, STYLE, SCRIPT] {
+        for (path, _, text) in FILES {
             for word in
                 ["http://", "https://", "src=\"//", "@import", "innerHTML", "insertAdjacent"]
             {
-                assert!(!text.contains(word), "{word}");
+                assert!(!text.contains(word), "{path}: {word}");
             }
         }
     }

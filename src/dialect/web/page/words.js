@@ -1,0 +1,109 @@
+// @ts-check
+// What the page itself says, in the browser's language, and how it writes times and sorts names.
+
+const en = {
+  question: "What is your nickname?",
+  hint: "Letters and digits of any script; - _ . inside. Everyone in the room sees it.",
+  join: "Join",
+  people: "People",
+  notify: "Notify me when I am mentioned",
+  talk: "Conversation",
+  write: "Write a message",
+  send: "Send",
+  down: "↓ New messages",
+  everyone: "Write to everyone",
+  you: "you",
+  connecting: "Connecting…",
+  /** @type {(name: string) => string} */
+  here: (name) => `You are ${name}`,
+  /** @type {(seconds: number) => string} */
+  again: (seconds) => `Connection lost. Trying again in ${seconds} s…`,
+  taken: "Your old connection still has your name. Trying again…",
+  unreachable: "The server cannot be reached.",
+  left: "You have left.",
+  stopping: "The server is stopping.",
+  /** @type {(name: string) => string} */
+  to: (name) => `only for ${name}`,
+  forYou: "only for you",
+  /** @type {(name: string) => string} */
+  toTarget: (name) => `Only ${name} will see this`,
+  /** @type {(name: string) => string} */
+  message: (name) => `Write to ${name} alone`,
+  /** @type {(names: string, count: number) => string} */
+  joined: (names, count) => `${names} joined (${count} here)`,
+  /** @type {(names: string, why: string | undefined, count: number) => string} */
+  gone: (names, why, count) => `${names} left${why ? ": " + why : ""} (${count} here)`,
+  /** @type {(old: string, name: string) => string} */
+  renamed: (old, name) => `${old} is now ${name}`,
+  /** @type {(names: string, count: number) => string} */
+  members: (names, count) => `${count} here: ${names}`,
+  /** @type {(count: number) => string} */
+  more: (count) => `and ${count} more`,
+  /** @type {(bytes: number) => string} */
+  tooLong: (bytes) => `A line has at most ${bytes} bytes. Nothing was sent.`,
+  missed: "Some of what was said in between may be missing.",
+};
+
+/** @type {typeof en} */
+const zh = {
+  question: "请输入您的昵称",
+  hint: "任何文字的字母和数字，中间可以有 - _ .。房间里的每个人都会看到它。",
+  join: "进入",
+  people: "在线",
+  notify: "有人提到我时通知我",
+  talk: "聊天",
+  write: "输入消息",
+  send: "发送",
+  down: "↓ 新消息",
+  everyone: "发给所有人",
+  you: "你",
+  connecting: "正在连接…",
+  here: (name) => `您是 ${name}`,
+  again: (seconds) => `连接已断开，${seconds} 秒后重试…`,
+  taken: "您的昵称还被旧连接占用，正在重试…",
+  unreachable: "无法连接到服务器。",
+  left: "您已离开。",
+  stopping: "服务器即将停止。",
+  to: (name) => `只发给 ${name}`,
+  forYou: "只发给你",
+  toTarget: (name) => `只有 ${name} 能看到`,
+  message: (name) => `只发给 ${name}`,
+  joined: (names, count) => `${names} 加入了聊天 (在线 ${count} 人)`,
+  gone: (names, why, count) => `${names} 离开了聊天${why ? ": " + why : ""} (在线 ${count} 人)`,
+  renamed: (old, name) => `${old} 改名为 ${name}`,
+  members: (names, count) => `在线 ${count} 人: ${names}`,
+  more: (count) => `另外 ${count} 人`,
+  tooLong: (bytes) => `一行最多 ${bytes} 字节，没有发送。`,
+  missed: "其间的一些消息可能没有显示。",
+};
+
+/** The page's language; the server tells its sentences in each. */
+export const lang = navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en";
+export const words = { en, zh }[lang];
+
+export const clock = new Intl.DateTimeFormat(lang, { timeStyle: "short" });
+export const fullTime = new Intl.DateTimeFormat(lang, { dateStyle: "full", timeStyle: "medium" });
+export const days = new Intl.DateTimeFormat(lang, { dateStyle: "full" });
+export const collator = new Intl.Collator(lang, { numeric: true });
+
+/** Fills the page with its words: `data-text` asks for a text, `data-label` for a name. */
+export function fillWords() {
+  document.documentElement.lang = lang;
+  for (const [key, word] of Object.entries(words)) {
+    if (typeof word !== "string") continue;
+    for (const one of document.querySelectorAll(`[data-text=${key}]`)) one.textContent = word;
+    for (const one of document.querySelectorAll(`[data-label=${key}]`)) {
+      one.setAttribute("aria-label", word);
+      if (one instanceof HTMLButtonElement) one.title = word;
+    }
+  }
+}
+
+/**
+ * Names as a list that stays short.
+ * @param {string[]} names
+ */
+export function listed(names) {
+  const shown = names.slice(0, 8).join(", ");
+  return names.length > 8 ? `${shown} ${words.more(names.length - 8)}` : shown;
+}
