@@ -306,6 +306,25 @@ fn after_a_restart_everyone_is_back_under_their_names() {
 }
 
 #[test]
+fn whoever_loads_the_page_again_is_back_under_their_name() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_doors(&DOORS, &[]);
+    let alice = chromium.open(&page(&server));
+    alice.joins_as("alice");
+    alice.says("before");
+    alice.sees("before");
+    alice.goes_to(&page(&server));
+    alice.waits_for("document.querySelector('#status').textContent == 'You are alice'");
+    alice.sees("before");
+    alice.says("/quit");
+    alice.waits_for("document.activeElement.id == 'name'");
+    // Who has quit does not come back by itself, but need not type the name again.
+    alice.goes_to(&page(&server));
+    alice.waits_for("document.querySelector('#name').value == 'alice'");
+    assert_eq!(alice.finds("document.querySelector('#room').hidden"), true);
+}
+
+#[test]
 fn a_name_that_is_taken_is_asked_for_again() {
     let Some(chromium) = Chromium::start("zh-CN") else { return };
     let server = Server::start_with_doors(&DOORS, &[]);
