@@ -1,6 +1,6 @@
 //! The page in a real browser: people at browsers and at a terminal in one room. Where there is no
 //! Chromium these tests say so and pass, but not in CI. With `CHINWAG_SCREENSHOTS=FOLDER` the
-//! pictures of the README are taken anew.
+//! pictures in `docs/` are taken anew.
 
 #![cfg(feature = "web")]
 #![allow(

@@ -1,5 +1,5 @@
 //! The comparison: the same load for several servers, in turns, so that whatever else the machine
-//! has to do falls upon all of them; as the table of the README, and as its plot.
+//! has to do falls upon all of them; as the table of the README, and as a plot.
 
 use std::io;
 use std::time::Duration;

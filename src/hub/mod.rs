@@ -498,7 +498,7 @@ impl Hub {
     }
 
     /// The most bytes that are kept for what the room says in one dialect, and for one connection
-    /// alone. What bounds them is in the README.
+    /// alone. What bounds them is in `docs/operations.md`.
     #[must_use]
     pub fn kept_bytes(&self) -> (usize, usize) {
         let own = self.peers.iter().map(|peer| peer.outbox.own_bytes()).max();

@@ -1,5 +1,5 @@
-//! The states that the README's table of bounds tells of: in each of them is what a hub keeps,
-//! counted.
+//! The states that the table of bounds in `docs/operations.md` tells of: in each of them is what a
+//! hub keeps, counted.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! What travels to and from browsers, as types: [`Told`] is what somebody is told, and [`line()`]
-//! reads what somebody asks for. Both are documented in the README.
+//! reads what somebody asks for. Both are documented in `docs/websocket.md`.
 
 use std::borrow::Cow;
 
