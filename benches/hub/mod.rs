@@ -80,8 +80,13 @@ impl Room {
 
     /// Somebody comes in.
     pub(crate) fn connect(&mut self, dialect: Dialect) -> PeerKey {
+        self.connect_from(Ipv4Addr::LOCALHOST, dialect)
+    }
+
+    /// Somebody comes in from this address.
+    pub(crate) fn connect_from(&mut self, address: Ipv4Addr, dialect: Dialect) -> PeerKey {
         self.port = self.port.checked_add(1).unwrap_or(1024);
-        let remote = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let remote = SocketAddr::from((address, self.port));
         let key = self.hub.connect(dialect, remote, self.now);
         key.unwrap_or_else(|reason| panic!("somebody is not let in: {reason:?}"))
     }

@@ -22,8 +22,8 @@ impl Hub {
     }
 
     /// Closes a connection: others are told if it was in the room, it is told why if that is of
-    /// use, and what waits for it is still sent if it keeps pace, for `--drain` at most. `words` are
-    /// its own, if it has given any. It takes up its place until its socket is gone.
+    /// use, and what waits for it is still sent if it keeps pace, for `--drain` at most. `words`
+    /// are its own, if it has given any. It takes up its place until its socket is gone.
     pub(super) fn close(&mut self, key: PeerKey, reason: CloseReason, words: &str) {
         let Hub { peers, directory, room, .. } = self;
         let peer = &mut peers[key];

@@ -1,10 +1,11 @@
 //! The states that the table of bounds in `docs/operations.md` tells of: in each of them is what a
 //! hub keeps, counted.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use chinwag::PeerKey;
-use chinwag::config::Config;
+use chinwag::config::{Config, Flood, SECONDS_MAX};
 use chinwag::dialect::{Dialect, Framing};
 
 use super::hub::{Room, speech};
@@ -423,6 +424,37 @@ pub(crate) fn unfinished_message() -> Measured {
     measured.extend(unfinished("fragments", Dialect::Web, greeting, &fragments.concat()));
     measured.extend(unfinished("request", Dialect::Web, b"", head.as_bytes()));
     measured
+}
+
+/// As many as can be here say a line and go, and then others come. Each has an address of its own,
+/// or none that is counted. Returns what is kept in the end.
+fn come_and_go(counted: bool) -> usize {
+    let mut config = Config::default();
+    // Nobody's budget is full again.
+    config.limits.flood = Some(Flood { lines: 1, per: Duration::from_secs(SECONDS_MAX) });
+    let (mut room, count) = (Room::new(&config), config.limits.clients_max as u32);
+    let address = |number: u32| match counted {
+        true => Ipv4Addr::from_bits(number),
+        false => Ipv4Addr::LOCALHOST,
+    };
+    growth(&mut room, |room| {
+        for number in 0..count {
+            let key = room.connect_from(address(number), Dialect::Lines);
+            room.read(key, &introduce(Dialect::Lines, &short_name(number as usize)));
+            room.read(key, &say(Dialect::Lines, "hi"));
+            room.lose(key);
+            room.turn();
+        }
+        for number in count..2 * count {
+            room.connect_from(address(number), Dialect::Lines);
+            room.turn();
+        }
+    })
+}
+
+pub(crate) fn addresses() -> Measured {
+    let more = come_and_go(true).saturating_sub(come_and_go(false));
+    vec![("as many as can be, twice".to_owned(), more)]
 }
 
 // ── what is for those who come later ─────────────────────────────────────────────────────────────
