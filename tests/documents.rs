@@ -296,7 +296,8 @@ fn check_cargo(words: &[&str], help: &str) -> Result<(), String> {
         | ["install", "cargo-fuzz"] => {
             known_flags(&flags(help).into_iter().map(str::to_owned).collect())
         }
-        ["run", "--release", "--example", name] => {
+        ["run", "--release", "--example", name]
+        | ["run", "--profile", "simulate", "--example", name] => {
             is_file("examples", name)?;
             known_flags(&example_flags(name))
         }

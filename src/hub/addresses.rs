@@ -159,9 +159,9 @@ fn together(flood: Flood) -> Flood {
     Flood { lines: flood.lines.saturating_mul(TALKERS), per: flood.per }
 }
 
-/// The address block that `--max-per-ip` counts: an IPv4 address, or an IPv6 /64. The machine itself
-/// may have as many connections as it likes; but what comes from it by datagrams may be anybody's
-/// forgery, so that has a share as well.
+/// The address block that `--max-per-ip` counts: an IPv4 address, or an IPv6 /64. The machine
+/// itself may have as many connections as it likes; but what comes from it by datagrams may be
+/// anybody's forgery, so that has a share as well.
 fn block_of(dialect: Dialect, remote: SocketAddr) -> Option<IpAddr> {
     match remote.ip().to_canonical() {
         ip if ip.is_loopback() => (dialect.transport() == Transport::Udp).then_some(LOOPBACK),

@@ -300,8 +300,8 @@ impl Plot {
     }
 
     /// Everyone goes, and nobody comes back. Whoever is owed something may not be heard before they
-    /// have read it, and whoever talks not before all of that is heard, so they do not say that they
-    /// go.
+    /// have read it, and whoever talks not before all of that is heard, so they do not say that
+    /// they go.
     pub(crate) fn end(&mut self, scene: &mut Scene<'_>) {
         self.comings = COMINGS_MAX;
         for (id, _) in &self.lingering {
