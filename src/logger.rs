@@ -1,8 +1,8 @@
 //! The log: lines on stderr that can never hold up or end the server.
 //!
-//! `simple_logger` writes them. It panics when stderr is gone and blocks when stderr is a pipe that
-//! nobody reads, so it does so in a thread of its own, with a bounded queue before it. What does
-//! not fit into the queue is lost, and counted.
+//! `simple_logger` writes them. It blocks when stderr is a pipe that nobody reads, so it does so in
+//! a thread of its own, with a bounded queue before it. What does not fit into the queue is lost,
+//! and counted. It panics when stderr is gone; [`Writer`] makes an error of that.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -21,16 +21,19 @@ const QUEUE_LINES: usize = 8 * 1024;
 /// Bytes that they may have together.
 const QUEUE_BYTES: usize = 1 << 20;
 
+/// The thread that writes. Only [`Writer`] can panic there.
+const THREAD: &str = "log";
+
 /// How long [`flush`] waits for somebody to read what stands in the queue.
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// Begins to log at `level` and above; panics too.
 pub(crate) fn start(level: LevelFilter) {
     let (sender, receiver) = sync_channel(QUEUE_LINES);
-    let writer = SimpleLogger::new().with_level(level).with_utc_timestamps();
+    let writer = Writer(SimpleLogger::new().with_level(level).with_utc_timestamps());
     let bytes = Arc::new(AtomicUsize::new(0));
     let queue = Queue { sender, bytes: Arc::clone(&bytes), lost: AtomicUsize::new(0) };
-    let thread = thread::Builder::new().name("log".to_owned());
+    let thread = thread::Builder::new().name(THREAD.to_owned());
     if thread.spawn(move || write(&writer, &receiver, &bytes)).is_err() {
         return; // A server without a log is better than none.
     }
@@ -39,9 +42,8 @@ pub(crate) fn start(level: LevelFilter) {
         log::set_max_level(level);
     }
     panic::set_hook(Box::new(|panic| {
-        // That stderr is gone is no news, and writing about it would be in vain.
-        let text = panic.payload().downcast_ref::<String>();
-        if !text.is_some_and(|text| text.starts_with("failed printing to")) {
+        // Of the thread that writes, a panic is an error that is dealt with there.
+        if thread::current().name() != Some(THREAD) {
             log::error!("{panic}");
         }
     }));
@@ -115,22 +117,31 @@ impl Log for Queue {
     }
 }
 
+/// `simple_logger` as a writer that can fail.
+struct Writer(SimpleLogger);
+
+/// Nothing that is written to stderr will arrive any more.
+struct StderrIsGone;
+
+impl Writer {
+    fn write(&self, level: Level, target: &str, text: &str) -> Result<(), StderrIsGone> {
+        let write = || {
+            let mut record = Record::builder();
+            let record = record.level(level).target(target);
+            self.0.log(&record.args(format_args!("{text}")).build());
+        };
+        panic::catch_unwind(AssertUnwindSafe(write)).map_err(|_| StderrIsGone)
+    }
+}
+
 /// Writes what comes, until stderr is gone; then it only empties the queue.
-fn write(writer: &SimpleLogger, entries: &Receiver<Entry>, bytes: &AtomicUsize) {
+fn write(writer: &Writer, entries: &Receiver<Entry>, bytes: &AtomicUsize) {
     let mut gone = false;
     for entry in entries {
         match entry {
             Entry::Line { level, target, text } => {
                 bytes.fetch_sub(text.len(), Ordering::Relaxed);
-                if gone {
-                    continue;
-                }
-                let write = || {
-                    let mut record = Record::builder();
-                    let record = record.level(level).target(&target);
-                    writer.log(&record.args(format_args!("{text}")).build());
-                };
-                gone = panic::catch_unwind(AssertUnwindSafe(write)).is_err();
+                gone = gone || writer.write(level, &target, &text).is_err();
             }
             Entry::Flush(written) => drop(written.try_send(())),
         }
