@@ -5,17 +5,18 @@ mod logger;
 
 use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
-use std::net::SocketAddr;
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::LazyLock;
 
 #[cfg(feature = "web")]
 use chinwag::config::Web;
-use chinwag::config::{CONSOLE_NAME, Config, Door, Flood, Limits};
+use chinwag::config::values::{Pace, Seconds, Size};
+use chinwag::config::{CONSOLE_NAME, Config, Limits, ListenerSpec};
 use chinwag::dialect::{Dialect, Lang};
 use chinwag::server::Server;
+use clap::builder::PossibleValue;
 use clap::{Parser, ValueEnum};
 use log::LevelFilter;
 
@@ -27,7 +28,7 @@ const CANNOT_OPEN: u8 = 3;
 /// Every newcomer is sent all of it.
 const MOTD_BYTES_MAX: u64 = 64 * 1024;
 
-/// A group-chat server: one room, many doors, one thread.
+/// A group-chat server: one room, many dialects, one thread.
 ///
 /// Start it, then join from another terminal with `nc 127.0.0.1 7711`, or with a browser at
 /// http://127.0.0.1:7780: give a nickname, then talk. Type /help in the room to see what else one
@@ -35,16 +36,16 @@ const MOTD_BYTES_MAX: u64 = 64 * 1024;
 #[derive(Parser, Debug)]
 #[command(version, after_help = AFTER_HELP, max_term_width = 100)]
 struct Arguments {
-    /// Opens a door: a dialect, and the address where it is spoken.
+    /// Listens for a dialect, at an address.
     ///
-    /// May be given several times; then only these are opened. The dialects are lines, web, nick,
-    /// register, datagram, anonymous and mention. Without an address a dialect is spoken at its own
-    /// port on 127.0.0.1 (lines: 7711, web: 7780).
+    /// May be given several times; then only these are listened for. The dialects are lines, web,
+    /// nick, register, datagram, anonymous and mention. Without an address a dialect is spoken at
+    /// its own port on 127.0.0.1 (lines: 7711, web: 7780).
     /// An IPv6 address stands in brackets, as in lines=[::1]:7711; [::]:7711 takes IPv4 as well.
     /// Port 0 takes a free port, which the log tells.
     #[arg(short, long, value_name = "DIALECT[=ADDR]", env = "CHINWAG_LISTEN")]
-    #[arg(value_parser = parse_door, value_delimiter = ',', default_value = DEFAULT_DOORS)]
-    listen: Vec<Door>,
+    #[arg(value_delimiter = ',', default_value = usual_listeners())]
+    listen: Vec<ListenerSpec>,
 
     /// Allows browsers to find the server under this name, beside localhost and addresses.
     ///
@@ -61,7 +62,7 @@ struct Arguments {
     #[arg(long, value_name = "ORIGIN", env = "CHINWAG_ALLOW_ORIGIN", value_delimiter = ',')]
     allow_origin: Vec<String>,
 
-    /// Opens the doors of the five older chat programs too, each at its own port on 127.0.0.1.
+    /// Listens for the five older chat programs too, each at its own port on 127.0.0.1.
     ///
     /// nick 32768, register 4567, anonymous 21567 and mention 4568 over TCP, datagram 9999 over
     /// UDP; a dialect for which --listen gives an address is spoken there alone.
@@ -75,62 +76,65 @@ struct Arguments {
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = CONSOLE_NAME)]
     console: Option<String>,
 
-    /// How many can be connected at once, all doors together; whoever comes then is told so.
+    /// How many can be connected at once, at all addresses together; whoever comes then is told so.
     ///
     /// The limit of open files is raised to what this needs. If the system does not allow that,
     /// the number is lowered, with a warning in the log.
-    #[arg(long, value_name = "N", env = "CHINWAG_MAX_CLIENTS", default_value = "10000")]
+    #[arg(long, value_name = "N", env = "CHINWAG_MAX_CLIENTS")]
+    #[arg(default_value_t = Limits::default().clients_max)]
     max_clients: usize,
 
     /// How long a line may be; a longer one is refused, and its sender told.
-    #[arg(long, value_name = "BYTES", env = "CHINWAG_MAX_LINE", default_value = "4096")]
-    #[arg(value_parser = parse_size)]
-    max_line: usize,
+    #[arg(long, value_name = "BYTES", env = "CHINWAG_MAX_LINE")]
+    #[arg(default_value_t = Size(Limits::default().line_bytes_max))]
+    max_line: Size,
 
     /// How long a newcomer may take to give a nickname.
-    #[arg(long, value_name = "SECONDS", env = "CHINWAG_NICK_TIMEOUT", default_value = "60")]
-    #[arg(value_parser = parse_seconds)]
-    nick_timeout: Duration,
+    #[arg(long, value_name = "SECONDS", env = "CHINWAG_NICK_TIMEOUT")]
+    #[arg(default_value_t = Seconds(Limits::default().nick_timeout))]
+    nick_timeout: Seconds,
 
     /// How far a reader may fall behind the room before it is closed as too slow.
     ///
     /// This is also what the room may have to remember, once and not for each reader.
-    #[arg(long, value_name = "BYTES", env = "CHINWAG_BACKLOG", default_value = "1M")]
-    #[arg(value_parser = parse_size)]
-    backlog: usize,
+    #[arg(long, value_name = "BYTES", env = "CHINWAG_BACKLOG")]
+    #[arg(default_value_t = Size(Limits::default().backlog_bytes_max))]
+    backlog: Size,
 
     /// How long a reader may take nothing at all while something waits for it.
-    #[arg(long, value_name = "SECONDS", env = "CHINWAG_STALL_TIMEOUT", default_value = "30")]
-    #[arg(value_parser = parse_seconds)]
-    stall_timeout: Duration,
+    #[arg(long, value_name = "SECONDS", env = "CHINWAG_STALL_TIMEOUT")]
+    #[arg(default_value_t = Seconds(Limits::default().stall_timeout))]
+    stall_timeout: Seconds,
 
     /// How fast one may talk: so many lines at once, and as many again in so many seconds.
     ///
     /// Who talks faster is heard later; nothing is lost. 0 is no limit.
-    #[arg(long, value_name = "LINES/SECONDS", env = "CHINWAG_FLOOD", default_value = "30/3")]
-    #[arg(value_parser = parse_flood)]
+    #[arg(long, value_name = "LINES/SECONDS", env = "CHINWAG_FLOOD")]
+    #[arg(default_value_t = Pace(Limits::default().flood))]
     flood: Pace,
 
     /// How many can be connected from one address (IPv4, or an IPv6 /64); loopback is exempt.
     ///
     /// But peers over UDP that seem to come from the machine itself get at most half of
     /// --max-clients, all of them together, for anybody can forge where a datagram comes from.
-    #[arg(long, value_name = "N", env = "CHINWAG_MAX_PER_IP", default_value = "64")]
+    #[arg(long, value_name = "N", env = "CHINWAG_MAX_PER_IP")]
+    #[arg(default_value_t = Limits::default().per_address_max)]
     max_per_ip: usize,
 
     /// How long a peer over UDP may be silent before it is taken to have left.
-    #[arg(long, value_name = "SECONDS", env = "CHINWAG_UDP_EXPIRY", default_value = "300")]
-    #[arg(value_parser = parse_seconds)]
-    udp_expiry: Duration,
+    #[arg(long, value_name = "SECONDS", env = "CHINWAG_UDP_EXPIRY")]
+    #[arg(default_value_t = Seconds(Limits::default().udp_expiry))]
+    udp_expiry: Seconds,
 
     /// How many chat lines are kept for those who come later.
-    #[arg(long, value_name = "LINES", env = "CHINWAG_HISTORY", default_value = "50")]
+    #[arg(long, value_name = "LINES", env = "CHINWAG_HISTORY")]
+    #[arg(default_value_t = Limits::default().history_lines_max)]
     history: usize,
 
     /// How long to go on sending what waits when the server is told to stop.
-    #[arg(long, value_name = "SECONDS", env = "CHINWAG_DRAIN", default_value = "5")]
-    #[arg(value_parser = parse_seconds)]
-    drain: Duration,
+    #[arg(long, value_name = "SECONDS", env = "CHINWAG_DRAIN")]
+    #[arg(default_value_t = Seconds(Limits::default().drain))]
+    drain: Seconds,
 
     /// A regular text file of at most 64 KiB whose lines newcomers see first.
     #[arg(long, value_name = "FILE", env = "CHINWAG_MOTD")]
@@ -141,35 +145,44 @@ struct Arguments {
     #[arg(value_parser = parse_level)]
     log_level: LevelFilter,
 
-    /// The language of the server's own words at the door `lines`.
-    #[arg(long, env = "CHINWAG_LANG", value_enum, default_value = "en")]
+    /// The language of the server's own words in the dialect `lines`.
+    #[arg(long, env = "CHINWAG_LANG", value_enum, default_value_t = Language(Lang::default()))]
     lang: Language,
 }
 
-/// As [`Dialect::USUAL`] has them.
-const DEFAULT_DOORS: &str = if cfg!(feature = "web") {
-    "lines=127.0.0.1:7711,web=127.0.0.1:7780"
-} else {
-    "lines=127.0.0.1:7711"
-};
-
 const AFTER_HELP: &str = "\
 Sizes are bytes and take K and M (64K, 1M); seconds may be fractions (0.5). Each flag can also be \
-given by the variable shown as [env: …]; CHINWAG_LISTEN takes several doors with commas between.
+given by the variable shown as [env: …]; CHINWAG_LISTEN takes several values with commas between.
 
 SIGTERM, SIGINT (Ctrl-C) or SIGHUP stops the server: everyone is told, what waits is sent, and \
 the exit code is 0. A second one stops it at once. Other exit codes: 1 failed while running, \
 2 wrong usage, 3 could not bind or open what it was told to.";
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Language {
-    En,
-    Zh,
+/// What `--listen` is unless it is given.
+fn usual_listeners() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        let listeners = Config::default().listeners;
+        listeners.iter().map(ListenerSpec::to_string).collect::<Vec<_>>().join(",")
+    });
+    &TEXT
 }
 
-/// `--flood`; a type of its own because clap would take an `Option` for a flag that may be absent.
+/// `--lang`.
 #[derive(Clone, Copy, Debug)]
-struct Pace(Option<Flood>);
+struct Language(Lang);
+
+impl ValueEnum for Language {
+    fn value_variants<'a>() -> &'a [Language] {
+        &[Language(Lang::En), Language(Lang::Zh)]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self.0 {
+            Lang::En => "en",
+            Lang::Zh => "zh",
+        }))
+    }
+}
 
 fn main() -> ExitCode {
     let ended = run();
@@ -188,36 +201,33 @@ fn main() -> ExitCode {
 fn run() -> Result<(), (u8, String)> {
     let Some(arguments) = parse_arguments()? else { return Ok(()) };
     logger::start(arguments.log_level);
-    let mut doors = arguments.listen;
+    let mut listeners = arguments.listen;
     if arguments.classic {
-        let closed = |dialect: &Dialect| !doors.iter().any(|door| door.dialect == *dialect);
-        let classic: Vec<_> = Dialect::CLASSIC.into_iter().filter(closed).collect();
-        doors.extend(classic.into_iter().map(Door::usual));
+        let is_missing = |dialect: &Dialect| !listeners.iter().any(|it| it.dialect == *dialect);
+        let classic: Vec<_> = Dialect::CLASSIC.into_iter().filter(is_missing).collect();
+        listeners.extend(classic.into_iter().map(ListenerSpec::usual));
     }
     let config = Config {
         motd: arguments.motd.as_deref().map_or(Ok(Vec::new()), read_motd)?,
-        doors,
+        listeners,
         console: arguments.console,
         #[cfg(feature = "web")]
         web: Web { hosts: arguments.allow_host, origins: arguments.allow_origin },
         limits: Limits {
             clients_max: arguments.max_clients,
-            line_bytes_max: arguments.max_line,
-            nick_timeout: arguments.nick_timeout,
-            backlog_bytes_max: arguments.backlog,
-            stall_timeout: arguments.stall_timeout,
+            line_bytes_max: arguments.max_line.0,
+            nick_timeout: arguments.nick_timeout.0,
+            backlog_bytes_max: arguments.backlog.0,
+            stall_timeout: arguments.stall_timeout.0,
             flood: arguments.flood.0,
             per_address_max: arguments.max_per_ip,
-            udp_expiry: arguments.udp_expiry,
+            udp_expiry: arguments.udp_expiry.0,
             history_lines_max: arguments.history,
-            drain: arguments.drain,
+            drain: arguments.drain.0,
         },
-        lang: match arguments.lang {
-            Language::En => Lang::En,
-            Language::Zh => Lang::Zh,
-        },
+        lang: arguments.lang.0,
     };
-    config.check().map_err(|flaw| (WRONG_USAGE, format!("{flaw}. Try --help.")))?;
+    config.check().map_err(|error| (WRONG_USAGE, format!("{error}. Try --help.")))?;
     let mut server = Server::bind(&config).map_err(|error| (CANNOT_OPEN, format!("{error}.")))?;
     say_how_to_join(&server);
     // A bug of ours ends the server, but not without a word in the log and an exit code.
@@ -253,19 +263,20 @@ fn say_how_to_join(server: &Server) {
     if !stderr.is_terminal() {
         return;
     }
-    let reachable = |door: Door| {
-        let mut address = door.address;
+    let reachable = |listener: ListenerSpec| {
+        let mut address = listener.address;
         if address.ip().is_unspecified() {
             address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
         }
         address
     };
+    let listener_of = |dialect| server.listeners().find(|listener| listener.dialect == dialect);
     #[cfg(feature = "web")]
-    if let Some(door) = server.doors().find(|door| door.dialect == Dialect::Web) {
-        let _ = writeln!(stderr, "To join with a browser, open  http://{}", reachable(door));
+    if let Some(listener) = listener_of(Dialect::Web) {
+        let _ = writeln!(stderr, "To join with a browser, open  http://{}", reachable(listener));
     }
-    if let Some(door) = server.doors().find(|door| door.dialect == Dialect::Lines) {
-        let address = reachable(door);
+    if let Some(listener) = listener_of(Dialect::Lines) {
+        let address = reachable(listener);
         let (ip, port) = (address.ip(), address.port());
         let _ = writeln!(stderr, "To join, type this in another terminal:  nc {ip} {port}");
     }
@@ -300,48 +311,6 @@ fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-// ── values ───────────────────────────────────────────────────────────────────────────────────────
-
-fn parse_door(text: &str) -> Result<Door, String> {
-    let (dialect, address) = match text.split_once('=') {
-        Some((dialect, address)) => (dialect.parse::<Dialect>()?, Some(address)),
-        None => (text.parse::<Dialect>()?, None),
-    };
-    let Some(address) = address else { return Ok(Door::usual(dialect)) };
-    let address = address.parse::<SocketAddr>();
-    address
-        .map(|address| Door { dialect, address })
-        .map_err(|_| "the address must be IP:PORT, as in 127.0.0.1:7711 or [::1]:7711".to_owned())
-}
-
-fn parse_size(text: &str) -> Result<usize, String> {
-    let (digits, unit) = match text.strip_suffix(['K', 'k']) {
-        Some(digits) => (digits, 1 << 10),
-        None => text.strip_suffix(['M', 'm']).map_or((text, 1), |digits| (digits, 1 << 20)),
-    };
-    let size = digits.parse::<usize>().ok().and_then(|size| size.checked_mul(unit));
-    size.ok_or_else(|| "a size is a number of bytes, as in 4096, 64K or 1M".to_owned())
-}
-
-fn parse_seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse::<f64>().ok();
-    seconds
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| "a time is a number of seconds, as in 30 or 0.5".to_owned())
-}
-
-fn parse_flood(text: &str) -> Result<Pace, String> {
-    if text == "0" {
-        return Ok(Pace(None));
-    }
-    let flood = text.split_once('/').and_then(|(lines, seconds)| {
-        Some(Flood { lines: lines.parse().ok()?, per: parse_seconds(seconds).ok()? })
-    });
-    flood
-        .map(|flood| Pace(Some(flood)))
-        .ok_or_else(|| "a pace is LINES/SECONDS, as in 30/3, or just 0 for none".to_owned())
-}
-
 fn parse_level(text: &str) -> Result<LevelFilter, String> {
     text.parse().map_err(|_| "the level is off, error, warn, info, debug or trace".to_owned())
 }
@@ -357,40 +326,35 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_doors_are_open_unless_others_are_named() {
-        let doors = |arguments: &[&str]| Arguments::parse_from(arguments).listen;
-        assert_eq!(doors(&["chinwag"]), Config::default().doors);
-        assert_eq!(doors(&["chinwag", "--listen=nick"]), [Door::usual(Dialect::Nick)]);
+    fn the_defaults_are_those_of_the_config() {
+        let arguments = Arguments::parse_from(["chinwag"]);
+        assert_eq!(arguments.listen, Config::default().listeners);
+        let arguments = Arguments::parse_from(["chinwag", "--listen=nick"]);
+        assert_eq!(arguments.listen, [ListenerSpec::usual(Dialect::Nick)]);
     }
 
     #[test]
-    fn sizes_times_and_paces_are_read_as_people_write_them() {
-        assert_eq!(parse_size("64K"), Ok(65536));
-        assert_eq!(parse_size("1m"), Ok(1 << 20));
-        for wrong in ["", "K", "-1", "1G", "1.5M", "99999999999999999M"] {
-            assert!(parse_size(wrong).is_err(), "{wrong}");
-        }
-        assert_eq!(parse_seconds("0.5"), Ok(Duration::from_millis(500)));
-        for wrong in ["", "-1", "nan", "inf", "5s", "1e99"] {
-            assert!(parse_seconds(wrong).is_err(), "{wrong}");
-        }
-        assert!(parse_flood("0").unwrap().0.is_none());
-        assert_eq!(
-            parse_flood("30/1.5").unwrap().0,
-            Some(Flood { lines: 30, per: Duration::from_millis(1500) })
-        );
-        for wrong in ["", "30", "/", "x/3", "30/", "-1/3"] {
-            assert!(parse_flood(wrong).is_err(), "{wrong}");
+    fn the_help_tells_the_port_of_each_dialect() {
+        let help = Arguments::command().render_long_help().to_string();
+        for dialect in Dialect::ALL {
+            assert!(help.contains(&dialect.port().to_string()), "{dialect}");
         }
     }
 
+    #[cfg(feature = "web")]
     #[test]
-    fn a_door_is_a_dialect_and_perhaps_an_address() {
-        assert_eq!(parse_door("lines"), Ok(Door::usual(Dialect::Lines)));
-        let v6 = parse_door("lines=[::1]:0").unwrap();
-        assert_eq!(v6.address, "[::1]:0".parse().unwrap());
-        for wrong in ["", "=", "lines=", "lines=7711", "lines=localhost:7711", "irc", "Lines"] {
-            assert!(parse_door(wrong).is_err(), "{wrong}");
+    fn the_readme_tells_each_default() {
+        let readme = include_str!("../README.md");
+        let rows = readme.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+        let rows: Vec<_> = rows.filter(|(flag, _)| flag.starts_with("`-")).collect();
+        for argument in Arguments::command().get_arguments() {
+            let Some(flag) = argument.get_long().map(|long| format!("--{long}")) else { continue };
+            let is_of_flag =
+                |(cell, _): &&(&str, &str)| cell.split(['`', ' ', '[']).any(|word| word == flag);
+            let (_, rest) = rows.iter().find(is_of_flag).unwrap_or_else(|| panic!("no {flag}"));
+            let told = rest.split('|').next().unwrap().replace(['`', ' '], "");
+            let default = argument.get_default_values().first();
+            assert_eq!(told, default.map_or("", |default| default.to_str().unwrap()), "{flag}");
         }
     }
 }

@@ -14,7 +14,7 @@ use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
-use crate::config::{CLIENTS_MIN, Config, DOORS_MAX, Door};
+use crate::config::{CLIENTS_MIN, Config, LISTENERS_MAX, ListenerSpec};
 use crate::dialect::{Dialect, Transport};
 use crate::hub::{Hub, TURNED_AWAY_MAX};
 use crate::net::console::Console;
@@ -40,15 +40,15 @@ const EVENTS: usize = 4096;
 /// Pieces of one write. A talker, whose own lines are left out, needs two; a newcomer one for each
 /// line of the history.
 const SLICES: usize = 16;
-/// Descriptors for other things than connections and doors: the standard streams, the poll,
-/// signals, a spare one for each of a few doors.
+/// Descriptors for other things than connections and listeners: the standard streams, the poll,
+/// signals, a spare one for each of a few listeners.
 const OTHER_DESCRIPTORS: usize = 16;
 
-/// The tokens of the signals and of what wakes the loop; those of the doors are just below.
+/// The tokens of the signals and of what wakes the loop; those of the listeners are just below.
 const SIGNALS: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
 const FIRST_LISTENER: usize = usize::MAX - 2;
-const FIRST_DATAGRAMS: usize = FIRST_LISTENER - DOORS_MAX;
+const FIRST_DATAGRAMS: usize = FIRST_LISTENER - LISTENERS_MAX;
 /// A connection's token is a generation and, in this many low bits, its key.
 const KEY_BITS: u32 = usize::BITS / 2 + 4;
 
@@ -57,8 +57,8 @@ const KEY_BITS: u32 = usize::BITS / 2 + 4;
 pub struct Server {
     poll: Poll,
     signals: Signals,
-    listeners: Vec<Listener>,
-    datagrams: Vec<Datagrams>,
+    listeners: Vec<(Dialect, Listener)>,
+    datagrams: Vec<(Dialect, Datagrams)>,
     /// The server's own terminal and the peer that sits there.
     console: Option<(Console, PeerKey)>,
     /// What carries the bytes of each of the hub's peers, under the same key.
@@ -102,7 +102,7 @@ enum Stopping {
 #[derive(Debug)]
 pub enum StartError {
     /// An address cannot be listened at.
-    Bind(Door, io::Error),
+    Bind(ListenerSpec, io::Error),
     /// The system's limit of open descriptors is too low (the limit).
     Descriptors(u64),
     /// The system does not give us what every server needs.
@@ -110,7 +110,7 @@ pub enum StartError {
 }
 
 impl Server {
-    /// Opens all doors of `config`, which must be sound ([`Config::check`]).
+    /// Opens all listeners of `config`, which must be sound ([`Config::check`]).
     ///
     /// # Errors
     /// If an address cannot be listened at, or the system is short of something.
@@ -136,8 +136,8 @@ impl Server {
             keys: Vec::new(),
             poll,
         };
-        for door in &config.doors {
-            server.open(*door).map_err(|error| StartError::Bind(*door, error))?;
+        for spec in &config.listeners {
+            server.listen(*spec).map_err(|error| StartError::Bind(*spec, error))?;
         }
         if let Some(name) = &config.console {
             let console = Console::open(&waker).map_err(StartError::System)?;
@@ -149,32 +149,34 @@ impl Server {
         Ok(server)
     }
 
-    fn open(&mut self, door: Door) -> io::Result<()> {
+    fn listen(&mut self, spec: ListenerSpec) -> io::Result<()> {
+        let ListenerSpec { dialect, address } = spec;
         let registry = self.poll.registry();
-        let address = match door.dialect.transport() {
+        let address = match dialect.transport() {
             Transport::Tcp => {
                 let token = Token(FIRST_LISTENER - self.listeners.len());
-                let listener = Listener::bind(door, registry, token)?;
-                let address = listener.door().address;
-                self.listeners.push(listener);
+                let listener = Listener::bind(address, registry, token)?;
+                let address = listener.address();
+                self.listeners.push((dialect, listener));
                 address
             }
             Transport::Udp => {
                 let token = Token(FIRST_DATAGRAMS - self.datagrams.len());
-                let datagrams = Datagrams::bind(door, registry, token)?;
-                let address = datagrams.door().address;
-                self.datagrams.push(datagrams);
+                let datagrams = Datagrams::bind(address, registry, token)?;
+                let address = datagrams.address();
+                self.datagrams.push((dialect, datagrams));
                 address
             }
         };
-        log::info!("listening: {} on {address}", door.dialect);
+        log::info!("listening: {dialect} on {address}");
         Ok(())
     }
 
-    /// The doors, with the ports that they really have.
-    pub fn doors(&self) -> impl Iterator<Item = Door> {
-        let datagrams = self.datagrams.iter().map(Datagrams::door);
-        self.listeners.iter().map(Listener::door).chain(datagrams)
+    /// What is spoken where, with the ports that the listeners really have.
+    pub fn listeners(&self) -> impl Iterator<Item = ListenerSpec> {
+        let listeners = self.listeners.iter().map(|(dialect, it)| (*dialect, it.address()));
+        let datagrams = self.datagrams.iter().map(|(dialect, it)| (*dialect, it.address()));
+        listeners.chain(datagrams).map(|(dialect, address)| ListenerSpec { dialect, address })
     }
 
     /// Serves until it is told to stop.
@@ -210,8 +212,8 @@ impl Server {
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         self.queue_resumed();
         let ready = !self.ready.is_empty()
-            || self.listeners.iter().any(Listener::is_ready)
-            || self.datagrams.iter().any(Datagrams::is_readable);
+            || self.listeners.iter().any(|(_, listener)| listener.is_ready())
+            || self.datagrams.iter().any(|(_, datagrams)| datagrams.is_readable());
         let deadline = self.next_deadline();
         let timeout = match deadline {
             _ if ready => Some(Duration::ZERO),
@@ -232,7 +234,7 @@ impl Server {
             Stopping::By(deadline) => deadline,
             Stopping::AtOnce => self.now.instant,
         });
-        let retries = self.listeners.iter().filter_map(Listener::retry_at);
+        let retries = self.listeners.iter().filter_map(|(_, listener)| listener.retry_at());
         retries.chain(self.hub.next_timeout()).chain(stop).min()
     }
 
@@ -273,7 +275,7 @@ impl Server {
             let token = event.token();
             let listener = FIRST_LISTENER.wrapping_sub(token.0);
             let datagrams = FIRST_DATAGRAMS.wrapping_sub(token.0);
-            if let Some(listener) = self.listeners.get_mut(listener) {
+            if let Some((_, listener)) = self.listeners.get_mut(listener) {
                 listener.note_ready();
             } else if datagrams < self.datagrams.len() {
                 self.note_datagrams(datagrams, event);
@@ -288,7 +290,7 @@ impl Server {
     }
 
     fn note_datagrams(&mut self, index: usize, event: &Event) {
-        let datagrams = &mut self.datagrams[index];
+        let (_, datagrams) = &mut self.datagrams[index];
         if event.is_readable() || event.is_error() {
             datagrams.note_readable();
         }
@@ -317,14 +319,13 @@ impl Server {
         }
     }
 
-    /// Lets in those who wait at the doors.
+    /// Lets in those who wait to be accepted.
     fn accept(&mut self) {
         let mut listeners = mem::take(&mut self.listeners);
-        for listener in &mut listeners {
-            let dialect = listener.door().dialect;
+        for (dialect, listener) in &mut listeners {
             for _ in 0..ACCEPTS_PER_TURN {
                 let Some((socket, remote)) = listener.accept(self.now.instant) else { break };
-                self.take_in(socket, dialect, remote);
+                self.take_in(socket, *dialect, remote);
             }
         }
         self.listeners = listeners;
@@ -368,15 +369,14 @@ impl Server {
     /// Hears what comes without a connection. Whoever is not known is a peer from now on.
     fn read_datagrams(&mut self, index: usize) {
         let Server { datagrams, hub, links, now, stopping, .. } = self;
-        let datagrams = &mut datagrams[index];
-        let dialect = datagrams.door().dialect;
+        let (dialect, datagrams) = &mut datagrams[index];
         for _ in 0..DATAGRAMS_PER_TURN {
             let Some((bytes, remote)) = datagrams.receive() else { break };
             let known = datagrams.peer_at(remote);
             let key = match known {
                 Some(key) => key,
                 None if stopping.is_some() => continue,
-                None => match hub.connect(dialect, remote, *now) {
+                None => match hub.connect(*dialect, remote, *now) {
                     Ok(key) => key,
                     Err(_) => continue,
                 },
@@ -487,7 +487,7 @@ impl Server {
             }
             let written = match link {
                 Link::Stream { stream, .. } => stream.write(slices),
-                Link::Datagrams(index) => datagrams[*index as usize].send(key, slices),
+                Link::Datagrams(index) => datagrams[*index as usize].1.send(key, slices),
                 Link::Console => match console {
                     Some((console, _)) => Ok(console.write(slices)),
                     None => Err(io::ErrorKind::NotConnected.into()),
@@ -500,7 +500,7 @@ impl Server {
                     return match link {
                         Link::Stream { stream, .. } => stream.watch_writable(true, registry),
                         Link::Datagrams(index) => {
-                            datagrams[*index as usize].note_blocked(key, registry)
+                            datagrams[*index as usize].1.note_blocked(key, registry)
                         }
                         Link::Console => Ok(()),
                     };
@@ -520,7 +520,7 @@ impl Server {
         self.hub.reap(&mut self.keys);
         for key in self.keys.drain(..) {
             if let Link::Datagrams(index) = self.links.remove(key) {
-                self.datagrams[index as usize].remove(key);
+                self.datagrams[index as usize].1.remove(key);
             }
         }
     }
@@ -555,7 +555,7 @@ impl fmt::Display for StartError {
     /// One sentence that says what to do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::Bind(Door { dialect, address }, error) => {
+            StartError::Bind(ListenerSpec { dialect, address }, error) => {
                 let (why, advice) = match error.kind() {
                     io::ErrorKind::AddrInUse => (
                         "another program has it".to_owned(),
@@ -613,7 +613,7 @@ fn turn_away(stream: &mut Stream, farewell: &[u8], scratch: &mut [u8]) {
 /// there can be: as many as were asked for, or fewer if the system allows no more.
 fn clients_within_descriptors(config: &Config) -> Result<usize, StartError> {
     let wanted = config.limits.clients_max;
-    let others = OTHER_DESCRIPTORS + config.doors.len() + TURNED_AWAY_MAX;
+    let others = OTHER_DESCRIPTORS + config.listeners.len() + TURNED_AWAY_MAX;
     let limit = descriptors::limit((wanted + others) as u64);
     let possible = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(others);
     if possible >= wanted {
@@ -635,9 +635,9 @@ mod tests {
 
     #[test]
     fn whoever_is_turned_away_is_not_read_for_ever() {
-        let door = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut client = std::net::TcpStream::connect(door.local_addr().unwrap()).unwrap();
-        let (socket, _) = door.accept().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (socket, _) = listener.accept().unwrap();
         socket2::SockRef::from(&socket).set_recv_buffer_size(1 << 18).unwrap();
         socket.set_nonblocking(true).unwrap();
         let poll = Poll::new().unwrap();

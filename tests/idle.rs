@@ -17,7 +17,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use chinwag::config::{Config, Door, Limits};
+use chinwag::config::{Config, Limits, ListenerSpec};
 use chinwag::dialect::Dialect;
 use chinwag::server::Server;
 
@@ -39,7 +39,7 @@ impl Counted {
     fn start() -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let config = Config {
-            doors: vec![Door { dialect: Dialect::Lines, address }],
+            listeners: vec![ListenerSpec { dialect: Dialect::Lines, address }],
             limits: Limits {
                 flood: None,
                 backlog_bytes_max: 64 << 20,
@@ -53,7 +53,7 @@ impl Counted {
         let counter = Arc::clone(&turns);
         thread::spawn(move || {
             let mut server = Server::bind(&config).unwrap();
-            sender.send(server.doors().next().unwrap().address).unwrap();
+            sender.send(server.listeners().next().unwrap().address).unwrap();
             let mut events = mio::Events::with_capacity(1024);
             while server.turn(&mut events).is_ok() {
                 counter.fetch_add(1, Ordering::Relaxed);

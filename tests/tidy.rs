@@ -89,7 +89,9 @@ fn the_hub_knows_no_sockets_and_no_clock_and_the_sockets_know_no_chat() {
         let is_net = path.to_string().replace('\\', "/").contains("/src/net/");
         let is_server = is_net || ["server.rs", "main.rs", "logger.rs", "lib.rs"].contains(&name);
         let forbidden: &[&str] = match (is_net, is_server) {
-            (true, _) => &["crate::hub", "crate::room", "crate::event", "crate::dialect"],
+            (true, _) => {
+                &["crate::hub", "crate::room", "crate::event", "crate::dialect", "crate::config"]
+            }
             (false, true) => &["crate::room", "crate::outbox", "crate::journal"],
             (false, false) => &["mio::", "crate::net", "crate::server", "std::thread", "::now()"],
         };
@@ -97,6 +99,26 @@ fn the_hub_knows_no_sockets_and_no_clock_and_the_sockets_know_no_chat() {
             assert!(!text.contains(word), "{path} must not know of {word}");
         }
     }
+}
+
+#[test]
+fn a_file_uses_only_what_is_further_down() {
+    /// From the top of the house to its ground; a folder is one place.
+    const FLOORS: [&str; 8] =
+        ["server", "hub", "room", "config", "dialect", "event", "nickname", "text"];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut seen = 0;
+    for (path, text) in sources("src") {
+        let place = Path::new(path.strip_prefix(&folder).unwrap().iter().next().unwrap());
+        let place = place.file_stem().unwrap().to_str().unwrap();
+        let Some(floor) = FLOORS.iter().position(|name| *name == place) else { continue };
+        seen |= 1 << floor;
+        for above in &FLOORS[..floor] {
+            let uses = without_tests(&text).contains(&format!("crate::{above}::"));
+            assert!(!uses, "{} must not use {above}, which is above it", path.display());
+        }
+    }
+    assert_eq!(seen, (1 << FLOORS.len()) - 1, "a floor has no file");
 }
 
 #[test]

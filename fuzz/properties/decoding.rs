@@ -1,9 +1,8 @@
 //! What must hold of [`chinwag::dialect::decoder`]: however the input is cut into reads, the
 //! messages are those that a naive decoder finds, which sees all of it at once.
 
-use chinwag::config::UNENDED_BYTES_MAX;
 use chinwag::dialect::Framing;
-use chinwag::dialect::decoder::{Arrival, Decoder, Frame};
+use chinwag::dialect::decoder::{Arrival, Decoder, Frame, UNENDED_BYTES_MAX};
 
 use super::input::{Input, pieces};
 

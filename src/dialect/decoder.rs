@@ -8,7 +8,10 @@ use std::mem;
 use memchr::{memchr, memchr2};
 
 use super::Framing;
-use crate::config::UNENDED_BYTES_MAX;
+
+/// Bytes that may come in without a line end before the connection is closed. Fixed, because it
+/// also bounds `--max-line`.
+pub const UNENDED_BYTES_MAX: usize = 64 * 1024;
 
 /// Telnet's "interpret as command", and the two commands that bracket a longer option.
 const IAC: u8 = 255;

@@ -134,17 +134,26 @@ impl fmt::Display for Dialect {
 }
 
 impl FromStr for Dialect {
-    type Err = String;
+    type Err = UnknownDialect;
 
-    /// # Errors
-    /// A sentence that names those there are.
-    fn from_str(name: &str) -> Result<Dialect, String> {
-        Dialect::ALL.into_iter().find(|dialect| dialect.name() == name).ok_or_else(|| {
-            let names: Vec<_> = Dialect::ALL.into_iter().map(Dialect::name).collect();
-            format!("the dialects are {}", names.join(", "))
-        })
+    fn from_str(name: &str) -> Result<Dialect, UnknownDialect> {
+        let mut all = Dialect::ALL.into_iter();
+        all.find(|dialect| dialect.name() == name).ok_or(UnknownDialect)
     }
 }
+
+/// There is no dialect of that name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownDialect;
+
+impl fmt::Display for UnknownDialect {
+    /// Names those there are.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the dialects are {}", Dialect::ALL.map(Dialect::name).join(", "))
+    }
+}
+
+impl std::error::Error for UnknownDialect {}
 
 /// All in which dialects differ.
 #[derive(Debug)]

@@ -4,8 +4,7 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use super::{Hub, OWN_BYTES_MAX};
-use crate::config::UNENDED_BYTES_MAX;
-use crate::dialect::decoder::{Arrival, Decoder, Frame};
+use crate::dialect::decoder::{Arrival, Decoder, Frame, UNENDED_BYTES_MAX};
 use crate::dialect::{Dialect, Framing, Naming, Stage, Transport};
 use crate::event::{CloseReason, Command, Event, Refusal};
 use crate::nickname::{self, Nickname};

@@ -9,7 +9,6 @@ use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use socket2::Type;
 
-use crate::config::Door;
 use crate::peer::PeerKey;
 
 /// More than any datagram holds, so that none is cut off.
@@ -22,10 +21,10 @@ const FIRST_USER_PORT: u16 = 1024;
 /// Reads in a row that bring nothing, after which the others have their turn.
 const FAILURES_MAX: usize = 1000;
 
-/// A door to which datagrams come.
+/// A socket to which datagrams come.
 #[derive(Debug)]
 pub(crate) struct Datagrams {
-    door: Door,
+    address: SocketAddr,
     socket: UdpSocket,
     token: Token,
     readable: bool,
@@ -38,17 +37,21 @@ pub(crate) struct Datagrams {
 }
 
 impl Datagrams {
-    /// Opens `door`.
+    /// Opens a socket at `address`.
     ///
     /// # Errors
     /// What the system says if the address cannot be had.
-    pub(crate) fn bind(door: Door, registry: &Registry, token: Token) -> io::Result<Datagrams> {
-        let socket = super::bind(door.address, Type::DGRAM)?;
+    pub(crate) fn bind(
+        address: SocketAddr,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Datagrams> {
+        let socket = super::bind(address, Type::DGRAM)?;
         let mut socket = UdpSocket::from_std(socket.into());
-        let door = Door { address: socket.local_addr()?, ..door };
+        let address = socket.local_addr()?;
         registry.register(&mut socket, token, Interest::READABLE)?;
         Ok(Datagrams {
-            door,
+            address,
             socket,
             token,
             readable: true,
@@ -60,9 +63,9 @@ impl Datagrams {
         })
     }
 
-    /// Where it is, and what is spoken there.
-    pub(crate) fn door(&self) -> Door {
-        self.door
+    /// Where it is, with the port that it really has.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Whether there may be something to read.
@@ -88,7 +91,7 @@ impl Datagrams {
                 }
                 // Somebody we have written to is not there any more (10054 on Windows). That is no
                 // reason not to hear the others.
-                Err(error) => log::debug!("datagrams at {}: {error}", self.door.address),
+                Err(error) => log::debug!("datagrams at {}: {error}", self.address),
             }
         }
         None
@@ -99,7 +102,7 @@ impl Datagrams {
     fn may_be_a_person(&self, from: SocketAddr) -> bool {
         let ip = from.ip().to_canonical();
         let one = !ip.is_unspecified() && !ip.is_multicast() && ip != Ipv4Addr::BROADCAST;
-        one && from.port() >= FIRST_USER_PORT && from.port() != self.door.address.port()
+        one && from.port() >= FIRST_USER_PORT && from.port() != self.address.port()
     }
 
     /// The first `bytes` bytes of what was read last.

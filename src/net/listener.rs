@@ -12,7 +12,6 @@ use mio::{Interest, Registry, Token};
 use socket2::Type;
 
 use super::descriptors;
-use crate::config::Door;
 
 /// Connections that the system keeps for us until we accept them.
 const ACCEPT_QUEUE: i32 = 4096;
@@ -23,10 +22,10 @@ const RETRY: Duration = Duration::from_millis(100);
 /// Failed accepts in a row after which something else than those who come must be wrong.
 const FAILURES_MAX: usize = 1000;
 
-/// A door that is open.
+/// A socket that is listened at.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    door: Door,
+    address: SocketAddr,
     socket: TcpListener,
     /// Somebody may be waiting: the system says so once, and we remember until it says that nobody
     /// is.
@@ -40,18 +39,22 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Opens `door`. Its address is known then, also if any port was asked for.
+    /// Listens at `address`.
     ///
     /// # Errors
     /// What the system says if the address cannot be listened at.
-    pub(crate) fn bind(door: Door, registry: &Registry, token: Token) -> io::Result<Listener> {
-        let socket = super::bind(door.address, Type::STREAM)?;
+    pub(crate) fn bind(
+        address: SocketAddr,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Listener> {
+        let socket = super::bind(address, Type::STREAM)?;
         socket.listen(ACCEPT_QUEUE)?;
         let mut socket = TcpListener::from_std(socket.into());
-        let door = Door { address: socket.local_addr()?, ..door };
+        let address = socket.local_addr()?;
         registry.register(&mut socket, token, Interest::READABLE)?;
         Ok(Listener {
-            door,
+            address,
             socket,
             ready: true,
             spare: descriptors::spare(),
@@ -60,9 +63,9 @@ impl Listener {
         })
     }
 
-    /// Where it listens, and what is spoken there.
-    pub(crate) fn door(&self) -> Door {
-        self.door
+    /// Where it listens, with the port that it really has.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Whether somebody may be waiting.
@@ -114,7 +117,7 @@ impl Listener {
         }
         if self.ready {
             if !mem::replace(&mut self.in_need, true) {
-                log::warn!("cannot accept at {}; trying again and again", self.door.address);
+                log::warn!("cannot accept at {}; trying again and again", self.address);
             }
             self.ready = false;
             self.retry_at = Some(now + RETRY);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use chinwag::Now;
-use chinwag::config::{Config, Door, Flood, Limits};
+use chinwag::config::{Config, Flood, Limits, ListenerSpec};
 use chinwag::dialect::Dialect;
 use chinwag::hub::Hub;
 use chinwag::server::Server as InProcess;
@@ -172,12 +172,15 @@ fn all_that_came_in_time_is_heard_before_a_deadline() {
     const NAMES: usize = 20;
     let limit = Duration::from_millis(200);
     let config = Config {
-        doors: vec![Door { dialect: Dialect::Lines, address: ([127, 0, 0, 1], 0).into() }],
+        listeners: vec![ListenerSpec {
+            dialect: Dialect::Lines,
+            address: ([127, 0, 0, 1], 0).into(),
+        }],
         limits: Limits { nick_timeout: limit, ..Limits::default() },
         ..Config::default()
     };
     let mut server = InProcess::bind(&config).unwrap();
-    let address = server.doors().next().unwrap().address;
+    let address = server.listeners().next().unwrap().address;
     let mut people: Vec<_> = (0..NAMES).map(|_| Person::connect_to(address)).collect();
     // All come in in one turn and are greeted in the next. Nothing more happens until the last.
     for _ in 0..2 {

@@ -1,18 +1,13 @@
 //! HTTP without I/O: what a request asks for, and the whole answer to it. Every connection gets one
 //! answer and is closed, but for the one that becomes a WebSocket.
-//!
-//! Who may ask: a browser that another site has brought here must not get anything. So `Host` must
-//! be an address, `localhost`, or a name that the operator allows (a name of the attacker's that
-//! leads here is none of these), and `Origin`, where a WebSocket is asked for, must be the same
-//! host or allowed. A program that is no browser sends no `Origin`, and needs none.
+//! Who may ask is in `origin.rs`.
 
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 use httparse::Status::{Complete, Partial};
 use tungstenite::handshake::derive_accept_key;
 
-use crate::config::Web;
+use super::origin::{Host, Web};
 use crate::event::CloseReason;
 
 /// Bytes of a request's head, the empty line at its end included.
@@ -177,10 +172,7 @@ fn serve(
     web: &Web,
     metrics: impl FnOnce() -> String,
 ) -> Result<Answer, Fault> {
-    let host = request.host()?;
-    if !is_our_name(host, web) {
-        return Err(Fault::Host);
-    }
+    let host = Host::parse(request.host()?).filter(|host| web.is_ours(host)).ok_or(Fault::Host)?;
     let path = request.path();
     let file = FILES.iter().find(|(of_file, ..)| *of_file == path);
     let known = file.is_some() || ["/healthz", "/metrics", "/ws"].contains(&path);
@@ -199,12 +191,12 @@ fn serve(
         (Some((_, kind, text)), _) => ok(kind, text.as_bytes()),
         (None, "/healthz") => ok(TEXT, b"ok"),
         (None, "/metrics") => ok(METRICS, metrics().as_bytes()),
-        (None, _) => upgrade(request, host, web),
+        (None, _) => upgrade(request, &host, web),
     }
 }
 
 /// Makes a WebSocket of the connection.
-fn upgrade(request: &Request<'_, '_>, host: &str, web: &Web) -> Result<Answer, Fault> {
+fn upgrade(request: &Request<'_, '_>, host: &Host, web: &Web) -> Result<Answer, Fault> {
     let asks = request.0.method == Some("GET")
         && request.0.version == Some(1)
         && request.has_token("upgrade", "websocket")
@@ -214,8 +206,7 @@ fn upgrade(request: &Request<'_, '_>, host: &str, web: &Web) -> Result<Answer, F
         return Err(Fault::NotAnUpgrade);
     }
     if let Some(origin) = request.one("origin")?
-        && !is_same_host(origin, host)
-        && !web.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
+        && !web.may_join(origin, host)
     {
         return Err(Fault::Origin);
     }
@@ -302,37 +293,6 @@ impl<'b> Request<'_, 'b> {
     }
 }
 
-/// Whether a `Host` is a name that only somebody can have given to us who may.
-fn is_our_name(host: &str, web: &Web) -> bool {
-    let (name, port) = match host.strip_prefix('[').map(|rest| rest.split_once(']')) {
-        Some(Some((ip, port))) if ip.parse::<Ipv6Addr>().is_ok() => ("localhost", port),
-        Some(_) => return false,
-        None => host.split_at(host.find(':').unwrap_or(host.len())),
-    };
-    let digits = port.strip_prefix(':').unwrap_or(port);
-    if !digits.bytes().all(|byte| byte.is_ascii_digit())
-        || port.len() == digits.len() && !port.is_empty()
-    {
-        return false;
-    }
-    let name = name.strip_suffix('.').unwrap_or(name);
-    name.eq_ignore_ascii_case("localhost")
-        || name.parse::<Ipv4Addr>().is_ok()
-        || web.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
-}
-
-/// Whether a page of `origin` came from `host`.
-fn is_same_host(origin: &str, host: &str) -> bool {
-    let Some((scheme, authority)) = origin.split_once("://") else { return false };
-    let usual = match scheme.to_ascii_lowercase().as_str() {
-        "http" => ":80",
-        "https" => ":443",
-        _ => return false,
-    };
-    let bare = |authority: &str| authority.strip_suffix(usual).unwrap_or(authority).to_lowercase();
-    bare(authority) == bare(host)
-}
-
 /// Whether this is Base64 of 16 bytes.
 fn is_key(key: &str) -> bool {
     let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
@@ -384,6 +344,7 @@ mod tests {
             (403, "GET / HTTP/1.1\r\nHost: localhost:x@evil.example\r\n\r\n"),
             (403, "GET / HTTP/1.1\r\nHost: 127.0.0.1.evil.example\r\n\r\n"),
             (403, "GET / HTTP/1.1\r\nHost: [::1]evil.example\r\n\r\n"),
+            (403, "GET / HTTP/1.1\r\nHost: evil.example@localhost\r\n\r\n"),
             (403, "GET / HTTP/1.1\r\nHost: 017700000001\r\n\r\n"),
             (404, "GET /favicon.ico HTTP/1.1\r\nHost: localhost\r\n\r\n"),
             (404, "POST /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n"),
@@ -435,6 +396,9 @@ mod tests {
             (403, "localhost:7780", "http://localhost"),
             (403, "localhost:7780", "http://127.0.0.1:7780"),
             (403, "localhost:7780", "http://evil.example"),
+            (403, "localhost:7780", "http://evil.example@localhost:7780"),
+            (403, "localhost:7780", "http://localhost:7780/"),
+            (403, "localhost:7780", "http://localhost:7780:80"),
             (403, "localhost:7780", "http://localhost:7780.evil.example"),
             (403, "localhost:7780", "https://other.example.evil.example"),
             (403, "localhost:7780", "ftp://localhost:7780"),

@@ -7,6 +7,7 @@
 
 pub(crate) mod http;
 mod json;
+pub(crate) mod origin;
 pub(crate) mod websocket;
 
 use tungstenite::protocol::frame::coding::CloseCode;

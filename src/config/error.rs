@@ -1,0 +1,103 @@
+//! What can be wrong with a [`Config`](super::Config), in the words that its operator is shown.
+
+use std::fmt;
+
+use super::{
+    BACKLOG_BYTES, CLIENTS_MAX, DATAGRAM_LINE_BYTES_MAX, HISTORY_LINES_MAX, LINE_BYTES_MIN,
+    LISTENERS_MAX, SECONDS_MAX, UNENDED_BYTES_MAX,
+};
+use crate::nickname::NicknameError;
+
+/// A setting whose value makes no sense, alone or together with others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigError {
+    /// No listener, or more than [`LISTENERS_MAX`].
+    Listeners,
+    /// No client, or more than [`CLIENTS_MAX`].
+    ClientsMax,
+    /// A line of fewer bytes than [`LINE_BYTES_MIN`] or more than [`UNENDED_BYTES_MAX`].
+    LineBytesMax,
+    /// A line of more than [`DATAGRAM_LINE_BYTES_MAX`] bytes, with a listener on UDP.
+    DatagramLineBytesMax,
+    /// A backlog outside [`BACKLOG_BYTES`].
+    BacklogBytesMax,
+    /// No time at all, or more than [`SECONDS_MAX`].
+    NickTimeout,
+    /// No time at all, or more than [`SECONDS_MAX`].
+    StallTimeout,
+    /// No time at all, or more than [`SECONDS_MAX`].
+    UdpExpiry,
+    /// More than [`SECONDS_MAX`].
+    Drain,
+    /// The console's name is no nickname.
+    ConsoleName(NicknameError),
+    /// This is not the name of a host.
+    #[cfg(feature = "web")]
+    AllowedHost(String),
+    /// This is not the origin of a page.
+    #[cfg(feature = "web")]
+    AllowedOrigin(String),
+    /// No connection from any address.
+    PerAddressMax,
+    /// More than [`HISTORY_LINES_MAX`].
+    HistoryLinesMax,
+    /// A pace without lines, without time, or in more than [`SECONDS_MAX`].
+    Flood,
+}
+
+impl fmt::Display for ConfigError {
+    /// One sentence without its full stop, which names the flag and its bounds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = |f: &mut fmt::Formatter<'_>, flag| {
+            write!(f, "{flag} must be more than 0 and at most {SECONDS_MAX} seconds")
+        };
+        match self {
+            ConfigError::Listeners => {
+                write!(f, "--listen must be given at least once, and at most {LISTENERS_MAX} times")
+            }
+            ConfigError::ClientsMax => {
+                write!(f, "--max-clients must be between 1 and {CLIENTS_MAX}")
+            }
+            ConfigError::LineBytesMax => write!(
+                f,
+                "--max-line must be between {LINE_BYTES_MIN} and {UNENDED_BYTES_MAX} bytes"
+            ),
+            ConfigError::DatagramLineBytesMax => {
+                write!(
+                    f,
+                    "--max-line must be at most {DATAGRAM_LINE_BYTES_MAX} where UDP is spoken"
+                )
+            }
+            ConfigError::BacklogBytesMax => {
+                let (least, most) = (BACKLOG_BYTES.start() >> 10, BACKLOG_BYTES.end() >> 20);
+                write!(f, "--backlog must be between {least}K and {most}M")
+            }
+            ConfigError::NickTimeout => time(f, "--nick-timeout"),
+            ConfigError::StallTimeout => time(f, "--stall-timeout"),
+            ConfigError::UdpExpiry => time(f, "--udp-expiry"),
+            ConfigError::Drain => write!(f, "--drain must be at most {SECONDS_MAX} seconds"),
+            ConfigError::ConsoleName(error) => {
+                write!(f, "--console cannot have that name: {error}")
+            }
+            #[cfg(feature = "web")]
+            ConfigError::AllowedHost(host) => {
+                write!(f, "--allow-host must be a name, as in chat.example.com, not {host}")
+            }
+            #[cfg(feature = "web")]
+            ConfigError::AllowedOrigin(origin) => write!(
+                f,
+                "--allow-origin must be http or https, a host and perhaps a port, as in \
+                 https://chat.example.com or http://chat.example.com:8080, not {origin}"
+            ),
+            ConfigError::PerAddressMax => f.write_str("--max-per-ip must be at least 1"),
+            ConfigError::HistoryLinesMax => {
+                write!(f, "--history must be at most {HISTORY_LINES_MAX} lines")
+            }
+            ConfigError::Flood => {
+                f.write_str("--flood must be LINES/SECONDS, both more than 0, or just 0 for none")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}

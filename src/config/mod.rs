@@ -1,0 +1,279 @@
+//! What an operator can decide: [`Config`], [`Limits`] and [`ListenerSpec`], as plain data.
+//!
+//! The defaults are here and nowhere else. [`Config::check`] finds values that make no sense, alone
+//! or together, and [`ConfigError`] says so. [`values`] reads and writes them as people do. Where
+//! they come from (flags, environment) is the business of `main.rs`; what they do is the business
+//! of the hub and the server.
+
+mod error;
+pub mod values;
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+pub use self::error::ConfigError;
+use crate::dialect::decoder::UNENDED_BYTES_MAX;
+#[cfg(feature = "web")]
+pub use crate::dialect::web::origin::Web;
+#[cfg(feature = "web")]
+use crate::dialect::web::origin::{Origin, is_host_name};
+use crate::dialect::{Dialect, Lang, Transport};
+use crate::nickname::{Nickname, NicknameError};
+
+/// The name that is kept for the server's own terminal.
+pub const CONSOLE_NAME: &str = "server";
+
+/// The least that a line may be limited to, in bytes; the most is [`UNENDED_BYTES_MAX`].
+pub const LINE_BYTES_MIN: usize = 16;
+
+/// A line must fit into a datagram with its speaker's name: this is the most where UDP is spoken.
+pub const DATAGRAM_LINE_BYTES_MAX: usize = 65_000;
+
+/// If the system's limit of open descriptors leaves room for fewer clients than this, and more
+/// were asked for, the server refuses to start.
+pub const CLIENTS_MIN: usize = 16;
+
+/// More listeners than this nobody needs.
+pub const LISTENERS_MAX: usize = 1000;
+
+/// More clients than this one process is not asked to carry.
+pub const CLIENTS_MAX: usize = 1_000_000;
+
+/// How far a reader may be allowed to fall behind, in bytes: 1 KiB to 1 GiB.
+pub const BACKLOG_BYTES: RangeInclusive<usize> = 1 << 10..=1 << 30;
+
+/// More lines than this are not kept for newcomers.
+pub const HISTORY_LINES_MAX: usize = 100_000;
+
+/// The longest time any flag takes, in seconds: a year. It keeps deadlines from overflowing.
+pub const SECONDS_MAX: u64 = 365 * 24 * 60 * 60;
+
+/// Everything a server needs to know before it starts.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen, 1 to [`LISTENERS_MAX`].
+    pub listeners: Vec<ListenerSpec>,
+    /// What may be asked of the server, and what happens past it.
+    pub limits: Limits,
+    /// Lines shown to a newcomer before the first question.
+    pub motd: Vec<String>,
+    /// The language of the dialect `lines`.
+    pub lang: Lang,
+    /// Under what names browsers may find the server.
+    #[cfg(feature = "web")]
+    pub web: Web,
+    /// The name of the seat that the server's own terminal has in the room, if it has one.
+    pub console: Option<String>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            listeners: Dialect::USUAL.iter().copied().map(ListenerSpec::usual).collect(),
+            limits: Limits::default(),
+            motd: Vec::new(),
+            lang: Lang::default(),
+            #[cfg(feature = "web")]
+            web: Web::default(),
+            console: None,
+        }
+    }
+}
+
+impl Config {
+    /// Says what is wrong with these values, if anything is.
+    ///
+    /// # Errors
+    /// The first setting whose value makes no sense.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let limits = &self.limits;
+        let year = Duration::from_secs(SECONDS_MAX);
+        let is_no_timeout = |time: Duration| time.is_zero() || time > year;
+        Err(if !(1..=LISTENERS_MAX).contains(&self.listeners.len()) {
+            ConfigError::Listeners
+        } else if !(1..=CLIENTS_MAX).contains(&limits.clients_max) {
+            ConfigError::ClientsMax
+        } else if !(LINE_BYTES_MIN..=UNENDED_BYTES_MAX).contains(&limits.line_bytes_max) {
+            ConfigError::LineBytesMax
+        } else if limits.line_bytes_max > DATAGRAM_LINE_BYTES_MAX
+            && self.listeners.iter().any(|listener| listener.dialect.transport() == Transport::Udp)
+        {
+            ConfigError::DatagramLineBytesMax
+        } else if !BACKLOG_BYTES.contains(&limits.backlog_bytes_max) {
+            ConfigError::BacklogBytesMax
+        } else if is_no_timeout(limits.nick_timeout) {
+            ConfigError::NickTimeout
+        } else if is_no_timeout(limits.stall_timeout) {
+            ConfigError::StallTimeout
+        } else if is_no_timeout(limits.udp_expiry) {
+            ConfigError::UdpExpiry
+        } else if limits.drain > year {
+            ConfigError::Drain
+        } else if let Some(error) = self.console_name_error() {
+            ConfigError::ConsoleName(error)
+        } else if let Some(error) = self.web_error() {
+            error
+        } else if limits.per_address_max == 0 {
+            ConfigError::PerAddressMax
+        } else if limits.history_lines_max > HISTORY_LINES_MAX {
+            ConfigError::HistoryLinesMax
+        } else if limits.flood.is_some_and(|flood| flood.lines == 0 || is_no_timeout(flood.per)) {
+            ConfigError::Flood
+        } else {
+            return Ok(());
+        })
+    }
+
+    /// What is wrong with the names by which browsers may find the server.
+    #[cfg(feature = "web")]
+    fn web_error(&self) -> Option<ConfigError> {
+        let Web { hosts, origins } = &self.web;
+        if let Some(host) = hosts.iter().find(|host| !is_host_name(host)) {
+            return Some(ConfigError::AllowedHost(host.clone()));
+        }
+        let origin = origins.iter().find(|origin| Origin::parse(origin).is_none())?;
+        Some(ConfigError::AllowedOrigin(origin.clone()))
+    }
+
+    #[cfg(not(feature = "web"))]
+    fn web_error(&self) -> Option<ConfigError> {
+        None
+    }
+
+    fn console_name_error(&self) -> Option<NicknameError> {
+        let name = self.console.as_deref().filter(|name| *name != CONSOLE_NAME)?;
+        Nickname::parse(name).err()
+    }
+}
+
+/// A listening address and the dialect spoken there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenerSpec {
+    /// What is spoken.
+    pub dialect: Dialect,
+    /// Where; port 0 takes a free one.
+    pub address: SocketAddr,
+}
+
+impl ListenerSpec {
+    /// Where a dialect is spoken unless told otherwise: its own port on 127.0.0.1.
+    #[must_use]
+    pub fn usual(dialect: Dialect) -> ListenerSpec {
+        ListenerSpec { dialect, address: SocketAddr::from(([127, 0, 0, 1], dialect.port())) }
+    }
+}
+
+/// What may be asked of the server. What happens past each limit is told in the README.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once, all listeners together, 1 to [`CLIENTS_MAX`].
+    pub clients_max: usize,
+    /// Bytes of one line without its line end, [`LINE_BYTES_MIN`] to [`UNENDED_BYTES_MAX`].
+    pub line_bytes_max: usize,
+    /// Time to give a nickname, counted from accept.
+    pub nick_timeout: Duration,
+    /// Bytes of room lines a blocked reader may be behind, within [`BACKLOG_BYTES`].
+    pub backlog_bytes_max: usize,
+    /// Time a connection may go without taking a byte while bytes wait for it.
+    pub stall_timeout: Duration,
+    /// The pace of one talker; `None` for any.
+    pub flood: Option<Flood>,
+    /// Connections from one address (IPv4 /32, IPv6 /64), at least 1. The loopback is exempt, but
+    /// for its UDP peers: all of them together may be half of `clients_max`.
+    pub per_address_max: usize,
+    /// Time after which a UDP peer that is not heard from leaves.
+    pub udp_expiry: Duration,
+    /// Chat lines that are kept for newcomers, at most [`HISTORY_LINES_MAX`].
+    pub history_lines_max: usize,
+    /// Time to flush what waits when the server stops.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            clients_max: 10_000,
+            line_bytes_max: 4096,
+            nick_timeout: Duration::from_secs(60),
+            backlog_bytes_max: 1 << 20,
+            stall_timeout: Duration::from_secs(30),
+            flood: Some(Flood { lines: 30, per: Duration::from_secs(3) }),
+            per_address_max: 64,
+            udp_expiry: Duration::from_secs(300),
+            history_lines_max: 50,
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// `lines` may come at once, and come back at the rate of `lines` in each `per`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flood {
+    /// The burst, at least 1.
+    pub lines: u32,
+    /// The time in which an emptied budget is full again, more than zero.
+    pub per: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_sound() {
+        assert_eq!(Config::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn each_bound_is_told_by_the_name_of_its_flag() {
+        type Spoil = fn(&mut Config);
+        let cases: &[(&str, ConfigError, Spoil)] = &[
+            #[cfg(feature = "web")]
+            ("--allow-host", ConfigError::AllowedHost("*.example".to_owned()), |c| {
+                c.web.hosts = vec!["chat.example".to_owned(), "*.example".to_owned()];
+            }),
+            #[cfg(feature = "web")]
+            ("--allow-origin", ConfigError::AllowedOrigin("ftp://localhost".to_owned()), |c| {
+                c.web.origins = vec!["http://localhost".to_owned(), "ftp://localhost".to_owned()];
+            }),
+            ("--listen", ConfigError::Listeners, |c| c.listeners.clear()),
+            ("--max-clients", ConfigError::ClientsMax, |c| c.limits.clients_max = 0),
+            ("--console", ConfigError::ConsoleName(NicknameError::Reserved), |c| {
+                c.console = Some("system".to_owned());
+            }),
+            ("--max-line", ConfigError::DatagramLineBytesMax, |c| {
+                c.listeners.push(ListenerSpec::usual(Dialect::Datagram));
+                c.limits.line_bytes_max = DATAGRAM_LINE_BYTES_MAX + 1;
+            }),
+            ("--max-line", ConfigError::LineBytesMax, |c| {
+                c.limits.line_bytes_max = UNENDED_BYTES_MAX + 1;
+            }),
+            ("--max-line", ConfigError::LineBytesMax, |c| {
+                c.limits.line_bytes_max = LINE_BYTES_MIN - 1;
+            }),
+            ("between 1K and 1024M", ConfigError::BacklogBytesMax, |c| {
+                c.limits.backlog_bytes_max = 1023;
+            }),
+            ("--nick-timeout", ConfigError::NickTimeout, |c| {
+                c.limits.nick_timeout = Duration::ZERO;
+            }),
+            ("--stall-timeout", ConfigError::StallTimeout, |c| {
+                c.limits.stall_timeout = Duration::MAX;
+            }),
+            ("--udp-expiry", ConfigError::UdpExpiry, |c| c.limits.udp_expiry = Duration::ZERO),
+            ("--drain", ConfigError::Drain, |c| c.limits.drain = Duration::MAX),
+            ("--max-per-ip", ConfigError::PerAddressMax, |c| c.limits.per_address_max = 0),
+            ("--history", ConfigError::HistoryLinesMax, |c| c.limits.history_lines_max = 100_001),
+            ("--flood", ConfigError::Flood, |c| {
+                c.limits.flood = Some(Flood { lines: 0, per: Duration::MAX });
+            }),
+        ];
+        for (words, error, spoil) in cases {
+            let mut config = Config::default();
+            spoil(&mut config);
+            assert_eq!(config.check().as_ref(), Err(error));
+            assert!(error.to_string().contains(words), "{words}: {error}");
+        }
+    }
+}

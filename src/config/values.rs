@@ -1,0 +1,191 @@
+//! Settings as people write them: `64K`, `0.5`, `30/3`, `lines=127.0.0.1:7711`. Each type here
+//! reads what it writes.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::{Flood, ListenerSpec};
+use crate::dialect::UnknownDialect;
+
+/// A number of bytes; `K` and `M` stand for KiB and MiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub usize);
+
+/// A time in seconds, perhaps with a fraction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seconds(pub Duration);
+
+/// The pace of one talker as `LINES/SECONDS`, or `0` for any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace(pub Option<Flood>);
+
+/// Why a text is not such a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueError {
+    /// It is no [`Size`].
+    Size,
+    /// They are no [`Seconds`].
+    Seconds,
+    /// It is no [`Pace`].
+    Pace,
+    /// A [`ListenerSpec`] has no such dialect.
+    Dialect(UnknownDialect),
+    /// What follows the `=` of a [`ListenerSpec`] is no address.
+    Address,
+}
+
+impl FromStr for Size {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Size, ValueError> {
+        let (digits, unit) = match text.strip_suffix(['K', 'k']) {
+            Some(digits) => (digits, 1 << 10),
+            None => text.strip_suffix(['M', 'm']).map_or((text, 1), |digits| (digits, 1 << 20)),
+        };
+        let size = digits.parse::<usize>().ok().and_then(|size| size.checked_mul(unit));
+        size.map(Size).ok_or(ValueError::Size)
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            bytes if bytes > 0 && bytes % (1 << 20) == 0 => write!(f, "{}M", bytes >> 20),
+            bytes => write!(f, "{bytes}"),
+        }
+    }
+}
+
+impl FromStr for Seconds {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Seconds, ValueError> {
+        let seconds = text.parse().ok().and_then(|text| Duration::try_from_secs_f64(text).ok());
+        seconds.map(Seconds).ok_or(ValueError::Seconds)
+    }
+}
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.as_secs_f64())
+    }
+}
+
+impl FromStr for Pace {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Pace, ValueError> {
+        if text == "0" {
+            return Ok(Pace(None));
+        }
+        let flood = text.split_once('/').and_then(|(lines, seconds)| {
+            Some(Flood { lines: lines.parse().ok()?, per: seconds.parse::<Seconds>().ok()?.0 })
+        });
+        flood.map(|flood| Pace(Some(flood))).ok_or(ValueError::Pace)
+    }
+}
+
+impl fmt::Display for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(Flood { lines, per }) => write!(f, "{lines}/{}", Seconds(per)),
+            None => f.write_str("0"),
+        }
+    }
+}
+
+impl FromStr for ListenerSpec {
+    type Err = ValueError;
+
+    /// A dialect, and where it is spoken if not at its usual address.
+    fn from_str(text: &str) -> Result<ListenerSpec, ValueError> {
+        let (dialect, address) = match text.split_once('=') {
+            Some((dialect, address)) => (dialect, Some(address)),
+            None => (text, None),
+        };
+        let usual = ListenerSpec::usual(dialect.parse().map_err(ValueError::Dialect)?);
+        let Some(address) = address else { return Ok(usual) };
+        let address: SocketAddr = address.parse().map_err(|_| ValueError::Address)?;
+        Ok(ListenerSpec { address, ..usual })
+    }
+}
+
+impl fmt::Display for ListenerSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.dialect, self.address)
+    }
+}
+
+impl fmt::Display for ValueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ValueError::Size => "a size is a number of bytes, as in 4096, 64K or 1M",
+            ValueError::Seconds => "a time is a number of seconds, as in 30 or 0.5",
+            ValueError::Pace => "a pace is LINES/SECONDS, as in 30/3, or just 0 for none",
+            ValueError::Dialect(error) => return error.fmt(f),
+            ValueError::Address => {
+                "the address must be IP:PORT, as in 127.0.0.1:7711 or [::1]:7711"
+            }
+        })
+    }
+}
+
+impl std::error::Error for ValueError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::Dialect;
+
+    #[test]
+    fn sizes_times_and_paces_are_read_as_people_write_them() {
+        assert_eq!("64K".parse(), Ok(Size(65536)));
+        assert_eq!("1m".parse(), Ok(Size(1 << 20)));
+        for wrong in ["", "K", "-1", "1G", "1.5M", "99999999999999999M"] {
+            assert_eq!(wrong.parse::<Size>(), Err(ValueError::Size), "{wrong}");
+        }
+        assert_eq!("0.5".parse(), Ok(Seconds(Duration::from_millis(500))));
+        for wrong in ["", "-1", "nan", "inf", "5s", "1e99"] {
+            assert_eq!(wrong.parse::<Seconds>(), Err(ValueError::Seconds), "{wrong}");
+        }
+        assert_eq!("0".parse(), Ok(Pace(None)));
+        let flood = Flood { lines: 30, per: Duration::from_millis(1500) };
+        assert_eq!("30/1.5".parse(), Ok(Pace(Some(flood))));
+        for wrong in ["", "30", "/", "x/3", "30/", "-1/3"] {
+            assert_eq!(wrong.parse::<Pace>(), Err(ValueError::Pace), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_as_the_same() {
+        for bytes in [0, 1, 1023, 4096, 1 << 20, (1 << 20) + 1, 1 << 30, usize::MAX] {
+            assert_eq!(Size(bytes).to_string().parse(), Ok(Size(bytes)));
+        }
+        for milliseconds in [0, 1, 500, 1500, 60_000] {
+            let time = Duration::from_millis(milliseconds);
+            assert_eq!(Seconds(time).to_string().parse(), Ok(Seconds(time)));
+            let pace = Pace(Some(Flood { lines: 30, per: time }));
+            assert_eq!(pace.to_string().parse(), Ok(pace));
+        }
+        assert_eq!(Pace(None).to_string().parse(), Ok(Pace(None)));
+        for listener in Dialect::ALL.map(ListenerSpec::usual) {
+            assert_eq!(listener.to_string().parse(), Ok(listener));
+        }
+    }
+
+    #[test]
+    fn a_listener_is_a_dialect_and_perhaps_an_address() {
+        assert_eq!("lines".parse(), Ok(ListenerSpec::usual(Dialect::Lines)));
+        let v6: ListenerSpec = "lines=[::1]:0".parse().unwrap();
+        assert_eq!(v6.address, "[::1]:0".parse().unwrap());
+        for wrong in ["lines=", "lines=7711", "lines=localhost:7711"] {
+            assert_eq!(wrong.parse::<ListenerSpec>(), Err(ValueError::Address), "{wrong}");
+        }
+        for wrong in ["", "=", "irc", "Lines"] {
+            let error = wrong.parse::<ListenerSpec>();
+            assert_eq!(error, Err(ValueError::Dialect(UnknownDialect)), "{wrong}");
+        }
+    }
+}
