@@ -10,9 +10,8 @@
 //! 4. `room`: does what the command asks for, and says what happened as an [`event::Event`]. What
 //!    may be said is in [`text`], who may be called how in [`nickname`], who is called how in
 //!    `directory`, and who does not hear whom in `ignoring`.
-//! 5. `journal`: the event, encoded once for each dialect. The longest answers to one are in
-//!    `lists`.
-//! 6. `outbox`: each connection's place in the journal, from where `net::stream` writes it.
+//! 5. `delivery`: the event, encoded once for each dialect, and each connection's place in it, from
+//!    where `net::stream` writes it. The longest answers to one are in `lists`.
 //!
 //! At the other end, [`client`] is what one can know from the lines that come.
 //!
@@ -47,13 +46,12 @@ pub mod config;
 
 pub mod metrics;
 
+mod delivery;
 mod directory;
 mod hold;
 mod ignoring;
-mod journal;
 mod lists;
 mod net;
-mod outbox;
 mod peer;
 mod room;
 mod timers;

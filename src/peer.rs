@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 use crate::config::{Flood, Limits};
+use crate::delivery::Outbox;
 use crate::dialect::Dialect;
 use crate::dialect::decoder::Decoder;
 use crate::hub::AddressKey;
 use crate::nickname::Nickname;
-use crate::outbox::Outbox;
 
 /// By which the hub and the server both know a connection. It is used again after the connection
 /// has been reaped, never before.

@@ -8,18 +8,17 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::Limits;
+use crate::delivery::{Journal, JournalKey, Journals, Seq};
 use crate::dialect::phrases::{WELCOME_MAX, WHOLE_WELCOME_MAX};
 use crate::dialect::{Dialect, Lang};
 use crate::directory::Directory;
 use crate::event::{CloseReason, Command, Event, Parting, Refusal, Said, Topic};
 use crate::hold::{HOLD_MAX, Hold};
 use crate::ignoring::Ignoring;
-use crate::journal::Journal;
 use crate::lists::Lists;
 use crate::nickname::Nickname;
 use crate::peer::{Confidant, Member, Peer, PeerKey, Peers, State};
@@ -37,7 +36,9 @@ pub(crate) struct Room {
     /// The names of all members by their folds, so that they come out sorted as people expect.
     names: BTreeMap<Arc<str>, PeerKey>,
     history: VecDeque<Kept>,
-    journals: [Journal; Dialect::COUNT],
+    /// All that was said and somebody has not got, and of it the journal of each dialect.
+    journals: Journals,
+    keys: [JournalKey; Dialect::COUNT],
     /// Answers that many share.
     lists: Lists,
     /// Coming and going that has not been told yet.
@@ -82,11 +83,10 @@ struct Kept {
     encoded: Vec<(Dialect, Arc<[u8]>)>,
 }
 
-/// Where an event stands in each journal.
-type Ranges = [Range<u64>; Dialect::COUNT];
-
 impl Room {
     pub(crate) fn new(lang: Lang, limits: &Limits) -> Room {
+        let mut journals = Journals::default();
+        let keys = Dialect::ALL.map(|_| journals.insert());
         Room {
             lang,
             backlog_bytes_max: limits.backlog_bytes_max,
@@ -94,7 +94,8 @@ impl Room {
             seats: Default::default(),
             names: BTreeMap::new(),
             history: VecDeque::new(),
-            journals: Default::default(),
+            journals,
+            keys,
             lists: Lists::default(),
             notice: None,
             ignoring: Ignoring::default(),
@@ -118,7 +119,7 @@ impl Room {
 
     /// What waits in the journals, by dialect.
     pub(crate) fn bytes_by_dialect(&self) -> [usize; Dialect::COUNT] {
-        std::array::from_fn(|dialect| self.journals[dialect].len())
+        self.keys.map(|key| self.journals.get(key).len())
     }
 
     /// How many are here.
@@ -132,12 +133,12 @@ impl Room {
         members.take(max).map(|member| member.name.clone()).collect()
     }
 
-    pub(crate) fn journal(&self, dialect: Dialect) -> &Journal {
-        &self.journals[dialect.index()]
+    pub(crate) fn journals(&self) -> &Journals {
+        &self.journals
     }
 
-    pub(crate) fn journal_mut(&mut self, dialect: Dialect) -> &mut Journal {
-        &mut self.journals[dialect.index()]
+    pub(crate) fn journals_mut(&mut self) -> &mut Journals {
+        &mut self.journals
     }
 
     // ── coming and going ─────────────────────────────────────────────────────────────────────────
@@ -151,7 +152,7 @@ impl Room {
             notice.keys.push(key);
         }
         let peer = &mut peers[key];
-        peer.outbox.enter(&mut self.journals[peer.dialect.index()]);
+        peer.outbox.attach(&mut self.journals, self.keys[peer.dialect.index()]);
         let seats = &mut self.seats[peer.dialect.index()];
         let seat = seats.len() as u32;
         seats.push(key);
@@ -204,11 +205,10 @@ impl Room {
                 }
             };
             let peer = &mut peers[key];
-            let journal = &self.journals[dialect.index()];
             let Some(name) = peer.member().map(|member| member.name.clone()) else { continue };
             let greet = |out: &mut Vec<u8>| (whole.greeting)(name.as_str(), company.len(), out);
-            peer.outbox.insert(journal, false, greet);
-            peer.outbox.insert_shared_rest(journal, Arc::clone(&company));
+            peer.outbox.insert(&self.journals, false, greet);
+            peer.outbox.insert_shared_rest(&self.journals, Arc::clone(&company));
             peers.touch(key);
             shared = Some((dialect, company));
             if is_full {
@@ -272,7 +272,7 @@ impl Room {
         self.lists.outdate();
         directory.release(&member.name);
         self.ignoring.leave(peers, directory, key, &mut member);
-        peers[key].outbox.leave(&mut self.journals[dialect.index()]);
+        peers[key].outbox.detach(&mut self.journals, self.keys[dialect.index()]);
         Some(member)
     }
 
@@ -292,20 +292,20 @@ impl Room {
         let count = self.count();
         let why = match &kind {
             NoticeKind::Joined => {
-                let ranges = self.publish(&Event::Joined { names: &names, count });
-                self.tell_those_who_joined(peers, &names, &keys, &ranges);
+                let seq = self.publish(&Event::Joined { names: &names, count });
+                self.tell_those_who_joined(peers, &names, &keys, seq);
                 return self.welcome_wholly(peers, &keys);
             }
             NoticeKind::Left => Parting::Plain,
             NoticeKind::LeftWithWords(words, _) => Parting::Words(words),
             NoticeKind::LeftFor(reason) => Parting::Reason(*reason),
         };
-        let ranges = self.publish(&Event::Left { names: &names, why, count });
+        let seq = self.publish(&Event::Left { names: &names, why, count });
         if let NoticeKind::LeftWithWords(_, deaf) = &kind {
             let event = Event::Left { names: &names, why: Parting::Plain, count };
             for key in deaf.iter().copied() {
                 if peers.get(key).is_some_and(|peer| peer.member().is_some()) {
-                    self.skips_abound |= leave_out(peers, key, &ranges);
+                    self.skips_abound |= leave_out(peers, key, seq);
                     self.tell(peers, key, &event);
                 }
             }
@@ -320,7 +320,7 @@ impl Room {
         peers: &mut Peers,
         names: &[Nickname],
         keys: &[PeerKey],
-        ranges: &Ranges,
+        seq: Seq,
     ) {
         let count = self.count();
         for (i, key) in keys.iter().copied().enumerate() {
@@ -332,7 +332,7 @@ impl Room {
             };
             let as_given = peer.given_name() == names[i].as_str();
             if known > 0 {
-                peer.outbox.skip(ranges[peer.dialect.index()].clone());
+                peer.outbox.skip(seq);
                 if known < names.len() {
                     self.tell(peers, key, &Event::Joined { names: &names[known..], count });
                 }
@@ -393,7 +393,7 @@ impl Room {
                 self.lists.share(Some(dialect), list)
             }
         };
-        peers[key].outbox.insert_shared(&self.journals[dialect.index()], list);
+        peers[key].outbox.insert_shared(&self.journals, list);
         peers.touch(key);
     }
 
@@ -410,14 +410,14 @@ impl Room {
             true => Event::Emoted { from, text, at },
             false => Event::Said { from, text, at },
         };
-        let ranges = self.publish(&event);
+        let seq = self.publish(&event);
         self.keep((key, peers[key].serial), from, text, emote, now);
         let deaf = self.ignoring.deaf_to(member);
         // Who does not hear it is one set, the speaker among them.
         let own = (!peers[key].dialect.manners().echoes).then_some(key);
         let own = own.filter(|own| deaf.binary_search(own).is_err());
         for key in own.into_iter().chain(deaf.iter().copied()) {
-            self.skips_abound |= leave_out(peers, key, &ranges);
+            self.skips_abound |= leave_out(peers, key, seq);
         }
         self.said.0 += 1;
         self.said.1 += (self.names.len() - deaf.len() - usize::from(own.is_some())) as u64;
@@ -457,7 +457,7 @@ impl Room {
                 bytes
             }
         };
-        peer.outbox.insert_shared(&self.journals[dialect.index()], bytes);
+        peer.outbox.insert_shared(&self.journals, bytes);
         peers.touch(key);
     }
 
@@ -610,31 +610,27 @@ impl Room {
 
     // ── telling ──────────────────────────────────────────────────────────────────────────────────
 
-    /// Tells the room: one encode for each dialect that somebody reads.
-    fn publish(&mut self, event: &Event<'_>) -> Ranges {
-        let lang = self.lang;
+    /// Tells the room: one encode for each dialect that somebody reads. Returns the number of the
+    /// event.
+    fn publish(&mut self, event: &Event<'_>) -> Seq {
+        let (lang, seq) = (self.lang, self.journals.take_seq());
         let mut longest = 0;
-        let ranges = Dialect::ALL.map(|dialect| {
-            let journal = &mut self.journals[dialect.index()];
-            if journal.is_unread() {
-                return 0..0;
-            }
-            let range = journal.append(|out| dialect.encode(lang, event, out));
-            longest = longest.max(range.end - range.start);
-            range
-        });
-        self.turn_bytes += longest as usize;
-        ranges
+        for dialect in Dialect::ALL {
+            let key = self.keys[dialect.index()];
+            let bytes = self.journals.append(key, seq, |out| dialect.encode(lang, event, out));
+            longest = longest.max(bytes);
+        }
+        self.turn_bytes += longest;
+        seq
     }
 
     /// Tells one.
     pub(crate) fn tell(&self, peers: &mut Peers, key: PeerKey, event: &Event<'_>) {
         let peer = &mut peers[key];
         let (lang, dialect) = (self.lang, peer.dialect);
-        let journal = &self.journals[dialect.index()];
         // In a handshake each frame must arrive alone, up to the one that ends it.
         let alone = peer.gap().is_some();
-        peer.outbox.insert(journal, alone, |out| dialect.encode(lang, event, out));
+        peer.outbox.insert(&self.journals, alone, |out| dialect.encode(lang, event, out));
         peers.touch(key);
     }
 
@@ -674,18 +670,17 @@ impl Room {
         let (mut too_slow, mut wanted) = (Vec::new(), None);
         let skips_abound = mem::take(&mut self.skips_abound);
         for dialect in Dialect::ALL {
-            let journal = &mut self.journals[dialect.index()];
-            if journal.len() <= self.backlog_bytes_max / 2 && !skips_abound {
+            let key = self.keys[dialect.index()];
+            let max = self.backlog_bytes_max;
+            if self.journals.get(key).len() <= max / 2 && !skips_abound {
                 continue;
             }
-            let (end, max) = (journal.end(), self.backlog_bytes_max as u64);
-            let mut oldest = end;
+            let mut oldest = self.journals.next_seq();
             for (key, peer) in peers.iter_mut().filter(|(_, peer)| peer.dialect == dialect) {
-                let Some(place) = peer.outbox.place() else { continue };
-                let behind = end - place;
+                let Some((next, behind)) = peer.outbox.behind(&self.journals) else { continue };
                 match &mut peer.blocked {
                     // Who is about to be written to may make up for what this turn has brought.
-                    Some(blocked) if behind > max + u64::from(blocked.writable) * (max / 4) => {
+                    Some(blocked) if behind > max + usize::from(blocked.writable) * (max / 4) => {
                         too_slow.push(key);
                     }
                     Some(blocked) if !blocked.writable && peer.outbox.skips_too_much() => {
@@ -697,9 +692,9 @@ impl Room {
                     }
                     _ => {}
                 }
-                oldest = oldest.min(place);
+                oldest = oldest.min(next);
             }
-            journal.trim(oldest);
+            self.journals.get_mut(key).trim(oldest);
         }
         self.hold.set(wanted, now);
         too_slow
@@ -717,9 +712,7 @@ impl Room {
 
     /// Ends a turn: forgets what everyone has got.
     pub(crate) fn end_turn(&mut self) {
-        for journal in &mut self.journals {
-            journal.end_turn();
-        }
+        self.journals.end_turn();
         self.lists.end_turn();
     }
 
@@ -752,8 +745,8 @@ fn sort_key(name: &Nickname) -> Arc<str> {
 
 /// Keeps somebody from hearing an event. Returns whether they do not read, and have more to leave
 /// out than they may.
-fn leave_out(peers: &mut Peers, key: PeerKey, ranges: &Ranges) -> bool {
+fn leave_out(peers: &mut Peers, key: PeerKey, seq: Seq) -> bool {
     let peer = &mut peers[key];
-    peer.outbox.skip(ranges[peer.dialect.index()].clone());
+    peer.outbox.skip(seq);
     peer.outbox.skips_too_much() && peer.is_blocked()
 }

@@ -64,7 +64,7 @@ impl Hub {
             return self.drop_peer(key);
         }
         if !orderly {
-            peer.outbox.cut(self.room.journal_mut(peer.dialect));
+            peer.outbox.truncate_to_frame(self.room.journals_mut());
         }
         if requesting {
             #[cfg(feature = "web")]
@@ -83,7 +83,7 @@ impl Hub {
         let peer = &mut self.peers[key];
         if !matches!(peer.state, State::Closed) {
             peer.state = State::Closed;
-            peer.outbox.abandon(self.room.journal_mut(peer.dialect));
+            peer.outbox.discard(self.room.journals_mut());
             (peer.blocked, peer.habits) = (None, None);
             self.closed.push(key);
         }

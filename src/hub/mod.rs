@@ -274,11 +274,11 @@ impl Hub {
         self.counts.bytes_sent += bytes as u64;
         let peer = &mut self.peers[key];
         let manners = peer.dialect.manners();
-        let journal = self.room.journal_mut(peer.dialect);
-        peer.outbox.advance(journal, bytes);
+        let journals = self.room.journals_mut();
+        peer.outbox.advance(journals, bytes);
         if manners.separates {
             // The LF that was held back, after all that waited.
-            peer.outbox.pass_last_lf(journal);
+            peer.outbox.pass_last_lf(journals);
         }
         if let Some(habits) = &mut peer.habits
             && habits.gap.is_some()
@@ -288,17 +288,16 @@ impl Hub {
             self.arm(key);
         }
         let peer = &mut self.peers[key];
-        let journal = self.room.journal_mut(peer.dialect);
         if let Some(blocked) = &mut peer.blocked {
             blocked.progress = now.instant;
-            if peer.outbox.is_empty(journal) {
+            if peer.outbox.is_empty(self.room.journals()) {
                 peer.blocked = None;
             }
             self.arm(key);
         }
         self.hear_if_read(key);
         let peer = &self.peers[key];
-        !peer.outbox.is_empty(self.room.journal(peer.dialect))
+        !peer.outbox.is_empty(self.room.journals())
     }
 
     /// If somebody has to read what waits for them first, and has: they are listened to again.
@@ -415,8 +414,8 @@ impl Hub {
     pub fn transmit<'a>(&'a mut self, key: PeerKey, slices: &mut [IoSlice<'a>]) -> usize {
         let Hub { peers, room, .. } = self;
         let peer = &mut peers[key];
-        let journal = room.journal_mut(peer.dialect);
-        let alone = peer.outbox.begins_alone();
+        let journals = room.journals_mut();
+        let alone = peer.outbox.is_solo(journals);
         let most = match &peer.habits {
             Some(habits) => match habits.gap {
                 Some(Gap::Sent(_) | Gap::Until(_)) => 0,
@@ -426,18 +425,17 @@ impl Hub {
             None => slices.len(),
         };
         let most = most.min(slices.len());
-        peer.outbox.slices(journal, &mut slices[..most], peer.dialect.manners().separates)
+        peer.outbox.slices(journals, &mut slices[..most], peer.dialect.manners().separates)
     }
 
     /// Whether `key` is closing and has got all that was for it. True once: the write side of its
     /// socket is to be shut now.
     pub fn finished(&mut self, key: PeerKey, now: Now) -> bool {
         let peer = &mut self.peers[key];
-        let journal = self.room.journal(peer.dialect);
         let State::Closing { shut: shut @ false, deadline, .. } = &mut peer.state else {
             return false;
         };
-        if !peer.outbox.is_empty(journal) {
+        if !peer.outbox.is_empty(self.room.journals()) {
             return false;
         }
         *shut = true;

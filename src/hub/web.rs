@@ -91,7 +91,7 @@ impl Hub {
     /// Sends bytes that are no event.
     fn send(&mut self, key: PeerKey, write: impl FnOnce(&mut Vec<u8>)) {
         let peer = &mut self.peers[key];
-        peer.outbox.insert(self.room.journal(peer.dialect), false, write);
+        peer.outbox.insert(self.room.journals(), false, write);
         self.peers.touch(key);
     }
 }
