@@ -780,6 +780,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_small_counts_with_what_it_takes_to_keep_it() {
+        let (mut world, mut outbox) = (World::of(1), Outbox::default());
+        outbox.attach(&mut world.journals, world.rooms[0]);
+        for _ in 0..100 {
+            world.owe(&mut outbox, "!\n");
+            world.say(0, "one\n");
+        }
+        let least = 100 * (size_of::<Insert>() + "!\n".len());
+        assert!(outbox.own_bytes() >= least, "{} bytes", outbox.own_bytes());
+        world.sent(&mut outbox, 99);
+        assert_eq!(outbox.own_bytes(), 0);
+    }
+
+    #[test]
     fn an_idle_outbox_holds_no_memory() {
         let (mut world, mut outbox) = (World::of(1), Outbox::default());
         outbox.attach(&mut world.journals, world.rooms[0]);
