@@ -340,21 +340,4 @@ mod tests {
             assert!(help.contains(&dialect.port().to_string()), "{dialect}");
         }
     }
-
-    #[cfg(feature = "web")]
-    #[test]
-    fn the_readme_tells_each_default() {
-        let readme = include_str!("../README.md");
-        let rows = readme.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
-        let rows: Vec<_> = rows.filter(|(flag, _)| flag.starts_with("`-")).collect();
-        for argument in Arguments::command().get_arguments() {
-            let Some(flag) = argument.get_long().map(|long| format!("--{long}")) else { continue };
-            let is_of_flag =
-                |(cell, _): &&(&str, &str)| cell.split(['`', ' ', '[']).any(|word| word == flag);
-            let (_, rest) = rows.iter().find(is_of_flag).unwrap_or_else(|| panic!("no {flag}"));
-            let told = rest.split('|').next().unwrap().replace(['`', ' '], "");
-            let default = argument.get_default_values().first();
-            assert_eq!(told, default.map_or("", |default| default.to_str().unwrap()), "{flag}");
-        }
-    }
 }
