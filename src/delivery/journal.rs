@@ -4,8 +4,8 @@
 //! has and where it ends, so nobody has to look for the ends of frames in the bytes. Readers get no
 //! copy; each remembers its place (`outbox.rs`) and is handed slices from there on. The journal
 //! counts who has read everything, so it knows without asking anyone when it may forget everything,
-//! which is at the end of nearly every turn. When a reader stays behind, the journal keeps what that
-//! reader needs, until it is closed as too slow.
+//! which is at the end of nearly every turn. When a reader stays behind, the journal keeps what it
+//! needs, until it is closed as too slow.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

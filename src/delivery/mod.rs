@@ -14,9 +14,9 @@
 //!                      (next = 3)      (next = 5)       (next = 8)
 //! ```
 //!
-//! Who is in one room and has read everything is written one slice, which is found without a search.
-//! For who is in several rooms the journals are merged by number, so that there is one order across
-//! rooms; what was told in several of them has one number, and is sent once.
+//! Who is in one room and has read everything is written one slice, which is found without a
+//! search. For who is in several rooms the journals are merged by number, so that there is one
+//! order across rooms; what was told in several of them has one number, and is sent once.
 
 mod journal;
 mod outbox;
@@ -29,7 +29,8 @@ use slab::Slab;
 pub(crate) use self::journal::{Journal, Seq};
 pub(crate) use self::outbox::Outbox;
 
-/// A journal among all: one more than its place in the slab, so that an `Option` of it is no larger.
+/// A journal among all: one more than its place in the slab, so that an `Option` of it is no
+/// larger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct JournalKey(NonZeroU32);
 

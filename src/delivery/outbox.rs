@@ -1,9 +1,10 @@
 //! The outbox: what one connection is still owed, without a copy of what everyone is owed.
 //!
 //! It is a place in the sequence (`next`) and the journals that are read from there, plus the few
-//! things that are the connection's own: *inserts*, bytes to send before the event of a given number
-//! (answers, private messages, prompts), and *skips*, numbers to leave out (its own lines, lines of
-//! those it ignores). The hub asks it for slices, writes them, and tells it how many bytes went.
+//! things that are the connection's own: *inserts*, bytes to send before the event of a given
+//! number (answers, private messages, prompts), and *skips*, numbers to leave out (its own lines,
+//! lines of those it ignores). The hub asks it for slices, writes them, and tells it how many bytes
+//! went.
 //!
 //! Both go along one walk ([`Walk`]): what comes next, piece by piece.
 
@@ -791,6 +792,23 @@ mod tests {
         assert!(outbox.own_bytes() >= least, "{} bytes", outbox.own_bytes());
         world.sent(&mut outbox, 99);
         assert_eq!(outbox.own_bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_sent_counts_no_more_and_what_is_left_out_does() {
+        let (mut world, mut outbox) = (World::of(1), Outbox::default());
+        outbox.attach(&mut world.journals, world.rooms[0]);
+        world.owe(&mut outbox, "private\n");
+        let before = outbox.own_bytes();
+        outbox.advance(&mut world.journals, 5);
+        assert_eq!(outbox.own_bytes(), before - 5);
+        for _ in 0..10 {
+            let own = world.say(0, "mine\n");
+            outbox.skip(own);
+            world.say(0, "one\n");
+        }
+        // The first of them takes no more than the outbox has anyway.
+        assert_eq!(outbox.own_bytes(), before - 5 + 9 * SKIP_BYTES);
     }
 
     #[test]
