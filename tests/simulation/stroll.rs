@@ -45,6 +45,8 @@ pub(crate) struct Stroll<'a> {
     roster: Vec<String>,
     name: String,
     given: String,
+    /// The line that came with a name too long to be known by it later.
+    introduced: Option<Message>,
     /// What it must be told as soon as it is in.
     entry: VecDeque<String>,
     findings: Findings,
@@ -72,6 +74,7 @@ impl<'a> Stroll<'a> {
             roster: Vec::new(),
             name: String::new(),
             given: String::new(),
+            introduced: None,
             entry: VecDeque::new(),
             findings: Findings::default(),
         };
@@ -162,11 +165,17 @@ impl<'a> Stroll<'a> {
 
     /// What the next message asks for.
     fn next_ask(&mut self) -> Option<Ask> {
+        if let Some(line) = self.introduced.take() {
+            return Some(self.understand(&line));
+        }
         let message = self.messages.next()?;
         Some(self.understand(message))
     }
 
     fn peek_ask(&mut self) -> Option<Ask> {
+        if let Some(line) = &self.introduced {
+            return Some(self.understand(line));
+        }
         let message = *self.messages.peek()?;
         Some(self.understand(message))
     }
@@ -270,7 +279,12 @@ impl<'a> Stroll<'a> {
     fn join_as_given(&mut self) {
         loop {
             match self.peek_ask() {
-                Some(Ask::Name(given) | Ask::Introduce(given, _)) => {
+                Some(ask @ (Ask::Name(_) | Ask::Introduce(..))) => {
+                    let (given, line) = match ask {
+                        Ask::Introduce(given, line) => (given, Some(line)),
+                        Ask::Name(given) => (given, None),
+                        _ => return,
+                    };
                     let mut taken = self.roster.clone();
                     let mut must = tongue::entering(&given, &taken);
                     while must != self.name
@@ -285,9 +299,11 @@ impl<'a> Stroll<'a> {
                     }
                     self.given = given;
                     // With a line in it, it is understood once more, as that line.
-                    if !matches!(self.peek_ask(), Some(Ask::Introduce(..))) {
+                    let is_kept = self.given.len() <= 128;
+                    if line.is_none() || !is_kept {
                         self.messages.next();
                     }
+                    self.introduced = line.filter(|_| !is_kept).map(Message::Text);
                     return;
                 }
                 Some(Ask::Blank) => self.messages.next(),
@@ -361,7 +377,7 @@ impl<'a> Stroll<'a> {
                 Some(Ask::Tell(name, text)) => self.write(&name, &text, to),
                 _ => return,
             }
-            self.messages.next();
+            self.next_ask();
         }
     }
 
@@ -425,7 +441,7 @@ impl<'a> Stroll<'a> {
                 }
                 _ => break,
             }
-            self.messages.next();
+            self.next_ask();
         }
         let ask = self.next_ask();
         if let Some(Ask::Tell(to, text)) = &ask
@@ -482,10 +498,10 @@ impl<'a> Stroll<'a> {
         while let Some(ask) = self.peek_ask() {
             match (ask, self.order.events.get(self.at)) {
                 (Ask::Blank, _) => {
-                    self.messages.next();
+                    self.next_ask();
                 }
                 (Ask::Refused(_), _) if self.tongue.dialect == Dialect::Datagram => {
-                    self.messages.next();
+                    self.next_ask();
                 }
                 (Ask::Say(_), Some((next, _))) if self.is_hidden(next) => {
                     self.pass();
