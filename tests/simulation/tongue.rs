@@ -219,7 +219,7 @@ impl Tongue {
             && let Some(at) = text.rfind('@')
         {
             let (said, to) = (clean(&text[..at]), text[at + 1..].trim().to_owned());
-            return match is_blank(&text[..at]) || to.is_empty() {
+            return match text[..at].trim().is_empty() || to.is_empty() {
                 true => Ask::Misuse,
                 false => Ask::Tell(to, said),
             };
