@@ -81,7 +81,8 @@ fn check_accepted(name: &Nickname) {
     let reserved = ["server", "system", "admin", "root", "you", "你", "系统", "系統"];
     let is_end = |c: char| c.is_ascii_digit() || "-_.".contains(c);
     assert!(!reserved.contains(&fold.trim_matches(is_end)), "{shown} is reserved");
-    for notice in ["系统消息", "系統消息", "入聊天", "入了聊天", "离开了聊天", "退出了"]
+    let comes = ["进入聊天", "进入了聊天", "加入聊天", "加入了聊天"];
+    for notice in ["系统消息", "系統消息", "离开了聊天", "退出了"].iter().chain(&comes)
     {
         assert!(!shown.contains(notice), "{shown} reads like a notice");
     }

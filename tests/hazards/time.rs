@@ -5,13 +5,18 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use chinwag::Now;
-use chinwag::config::{Config, Flood, Limits, ListenerSpec};
+#[cfg(target_os = "linux")]
+use chinwag::config::ListenerSpec;
+use chinwag::config::{Config, Flood, Limits};
 use chinwag::dialect::Dialect;
 use chinwag::hub::Hub;
+#[cfg(target_os = "linux")]
 use chinwag::server::Server as InProcess;
 
 use super::crowd::{Sender, Stranger};
-use crate::common::{PATIENCE, Person, Server, WELCOME, awaits_arrival};
+#[cfg(target_os = "linux")]
+use crate::common::awaits_arrival;
+use crate::common::{PATIENCE, Person, Server, WELCOME};
 
 /// 16: at each door something comes all the time that is not a name.
 #[test]
