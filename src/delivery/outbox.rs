@@ -446,6 +446,8 @@ struct Walk<'a> {
     outbox: &'a Outbox,
     journals: &'a Journals,
     place: Place,
+    /// Nothing comes any more.
+    is_over: bool,
     /// Of each reading in `Own`, its next frame.
     frames: Vec<usize>,
 }
@@ -480,11 +482,15 @@ impl<'a> Walk<'a> {
         let readings = outbox.own.as_ref().map_or(&[][..], |own| &own.readings);
         let first =
             |reading: &Reading| journals.get(reading.journal).first_from(reading.at(outbox.next));
-        Walk { outbox, journals, place, frames: readings.iter().map(first).collect() }
+        let frames = readings.iter().map(first).collect();
+        Walk { outbox, journals, place, is_over: false, frames }
     }
 
     /// The next piece, which the walk then has gone past.
     fn next(&mut self) -> Option<Piece<'a>> {
+        if self.is_over {
+            return None;
+        }
         let own = self.outbox.own.as_deref();
         loop {
             let insert = own.and_then(|own| own.inserts.get(self.place.inserts));
@@ -523,7 +529,9 @@ impl<'a> Walk<'a> {
     fn run_of_one(&mut self, key: JournalKey, stop: Seq) -> Option<Piece<'a>> {
         let journal = self.journals.get(key);
         let from = journal.first_from(self.place.next);
-        let to = if stop == Seq::MAX { journal.frames() } else { journal.first_from(stop) };
+        // Nearly always nothing is its own, and this is all there is.
+        self.is_over = stop == Seq::MAX;
+        let to = if self.is_over { journal.frames() } else { journal.first_from(stop) };
         self.run(journal, from, to)
     }
 

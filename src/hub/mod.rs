@@ -303,11 +303,10 @@ impl Hub {
     /// If somebody has to read what waits for them first, and has: they are listened to again.
     fn hear_if_read(&mut self, key: PeerKey) {
         let peer = &mut self.peers[key];
-        let much = is_owed_much(peer);
-        if let Some(waiting) = &mut peer.waiting
-            && waiting.why == Wait::Outbox
-            && !much
-        {
+        if peer.wait() != Some(Wait::Outbox) || is_owed_much(peer) {
+            return;
+        }
+        if let Some(waiting) = &mut peer.waiting {
             waiting.why = Wait::Turn;
             self.runnable.push_back(key);
         }
