@@ -15,7 +15,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use std::{env, iter, mem, sync::mpsc, thread};
 
-use chinwag::client::{Bell, Heard, LocalTime, Look, Room, Typed, is_farewell, read_line};
+use chinwag::client::{
+    Bell, InputHistory, LocalTime, Room, ServerLine, Theme, is_farewell, read_line,
+};
 use clap::Parser;
 use crossterm::event::{self as keys, KeyCode::*, KeyEvent, KeyEventKind, KeyModifiers};
 use crossterm::terminal::{self, Clear, ClearType};
@@ -89,7 +91,7 @@ fn pass_lines(server: TcpStream, arguments: Arguments) -> io::Result<()> {
         // `println!` would panic if nobody reads the pipe any more. That is no error.
         if writeln!(io::stdout(), "{line}").is_err() {
             return Ok(());
-        } else if matches!(room.hear(&line), Heard::Refused(_)) && sending.is_some() {
+        } else if matches!(room.hear(&line), ServerLine::Refused(_)) && sending.is_some() {
             return Err(io::Error::other("the nickname is refused"));
         }
     }
@@ -110,7 +112,7 @@ enum Event {
 
 #[derive(Default)]
 struct Client {
-    look: Look,
+    theme: Theme,
     sender: Option<mpsc::Sender<String>>, // To a thread that may have to wait for the server.
     room: Room,
     /// Our nickname, or the one that we hope for; and whether it has been ours before.
@@ -120,7 +122,7 @@ struct Client {
     /// New lines, and below them the one that is being typed.
     shown: String,
     input: Input,
-    typed: Typed,
+    input_history: InputHistory,
 }
 
 /// The terminal in raw mode until this is dropped, by a panic if need be.
@@ -146,15 +148,15 @@ fn sit_at_terminal(server: TcpStream, arguments: Arguments) -> io::Result<()> {
         let mut signals = signal_hook::iterator::Signals::new(signal_hook::consts::TERM_SIGNALS)?;
         thread::spawn(move || signals.forever().try_for_each(|_| events.send(Event::Leave)));
     }
-    let typed = events.clone();
+    let input_history = events.clone();
     thread::spawn(move || {
-        while keys::read().is_ok_and(|event| typed.send(Event::Terminal(event)).is_ok()) {}
-        typed.send(Event::Leave) // The terminal has gone.
+        while keys::read().is_ok_and(|event| input_history.send(Event::Terminal(event)).is_ok()) {}
+        input_history.send(Event::Leave) // The terminal has gone.
     });
     thread::spawn(move || listen(&arguments.address, server, &events));
     let color = !arguments.no_color && env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    let look = Look { color, time: !arguments.no_time, bell: arguments.bell };
-    let mut client = Client { look, nick: arguments.nick, ..Client::default() };
+    let theme = Theme { color, time: !arguments.no_time, bell: arguments.bell };
+    let mut client = Client { theme, nick: arguments.nick, ..Client::default() };
     for first in &happened {
         // All that has happened by now is shown at once.
         let mut all = iter::once(first).chain(happened.try_iter().take(1000));
@@ -217,7 +219,7 @@ impl Client {
                 self.show(&line);
                 if let Some(me) = self.room.me() {
                     (self.nick, self.is_back) = (Some(me.to_owned()), true);
-                } else if self.is_back && matches!(heard, Heard::Refused(_)) {
+                } else if self.is_back && matches!(heard, ServerLine::Refused(_)) {
                     // The lost connection still has our nickname. After some time it will not.
                     self.sender = None;
                 }
@@ -244,8 +246,8 @@ impl Client {
             (Enter, _) => return self.send(),
             (Char('c' | 'd'), KeyModifiers::CONTROL) if is_empty => return self.leave(),
             (Char('c'), KeyModifiers::CONTROL) => self.input.reset(),
-            (Up, _) => self.input = self.typed.earlier(self.input.value_and_reset()).into(),
-            (Down, _) => self.input = self.typed.later(self.input.value_and_reset()).into(),
+            (Up, _) => self.input = self.input_history.earlier(self.input.value_and_reset()).into(),
+            (Down, _) => self.input = self.input_history.later(self.input.value_and_reset()).into(),
             (Tab, _) => {
                 let completed = self.room.complete(self.input.value(), self.input.cursor());
                 if let Some((line, cursor)) = completed {
@@ -270,7 +272,7 @@ impl Client {
             self.input = line.into();
         } else if !line.trim().is_empty() {
             self.show(&self.room.say(&line).unwrap_or_else(|| format!("{PROMPT}{line}")));
-            self.typed.push(line);
+            self.input_history.push(line);
         }
         true
     }
@@ -278,7 +280,7 @@ impl Client {
     fn show(&mut self, line: &str) {
         let (now, offset) = (Zoned::now().timestamp().as_second(), Zoned::now().offset().seconds());
         let now = LocalTime { unix_seconds: now, ahead_seconds: offset };
-        self.shown += &(self.look.show(&self.room, line, now) + "\r\n");
+        self.shown += &(self.theme.show(&self.room, line, now) + "\r\n");
     }
 
     /// Shows the new lines, and below them as much of the input as fits into one row.

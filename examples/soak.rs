@@ -79,7 +79,7 @@ struct Crowd {
     order: Vec<Line>,
     places: HashMap<Line, usize>,
     said: Vec<u32>,
-    dice: fastrand::Rng,
+    rng: fastrand::Rng,
     names: u64,
     deliveries: u64,
     departures: u64,
@@ -209,20 +209,20 @@ impl Crowd {
 
     /// A random talker says its next line.
     fn talk(&mut self) {
-        let talker = self.dice.usize(0..self.said.len());
+        let talker = self.rng.usize(0..self.said.len());
         let number = self.said[talker];
         self.said[talker] += 1;
-        let padding = ".".repeat(self.dice.usize(0..100));
+        let padding = ".".repeat(self.rng.usize(0..100));
         self.send(1 + talker, &format!("line {talker} {number}{padding}"));
     }
 
     /// A random listener goes, in one of the ways in which people go, and another comes.
     fn churn(&mut self) {
-        let at = self.dice.usize(self.said.len() + 1..self.members.len());
+        let at = self.rng.usize(self.said.len() + 1..self.members.len());
         if self.members[at].asleep_until.is_some() {
             return;
         }
-        if self.dice.bool() {
+        if self.rng.bool() {
             let _ = self.members[at].socket.write(b"/quit\n");
         }
         self.departures += 1;
@@ -232,9 +232,9 @@ impl Crowd {
 
     /// Some listeners read nothing for a while.
     fn doze(&mut self, now: Instant) {
-        let at = self.dice.usize(self.said.len() + 1..self.members.len());
+        let at = self.rng.usize(self.said.len() + 1..self.members.len());
         if self.members[at].joined {
-            let pause = Duration::from_millis(self.dice.u64(100..5000));
+            let pause = Duration::from_millis(self.rng.u64(100..5000));
             self.members[at].asleep_until.get_or_insert(now + pause);
         }
     }
@@ -338,7 +338,7 @@ fn main() {
         order: Vec::new(),
         places: HashMap::new(),
         said: vec![0; arguments.talkers],
-        dice: fastrand::Rng::with_seed(arguments.seed),
+        rng: fastrand::Rng::with_seed(arguments.seed),
         names: 0,
         deliveries: 0,
         departures: 0,

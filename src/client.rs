@@ -1,28 +1,28 @@
 //! What a client can know from the lines that come to it: the other end of the dialect `lines`,
 //! without a socket, a terminal or a clock.
 //!
-//! Here live [`Heard`], what a line is, and [`Room`], what can be learnt from one after the other:
-//! our own nickname, who is here, who talked last. Both understand either language of the server.
-//! [`Look`] gives lines their colours, and [`Typed`] keeps what was typed. How lines are sent and
-//! shown is up to the client; `examples/client.rs` is one.
+//! Here live [`ServerLine`], what a line is, and [`Room`], what can be learnt from one after the
+//! other: our own nickname, who is here, who talked last. Both understand either language of the
+//! server. [`Theme`] gives lines their colours, and [`InputHistory`] keeps what was typed. How
+//! lines are sent and shown is up to the client; `examples/client.rs` is one.
 //!
 //! ```
-//! use chinwag::client::{Heard, Room};
+//! use chinwag::client::{Room, ServerLine};
 //!
 //! let mut room = Room::default();
 //! room.hear("* You are alice. Here now: alice, bob. Type /help for help.");
 //! assert_eq!(room.me(), Some("alice"));
-//! assert_eq!(room.hear("bob: hi"), Heard::Said { from: "bob", text: "hi" });
+//! assert_eq!(room.hear("bob: hi"), ServerLine::Said { from: "bob", text: "hi" });
 //! assert_eq!(room.complete("b", 1), Some(("bob: ".to_owned(), 5)));
 //! ```
 
-mod look;
-mod typed;
+mod input_history;
+mod theme;
 
 use std::io::{self, BufRead, Read as _};
 
-pub use look::{Bell, LocalTime, Look};
-pub use typed::Typed;
+pub use input_history::InputHistory;
+pub use theme::{Bell, LocalTime, Theme};
 
 use crate::dialect::phrases::{self, Phrases};
 use crate::dialect::{Dialect, Lang, Stage};
@@ -52,7 +52,7 @@ pub fn is_farewell(line: &str) -> bool {
 
 /// What a line from the server is. Its first bytes tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard<'a> {
+pub enum ServerLine<'a> {
     /// `* …`: the server tells something. So is taken what no chinwag sends.
     Notice(&'a str),
     /// `! …`: the server refuses something.
@@ -94,7 +94,7 @@ pub enum Heard<'a> {
     },
 }
 
-impl<'a> Heard<'a> {
+impl<'a> ServerLine<'a> {
     /// What `line` is, which has no line end.
     #[must_use]
     pub fn parse(line: &'a str) -> Self {
@@ -152,18 +152,20 @@ impl Room {
     }
 
     /// Learns from the next line, which has no line end, and says what it is.
-    pub fn hear<'a>(&mut self, line: &'a str) -> Heard<'a> {
-        let heard = Heard::parse(line);
+    pub fn hear<'a>(&mut self, line: &'a str) -> ServerLine<'a> {
+        let heard = ServerLine::parse(line);
         match heard {
-            Heard::Said { from, .. } | Heard::Emoted { from, .. } | Heard::Told { from, .. } => {
+            ServerLine::Said { from, .. }
+            | ServerLine::Emoted { from, .. }
+            | ServerLine::Told { from, .. } => {
                 self.people.retain(|person| person != from);
                 self.people.push(from.to_owned());
             }
-            Heard::Notice(text) => {
+            ServerLine::Notice(text) => {
                 // The first language in which it means something is the server's.
                 let _ = languages().iter().find_map(|phrases| self.learn(phrases, text));
             }
-            Heard::Refused(_) | Heard::Sent { .. } | Heard::Recalled { .. } => {}
+            ServerLine::Refused(_) | ServerLine::Sent { .. } | ServerLine::Recalled { .. } => {}
         }
         heard
     }
@@ -217,19 +219,19 @@ impl Room {
     /// that has just been completed.
     pub fn complete(&mut self, line: &str, cursor: usize) -> Option<(String, usize)> {
         let end = line.char_indices().nth(cursor).map_or(line.len(), |(at, _)| at);
-        let (typed, rest) = line.split_at(end);
+        let (input_history, rest) = line.split_at(end);
         match self.completions.first() {
-            Some(completed) if completed == typed => self.completions.rotate_left(1),
-            _ => self.completions = self.completions(typed),
+            Some(completed) if completed == input_history => self.completions.rotate_left(1),
+            _ => self.completions = self.completions(input_history),
         }
         let completed = self.completions.first()?;
         Some((format!("{completed}{rest}"), completed.chars().count()))
     }
 
-    /// All that [`complete`](Self::complete) can make of `typed`, best first.
-    fn completions(&self, typed: &str) -> Vec<String> {
-        let start = typed.rfind(' ').map_or(0, |space| space + 1);
-        let (before, word) = typed.split_at(start);
+    /// All that [`complete`](Self::complete) can make of `input_history`, best first.
+    fn completions(&self, input_history: &str) -> Vec<String> {
+        let start = input_history.rfind(' ').map_or(0, |space| space + 1);
+        let (before, word) = input_history.split_at(start);
         let word = word.to_lowercase();
         let is_wanted = |candidate: &&str| candidate.to_lowercase().starts_with(&word);
         if before.is_empty() && word.starts_with('/') {
@@ -306,20 +308,20 @@ mod tests {
             let (from, to, text) = ("bob", "bob", "[x] a: b");
             let (at, minutes) = (said[0].unix_seconds, 14 * 60 + 5);
             let table = [
-                (Event::Said { from, text, at }, Heard::Said { from, text }),
-                (Event::Emoted { from, text, at }, Heard::Emoted { from, text }),
-                (Event::Told { from, text, at }, Heard::Told { from, text }),
-                (Event::Sent { to, text, at }, Heard::Sent { to, text }),
-                (Event::Recalled(&said[0]), Heard::Recalled { minutes, text: "bob: a: b" }),
-                (Event::Recalled(&said[1]), Heard::Recalled { minutes, text: "** bob a: b" }),
+                (Event::Said { from, text, at }, ServerLine::Said { from, text }),
+                (Event::Emoted { from, text, at }, ServerLine::Emoted { from, text }),
+                (Event::Told { from, text, at }, ServerLine::Told { from, text }),
+                (Event::Sent { to, text, at }, ServerLine::Sent { to, text }),
+                (Event::Recalled(&said[0]), ServerLine::Recalled { minutes, text: "bob: a: b" }),
+                (Event::Recalled(&said[1]), ServerLine::Recalled { minutes, text: "** bob a: b" }),
             ];
             for (event, heard) in table {
-                assert_eq!(Heard::parse(&line(lang, &event)), heard);
+                assert_eq!(ServerLine::parse(&line(lang, &event)), heard);
             }
             let refused = line(lang, &Event::Refused(Refusal::NotUtf8));
-            assert_eq!(Heard::parse(&refused), Heard::Refused(&refused[2..]));
+            assert_eq!(ServerLine::parse(&refused), ServerLine::Refused(&refused[2..]));
             let notice = line(lang, &Event::Goodbye);
-            assert_eq!(Heard::parse(&notice), Heard::Notice(&notice[2..]));
+            assert_eq!(ServerLine::parse(&notice), ServerLine::Notice(&notice[2..]));
         }
     }
 
@@ -327,9 +329,12 @@ mod tests {
     fn any_line_is_heard_as_something() {
         for line in ["", "x", "*", "* ", "**", "** x", "[", "[x", "[x] ", "[1:2:3] x", "[24:00] x"]
         {
-            assert!(matches!(Heard::parse(line), Heard::Notice(_)), "{line:?}");
+            assert!(matches!(ServerLine::parse(line), ServerLine::Notice(_)), "{line:?}");
         }
-        assert_eq!(Heard::parse("[23:59] x"), Heard::Recalled { minutes: 1439, text: "x" });
+        assert_eq!(
+            ServerLine::parse("[23:59] x"),
+            ServerLine::Recalled { minutes: 1439, text: "x" }
+        );
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::sync::Arc;
 
+use crate::key::ConnectionKey;
 use crate::nickname::{Keys, Nickname, suffix_of};
-use crate::peer::PeerKey;
 
 /// Bytes of names that are compared in a turn, after which newcomers wait for the next one. With
 /// the costliest letters it takes about 5 ms.
@@ -20,7 +20,7 @@ const COMPARED_BYTES_PER_TURN: usize = 64 * 1024;
 /// Who is called what.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
-    owners: HashMap<Arc<str>, PeerKey>,
+    owners: HashMap<Arc<str>, ConnectionKey>,
     suffixes: Suffixes,
     /// Bytes of names that have been compared in this turn.
     compared_bytes: usize,
@@ -38,7 +38,7 @@ impl Directory {
     /// if not, nothing has changed. One's own name in another spelling is free.
     pub(crate) fn claim(
         &mut self,
-        owner: PeerKey,
+        owner: ConnectionKey,
         name: &Nickname,
         instead_of: Option<&Nickname>,
     ) -> bool {
@@ -62,7 +62,7 @@ impl Directory {
     /// Gives `name` to `owner` with the lowest suffix from `first` on that is free.
     pub(crate) fn claim_suffixed(
         &mut self,
-        owner: PeerKey,
+        owner: ConnectionKey,
         name: &Nickname,
         first: u32,
     ) -> Nickname {
@@ -125,7 +125,7 @@ impl Directory {
 
     /// Who is called `name`, in any spelling of it. Of two who could be meant, it is the one
     /// whose name differs only in case. What is longer than a name can be is nobody's.
-    pub(crate) fn find(&self, name: &str) -> Option<PeerKey> {
+    pub(crate) fn find(&self, name: &str) -> Option<ConnectionKey> {
         let keys = Keys::sought(name)?;
         keys.iter().find_map(|key| self.owners.get(key).copied())
     }
@@ -168,6 +168,10 @@ impl Suffixes {
 mod tests {
     use super::*;
 
+    fn nth(n: usize) -> ConnectionKey {
+        ConnectionKey::nth(n)
+    }
+
     fn name(name: &str) -> Nickname {
         Nickname::parse(name).unwrap()
     }
@@ -175,27 +179,30 @@ mod tests {
     #[test]
     fn a_name_is_taken_in_every_spelling_until_it_is_released() {
         let mut directory = Directory::default();
-        assert!(directory.claim(1, &name("Evan"), None));
-        assert!(!directory.claim(2, &name("evan"), None));
-        assert!(!directory.claim(2, &name("\u{435}van"), None), "with a Cyrillic e");
-        assert_eq!(directory.find("EVAN"), Some(1));
+        assert!(directory.claim(nth(1), &name("Evan"), None));
+        assert!(!directory.claim(nth(2), &name("evan"), None));
+        assert!(!directory.claim(nth(2), &name("\u{435}van"), None), "with a Cyrillic e");
+        assert_eq!(directory.find("EVAN"), Some(nth(1)));
         let long = format!("Evan{}", "\u{200b}".repeat(100));
         assert_eq!(directory.find(&long), None, "that cannot be a name");
         directory.release(&name("Evan"));
         assert!(directory.is_empty());
-        assert!(directory.claim(2, &name("evan"), None));
+        assert!(directory.claim(nth(2), &name("evan"), None));
     }
 
     #[test]
     fn a_refused_new_name_leaves_the_old_one() {
         let mut directory = Directory::default();
-        directory.claim(1, &name("alice"), None);
-        directory.claim(2, &name("bob"), None);
-        assert!(!directory.claim(2, &name("ALICE"), Some(&name("bob"))));
-        assert_eq!((directory.find("alice"), directory.find("bob")), (Some(1), Some(2)));
-        assert!(directory.claim(2, &name("BOB"), Some(&name("bob"))), "one's own, in capitals");
-        assert!(directory.claim(2, &name("eve"), Some(&name("BOB"))));
-        assert_eq!((directory.find("bob"), directory.find("eve")), (None, Some(2)));
+        directory.claim(nth(1), &name("alice"), None);
+        directory.claim(nth(2), &name("bob"), None);
+        assert!(!directory.claim(nth(2), &name("ALICE"), Some(&name("bob"))));
+        assert_eq!((directory.find("alice"), directory.find("bob")), (Some(nth(1)), Some(nth(2))));
+        assert!(
+            directory.claim(nth(2), &name("BOB"), Some(&name("bob"))),
+            "one's own, in capitals"
+        );
+        assert!(directory.claim(nth(2), &name("eve"), Some(&name("BOB"))));
+        assert_eq!((directory.find("bob"), directory.find("eve")), (None, Some(nth(2))));
     }
     /// The bytes of names that are compared when `count` people who give the same name come, the
     /// last of them, and what they are called.
@@ -203,7 +210,7 @@ mod tests {
         directory.end_turn();
         let mut names = Vec::new();
         for owner in 0..count {
-            names.push(directory.claim_suffixed(owner, given, 2));
+            names.push(directory.claim_suffixed(nth(owner), given, 2));
         }
         (directory.end_turn(), names)
     }
@@ -223,10 +230,10 @@ mod tests {
                 directory.release(&given.with_suffix(number));
             }
             for (owner, number) in [(12, 12), (13, 13), (14, 4711), (15, 7000), (16, 9999)] {
-                let suffixed = directory.claim_suffixed(owner, &given, 2);
+                let suffixed = directory.claim_suffixed(nth(owner), &given, 2);
                 assert_eq!(suffixed, given.with_suffix(number));
             }
-            assert_eq!(directory.claim_suffixed(17, &given, 2), given.with_suffix(10_002));
+            assert_eq!(directory.claim_suffixed(nth(17), &given, 2), given.with_suffix(10_002));
             assert!(directory.end_turn() < 8 * 11 * given.as_str().len());
             (2..=10_002).for_each(|number| directory.release(&given.with_suffix(number)));
             assert!(directory.is_empty());
@@ -238,19 +245,19 @@ mod tests {
         let mut directory = Directory::default();
         // By hand, and by a name that only looks like it. The last two are not in the way.
         for given in ["alice_2", "aLice_3", "AIice_4", "ALICE_l0", "alice_011", "alice_"] {
-            assert!(directory.claim(0, &name(given), None), "{given}");
+            assert!(directory.claim(nth(0), &name(given), None), "{given}");
         }
         let suffixed = ["5", "6", "7", "8", "9", "11", "12"].map(|n| format!("Alice_{n}"));
         for expected in suffixed {
-            assert_eq!(directory.claim_suffixed(1, &name("Alice"), 2).as_str(), expected);
+            assert_eq!(directory.claim_suffixed(nth(1), &name("Alice"), 2).as_str(), expected);
         }
         let long = name(&"y".repeat(32));
-        assert!(directory.claim(2, &long.with_suffix(3), None));
-        assert_eq!(directory.claim_suffixed(3, &long, 2), long.with_suffix(2));
+        assert!(directory.claim(nth(2), &long.with_suffix(3), None));
+        assert_eq!(directory.claim_suffixed(nth(3), &long, 2), long.with_suffix(2));
         // One that is cut to the same by a longer suffix.
-        assert!(directory.claim(4, &name(&format!("{}_10", "y".repeat(29))), None));
+        assert!(directory.claim(nth(4), &name(&format!("{}_10", "y".repeat(29))), None));
         for number in (4..=9).chain([11]) {
-            assert_eq!(directory.claim_suffixed(3, &long, 2), long.with_suffix(number));
+            assert_eq!(directory.claim_suffixed(nth(3), &long, 2), long.with_suffix(number));
         }
     }
 }

@@ -267,9 +267,9 @@ pub enum CloseReason {
     /// It gave no nickname in the time it had.
     NickTimeout(Duration),
     /// It sent this many bytes without a line end.
-    Unended(usize),
+    Unterminated(usize),
     /// It spoke HTTP or TLS.
-    Foreign,
+    WrongProtocol,
     /// There are `--max-clients` already.
     ServerFull,
     /// Nothing has been heard of it for `--udp-expiry`.
@@ -329,8 +329,8 @@ impl CloseReason {
             CloseReason::TooSlow => 3,
             CloseReason::Stalled => 4,
             CloseReason::NickTimeout(_) => 5,
-            CloseReason::Unended(_) => 6,
-            CloseReason::Foreign => 7,
+            CloseReason::Unterminated(_) => 6,
+            CloseReason::WrongProtocol => 7,
             CloseReason::ServerFull => 8,
             CloseReason::AddressFull => 9,
             CloseReason::Stopping => 10,
@@ -360,8 +360,8 @@ impl fmt::Display for CloseReason {
             CloseReason::NickTimeout(limit) => {
                 write!(f, "no nickname within {} s (--nick-timeout)", limit.as_secs_f64())
             }
-            CloseReason::Unended(bytes) => write!(f, "{bytes} bytes without a line end"),
-            CloseReason::Foreign => f.write_str("spoke another protocol"),
+            CloseReason::Unterminated(bytes) => write!(f, "{bytes} bytes without a line end"),
+            CloseReason::WrongProtocol => f.write_str("spoke another protocol"),
             CloseReason::ServerFull => f.write_str("server full (--max-clients)"),
             CloseReason::AddressFull => f.write_str("too many from its address (--max-per-ip)"),
             CloseReason::Stopping => f.write_str("server stopping"),

@@ -1,6 +1,6 @@
 //! Ignoring: who does not hear whom, in both directions.
 //!
-//! A member's list (`Ties::ignoring`) says whom it ignores, and a [`Person`] says who ignores it.
+//! A member's list (`Social::ignoring`) says whom it ignores, and a [`Person`] says who ignores it.
 //! So a line costs as much as there are members who do not hear this speaker, and nothing if there
 //! are none.
 //!
@@ -15,10 +15,11 @@ use std::sync::Arc;
 
 use slab::Slab;
 
+use crate::connection::{Connections, Ignored, Member, PersonKey};
 use crate::directory::Directory;
 use crate::event::Refusal;
+use crate::key::ConnectionKey;
 use crate::nickname::{Keys, Nickname};
-use crate::peer::{Ignored, Member, PeerKey, Peers, PersonKey};
 
 /// How many people one can ignore; each costs memory.
 const IGNORING_MAX: usize = 100;
@@ -43,33 +44,35 @@ struct Person {
     name: Nickname,
     here: bool,
     /// Who does not hear it, in ascending order.
-    ignored_by: Vec<PeerKey>,
+    ignored_by: Vec<ConnectionKey>,
 }
 
 impl Ignoring {
     /// Those who do not hear a member, in ascending order.
-    pub(crate) fn deaf_to(&self, member: &Member) -> &[PeerKey] {
-        match &member.ties {
-            Some(ties) => ties.ignored_as.map_or(&[], |person| &self.persons[person].ignored_by),
+    pub(crate) fn deaf_to(&self, member: &Member) -> &[ConnectionKey] {
+        match &member.social {
+            Some(social) => {
+                social.ignored_as.map_or(&[], |person| &self.persons[person].ignored_by)
+            }
             None => &[],
         }
     }
 
     /// Whether `key` does not hear a member.
-    pub(crate) fn is_deaf_to(&self, key: PeerKey, member: &Member) -> bool {
+    pub(crate) fn is_deaf_to(&self, key: ConnectionKey, member: &Member) -> bool {
         self.deaf_to(member).binary_search(&key).is_ok()
     }
 
     /// Whether `key` ignores somebody who is called `name`, or who was when they left.
     pub(crate) fn is_deaf_to_name(
         &self,
-        peers: &Peers,
+        connections: &Connections,
         directory: &Directory,
-        key: PeerKey,
+        key: ConnectionKey,
         name: &str,
     ) -> bool {
         let ignores = |person: &PersonKey| self.persons[*person].is_ignored_by(key);
-        self.called(peers, directory, name).iter().any(ignores)
+        self.called(connections, directory, name).iter().any(ignores)
     }
 
     /// The names of those whom a member ignores.
@@ -84,14 +87,15 @@ impl Ignoring {
     /// It is `key` itself, or one too many.
     pub(crate) fn ignore(
         &mut self,
-        peers: &mut Peers,
-        key: PeerKey,
-        target: PeerKey,
+        connections: &mut Connections,
+        key: ConnectionKey,
+        target: ConnectionKey,
     ) -> Result<(), Refusal<'static>> {
         if target == key {
             return Err(Refusal::IgnoreSelf);
         }
-        let (Some(member), Some(other)) = (peers[key].member(), peers[target].member()) else {
+        let (Some(member), Some(other)) = (connections[key].member(), connections[target].member())
+        else {
             return Ok(());
         };
         if self.is_deaf_to(key, other) {
@@ -100,14 +104,14 @@ impl Ignoring {
         if member.ignoring().len() == IGNORING_MAX {
             return Err(Refusal::IgnoreTooMany(IGNORING_MAX));
         }
-        let Some(other) = peers[target].member_mut() else { return Ok(()) };
+        let Some(other) = connections[target].member_mut() else { return Ok(()) };
         let name = other.name.clone();
-        let person = *other.ties_mut().ignored_as.get_or_insert_with(|| {
+        let person = *other.social_mut().ignored_as.get_or_insert_with(|| {
             self.persons.insert(Person { name: name.clone(), here: true, ignored_by: Vec::new() })
         });
         self.persons[person].add(key);
-        if let Some(member) = peers[key].member_mut() {
-            let ignoring = &mut member.ties_mut().ignoring;
+        if let Some(member) = connections[key].member_mut() {
+            let ignoring = &mut member.social_mut().ignoring;
             ignoring.reserve_exact(1); // there are many such lists, and they seldom grow
             ignoring.push(Ignored { person, name });
         }
@@ -117,15 +121,15 @@ impl Ignoring {
     /// `key` hears those again whom `name` may mean. Returns whether there is anybody.
     pub(crate) fn unignore(
         &mut self,
-        peers: &mut Peers,
+        connections: &mut Connections,
         directory: &Directory,
-        key: PeerKey,
+        key: ConnectionKey,
         name: &str,
     ) -> bool {
         let mut any = false;
-        for person in self.called(peers, directory, name) {
+        for person in self.called(connections, directory, name) {
             if self.persons[person].is_ignored_by(key) {
-                strike(peers, key, person);
+                strike(connections, key, person);
                 self.hear_again(person, key);
                 any = true;
             }
@@ -134,34 +138,44 @@ impl Ignoring {
     }
 
     /// Somebody has joined. Whoever left under that name, or one like it, is back.
-    pub(crate) fn join(&mut self, peers: &mut Peers, key: PeerKey, name: &Nickname) {
+    pub(crate) fn join(
+        &mut self,
+        connections: &mut Connections,
+        key: ConnectionKey,
+        name: &Nickname,
+    ) {
         if self.remembered.is_empty() {
             return;
         }
         let mut known = self.remembered_as(&name.keys()).into_iter();
         let Some(person) = known.next() else { return };
         for other in known {
-            self.merge(peers, other, person);
+            self.merge(connections, other, person);
         }
         let back = Person { name: name.clone(), here: true, ignored_by: Vec::new() };
         let was = mem::replace(&mut self.persons[person], back);
         self.unlist(&was.name, person);
         self.persons[person].ignored_by = was.ignored_by;
-        if let Some(member) = peers[key].member_mut() {
-            member.ties_mut().ignored_as = Some(person);
+        if let Some(member) = connections[key].member_mut() {
+            member.social_mut().ignored_as = Some(person);
         }
     }
 
     /// `key` is called `name` from now on. Whoever was remembered by it is not any more.
-    pub(crate) fn rename(&mut self, peers: &mut Peers, key: PeerKey, name: &Nickname) {
+    pub(crate) fn rename(
+        &mut self,
+        connections: &mut Connections,
+        key: ConnectionKey,
+        name: &Nickname,
+    ) {
         for person in self.remembered_as(&name.keys()) {
             for ignorer in mem::take(&mut self.persons[person].ignored_by) {
-                strike(peers, ignorer, person);
+                strike(connections, ignorer, person);
             }
             self.forget(person);
         }
-        let ties = peers[key].member().and_then(|member| member.ties.as_ref());
-        if let Some(person) = ties.and_then(|ties| ties.ignored_as) {
+        let social = connections[key].member().and_then(|member| member.social.as_ref());
+        if let Some(person) = social.and_then(|social| social.ignored_as) {
             self.persons[person].name = name.clone();
         }
     }
@@ -170,20 +184,20 @@ impl Ignoring {
     /// were ignored; by the last one, if that is the same.
     pub(crate) fn leave(
         &mut self,
-        peers: &mut Peers,
+        connections: &mut Connections,
         directory: &Directory,
-        key: PeerKey,
+        key: ConnectionKey,
         member: &mut Member,
     ) {
-        let Some(ties) = member.ties.take() else { return };
-        for ignored in ties.ignoring {
+        let Some(social) = member.social.take() else { return };
+        for ignored in social.ignoring {
             self.hear_again(ignored.person, key);
         }
-        let Some(person) = ties.ignored_as else { return };
+        let Some(person) = social.ignored_as else { return };
         let keys = member.name.keys();
-        let mut names: Vec<(Nickname, Vec<PeerKey>)> = Vec::new();
+        let mut names: Vec<(Nickname, Vec<ConnectionKey>)> = Vec::new();
         for ignorer in self.persons.remove(person).ignored_by {
-            let ignoring = peers[ignorer].member().map_or(&[][..], Member::ignoring);
+            let ignoring = connections[ignorer].member().map_or(&[][..], Member::ignoring);
             let Some(ignored) = ignoring.iter().find(|i| i.person == person) else { continue };
             let same = ignored.name == member.name || ignored.name.keys().meet(&keys);
             let name = if same { &member.name } else { &ignored.name };
@@ -193,7 +207,7 @@ impl Ignoring {
             }
         }
         for (name, ignored_by) in names {
-            self.remember(peers, directory, person, name, ignored_by);
+            self.remember(connections, directory, person, name, ignored_by);
         }
     }
 
@@ -208,11 +222,11 @@ impl Ignoring {
     /// that; by those who do not remember another by it.
     fn remember(
         &mut self,
-        peers: &mut Peers,
+        connections: &mut Connections,
         directory: &Directory,
         was: PersonKey,
         name: Nickname,
-        mut ignored_by: Vec<PeerKey>,
+        mut ignored_by: Vec<ConnectionKey>,
     ) {
         let keys = name.keys();
         let others = self.remembered_as(&keys);
@@ -221,10 +235,10 @@ impl Ignoring {
         ignored_by.retain(|ignorer| {
             let known = others.iter().any(|other| self.persons[*other].is_ignored_by(*ignorer));
             if known || !is_free {
-                strike(peers, *ignorer, was);
+                strike(connections, *ignorer, was);
                 return false;
             }
-            let ignored = ignoring_mut(peers, *ignorer)
+            let ignored = ignoring_mut(connections, *ignorer)
                 .and_then(|ignoring| ignoring.iter_mut().find(|ignored| ignored.person == was));
             if let Some(ignored) = ignored {
                 *ignored = Ignored { person, name: name.clone() };
@@ -239,9 +253,14 @@ impl Ignoring {
     }
 
     /// Those whom `name` may mean: who is here, and who has left.
-    fn called(&self, peers: &Peers, directory: &Directory, name: &str) -> Vec<PersonKey> {
-        let here = directory.find(name).and_then(|key| peers[key].member());
-        let here = here.and_then(|member| member.ties.as_ref()?.ignored_as);
+    fn called(
+        &self,
+        connections: &Connections,
+        directory: &Directory,
+        name: &str,
+    ) -> Vec<PersonKey> {
+        let here = directory.find(name).and_then(|key| connections[key].member());
+        let here = here.and_then(|member| member.social.as_ref()?.ignored_as);
         let left = Keys::sought(name).map(|keys| self.remembered_as(&keys));
         here.into_iter().chain(left.unwrap_or_default()).collect()
     }
@@ -259,9 +278,9 @@ impl Ignoring {
     }
 
     /// Two who have left are one. Who ignores both ignores one, in the place of the first.
-    fn merge(&mut self, peers: &mut Peers, other: PersonKey, person: PersonKey) {
+    fn merge(&mut self, connections: &mut Connections, other: PersonKey, person: PersonKey) {
         for ignorer in mem::take(&mut self.persons[other].ignored_by) {
-            let Some(ignoring) = ignoring_mut(peers, ignorer) else { continue };
+            let Some(ignoring) = ignoring_mut(connections, ignorer) else { continue };
             for ignored in ignoring.iter_mut().filter(|ignored| ignored.person == other) {
                 ignored.person = person;
             }
@@ -273,7 +292,7 @@ impl Ignoring {
     }
 
     /// `key` hears a person again, or has left itself.
-    fn hear_again(&mut self, person: PersonKey, key: PeerKey) {
+    fn hear_again(&mut self, person: PersonKey, key: ConnectionKey) {
         let Person { here, ignored_by, .. } = &mut self.persons[person];
         if let Ok(at) = ignored_by.binary_search(&key) {
             ignored_by.remove(at);
@@ -297,11 +316,11 @@ impl Ignoring {
 }
 
 impl Person {
-    fn is_ignored_by(&self, key: PeerKey) -> bool {
+    fn is_ignored_by(&self, key: ConnectionKey) -> bool {
         self.ignored_by.binary_search(&key).is_ok()
     }
 
-    fn add(&mut self, key: PeerKey) {
+    fn add(&mut self, key: ConnectionKey) {
         if let Err(at) = self.ignored_by.binary_search(&key) {
             self.ignored_by.reserve_exact(1);
             self.ignored_by.insert(at, key);
@@ -309,13 +328,13 @@ impl Person {
     }
 }
 
-fn ignoring_mut(peers: &mut Peers, key: PeerKey) -> Option<&mut Vec<Ignored>> {
-    peers[key].member_mut().map(|member| &mut member.ties_mut().ignoring)
+fn ignoring_mut(connections: &mut Connections, key: ConnectionKey) -> Option<&mut Vec<Ignored>> {
+    connections[key].member_mut().map(|member| &mut member.social_mut().ignoring)
 }
 
 /// Takes a person off the list of `key`.
-fn strike(peers: &mut Peers, key: PeerKey, person: PersonKey) {
-    if let Some(ignoring) = ignoring_mut(peers, key) {
+fn strike(connections: &mut Connections, key: ConnectionKey, person: PersonKey) {
+    if let Some(ignoring) = ignoring_mut(connections, key) {
         ignoring.retain(|ignored| ignored.person != person);
     }
 }
@@ -329,49 +348,59 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::connection::{Connection, Social, State};
     use crate::dialect::Dialect;
     use crate::event::CloseReason;
     use crate::hub::Hub;
-    use crate::peer::{Peer, State, Ties};
     use crate::timers::Now;
 
-    /// People of these names, in this order.
-    fn room<'a>(names: impl IntoIterator<Item = &'a str>) -> (Peers, Directory) {
-        let (mut peers, mut directory) = (Peers::default(), Directory::default());
-        for name in names {
-            let name = Nickname::parse(name).unwrap();
-            let member = Member { name: name.clone(), seat: 0, ties: None };
-            let remote = SocketAddr::from(([127, 0, 0, 1], 1));
-            let key = peers.insert(Peer::new(remote, Dialect::Lines, 0, State::Chatting(member)));
-            assert!(directory.claim(key, &name, None));
-        }
-        (peers, directory)
+    fn nth(n: usize) -> ConnectionKey {
+        ConnectionKey::nth(n)
     }
 
-    fn leave(ignoring: &mut Ignoring, peers: &mut Peers, directory: &mut Directory, key: PeerKey) {
-        let state = mem::replace(&mut peers[key].state, State::Closed);
+    /// People of these names, in this order.
+    fn room<'a>(names: impl IntoIterator<Item = &'a str>) -> (Connections, Directory) {
+        let (mut connections, mut directory) = (Connections::default(), Directory::default());
+        for name in names {
+            let name = Nickname::parse(name).unwrap();
+            let member = Member { name: name.clone(), slot: 0, social: None };
+            let remote = SocketAddr::from(([127, 0, 0, 1], 1));
+            let state = State::Chatting(member);
+            let key = connections.insert(|key| Connection::new(key, remote, Dialect::Lines, state));
+            assert!(directory.claim(key, &name, None));
+        }
+        (connections, directory)
+    }
+
+    fn leave(
+        ignoring: &mut Ignoring,
+        connections: &mut Connections,
+        directory: &mut Directory,
+        key: ConnectionKey,
+    ) {
+        let state = mem::replace(&mut connections[key].state, State::Closed);
         let State::Chatting(mut member) = state else { panic!("{key} is not here") };
         directory.release(&member.name);
-        ignoring.leave(peers, directory, key, &mut member);
+        ignoring.leave(connections, directory, key, &mut member);
     }
 
     #[test]
     fn a_line_costs_as_much_as_there_are_who_ignore_its_speaker() {
         let names: Vec<_> = (0..200).map(|i| format!("member{i}")).collect();
-        let (mut peers, _) = room(names.iter().map(String::as_str));
+        let (mut connections, _) = room(names.iter().map(String::as_str));
         let mut ignoring = Ignoring::default();
         for key in 0..200 {
             for next in 1..=100 {
-                ignoring.ignore(&mut peers, key, (key + next) % 200).unwrap();
+                ignoring.ignore(&mut connections, nth(key), nth((key + next) % 200)).unwrap();
                 // Only the first of them are ignored by others as well.
                 if key >= 3 {
                     break;
                 }
             }
         }
-        let visited = |key: PeerKey| ignoring.deaf_to(peers[key].member().unwrap());
-        assert_eq!(visited(3), [0, 1, 2]);
-        assert_eq!(visited(150), [149]);
+        let visited = |n| ignoring.deaf_to(connections[nth(n)].member().unwrap());
+        assert_eq!(visited(3), [nth(0), nth(1), nth(2)]);
+        assert_eq!(visited(150), [nth(149)]);
         let all: usize = (0..200).map(|key| visited(key).len()).sum();
         assert_eq!(all, 3 * 100 + 197);
     }
@@ -379,70 +408,70 @@ mod tests {
     #[test]
     fn a_full_list_costs_less_than_4_kib() {
         let names: Vec<_> = (0..=IGNORING_MAX + 1).map(|i| format!("member{i}")).collect();
-        let (mut peers, _) = room(names.iter().map(String::as_str));
+        let (mut connections, _) = room(names.iter().map(String::as_str));
         let mut ignoring = Ignoring::default();
         for target in 1..=IGNORING_MAX {
-            ignoring.ignore(&mut peers, 0, target).unwrap();
+            ignoring.ignore(&mut connections, nth(0), nth(target)).unwrap();
         }
-        let one_more = ignoring.ignore(&mut peers, 0, IGNORING_MAX + 1);
+        let one_more = ignoring.ignore(&mut connections, nth(0), nth(IGNORING_MAX + 1));
         assert_eq!(one_more, Err(Refusal::IgnoreTooMany(IGNORING_MAX)));
-        let list = &peers[0].member().unwrap().ties.as_ref().unwrap().ignoring;
+        let list = &connections[nth(0)].member().unwrap().social.as_ref().unwrap().ignoring;
         let entries = list.capacity() * size_of::<Ignored>();
         let ignored_by = ignoring.persons.iter().map(|(_, person)| person.ignored_by.capacity());
-        let shares = ignored_by.sum::<usize>() * size_of::<PeerKey>();
-        let all = size_of::<Ties>() + entries + shares;
+        let shares = ignored_by.sum::<usize>() * size_of::<ConnectionKey>();
+        let all = size_of::<Social>() + entries + shares;
         assert!(all < 4096, "{all} bytes");
     }
 
     #[test]
     fn nothing_is_left_of_who_has_left() {
-        let (mut peers, mut directory) = room(["alice", "bob", "carol"]);
+        let (mut connections, mut directory) = room(["alice", "bob", "carol"]);
         let mut ignoring = Ignoring::default();
-        ignoring.ignore(&mut peers, 0, 1).unwrap();
-        ignoring.ignore(&mut peers, 1, 2).unwrap();
-        ignoring.ignore(&mut peers, 2, 1).unwrap();
-        leave(&mut ignoring, &mut peers, &mut directory, 1);
+        ignoring.ignore(&mut connections, nth(0), nth(1)).unwrap();
+        ignoring.ignore(&mut connections, nth(1), nth(2)).unwrap();
+        ignoring.ignore(&mut connections, nth(2), nth(1)).unwrap();
+        leave(&mut ignoring, &mut connections, &mut directory, nth(1));
         let remembered: Vec<_> = ignoring.remembered.iter().map(|(key, _)| &**key).collect();
         assert_eq!(remembered, ["bob"]);
-        assert!(ignoring.is_deaf_to_name(&peers, &directory, 0, "Bob"));
-        assert!(ignoring.unignore(&mut peers, &directory, 2, "BOB"));
-        leave(&mut ignoring, &mut peers, &mut directory, 0);
+        assert!(ignoring.is_deaf_to_name(&connections, &directory, nth(0), "Bob"));
+        assert!(ignoring.unignore(&mut connections, &directory, nth(2), "BOB"));
+        leave(&mut ignoring, &mut connections, &mut directory, nth(0));
         assert!(ignoring.persons.len() == 1, "carol, who is here, was ignored");
-        leave(&mut ignoring, &mut peers, &mut directory, 2);
+        leave(&mut ignoring, &mut connections, &mut directory, nth(2));
         assert!(ignoring.is_at_rest());
     }
 
     #[test]
     fn nobody_ignores_themselves() {
-        let (mut peers, mut directory) = room(["alice", "bob"]);
+        let (mut connections, mut directory) = room(["alice", "bob"]);
         let mut ignoring = Ignoring::default();
-        assert_eq!(ignoring.ignore(&mut peers, 0, 0), Err(Refusal::IgnoreSelf));
-        ignoring.ignore(&mut peers, 0, 1).unwrap();
-        leave(&mut ignoring, &mut peers, &mut directory, 1);
-        ignoring.rename(&mut peers, 0, &Nickname::parse("bob").unwrap());
-        let alice = peers[0].member().unwrap();
+        assert_eq!(ignoring.ignore(&mut connections, nth(0), nth(0)), Err(Refusal::IgnoreSelf));
+        ignoring.ignore(&mut connections, nth(0), nth(1)).unwrap();
+        leave(&mut ignoring, &mut connections, &mut directory, nth(1));
+        ignoring.rename(&mut connections, nth(0), &Nickname::parse("bob").unwrap());
+        let alice = connections[nth(0)].member().unwrap();
         assert!(ignoring.deaf_to(alice).is_empty());
         assert!(alice.ignoring().is_empty(), "bob has lost his name to somebody else");
         assert!(ignoring.is_at_rest());
     }
 
     /// Writes what waits to everyone but one, whose socket takes nothing.
-    fn turn(hub: &mut Hub, slow: PeerKey, now: Now) {
+    fn turn(hub: &mut Hub, slow: Option<ConnectionKey>, now: Now) {
         let mut keys = Vec::new();
-        hub.pending(&mut keys, now);
+        hub.poll_writers(&mut keys, now);
         for key in keys.drain(..) {
             loop {
                 let mut slices = [IoSlice::new(&[]); 4];
-                let filled = hub.transmit(key, &mut slices);
+                let filled = hub.poll_transmit(key, &mut slices);
                 let bytes = slices[..filled].iter().map(|slice| slice.len()).sum();
                 match filled {
                     0 => break,
-                    _ if key == slow => break hub.blocked(key, now),
-                    _ => hub.transmitted(key, bytes, now),
+                    _ if Some(key) == slow => break hub.handle_blocked(key, now),
+                    _ => hub.handle_written(key, bytes, now),
                 };
             }
         }
-        hub.reap(&mut keys);
+        hub.poll_closed(&mut keys);
     }
 
     /// How much is kept for one connection alone, at most, and whether it was closed, while two
@@ -454,17 +483,17 @@ mod tests {
         let mut hub = Hub::new(&config, now);
         let remote = SocketAddr::from(([127, 0, 0, 1], 1));
         let [bob, carol, slow] = ["b", "c", "slow"].map(|name| {
-            let key = hub.connect(Dialect::Lines, remote, now).unwrap();
-            hub.receive(key, format!("{name}\n").as_bytes(), now);
-            turn(&mut hub, PeerKey::MAX, now);
+            let key = hub.handle_connect(Dialect::Lines, remote, now).unwrap();
+            hub.handle_input(key, format!("{name}\n").as_bytes(), now);
+            turn(&mut hub, None, now);
             key
         });
-        hub.receive(slow, first.as_bytes(), now);
+        hub.handle_input(slow, first.as_bytes(), now);
         let mut most = 0;
         for _ in 0..10_000 {
-            hub.receive(bob, b"x\n", now);
-            hub.receive(carol, b"y\n", now);
-            turn(&mut hub, slow, now);
+            hub.handle_input(bob, b"x\n", now);
+            hub.handle_input(carol, b"y\n", now);
+            turn(&mut hub, Some(slow), now);
             most = most.max(hub.kept_bytes().1);
         }
         (most, hub.closings()[CloseReason::TooSlow.index()] > 0)

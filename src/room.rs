@@ -3,8 +3,8 @@
 //!
 //! What happens to everyone is encoded once for each dialect that is spoken in the room
 //! (`publish`), whoever caused it. Joining and leaving are gathered first: those that follow each
-//! other directly within a turn become one notice (`settle`), so that a thousand people who come
-//! at once cost a line, not a million.
+//! other directly within a turn become one notice (`flush_presence`), so that a thousand people who
+//! come at once cost a line, not a million.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
@@ -12,16 +12,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::Limits;
+use crate::connection::{Connection, Connections, LastSender, Member, State};
+use crate::delivery::{HOLD_MAX, Hold};
 use crate::delivery::{Journal, JournalKey, Journals, Seq};
 use crate::dialect::phrases::{WELCOME_MAX, WHOLE_WELCOME_MAX};
 use crate::dialect::{Dialect, Lang};
 use crate::directory::Directory;
 use crate::event::{CloseReason, Command, Event, Parting, Refusal, Said, Topic};
-use crate::hold::{HOLD_MAX, Hold};
 use crate::ignoring::Ignoring;
+use crate::key::ConnectionKey;
 use crate::lists::Lists;
 use crate::nickname::Nickname;
-use crate::peer::{Confidant, Member, Peer, PeerKey, Peers, State};
 use crate::text;
 use crate::timers::Now;
 
@@ -32,17 +33,17 @@ pub(crate) struct Room {
     backlog_bytes_max: usize,
     history_lines_max: usize,
     /// Who is here, by the dialect they speak. A member knows its seat in the list.
-    seats: [Vec<PeerKey>; Dialect::COUNT],
+    slots: [Vec<ConnectionKey>; Dialect::COUNT],
     /// The names of all members by their folds, so that they come out sorted as people expect.
-    names: BTreeMap<Arc<str>, PeerKey>,
-    history: VecDeque<Kept>,
+    names: BTreeMap<Arc<str>, ConnectionKey>,
+    history: VecDeque<HistoryLine>,
     /// All that was said and somebody has not got, and of it the journal of each dialect.
     journals: Journals,
     keys: [JournalKey; Dialect::COUNT],
     /// Answers that many share.
     lists: Lists,
     /// Coming and going that has not been told yet.
-    notice: Option<Notice>,
+    presence: Option<PresenceBatch>,
     ignoring: Ignoring,
     /// Some who do not read have more ranges to leave out than they may.
     skips_abound: bool,
@@ -58,28 +59,28 @@ pub(crate) struct Room {
 
 /// People who came, or who went for the same reason, directly one after the other.
 #[derive(Debug)]
-struct Notice {
-    kind: NoticeKind,
+struct PresenceBatch {
+    kind: PresenceKind,
     names: Vec<Nickname>,
     /// Of those who came, the connections.
-    keys: Vec<PeerKey>,
+    keys: Vec<ConnectionKey>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum NoticeKind {
+enum PresenceKind {
     Joined,
     Left,
     /// … which those do not hear who ignore them.
-    LeftWithWords(String, Vec<PeerKey>),
+    LeftWithWords(String, Vec<ConnectionKey>),
     LeftFor(CloseReason),
 }
 
 /// A line of the history. It is encoded when somebody first asks for it, and then for all.
-#[derive(Debug, Default)]
-struct Kept {
+#[derive(Debug)]
+struct HistoryLine {
     said: Said,
-    /// Who spoke, as in [`Confidant`].
-    by: (PeerKey, u32),
+    /// Who spoke, and may have gone since.
+    by: ConnectionKey,
     encoded: Vec<(Dialect, Arc<[u8]>)>,
 }
 
@@ -91,13 +92,13 @@ impl Room {
             lang,
             backlog_bytes_max: limits.backlog_bytes_max,
             history_lines_max: limits.history_lines_max,
-            seats: Default::default(),
+            slots: Default::default(),
             names: BTreeMap::new(),
             history: VecDeque::new(),
             journals,
             keys,
             lists: Lists::default(),
-            notice: None,
+            presence: None,
             ignoring: Ignoring::default(),
             skips_abound: false,
             turn_bytes: 0,
@@ -114,7 +115,7 @@ impl Room {
 
     /// How many are here, by dialect.
     pub(crate) fn members_by_dialect(&self) -> [usize; Dialect::COUNT] {
-        std::array::from_fn(|dialect| self.seats[dialect].len())
+        std::array::from_fn(|dialect| self.slots[dialect].len())
     }
 
     /// What waits in the journals, by dialect.
@@ -128,8 +129,8 @@ impl Room {
     }
 
     /// The first names in the order of a list.
-    fn first_names(&self, peers: &Peers, max: usize) -> Vec<Nickname> {
-        let members = self.names.values().filter_map(|key| peers[*key].member());
+    fn first_names(&self, connections: &Connections, max: usize) -> Vec<Nickname> {
+        let members = self.names.values().filter_map(|key| connections[*key].member());
         members.take(max).map(|member| member.name.clone()).collect()
     }
 
@@ -145,58 +146,68 @@ impl Room {
 
     /// Lets somebody in under a name that the directory has given them, and welcomes them unless
     /// that was done before.
-    pub(crate) fn join(&mut self, peers: &mut Peers, key: PeerKey, name: &Nickname) {
-        self.add_to_notice(peers, NoticeKind::Joined);
-        if let Some(notice) = &mut self.notice {
-            notice.names.push(name.clone());
-            notice.keys.push(key);
+    pub(crate) fn join(
+        &mut self,
+        connections: &mut Connections,
+        key: ConnectionKey,
+        name: &Nickname,
+    ) {
+        self.add_to_presence(connections, PresenceKind::Joined);
+        if let Some(presence) = &mut self.presence {
+            presence.names.push(name.clone());
+            presence.keys.push(key);
         }
-        let peer = &mut peers[key];
-        peer.outbox.attach(&mut self.journals, self.keys[peer.dialect.index()]);
-        let seats = &mut self.seats[peer.dialect.index()];
-        let seat = seats.len() as u32;
-        seats.push(key);
+        let connection = &mut connections[key];
+        connection.outbox.attach(&mut self.journals, self.keys[connection.dialect.index()]);
+        let slots = &mut self.slots[connection.dialect.index()];
+        let slot = slots.len() as u32;
+        slots.push(key);
         self.names.insert(sort_key(name), key);
         self.lists.outdate();
-        let member = Member { name: name.clone(), seat, ties: None };
-        let whole = peer.dialect.manners().whole_welcome.is_some();
-        let before = mem::replace(&mut peer.state, State::Chatting(member));
-        self.ignoring.join(peers, key, name);
+        let member = Member { name: name.clone(), slot, social: None };
+        let whole = connection.dialect.spec().whole_welcome.is_some();
+        let before = mem::replace(&mut connection.state, State::Chatting(member));
+        self.ignoring.join(connections, key, name);
         // The others are welcomed when those who come with them are there, too.
         if !whole {
             if !matches!(before, State::Entering(_)) {
-                self.welcome(peers, key, name);
+                self.welcome(connections, key, name);
             }
-            self.tell_history(peers, key);
+            self.tell_history(connections, key);
         }
     }
 
     /// Tells a newcomer who is here.
-    pub(crate) fn welcome(&mut self, peers: &mut Peers, key: PeerKey, name: &Nickname) {
-        let (here, count) = (self.first_names(peers, WELCOME_MAX), self.count());
+    pub(crate) fn welcome(
+        &mut self,
+        connections: &mut Connections,
+        key: ConnectionKey,
+        name: &Nickname,
+    ) {
+        let (here, count) = (self.first_names(connections, WELCOME_MAX), self.count());
         let event = Event::Welcomed { name: name.as_str(), here: &here, count };
-        self.tell(peers, key, &event);
+        self.tell(connections, key, &event);
     }
 
-    fn tell_history(&mut self, peers: &mut Peers, key: PeerKey) {
+    fn tell_history(&mut self, connections: &mut Connections, key: ConnectionKey) {
         for place in 0..self.history.len() {
-            self.tell_again(peers, key, place);
+            self.replay(connections, key, place);
         }
     }
 
     /// Tells those of `newcomers` who are told all at once who is here and what was said last. If
     /// there is too much of that kind already, they are told as much as others are.
-    fn welcome_wholly(&mut self, peers: &mut Peers, newcomers: &[PeerKey]) {
+    fn welcome_wholly(&mut self, connections: &mut Connections, newcomers: &[ConnectionKey]) {
         let is_full = self.lists.is_full();
         let mut shared: Option<(Dialect, Arc<[u8]>)> = None;
         for key in newcomers.iter().copied() {
-            let dialect = peers[key].dialect;
-            let Some(whole) = &dialect.manners().whole_welcome else { continue };
+            let dialect = connections[key].dialect;
+            let Some(whole) = &dialect.spec().whole_welcome else { continue };
             let company = match &shared {
                 Some((of, company)) if *of == dialect => Arc::clone(company),
                 _ => {
                     let max = if is_full { WELCOME_MAX } else { WHOLE_WELCOME_MAX };
-                    let here = self.first_names(peers, max);
+                    let here = self.first_names(connections, max);
                     let lines = self.history.iter().take_while(|_| !is_full);
                     let history: Vec<_> = lines.map(|kept| &kept.said).collect();
                     let mut company = Vec::new();
@@ -204,15 +215,17 @@ impl Room {
                     self.lists.share(None, company)
                 }
             };
-            let peer = &mut peers[key];
-            let Some(name) = peer.member().map(|member| member.name.clone()) else { continue };
+            let connection = &mut connections[key];
+            let Some(name) = connection.member().map(|member| member.name.clone()) else {
+                continue;
+            };
             let greet = |out: &mut Vec<u8>| (whole.greeting)(name.as_str(), company.len(), out);
-            peer.outbox.insert(&self.journals, false, greet);
-            peer.outbox.insert_shared_rest(&self.journals, Arc::clone(&company));
-            peers.touch(key);
+            connection.outbox.insert(&self.journals, false, greet);
+            connection.outbox.insert_shared_rest(&self.journals, Arc::clone(&company));
+            connections.touch(key);
             shared = Some((dialect, company));
             if is_full {
-                self.tell_history(peers, key);
+                self.tell_history(connections, key);
             }
         }
     }
@@ -220,93 +233,95 @@ impl Room {
     /// Lets somebody go. What was said until now is still theirs; their name and seat are not.
     pub(crate) fn leave(
         &mut self,
-        peers: &mut Peers,
+        connections: &mut Connections,
         directory: &mut Directory,
-        key: PeerKey,
+        key: ConnectionKey,
         why: Parting<'_>,
     ) {
         let kind = match why {
             Parting::Reason(CloseReason::Stopping) => {
-                self.remove(peers, directory, key);
+                self.remove(connections, directory, key);
                 return;
             }
-            Parting::Plain => NoticeKind::Left,
+            Parting::Plain => PresenceKind::Left,
             Parting::Words(words) => {
-                let deaf = peers[key].member().map_or(&[][..], |who| self.ignoring.deaf_to(who));
-                NoticeKind::LeftWithWords(words.to_owned(), deaf.to_vec())
+                let deaf =
+                    connections[key].member().map_or(&[][..], |who| self.ignoring.deaf_to(who));
+                PresenceKind::LeftWithWords(words.to_owned(), deaf.to_vec())
             }
-            Parting::Reason(reason) => NoticeKind::LeftFor(reason),
+            Parting::Reason(reason) => PresenceKind::LeftFor(reason),
         };
-        self.add_to_notice(peers, kind);
-        let Some(member) = self.remove(peers, directory, key) else { return };
-        if let Some(notice) = &mut self.notice {
-            notice.names.push(member.name);
+        self.add_to_presence(connections, kind);
+        let Some(member) = self.remove(connections, directory, key) else { return };
+        if let Some(presence) = &mut self.presence {
+            presence.names.push(member.name);
         }
     }
 
     /// Says a last word to everyone. Who goes after it is not told any more.
-    pub(crate) fn announce_stop(&mut self, peers: &mut Peers) {
-        self.settle(peers);
+    pub(crate) fn announce_stop(&mut self, connections: &mut Connections) {
+        self.flush_presence(connections);
         self.publish(&Event::Stopping);
     }
 
     /// Takes a member out of all that knows it. Its connection is left for the hub to close.
     fn remove(
         &mut self,
-        peers: &mut Peers,
+        connections: &mut Connections,
         directory: &mut Directory,
-        key: PeerKey,
+        key: ConnectionKey,
     ) -> Option<Member> {
-        let dialect = peers[key].dialect;
-        let State::Chatting(mut member) = mem::replace(&mut peers[key].state, State::Closed) else {
+        let dialect = connections[key].dialect;
+        let State::Chatting(mut member) = mem::replace(&mut connections[key].state, State::Closed)
+        else {
             return None;
         };
-        let seats = &mut self.seats[dialect.index()];
-        seats.swap_remove(member.seat as usize);
-        if let Some(moved) = seats.get(member.seat as usize).copied()
-            && let Some(moved) = peers[moved].member_mut()
+        let slots = &mut self.slots[dialect.index()];
+        slots.swap_remove(member.slot as usize);
+        if let Some(moved) = slots.get(member.slot as usize).copied()
+            && let Some(moved) = connections[moved].member_mut()
         {
-            moved.seat = member.seat;
+            moved.slot = member.slot;
         }
         self.names.remove(&*member.name.fold());
         self.lists.outdate();
         directory.release(&member.name);
-        self.ignoring.leave(peers, directory, key, &mut member);
-        peers[key].outbox.detach(&mut self.journals, self.keys[dialect.index()]);
+        self.ignoring.leave(connections, directory, key, &mut member);
+        connections[key].outbox.detach(&mut self.journals, self.keys[dialect.index()]);
         Some(member)
     }
 
     /// Makes sure that the notice being gathered is of this kind; tells the one before if not.
-    fn add_to_notice(&mut self, peers: &mut Peers, kind: NoticeKind) {
-        if self.notice.as_ref().is_some_and(|notice| notice.kind != kind) {
-            self.settle(peers);
+    fn add_to_presence(&mut self, connections: &mut Connections, kind: PresenceKind) {
+        if self.presence.as_ref().is_some_and(|presence| presence.kind != kind) {
+            self.flush_presence(connections);
         }
-        if self.notice.is_none() {
-            self.notice = Some(Notice { kind, names: Vec::new(), keys: Vec::new() });
+        if self.presence.is_none() {
+            self.presence = Some(PresenceBatch { kind, names: Vec::new(), keys: Vec::new() });
         }
     }
 
     /// Tells who has come or gone, if that has not been told yet.
-    pub(crate) fn settle(&mut self, peers: &mut Peers) {
-        let Some(Notice { kind, names, keys }) = self.notice.take() else { return };
+    pub(crate) fn flush_presence(&mut self, connections: &mut Connections) {
+        let Some(PresenceBatch { kind, names, keys }) = self.presence.take() else { return };
         let count = self.count();
         let why = match &kind {
-            NoticeKind::Joined => {
+            PresenceKind::Joined => {
                 let seq = self.publish(&Event::Joined { names: &names, count });
-                self.tell_those_who_joined(peers, &names, &keys, seq);
-                return self.welcome_wholly(peers, &keys);
+                self.tell_those_who_joined(connections, &names, &keys, seq);
+                return self.welcome_wholly(connections, &keys);
             }
-            NoticeKind::Left => Parting::Plain,
-            NoticeKind::LeftWithWords(words, _) => Parting::Words(words),
-            NoticeKind::LeftFor(reason) => Parting::Reason(*reason),
+            PresenceKind::Left => Parting::Plain,
+            PresenceKind::LeftWithWords(words, _) => Parting::Words(words),
+            PresenceKind::LeftFor(reason) => Parting::Reason(*reason),
         };
         let seq = self.publish(&Event::Left { names: &names, why, count });
-        if let NoticeKind::LeftWithWords(_, deaf) = &kind {
+        if let PresenceKind::LeftWithWords(_, deaf) = &kind {
             let event = Event::Left { names: &names, why: Parting::Plain, count };
             for key in deaf.iter().copied() {
-                if peers.get(key).is_some_and(|peer| peer.member().is_some()) {
-                    self.skips_abound |= leave_out(peers, key, seq);
-                    self.tell(peers, key, &event);
+                if connections.get(key).is_some_and(|connection| connection.member().is_some()) {
+                    self.skips_abound |= leave_out(connections, key, seq);
+                    self.tell(connections, key, &event);
                 }
             }
         }
@@ -317,90 +332,97 @@ impl Room {
     /// them all.
     fn tell_those_who_joined(
         &self,
-        peers: &mut Peers,
+        connections: &mut Connections,
         names: &[Nickname],
-        keys: &[PeerKey],
+        keys: &[ConnectionKey],
         seq: Seq,
     ) {
         let count = self.count();
         for (i, key) in keys.iter().copied().enumerate() {
-            let peer = &mut peers[key];
-            let manners = peer.dialect.manners();
-            let known = match &manners.whole_welcome {
+            let connection = &mut connections[key];
+            let spec = connection.dialect.spec();
+            let known = match &spec.whole_welcome {
                 Some(_) => names.len(),
-                None => i + usize::from(!manners.hears_own_joining),
+                None => i + usize::from(!spec.hears_own_joining),
             };
-            let as_given = peer.given_name() == names[i].as_str();
+            let as_given = connection.given_name() == names[i].as_str();
             if known > 0 {
-                peer.outbox.skip(seq);
+                connection.outbox.skip(seq);
                 if known < names.len() {
-                    self.tell(peers, key, &Event::Joined { names: &names[known..], count });
+                    self.tell(connections, key, &Event::Joined { names: &names[known..], count });
                 }
             }
-            self.tell(peers, key, &Event::Entered { name: names[i].as_str(), as_given });
+            self.tell(connections, key, &Event::Entered { name: names[i].as_str(), as_given });
         }
     }
 
     // ── saying things ────────────────────────────────────────────────────────────────────────────
 
     /// Does what a member asks for. Leaving is not among it: that is the hub's.
-    pub(crate) fn obey(
+    pub(crate) fn execute(
         &mut self,
-        peers: &mut Peers,
+        connections: &mut Connections,
         directory: &mut Directory,
-        key: PeerKey,
+        key: ConnectionKey,
         command: Command<'_>,
         now: Now,
     ) {
-        self.settle(peers);
+        self.flush_presence(connections);
         match command {
-            Command::Say(text) => self.say(peers, key, text, false, now),
-            Command::Emote(text) => self.say(peers, key, text, true, now),
+            Command::Say(text) => self.say(connections, key, text, false, now),
+            Command::Emote(text) => self.say(connections, key, text, true, now),
             // Who has a name may still be on the way in.
             Command::Tell { to, text } => match directory.find(to) {
-                Some(target) if peers[target].member().is_some() => {
-                    self.tell_privately(peers, key, target, text, now);
+                Some(target) if connections[target].member().is_some() => {
+                    self.tell_privately(connections, key, target, text, now);
                 }
-                _ => self.refuse(peers, key, Refusal::Nobody(&text::clean(to))),
+                _ => self.refuse(connections, key, Refusal::Nobody(&text::clean(to))),
             },
-            Command::Reply(text) => self.reply(peers, key, text, now),
-            Command::Rename(name) => self.rename(peers, directory, key, name),
-            Command::Who => self.tell_who_is_here(peers, key),
-            Command::History(count) => self.recall(peers, directory, key, count),
-            Command::Ignore(None) => self.tell_ignored(peers, key),
-            Command::Ignore(Some(name)) => self.ignore(peers, directory, key, name),
-            Command::Unignore(name) => self.unignore(peers, directory, key, name),
-            Command::Help(topic) => self.help(peers, key, topic),
-            Command::Misuse(topic) => self.refuse(peers, key, Refusal::Usage(topic)),
+            Command::Reply(text) => self.reply(connections, key, text, now),
+            Command::Rename(name) => self.rename(connections, directory, key, name),
+            Command::Who => self.tell_who_is_here(connections, key),
+            Command::History(count) => self.recall(connections, directory, key, count),
+            Command::Ignore(None) => self.tell_ignored(connections, key),
+            Command::Ignore(Some(name)) => self.ignore(connections, directory, key, name),
+            Command::Unignore(name) => self.unignore(connections, directory, key, name),
+            Command::Help(topic) => self.help(connections, key, topic),
+            Command::Misuse(topic) => self.refuse(connections, key, Refusal::Usage(topic)),
             Command::Unknown(word) => {
-                self.refuse(peers, key, Refusal::UnknownCommand(&text::clean(word)));
+                self.refuse(connections, key, Refusal::UnknownCommand(&text::clean(word)));
             }
             Command::Introduce { .. } | Command::Quit(_) => {}
         }
     }
 
     /// Tells all names; or the first of them, if too many lists wait to be read.
-    fn tell_who_is_here(&mut self, peers: &mut Peers, key: PeerKey) {
-        let dialect = peers[key].dialect;
+    fn tell_who_is_here(&mut self, connections: &mut Connections, key: ConnectionKey) {
+        let dialect = connections[key].dialect;
         let list = match self.lists.here(dialect) {
             Some(list) => list,
             None => {
                 let max = if self.lists.is_full() { WELCOME_MAX } else { usize::MAX };
-                let names = self.first_names(peers, max);
+                let names = self.first_names(connections, max);
                 let event = Event::Here { names: &names, count: self.count() };
                 let mut list = Vec::new();
                 dialect.encode(self.lang, &event, &mut list);
                 self.lists.share(Some(dialect), list)
             }
         };
-        peers[key].outbox.insert_shared(&self.journals, list);
-        peers.touch(key);
+        connections[key].outbox.insert_shared(&self.journals, list);
+        connections.touch(key);
     }
 
     /// Says a line to everyone else who wants to hear it.
-    fn say(&mut self, peers: &mut Peers, key: PeerKey, text: &str, emote: bool, now: Now) {
+    fn say(
+        &mut self,
+        connections: &mut Connections,
+        key: ConnectionKey,
+        text: &str,
+        emote: bool,
+        now: Now,
+    ) {
         let text = text::clean(text);
-        let Some(member) = peers[key].member() else { return };
+        let Some(member) = connections[key].member() else { return };
         if text::is_blank(&text) {
             return;
         }
@@ -411,26 +433,27 @@ impl Room {
             false => Event::Said { from, text, at },
         };
         let seq = self.publish(&event);
-        self.keep((key, peers[key].serial), from, text, emote, now);
+        self.record(key, from, text, emote, now);
         let deaf = self.ignoring.deaf_to(member);
         // Who does not hear it is one set, the speaker among them.
-        let own = (!peers[key].dialect.manners().echoes).then_some(key);
+        let own = (!connections[key].dialect.spec().echoes).then_some(key);
         let own = own.filter(|own| deaf.binary_search(own).is_err());
         for key in own.into_iter().chain(deaf.iter().copied()) {
-            self.skips_abound |= leave_out(peers, key, seq);
+            self.skips_abound |= leave_out(connections, key, seq);
         }
         self.said.0 += 1;
         self.said.1 += (self.names.len() - deaf.len() - usize::from(own.is_some())) as u64;
     }
 
     /// Keeps a line for those who come later. The oldest line gives its memory to the newest.
-    fn keep(&mut self, by: (PeerKey, u32), from: &str, text: &str, emote: bool, now: Now) {
+    fn record(&mut self, by: ConnectionKey, from: &str, text: &str, emote: bool, now: Now) {
         if self.history_lines_max == 0 {
             return;
         }
         let full = self.history.len() == self.history_lines_max;
         let oldest = if full { self.history.pop_front() } else { None };
-        let Kept { mut said, mut encoded, .. } = oldest.unwrap_or_default();
+        let oldest = oldest.map(|line| (line.said, line.encoded));
+        let (mut said, mut encoded) = oldest.unwrap_or_default();
         encoded.clear();
         for (kept, new) in [(&mut said.from, from), (&mut said.text, text)] {
             kept.clear();
@@ -439,14 +462,14 @@ impl Room {
             kept.push_str(new);
         }
         (said.unix_seconds, said.emote) = (now.unix_seconds, emote);
-        self.history.push_back(Kept { said, by, encoded });
+        self.history.push_back(HistoryLine { said, by, encoded });
     }
 
     /// Tells one the line at a place of the history.
-    fn tell_again(&mut self, peers: &mut Peers, key: PeerKey, place: usize) {
-        let Kept { said, encoded, .. } = &mut self.history[place];
-        let peer = &mut peers[key];
-        let (lang, dialect) = (self.lang, peer.dialect);
+    fn replay(&mut self, connections: &mut Connections, key: ConnectionKey, place: usize) {
+        let HistoryLine { said, encoded, .. } = &mut self.history[place];
+        let connection = &mut connections[key];
+        let (lang, dialect) = (self.lang, connection.dialect);
         let bytes = match encoded.iter().find(|(spoken, _)| *spoken == dialect) {
             Some((_, bytes)) => Arc::clone(bytes),
             None => {
@@ -457,77 +480,85 @@ impl Room {
                 bytes
             }
         };
-        peer.outbox.insert_shared(&self.journals, bytes);
-        peers.touch(key);
+        connection.outbox.insert_shared(&self.journals, bytes);
+        connections.touch(key);
     }
 
     fn tell_privately(
         &mut self,
-        peers: &mut Peers,
-        key: PeerKey,
-        target: PeerKey,
+        connections: &mut Connections,
+        key: ConnectionKey,
+        target: ConnectionKey,
         text: &str,
         now: Now,
     ) {
         let (text, at) = (text::clean(text), now.unix_seconds);
-        let (Some(from), Some(to)) = (peers[key].member(), peers[target].member()) else { return };
+        let (Some(from), Some(to)) = (connections[key].member(), connections[target].member())
+        else {
+            return;
+        };
         if key == target {
-            return self.refuse(peers, key, Refusal::TellSelf);
+            return self.refuse(connections, key, Refusal::TellSelf);
         }
         if text::is_blank(&text) {
-            return self.refuse(peers, key, Refusal::Usage(Topic::Msg));
+            return self.refuse(connections, key, Refusal::Usage(Topic::Msg));
         }
         let deaf = self.ignoring.is_deaf_to(target, from);
         let (from, to, text) = (from.name.clone(), to.name.clone(), &*text);
         log::debug!("told: {from} -> {to}: {text}");
-        let serial = peers[key].serial;
         if !deaf {
-            let waits = peers[target].outbox.own_bytes();
+            let waits = connections[target].outbox.own_bytes();
             if waits > self.backlog_bytes_max {
-                return self.refuse(peers, key, Refusal::TellTooMuch(to.as_str()));
+                return self.refuse(connections, key, Refusal::TellTooMuch(to.as_str()));
             }
-            self.tell(peers, target, &Event::Told { from: from.as_str(), text, at });
-            self.turn_private_bytes += peers[target].outbox.own_bytes() - waits;
-            if let Some(member) = peers[target].member_mut() {
-                member.ties_mut().confidant = Some(Confidant { key, serial, name: from });
+            self.tell(connections, target, &Event::Told { from: from.as_str(), text, at });
+            self.turn_private_bytes += connections[target].outbox.own_bytes() - waits;
+            if let Some(member) = connections[target].member_mut() {
+                member.social_mut().last_sender = Some(LastSender { key, name: from });
             }
         }
-        self.tell(peers, key, &Event::Sent { to: to.as_str(), text, at });
+        self.tell(connections, key, &Event::Sent { to: to.as_str(), text, at });
     }
 
-    fn reply(&mut self, peers: &mut Peers, key: PeerKey, text: &str, now: Now) {
-        let ties = peers[key].member().and_then(|member| member.ties.as_ref());
-        let confidant = ties.and_then(|ties| ties.confidant.clone());
-        let Some(Confidant { key: target, serial, name }) = &confidant else {
-            return self.refuse(peers, key, Refusal::NothingToReply);
+    fn reply(&mut self, connections: &mut Connections, key: ConnectionKey, text: &str, now: Now) {
+        let social = connections[key].member().and_then(|member| member.social.as_ref());
+        let last_sender = social.and_then(|social| social.last_sender.clone());
+        let Some(LastSender { key: target, name }) = &last_sender else {
+            return self.refuse(connections, key, Refusal::NothingToReply);
         };
-        let is_here = |peer: &Peer| peer.serial == *serial && peer.member().is_some();
-        if peers.get(*target).is_some_and(is_here) {
-            self.tell_privately(peers, key, *target, text, now);
+        let is_here = |connection: &Connection| connection.member().is_some();
+        if connections.get(*target).is_some_and(is_here) {
+            self.tell_privately(connections, key, *target, text, now);
         } else {
-            self.refuse(peers, key, Refusal::Nobody(name.as_str()));
+            self.refuse(connections, key, Refusal::Nobody(name.as_str()));
         }
     }
 
-    fn rename(&mut self, peers: &mut Peers, directory: &mut Directory, key: PeerKey, name: &str) {
-        let Some(old) = peers[key].member().map(|member| member.name.clone()) else { return };
+    fn rename(
+        &mut self,
+        connections: &mut Connections,
+        directory: &mut Directory,
+        key: ConnectionKey,
+        name: &str,
+    ) {
+        let Some(old) = connections[key].member().map(|member| member.name.clone()) else { return };
         let new = match Nickname::parse(name) {
             Ok(new) => new,
             Err(error) => {
-                return self.refuse(peers, key, Refusal::Nickname(error, &text::clean(name)));
+                return self.refuse(connections, key, Refusal::Nickname(error, &text::clean(name)));
             }
         };
         if new == old {
-            return self.refuse(peers, key, Refusal::SameName(old.as_str()));
+            return self.refuse(connections, key, Refusal::SameName(old.as_str()));
         }
         if !directory.claim(key, &new, Some(&old)) {
-            return self.refuse(peers, key, Refusal::Taken(new.as_str()));
+            return self.refuse(connections, key, Refusal::Taken(new.as_str()));
         }
         self.names.remove(&*old.fold());
         self.names.insert(sort_key(&new), key);
         self.lists.outdate();
-        self.ignoring.rename(peers, key, &new);
-        if let Some(member) = peers[key].member_mut() {
+        self.ignoring.rename(connections, key, &new);
+        if let Some(member) = connections[key].member_mut() {
             member.name = new.clone();
         }
         log::info!("renamed: {old} is now {new}");
@@ -538,21 +569,21 @@ impl Room {
     /// Shows the last lines, but for those of people who are ignored.
     fn recall(
         &mut self,
-        peers: &mut Peers,
+        connections: &mut Connections,
         directory: &Directory,
-        key: PeerKey,
+        key: ConnectionKey,
         count: Option<usize>,
     ) {
         let all = self.history.len();
         let mut shown = false;
         for place in all - count.unwrap_or(all).min(all)..all {
-            if !self.is_deaf_to_line(peers, directory, key, place) {
-                self.tell_again(peers, key, place);
+            if !self.is_deaf_to_line(connections, directory, key, place) {
+                self.replay(connections, key, place);
                 shown = true;
             }
         }
         if !shown {
-            self.tell(peers, key, &Event::NothingSaid);
+            self.tell(connections, key, &Event::NothingSaid);
         }
     }
 
@@ -560,52 +591,69 @@ impl Room {
     /// left, only the name is known.
     fn is_deaf_to_line(
         &self,
-        peers: &Peers,
+        connections: &Connections,
         directory: &Directory,
-        key: PeerKey,
+        key: ConnectionKey,
         place: usize,
     ) -> bool {
-        if peers[key].member().is_none_or(|member| member.ignoring().is_empty()) {
+        if connections[key].member().is_none_or(|member| member.ignoring().is_empty()) {
             return false;
         }
-        let Kept { said, by: (speaker, serial), .. } = &self.history[place];
-        let speaker = peers.get(*speaker).filter(|peer| peer.serial == *serial);
-        match speaker.and_then(Peer::member) {
+        let HistoryLine { said, by: speaker, .. } = &self.history[place];
+        let speaker = connections.get(*speaker);
+        match speaker.and_then(Connection::member) {
             Some(speaker) => self.ignoring.is_deaf_to(key, speaker),
-            None => self.ignoring.is_deaf_to_name(peers, directory, key, &said.from),
+            None => self.ignoring.is_deaf_to_name(connections, directory, key, &said.from),
         }
     }
 
-    pub(crate) fn help(&self, peers: &mut Peers, key: PeerKey, topic: Option<Topic>) {
+    pub(crate) fn help(
+        &self,
+        connections: &mut Connections,
+        key: ConnectionKey,
+        topic: Option<Topic>,
+    ) {
         let one = topic.as_ref().map(std::slice::from_ref);
-        self.tell(peers, key, &Event::Helped(one.unwrap_or(&Topic::ALL)));
+        self.tell(connections, key, &Event::Helped(one.unwrap_or(&Topic::ALL)));
     }
 
     // ── not hearing somebody ─────────────────────────────────────────────────────────────────────
 
-    fn ignore(&mut self, peers: &mut Peers, directory: &Directory, key: PeerKey, name: &str) {
-        let target = directory.find(name).filter(|target| peers[*target].member().is_some());
+    fn ignore(
+        &mut self,
+        connections: &mut Connections,
+        directory: &Directory,
+        key: ConnectionKey,
+        name: &str,
+    ) {
+        let target = directory.find(name).filter(|target| connections[*target].member().is_some());
         let Some(target) = target else {
-            return self.refuse(peers, key, Refusal::Nobody(&text::clean(name)));
+            return self.refuse(connections, key, Refusal::Nobody(&text::clean(name)));
         };
-        match self.ignoring.ignore(peers, key, target) {
-            Ok(()) => self.tell_ignored(peers, key),
-            Err(refusal) => self.refuse(peers, key, refusal),
+        match self.ignoring.ignore(connections, key, target) {
+            Ok(()) => self.tell_ignored(connections, key),
+            Err(refusal) => self.refuse(connections, key, refusal),
         }
     }
 
-    fn unignore(&mut self, peers: &mut Peers, directory: &Directory, key: PeerKey, name: &str) {
-        if self.ignoring.unignore(peers, directory, key, name) {
-            self.tell_ignored(peers, key);
+    fn unignore(
+        &mut self,
+        connections: &mut Connections,
+        directory: &Directory,
+        key: ConnectionKey,
+        name: &str,
+    ) {
+        if self.ignoring.unignore(connections, directory, key, name) {
+            self.tell_ignored(connections, key);
         } else {
-            self.refuse(peers, key, Refusal::NotIgnored(&text::clean(name)));
+            self.refuse(connections, key, Refusal::NotIgnored(&text::clean(name)));
         }
     }
 
-    fn tell_ignored(&self, peers: &mut Peers, key: PeerKey) {
-        let Some(member) = peers[key].member() else { return };
+    fn tell_ignored(&self, connections: &mut Connections, key: ConnectionKey) {
+        let Some(member) = connections[key].member() else { return };
         let names = self.ignoring.ignored_names(member);
-        self.tell(peers, key, &Event::Ignoring(&names));
+        self.tell(connections, key, &Event::Ignoring(&names));
     }
 
     // ── telling ──────────────────────────────────────────────────────────────────────────────────
@@ -625,18 +673,28 @@ impl Room {
     }
 
     /// Tells one.
-    pub(crate) fn tell(&self, peers: &mut Peers, key: PeerKey, event: &Event<'_>) {
-        let peer = &mut peers[key];
-        let (lang, dialect) = (self.lang, peer.dialect);
+    pub(crate) fn tell(
+        &self,
+        connections: &mut Connections,
+        key: ConnectionKey,
+        event: &Event<'_>,
+    ) {
+        let connection = &mut connections[key];
+        let (lang, dialect) = (self.lang, connection.dialect);
         // In a handshake each frame must arrive alone, up to the one that ends it.
-        let alone = peer.gap().is_some();
-        peer.outbox.insert(&self.journals, alone, |out| dialect.encode(lang, event, out));
-        peers.touch(key);
+        let alone = connection.gap().is_some();
+        connection.outbox.insert(&self.journals, alone, |out| dialect.encode(lang, event, out));
+        connections.touch(key);
     }
 
     /// Tells one that something was not done.
-    pub(crate) fn refuse(&self, peers: &mut Peers, key: PeerKey, refusal: Refusal<'_>) {
-        self.tell(peers, key, &Event::Refused(refusal));
+    pub(crate) fn refuse(
+        &self,
+        connections: &mut Connections,
+        key: ConnectionKey,
+        refusal: Refusal<'_>,
+    ) {
+        self.tell(connections, key, &Event::Refused(refusal));
     }
 
     // ── pace ─────────────────────────────────────────────────────────────────────────────────────
@@ -660,13 +718,17 @@ impl Room {
 
     /// Whether something has been said since everyone was last written to.
     pub(crate) fn is_unsettled(&self) -> bool {
-        self.turn_bytes > 0 || self.notice.is_some()
+        self.turn_bytes > 0 || self.presence.is_some()
     }
 
     /// Looks after those who have fallen behind. Returns who is too far behind to be waited for
     /// (until they are closed, they keep what they need); sets how long to wait for others; forgets
     /// what nobody needs any more.
-    pub(crate) fn survey(&mut self, peers: &mut Peers, now: Instant) -> Vec<PeerKey> {
+    pub(crate) fn check_backlog(
+        &mut self,
+        connections: &mut Connections,
+        now: Instant,
+    ) -> Vec<ConnectionKey> {
         let (mut too_slow, mut wanted) = (Vec::new(), None);
         let skips_abound = mem::take(&mut self.skips_abound);
         for dialect in Dialect::ALL {
@@ -676,14 +738,18 @@ impl Room {
                 continue;
             }
             let mut oldest = self.journals.next_seq();
-            for (key, peer) in peers.iter_mut().filter(|(_, peer)| peer.dialect == dialect) {
-                let Some((next, behind)) = peer.outbox.behind(&self.journals) else { continue };
-                match &mut peer.blocked {
+            for (key, connection) in
+                connections.iter_mut().filter(|(_, connection)| connection.dialect == dialect)
+            {
+                let Some((next, behind)) = connection.outbox.behind(&self.journals) else {
+                    continue;
+                };
+                match &mut connection.blocked {
                     // Who is about to be written to may make up for what this turn has brought.
                     Some(blocked) if behind > max + usize::from(blocked.writable) * (max / 4) => {
                         too_slow.push(key);
                     }
-                    Some(blocked) if !blocked.writable && peer.outbox.skips_too_much() => {
+                    Some(blocked) if !blocked.writable && connection.outbox.skips_too_much() => {
                         too_slow.push(key);
                     }
                     Some(blocked) if behind > max / 2 => {
@@ -701,11 +767,15 @@ impl Room {
     }
 
     /// Whom to write to because something has been said; those who cannot take it are left out.
-    pub(crate) fn take_audience(&mut self, peers: &Peers, keys: &mut Vec<PeerKey>) {
+    pub(crate) fn collect_readers(
+        &mut self,
+        connections: &Connections,
+        keys: &mut Vec<ConnectionKey>,
+    ) {
         self.turn_private_bytes = 0;
         if mem::take(&mut self.turn_bytes) > 0 {
-            for seats in &self.seats {
-                keys.extend(seats.iter().copied().filter(|key| !peers[*key].is_blocked()));
+            for slots in &self.slots {
+                keys.extend(slots.iter().copied().filter(|key| !connections[*key].is_blocked()));
             }
         }
     }
@@ -728,11 +798,11 @@ impl Room {
 
     /// Whether nobody is here and nothing waits.
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.notice.is_none()
+        self.presence.is_none()
             && self.lists.bytes() == 0
             && self.ignoring.is_at_rest()
             && self.names.is_empty()
-            && self.seats.iter().all(Vec::is_empty)
+            && self.slots.iter().all(Vec::is_empty)
             && self.journals.iter().all(|journal| journal.counts() == (0, 0))
     }
 }
@@ -745,8 +815,8 @@ fn sort_key(name: &Nickname) -> Arc<str> {
 
 /// Keeps somebody from hearing an event. Returns whether they do not read, and have more to leave
 /// out than they may.
-fn leave_out(peers: &mut Peers, key: PeerKey, seq: Seq) -> bool {
-    let peer = &mut peers[key];
-    peer.outbox.skip(seq);
-    peer.outbox.skips_too_much() && peer.is_blocked()
+fn leave_out(connections: &mut Connections, key: ConnectionKey, seq: Seq) -> bool {
+    let connection = &mut connections[key];
+    connection.outbox.skip(seq);
+    connection.outbox.skips_too_much() && connection.is_blocked()
 }

@@ -17,13 +17,13 @@ use slab::Slab;
 use crate::config::{CLIENTS_MIN, Config, LISTENERS_MAX, ListenerSpec};
 use crate::dialect::{Dialect, Transport};
 use crate::hub::{Hub, TURNED_AWAY_MAX};
+use crate::key::ConnectionKey;
 use crate::net::console::Console;
 use crate::net::datagram::Datagrams;
 use crate::net::descriptors;
 use crate::net::listener::Listener;
 use crate::net::signals::Signals;
 use crate::net::stream::{Input, Stream};
-use crate::peer::PeerKey;
 use crate::timers::Now;
 
 /// What is read of one connection before the next one has its turn.
@@ -60,20 +60,18 @@ pub struct Server {
     listeners: Vec<(Dialect, Listener)>,
     datagrams: Vec<(Dialect, Datagrams)>,
     /// The server's own terminal and the peer that sits there.
-    console: Option<(Console, PeerKey)>,
+    console: Option<(Console, ConnectionKey)>,
     /// What carries the bytes of each of the hub's peers, under the same key.
     links: Slab<Link>,
     hub: Hub,
     /// Who has, or may have, something to read.
-    ready: VecDeque<PeerKey>,
-    /// Tells a socket from one that had the same key before.
-    generation: usize,
+    ready: VecDeque<ConnectionKey>,
     now: Now,
     drain: Duration,
     stopping: Option<Stopping>,
     /// Reused from turn to turn.
     scratch: Box<[u8]>,
-    keys: Vec<PeerKey>,
+    keys: Vec<ConnectionKey>,
 }
 
 /// What carries a peer's bytes.
@@ -83,6 +81,7 @@ enum Link {
         stream: Stream,
         /// It is on the list of those to read.
         queued: bool,
+        key: ConnectionKey,
     },
     /// The UDP socket with this index.
     Datagrams(u32),
@@ -129,7 +128,6 @@ impl Server {
             now: present(),
             hub: Hub::new(&config, present()),
             ready: VecDeque::new(),
-            generation: 0,
             drain: config.limits.drain,
             stopping: None,
             scratch: vec![0; READ_BYTES].into(),
@@ -141,10 +139,10 @@ impl Server {
         }
         if let Some(name) = &config.console {
             let console = Console::open(&waker).map_err(StartError::System)?;
-            let key = server.hub.take_seat(name, server.now);
+            let key = server.hub.add_console(name, server.now);
             server.console = Some((console, key));
             let same = server.links.insert(Link::Console);
-            debug_assert_eq!(key, same, "both slabs see the same history");
+            debug_assert_eq!(key.index(), same, "both slabs see the same history");
         }
         Ok(server)
     }
@@ -199,11 +197,11 @@ impl Server {
     pub fn turn(&mut self, events: &mut Events) -> io::Result<()> {
         self.wait(events)?;
         self.read();
-        self.hub.timeout(self.now);
+        self.hub.handle_timeout(self.now);
         self.write();
         self.reap();
         self.accept();
-        self.hub.note_turn(present().instant - self.now.instant);
+        self.hub.handle_turn_end(present().instant - self.now.instant);
         Ok(())
     }
 
@@ -235,7 +233,7 @@ impl Server {
             Stopping::AtOnce => self.now.instant,
         });
         let retries = self.listeners.iter().filter_map(|(_, listener)| listener.retry_at());
-        retries.chain(self.hub.next_timeout()).chain(stop).min()
+        retries.chain(self.hub.poll_timeout()).chain(stop).min()
     }
 
     /// Notes all that is ready at the present, before what is due by then is done: a process that
@@ -297,19 +295,20 @@ impl Server {
         if event.is_writable() {
             // If the system cannot be asked to tell no more, it tells once more at worst.
             for key in datagrams.take_blocked(self.poll.registry()).unwrap_or_default() {
-                self.hub.unblocked(key);
+                self.hub.handle_writable(key);
             }
         }
     }
 
     fn note_stream(&mut self, token: Token, event: &Event) {
-        let key = token.0 & ((1 << KEY_BITS) - 1);
-        let Some(Link::Stream { stream, queued }) = self.links.get_mut(key) else { return };
+        let index = token.0 & ((1 << KEY_BITS) - 1);
+        let Some(Link::Stream { stream, queued, key }) = self.links.get_mut(index) else { return };
         if stream.token() != token {
-            return; // of a socket that had this key before
+            return; // of a socket that had this place before
         }
+        let key = *key;
         if event.is_writable() {
-            self.hub.unblocked(key);
+            self.hub.handle_writable(key);
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             stream.note_readable();
@@ -333,20 +332,21 @@ impl Server {
 
     /// Gives a socket and the peer that the hub makes for it the same key.
     fn take_in(&mut self, socket: TcpStream, dialect: Dialect, remote: SocketAddr) {
-        self.generation = self.generation.wrapping_add(1);
-        let entry = self.links.vacant_entry();
-        let token = Token((self.generation << KEY_BITS) | entry.key());
-        let mut stream = match Stream::register(socket, self.poll.registry(), token) {
-            Ok(stream) => stream,
-            Err(error) => return log::warn!("closed: {remote}: cannot be watched: {error}"),
-        };
-        match self.hub.connect(dialect, remote, self.now) {
+        match self.hub.handle_connect(dialect, remote, self.now) {
             Ok(key) => {
-                debug_assert_eq!(key, entry.key(), "both slabs see the same history");
-                entry.insert(Link::Stream { stream, queued: false });
+                let token = token_of(key);
+                let mut stream = Stream::new(socket, token);
+                let watched = stream.watch(self.poll.registry());
+                let same = self.links.insert(Link::Stream { stream, queued: false, key });
+                debug_assert_eq!(key.index(), same, "both slabs see the same history");
+                if let Err(error) = watched {
+                    log::warn!("{remote} cannot be watched: {error}");
+                    self.hub.handle_disconnect(key, self.now);
+                }
             }
             Err(reason) => {
                 let farewell = self.hub.farewell(dialect, reason);
+                let mut stream = Stream::new(socket, WAKER); // it is never watched
                 turn_away(&mut stream, &farewell, &mut self.scratch);
             }
         }
@@ -376,24 +376,24 @@ impl Server {
             let key = match known {
                 Some(key) => key,
                 None if stopping.is_some() => continue,
-                None => match hub.connect(*dialect, remote, *now) {
+                None => match hub.handle_connect(*dialect, remote, *now) {
                     Ok(key) => key,
                     Err(_) => continue,
                 },
             };
             if known.is_none() {
                 let same = links.insert(Link::Datagrams(index as u32));
-                debug_assert_eq!(key, same, "both slabs see the same history");
+                debug_assert_eq!(key.index(), same, "both slabs see the same history");
                 datagrams.add(key, remote);
             }
-            hub.receive(key, datagrams.received(bytes), *now);
+            hub.handle_input(key, datagrams.received(bytes), *now);
         }
     }
 
     /// Asks the terminal, which has no event of its own: the loop was woken, perhaps by it.
     fn read_console(&mut self) {
         let Some((_, key)) = self.console else { return };
-        if !matches!(self.links.get(key), Some(Link::Console)) {
+        if !matches!(self.links.get(key.index()), Some(Link::Console)) {
             return; // whoever sat there has left
         }
         if self.read_from(key) {
@@ -403,8 +403,13 @@ impl Server {
 
     /// Reads one until there is nothing more, it is not to be heard, or its budget is used up.
     /// Returns whether it is the last.
-    fn read_from(&mut self, key: PeerKey) -> bool {
-        let Some(link) = self.links.get_mut(key) else { return false };
+    fn read_from(&mut self, key: ConnectionKey) -> bool {
+        let Some(link) = self.links.get_mut(key.index()) else { return false };
+        if let Link::Stream { key: here, .. } = link
+            && *here != key
+        {
+            return false; // whoever was to be read has gone
+        }
         let mut left = READ_BYTES_PER_TURN;
         let mut again = false;
         while self.hub.wants_input(key) {
@@ -421,12 +426,12 @@ impl Server {
             match input {
                 Input::Bytes(bytes) => {
                     left = left.saturating_sub(bytes);
-                    self.hub.receive(key, &self.scratch[..bytes], self.now);
+                    self.hub.handle_input(key, &self.scratch[..bytes], self.now);
                     continue;
                 }
-                Input::Nothing => self.hub.arrived(key, self.now),
-                Input::End => self.hub.end_of_input(key, self.now),
-                Input::Broken => self.hub.disconnect(key, self.now),
+                Input::Nothing => self.hub.handle_read_drained(key, self.now),
+                Input::End => self.hub.handle_end(key, self.now),
+                Input::Broken => self.hub.handle_disconnect(key, self.now),
             }
             break;
         }
@@ -440,10 +445,10 @@ impl Server {
     fn queue_resumed(&mut self) {
         let mut keys = mem::take(&mut self.keys);
         keys.clear();
-        self.hub.resumed(&mut keys);
+        self.hub.poll_resumed(&mut keys);
         for key in keys.drain(..) {
-            match self.links.get_mut(key) {
-                Some(Link::Stream { stream, queued }) if stream.is_readable() && !*queued => {
+            match self.links.get_mut(key.index()) {
+                Some(Link::Stream { stream, queued, .. }) if stream.is_readable() && !*queued => {
                     *queued = true;
                     self.ready.push_back(key);
                 }
@@ -457,16 +462,16 @@ impl Server {
     /// Writes to everyone who has something waiting.
     fn write(&mut self) {
         let mut keys = mem::take(&mut self.keys);
-        self.hub.pending(&mut keys, self.now);
+        self.hub.poll_writers(&mut keys, self.now);
         for key in keys.drain(..) {
             let broken = self.write_to(key).is_err();
             if broken {
-                self.hub.disconnect(key, self.now);
-            } else if self.hub.finished(key, self.now) {
-                match &self.links[key] {
+                self.hub.handle_disconnect(key, self.now);
+            } else if self.hub.poll_finished(key, self.now) {
+                match &self.links[key.index()] {
                     Link::Stream { stream, .. } => stream.shut(),
                     // There is no other side that could still send.
-                    Link::Datagrams(_) | Link::Console => self.hub.end_of_input(key, self.now),
+                    Link::Datagrams(_) | Link::Console => self.hub.handle_end(key, self.now),
                 }
             }
         }
@@ -474,13 +479,13 @@ impl Server {
     }
 
     /// Writes to one all that waits for it, or as much as its socket takes.
-    fn write_to(&mut self, key: PeerKey) -> io::Result<()> {
+    fn write_to(&mut self, key: ConnectionKey) -> io::Result<()> {
         let Server { hub, links, datagrams, console, poll, now, .. } = self;
-        let (registry, link) = (poll.registry(), &mut links[key]);
+        let (registry, link) = (poll.registry(), &mut links[key.index()]);
         let mut more = true;
         while more {
             let mut slices = [IoSlice::new(&[]); SLICES];
-            let filled = hub.transmit(key, &mut slices);
+            let filled = hub.poll_transmit(key, &mut slices);
             let slices = &slices[..filled];
             if slices.is_empty() {
                 break;
@@ -494,9 +499,9 @@ impl Server {
                 },
             };
             match written {
-                Ok(bytes) => more = hub.transmitted(key, bytes, *now),
+                Ok(bytes) => more = hub.handle_written(key, bytes, *now),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    hub.blocked(key, *now);
+                    hub.handle_blocked(key, *now);
                     return match link {
                         Link::Stream { stream, .. } => stream.watch_writable(true, registry),
                         Link::Datagrams(index) => {
@@ -517,9 +522,9 @@ impl Server {
     /// Drops the sockets of connections that are gone. Until now their keys were not free, so
     /// nothing in this turn could meet a stranger under one of them.
     fn reap(&mut self) {
-        self.hub.reap(&mut self.keys);
+        self.hub.poll_closed(&mut self.keys);
         for key in self.keys.drain(..) {
-            if let Link::Datagrams(index) = self.links.remove(key) {
+            if let Link::Datagrams(index) = self.links.remove(key.index()) {
                 self.datagrams[index as usize].1.remove(key);
             }
         }
@@ -535,7 +540,7 @@ impl Server {
         }
         log::info!("stopping");
         self.listeners.clear();
-        self.hub.stop(self.now);
+        self.hub.handle_stop(self.now);
         self.stopping = Some(Stopping::By(self.now.instant + self.drain));
     }
 
@@ -587,6 +592,12 @@ impl fmt::Display for StartError {
 }
 
 impl std::error::Error for StartError {}
+
+/// The token of a connection's socket. What of the generation does not fit in is left out; it tells
+/// a socket from those that had its place shortly before.
+fn token_of(key: ConnectionKey) -> Token {
+    Token(((key.generation() as usize) << KEY_BITS) | key.index())
+}
 
 /// The time, taken here and nowhere else.
 fn present() -> Now {
@@ -640,9 +651,7 @@ mod tests {
         let (socket, _) = listener.accept().unwrap();
         socket2::SockRef::from(&socket).set_recv_buffer_size(1 << 18).unwrap();
         socket.set_nonblocking(true).unwrap();
-        let poll = Poll::new().unwrap();
-        let socket = TcpStream::from_std(socket);
-        let mut stream = Stream::register(socket, poll.registry(), Token(0)).unwrap();
+        let mut stream = Stream::new(TcpStream::from_std(socket), Token(0));
         // More than is read of it, and less than its socket holds.
         client.write_all(&vec![b'x'; READ_BYTES_PER_TURN + 2 * READ_BYTES]).unwrap();
         let mut scratch = vec![0; READ_BYTES];

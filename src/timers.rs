@@ -2,12 +2,12 @@
 //!
 //! Each connection has at most one deadline here, the earliest of its own. It is exact: a deadline
 //! that no longer holds is taken out at once, so that an idle server has nothing to wake up for.
-//! What a deadline means stands in the state it belongs to (`peer.rs`).
+//! What a deadline means stands in the state it belongs to (`connection.rs`).
 
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use crate::peer::PeerKey;
+use crate::key::ConnectionKey;
 
 /// The present, as the loop saw it at the beginning of a turn. Deadlines go by `instant`; the wall
 /// clock may jump and is only shown to people.
@@ -22,14 +22,14 @@ pub struct Now {
 /// A set of deadlines, ordered by time.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    ordered: BTreeSet<(Instant, PeerKey)>,
+    ordered: BTreeSet<(Instant, ConnectionKey)>,
 }
 
 impl Timers {
     /// Moves the deadline of `key` from what is in `armed` to `deadline`, and notes it there.
     pub(crate) fn arm(
         &mut self,
-        key: PeerKey,
+        key: ConnectionKey,
         armed: &mut Option<Instant>,
         deadline: Option<Instant>,
     ) {
@@ -52,7 +52,7 @@ impl Timers {
 
     /// A connection whose deadline has come, if there is one. It stays armed: the caller deals with
     /// it and arms it anew.
-    pub(crate) fn due(&self, now: Instant) -> Option<PeerKey> {
+    pub(crate) fn due(&self, now: Instant) -> Option<ConnectionKey> {
         self.ordered.first().filter(|(deadline, _)| *deadline <= now).map(|(_, key)| *key)
     }
 }
@@ -67,12 +67,12 @@ mod tests {
         let start = Instant::now();
         let later = |s| Some(start + Duration::from_secs(s));
         let (mut timers, mut armed) = (Timers::default(), None);
-        timers.arm(7, &mut armed, later(10));
-        timers.arm(7, &mut armed, later(5));
+        timers.arm(ConnectionKey::nth(7), &mut armed, later(10));
+        timers.arm(ConnectionKey::nth(7), &mut armed, later(5));
         assert_eq!(timers.next(), later(5));
         assert_eq!(timers.due(start), None);
-        assert_eq!(timers.due(start + Duration::from_secs(5)), Some(7));
-        timers.arm(7, &mut armed, None);
+        assert_eq!(timers.due(start + Duration::from_secs(5)), Some(ConnectionKey::nth(7)));
+        timers.arm(ConnectionKey::nth(7), &mut armed, None);
         assert_eq!((timers.next(), armed), (None, None));
     }
 }

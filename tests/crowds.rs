@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use chinwag::config::{Config, Limits};
 use chinwag::dialect::Dialect;
 use chinwag::hub::Hub;
-use chinwag::{Now, PeerKey};
+use chinwag::{ConnectionKey, Now};
 
 /// A hub, whose connections come from the machine itself and take nothing unless they are asked to.
 struct Crowd {
@@ -26,36 +26,36 @@ impl Crowd {
         Self { hub: Hub::new(&Config { limits, ..Config::default() }, now), now }
     }
 
-    fn comes(&mut self, dialect: Dialect) -> PeerKey {
+    fn comes(&mut self, dialect: Dialect) -> ConnectionKey {
         let remote = SocketAddr::from(([127, 0, 0, 1], 50_000));
-        self.hub.connect(dialect, remote, self.now).unwrap()
+        self.hub.handle_connect(dialect, remote, self.now).unwrap()
     }
 
     /// One arrival from somebody.
-    fn sends(&mut self, key: PeerKey, bytes: &[u8]) {
-        self.hub.receive(key, bytes, self.now);
-        self.hub.arrived(key, self.now);
+    fn sends(&mut self, key: ConnectionKey, bytes: &[u8]) {
+        self.hub.handle_input(key, bytes, self.now);
+        self.hub.handle_read_drained(key, self.now);
     }
 
     /// The rest of a turn, in which nobody takes anything.
     fn turn(&mut self) {
         self.now.instant += Duration::from_millis(1);
-        self.hub.timeout(self.now);
-        self.hub.pending(&mut Vec::new(), self.now);
-        self.hub.reap(&mut Vec::new());
+        self.hub.handle_timeout(self.now);
+        self.hub.poll_writers(&mut Vec::new(), self.now);
+        self.hub.poll_closed(&mut Vec::new());
     }
 
     /// What waits for somebody, who takes it.
-    fn takes(&mut self, key: PeerKey) -> String {
+    fn takes(&mut self, key: ConnectionKey) -> String {
         let mut all = Vec::new();
         loop {
             let mut slices = [IoSlice::new(&[]); 4];
-            let filled = self.hub.transmit(key, &mut slices);
+            let filled = self.hub.poll_transmit(key, &mut slices);
             let bytes: Vec<u8> = slices[..filled].iter().flat_map(|s| s.to_vec()).collect();
             if bytes.is_empty() {
                 return String::from_utf8_lossy(&all).into_owned();
             }
-            self.hub.transmitted(key, bytes.len(), self.now);
+            self.hub.handle_written(key, bytes.len(), self.now);
             all.extend(bytes);
         }
     }
@@ -102,7 +102,7 @@ fn a_crowd_of_one_name_comes_in_over_some_turns() {
 }
 
 /// So many members with long names, who have read what there was for them.
-fn full_room(people: usize) -> (Crowd, Vec<PeerKey>) {
+fn full_room(people: usize) -> (Crowd, Vec<ConnectionKey>) {
     let mut crowd = Crowd::new();
     let members: Vec<_> = (0..people).map(|_| crowd.comes(Dialect::Lines)).collect();
     for (number, key) in members.iter().enumerate() {

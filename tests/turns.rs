@@ -6,7 +6,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use chinwag::PeerKey;
+use chinwag::ConnectionKey;
 use chinwag::config::Config;
 use chinwag::dialect::Dialect;
 use chinwag::event::CloseReason;
@@ -23,7 +23,7 @@ const BACKLOG: usize = 64 * 1024;
 const FAR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
 /// A room without limits but for `BACKLOG`, with these members, who have read all there is.
-fn room<const N: usize>(names: [&str; N]) -> (Room, [PeerKey; N]) {
+fn room<const N: usize>(names: [&str; N]) -> (Room, [ConnectionKey; N]) {
     let mut config = Config::default();
     (config.limits.backlog_bytes_max, config.limits.flood) = (BACKLOG, None);
     let mut room = Room::new(&config);
@@ -45,7 +45,7 @@ fn line(bytes: usize) -> String {
 }
 
 /// Says a line if it is listened to. Returns whether it was.
-fn says(room: &mut Room, key: PeerKey, line: &str) -> bool {
+fn says(room: &mut Room, key: ConnectionKey, line: &str) -> bool {
     let is_heard = room.hub.wants_input(key);
     if is_heard {
         room.hear(key, line.as_bytes());
@@ -56,7 +56,7 @@ fn says(room: &mut Room, key: PeerKey, line: &str) -> bool {
 // ── waiting for readers ──────────────────────────────────────────────────────────────────────────
 
 /// Says lines until the room waits for somebody. Returns how many bytes are kept then.
-fn talk_until_held(room: &mut Room, talker: PeerKey) -> usize {
+fn talk_until_held(room: &mut Room, talker: ConnectionKey) -> usize {
     for _ in 0..2 * BACKLOG / 1000 {
         if !says(room, talker, &line(1000)) {
             return room.hub.kept_bytes().0;
@@ -67,7 +67,7 @@ fn talk_until_held(room: &mut Room, talker: PeerKey) -> usize {
 }
 
 /// In how many of so many turns, a hundredth of a second each, `key` is not listened to.
-fn held(room: &mut Room, key: PeerKey, turns: usize) -> usize {
+fn held(room: &mut Room, key: ConnectionKey, turns: usize) -> usize {
     let is_held = |_: &usize| {
         room.turn();
         room.wait(Duration::from_millis(9));

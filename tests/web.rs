@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use chinwag::config::{Config, Limits};
 use chinwag::dialect::Dialect;
 use chinwag::hub::Hub;
-use chinwag::{Now, PeerKey};
+use chinwag::{ConnectionKey, Now};
 use common::{Caller, DIALECTS, PATIENCE, Person, Server};
 use serde_json::{Value, json};
 use tungstenite::client::IntoClientRequest as _;
@@ -587,18 +587,18 @@ impl Clockwork {
         Self { hub, now }
     }
 
-    fn comes(&mut self) -> PeerKey {
+    fn comes(&mut self) -> ConnectionKey {
         let remote = SocketAddr::from(([192, 0, 2, 1], 50_000));
-        self.hub.connect(Dialect::Web, remote, self.now).unwrap()
+        self.hub.handle_connect(Dialect::Web, remote, self.now).unwrap()
     }
 
     /// Somebody has become a WebSocket.
-    fn upgrades(&mut self) -> PeerKey {
+    fn upgrades(&mut self) -> ConnectionKey {
         let key = self.comes();
         let request = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-        self.hub.receive(key, request.as_bytes(), self.now);
+        self.hub.handle_input(key, request.as_bytes(), self.now);
         assert_eq!(status(&String::from_utf8_lossy(&self.sent(key))), 101);
         key
     }
@@ -606,47 +606,47 @@ impl Clockwork {
     /// Lets time pass, and whatever is due happen when it is due.
     fn waits(&mut self, seconds: f64) {
         let end = self.now.instant + Duration::from_secs_f64(seconds);
-        while let Some(next) = self.hub.next_timeout().filter(|next| *next <= end) {
+        while let Some(next) = self.hub.poll_timeout().filter(|next| *next <= end) {
             self.now.instant = self.now.instant.max(next);
-            self.hub.timeout(self.now);
+            self.hub.handle_timeout(self.now);
             self.end_turn();
         }
         self.now.instant = end;
     }
 
-    fn names(&mut self, key: PeerKey, name: &str) {
+    fn names(&mut self, key: ConnectionKey, name: &str) {
         let message = format!("{{\"type\":\"nick\",\"name\":\"{name}\"}}");
-        self.hub.receive(key, &masked(0x81, message.as_bytes()), self.now);
+        self.hub.handle_input(key, &masked(0x81, message.as_bytes()), self.now);
     }
 
     /// Somebody says as long a line as there may be, in pieces, and reads.
-    fn hears_a_long_line(&mut self, from: PeerKey) {
-        self.hub.receive(from, &masked(0x01, b"{\"type\":\"say\",\"text\":\""), self.now);
+    fn hears_a_long_line(&mut self, from: ConnectionKey) {
+        self.hub.handle_input(from, &masked(0x01, b"{\"type\":\"say\",\"text\":\""), self.now);
         for _ in 0..40 {
-            self.hub.receive(from, &masked(0x00, "\\\"".repeat(50).as_bytes()), self.now);
+            self.hub.handle_input(from, &masked(0x00, "\\\"".repeat(50).as_bytes()), self.now);
         }
-        self.hub.receive(from, &masked(0x80, b"\"}"), self.now);
+        self.hub.handle_input(from, &masked(0x80, b"\"}"), self.now);
         self.end_turn();
         self.sent(from);
         self.end_turn();
     }
 
     fn end_turn(&mut self) {
-        self.hub.pending(&mut Vec::new(), self.now);
-        self.hub.reap(&mut Vec::new());
+        self.hub.poll_writers(&mut Vec::new(), self.now);
+        self.hub.poll_closed(&mut Vec::new());
     }
 
     /// What there is to send to somebody.
-    fn sent(&mut self, key: PeerKey) -> Vec<u8> {
+    fn sent(&mut self, key: ConnectionKey) -> Vec<u8> {
         let mut all = Vec::new();
         loop {
             let mut slices = [IoSlice::new(&[]); 4];
-            let filled = self.hub.transmit(key, &mut slices);
+            let filled = self.hub.poll_transmit(key, &mut slices);
             let bytes: Vec<u8> = slices[..filled].iter().flat_map(|s| s.to_vec()).collect();
             if bytes.is_empty() {
                 return all;
             }
-            self.hub.transmitted(key, bytes.len(), self.now);
+            self.hub.handle_written(key, bytes.len(), self.now);
             all.extend(bytes);
         }
     }
@@ -657,7 +657,7 @@ fn a_request_has_ten_seconds_whatever_comes_of_it() {
     let mut clock = Clockwork::new(Limits::default());
     let key = clock.comes();
     for byte in b"GET / HTT" {
-        clock.hub.receive(key, &[*byte], clock.now);
+        clock.hub.handle_input(key, &[*byte], clock.now);
         clock.waits(1.0);
     }
     assert!(clock.sent(key).is_empty());
@@ -665,7 +665,7 @@ fn a_request_has_ten_seconds_whatever_comes_of_it() {
     assert!(clock.sent(key).is_empty(), "not yet");
     clock.waits(0.001);
     assert_eq!(status(&String::from_utf8(clock.sent(key)).unwrap()), 408);
-    assert!(clock.hub.finished(key, clock.now), "and that is all");
+    assert!(clock.hub.poll_finished(key, clock.now), "and that is all");
 }
 
 #[test]
@@ -679,7 +679,7 @@ fn whoever_misses_two_pings_is_gone_and_whoever_answers_stays() {
         assert!(clock.sent(key).is_empty(), "not yet");
         clock.waits(0.001);
         assert_eq!(clock.sent(key), PING);
-        clock.hub.receive(key, &masked(0x8a, b""), clock.now);
+        clock.hub.handle_input(key, &masked(0x8a, b""), clock.now);
     }
     clock.waits(30.0);
     assert_eq!(clock.sent(key), PING, "the first that is missed");
@@ -689,14 +689,14 @@ fn whoever_misses_two_pings_is_gone_and_whoever_answers_stays() {
     assert!(clock.sent(key).is_empty(), "it may still answer");
     clock.waits(0.001);
     assert_eq!(closed(&clock.sent(key)), 1008);
-    assert!(clock.hub.finished(key, clock.now));
+    assert!(clock.hub.poll_finished(key, clock.now));
 }
 
 #[test]
 fn whoever_gives_no_name_is_told_why() {
     let mut clock = Clockwork::new(Limits::default());
     let key = clock.upgrades();
-    clock.hub.receive(key, &masked(0x8a, b""), clock.now);
+    clock.hub.handle_input(key, &masked(0x8a, b""), clock.now);
     clock.waits(60.0);
     let sent = clock.sent(key);
     assert!(String::from_utf8_lossy(&sent).contains("\"why\":\"nick_timeout\""));
@@ -714,7 +714,7 @@ fn an_address_with_too_many_connections_is_told_so() {
 
 /// So many browsers have come to a room whose history has as long lines as there may be, and in
 /// which alice reads.
-fn browsers_before_a_long_history(count: usize) -> (Clockwork, PeerKey, Vec<PeerKey>) {
+fn browsers_before_a_long_history(count: usize) -> (Clockwork, ConnectionKey, Vec<ConnectionKey>) {
     let mut clock =
         Clockwork::new(Limits { flood: None, per_address_max: 1000, ..Limits::default() });
     let alice = clock.upgrades();
@@ -789,17 +789,18 @@ fn welcomes_that_nobody_reads_are_bounded_whatever_the_room_does() {
 fn whoever_waits_for_the_room_is_not_gone_for_being_silent() {
     let mut clock = Clockwork::new(Limits { flood: None, ..Limits::default() });
     let bob = clock.upgrades();
-    clock.hub.receive(bob, &masked(0x81, b"{\"type\":\"nick\",\"name\":\"bob\"}"), clock.now);
+    clock.hub.handle_input(bob, &masked(0x81, b"{\"type\":\"nick\",\"name\":\"bob\"}"), clock.now);
     clock.waits(60.0);
-    let alice = clock.hub.connect(Dialect::Lines, ([192, 0, 2, 2], 50_000).into(), clock.now);
-    clock.hub.receive(alice.unwrap(), b"alice\n", clock.now);
+    let alice =
+        clock.hub.handle_connect(Dialect::Lines, ([192, 0, 2, 2], 50_000).into(), clock.now);
+    clock.hub.handle_input(alice.unwrap(), b"alice\n", clock.now);
     clock.sent(bob);
     clock.now.instant += Duration::from_secs(30);
     // She says more than anybody else is heard with in the same turn.
     let line = [&[b'x'; 4000][..], b"\n"].concat();
-    clock.hub.receive(alice.unwrap(), &line.repeat(80), clock.now);
+    clock.hub.handle_input(alice.unwrap(), &line.repeat(80), clock.now);
     assert!(!clock.hub.wants_input(bob));
-    clock.hub.timeout(clock.now);
+    clock.hub.handle_timeout(clock.now);
     assert_eq!(clock.hub.members(), 2, "it may have answered");
 }
 
@@ -814,10 +815,10 @@ fn every_frame_costs() {
     };
     let mut clock = Clockwork::new(Limits::default());
     let bob = clock.upgrades();
-    clock.hub.receive(bob, &masked(0x81, b"{\"type\":\"nick\",\"name\":\"bob\"}"), clock.now);
+    clock.hub.handle_input(bob, &masked(0x81, b"{\"type\":\"nick\",\"name\":\"bob\"}"), clock.now);
     clock.waits(0.0);
     clock.sent(bob);
-    clock.hub.receive(bob, &masked(0x89, b"").repeat(10_000), clock.now);
+    clock.hub.handle_input(bob, &masked(0x89, b"").repeat(10_000), clock.now);
     assert!(!clock.hub.wants_input(bob));
     assert_eq!(pongs(clock.sent(bob)), 30, "the burst");
     clock.waits(1.0);
@@ -827,10 +828,10 @@ fn every_frame_costs() {
     let begun = [masked(0x01, b""), masked(0x00, b"").repeat(28)].concat();
     for before in [masked(0x8a, b"").repeat(29), begun] {
         let carol = clock.upgrades();
-        clock.hub.receive(carol, &masked(0x81, b"{\"type\":\"who\"}"), clock.now);
+        clock.hub.handle_input(carol, &masked(0x81, b"{\"type\":\"who\"}"), clock.now);
         clock.waits(3.0);
-        clock.hub.receive(carol, &before, clock.now);
-        clock.hub.receive(carol, &masked(0x89, b"").repeat(2), clock.now);
+        clock.hub.handle_input(carol, &before, clock.now);
+        clock.hub.handle_input(carol, &masked(0x89, b"").repeat(2), clock.now);
         assert_eq!(pongs(clock.sent(carol)), 1);
         clock.waits(0.1);
         assert_eq!(pongs(clock.sent(carol)), 1);

@@ -86,8 +86,8 @@ pub(crate) fn serve_if_asked() -> io::Result<bool> {
         return Ok(false);
     }
     let manner = arguments.next();
-    let manners = [Manner::Turn, Manner::AsItComes];
-    let manner = manners.into_iter().find(|known| manner.as_deref() == Some(known.argument()));
+    let spec = [Manner::Turn, Manner::AsItComes];
+    let manner = spec.into_iter().find(|known| manner.as_deref() == Some(known.argument()));
     serve(manner.ok_or(ErrorKind::InvalidInput)?)?;
     Ok(true)
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use chinwag::config::Config;
 use chinwag::dialect::Dialect;
 use chinwag::hub::Hub;
-use chinwag::{Now, PeerKey};
+use chinwag::{ConnectionKey, Now};
 
 #[path = "../load/speech.rs"]
 pub(crate) mod speech;
@@ -34,8 +34,8 @@ const JOINING: usize = 100;
 pub(crate) struct Room {
     pub(crate) hub: Hub,
     now: Now,
-    keys: Vec<PeerKey>,
-    members: Vec<PeerKey>,
+    keys: Vec<ConnectionKey>,
+    members: Vec<ConnectionKey>,
     /// How many bytes each socket takes, by its key; one that is not here takes all.
     rooms: Vec<usize>,
     /// The port from which the last one came.
@@ -67,58 +67,58 @@ impl Room {
     }
 
     /// One of the members that the room began with.
-    pub(crate) fn member(&self, number: usize) -> PeerKey {
+    pub(crate) fn member(&self, number: usize) -> ConnectionKey {
         self.members[number]
     }
 
     /// Somebody comes in and gives a name.
-    pub(crate) fn join(&mut self, name: &str) -> PeerKey {
+    pub(crate) fn join(&mut self, name: &str) -> ConnectionKey {
         let key = self.connect(Dialect::Lines);
         self.hear(key, format!("{name}\n").as_bytes());
         key
     }
 
     /// Somebody comes in.
-    pub(crate) fn connect(&mut self, dialect: Dialect) -> PeerKey {
+    pub(crate) fn connect(&mut self, dialect: Dialect) -> ConnectionKey {
         self.connect_from(Ipv4Addr::LOCALHOST, dialect)
     }
 
     /// Somebody comes in from this address.
-    pub(crate) fn connect_from(&mut self, address: Ipv4Addr, dialect: Dialect) -> PeerKey {
+    pub(crate) fn connect_from(&mut self, address: Ipv4Addr, dialect: Dialect) -> ConnectionKey {
         self.port = self.port.checked_add(1).unwrap_or(1024);
         let remote = SocketAddr::from((address, self.port));
-        let key = self.hub.connect(dialect, remote, self.now);
+        let key = self.hub.handle_connect(dialect, remote, self.now);
         key.unwrap_or_else(|reason| panic!("somebody is not let in: {reason:?}"))
     }
 
     /// Somebody's connection is gone.
-    pub(crate) fn lose(&mut self, key: PeerKey) {
-        self.hub.disconnect(key, self.now);
+    pub(crate) fn lose(&mut self, key: ConnectionKey) {
+        self.hub.handle_disconnect(key, self.now);
     }
 
-    pub(crate) fn hear(&mut self, key: PeerKey, bytes: &[u8]) {
-        self.hub.receive(key, bytes, self.now);
+    pub(crate) fn hear(&mut self, key: ConnectionKey, bytes: &[u8]) {
+        self.hub.handle_input(key, bytes, self.now);
     }
 
     /// Somebody's socket is read, and no more of it than the hub wants to hear.
-    pub(crate) fn read(&mut self, key: PeerKey, bytes: &[u8]) {
+    pub(crate) fn read(&mut self, key: ConnectionKey, bytes: &[u8]) {
         for bytes in bytes.chunks(READ_BYTES) {
             if self.hub.wants_input(key) {
                 self.hear(key, bytes);
             }
         }
         if self.hub.wants_input(key) {
-            self.hub.arrived(key, self.now);
+            self.hub.handle_read_drained(key, self.now);
         }
     }
 
     /// From now on somebody's socket takes so many bytes and no more.
-    pub(crate) fn let_take(&mut self, key: PeerKey, bytes: usize) {
-        if self.rooms.len() <= key {
-            self.rooms.resize(key + 1, usize::MAX);
+    pub(crate) fn let_take(&mut self, key: ConnectionKey, bytes: usize) {
+        if self.rooms.len() <= key.index() {
+            self.rooms.resize(key.index() + 1, usize::MAX);
         }
-        self.rooms[key] = bytes;
-        self.hub.unblocked(key);
+        self.rooms[key.index()] = bytes;
+        self.hub.handle_writable(key);
     }
 
     /// Time passes.
@@ -130,23 +130,23 @@ impl Room {
     /// returns how many bytes.
     pub(crate) fn turn(&mut self) -> usize {
         self.wait(Duration::from_millis(1));
-        self.hub.timeout(self.now);
+        self.hub.handle_timeout(self.now);
         let mut keys = std::mem::take(&mut self.keys);
         // Whoever may be read again is read when there is something.
-        self.hub.resumed(&mut keys);
-        self.hub.pending(&mut keys, self.now);
+        self.hub.poll_resumed(&mut keys);
+        self.hub.poll_writers(&mut keys, self.now);
         let mut taken = 0;
         for key in keys.drain(..) {
-            let room = self.rooms.get(key).copied().unwrap_or(usize::MAX);
+            let room = self.rooms.get(key.index()).copied().unwrap_or(usize::MAX);
             let bytes = self.write(key, room);
-            if let Some(room) = self.rooms.get_mut(key) {
+            if let Some(room) = self.rooms.get_mut(key.index()) {
                 *room -= bytes;
             }
             taken += bytes;
         }
-        self.hub.reap(&mut keys);
+        self.hub.poll_closed(&mut keys);
         for key in &keys {
-            if let Some(room) = self.rooms.get_mut(*key) {
+            if let Some(room) = self.rooms.get_mut(key.index()) {
                 *room = usize::MAX;
             }
         }
@@ -155,22 +155,22 @@ impl Room {
     }
 
     /// Writes to a socket that has room for so many bytes.
-    fn write(&mut self, key: PeerKey, mut room: usize) -> usize {
+    fn write(&mut self, key: ConnectionKey, mut room: usize) -> usize {
         let mut taken = 0;
         loop {
             let mut slices = [IoSlice::new(&[]); SLICES];
-            let filled = self.hub.transmit(key, &mut slices);
+            let filled = self.hub.poll_transmit(key, &mut slices);
             if filled == 0 {
-                self.hub.finished(key, self.now);
+                self.hub.poll_finished(key, self.now);
                 return taken;
             }
             let offered: usize = black_box(&slices[..filled]).iter().map(|slice| slice.len()).sum();
             if room == 0 {
-                self.hub.blocked(key, self.now);
+                self.hub.handle_blocked(key, self.now);
                 return taken;
             }
             let bytes = offered.min(room);
-            self.hub.transmitted(key, bytes, self.now);
+            self.hub.handle_written(key, bytes, self.now);
             (taken, room) = (taken + bytes, room - bytes);
         }
     }

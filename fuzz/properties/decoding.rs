@@ -2,7 +2,7 @@
 //! messages are those that a naive decoder finds, which sees all of it at once.
 
 use chinwag::dialect::Framing;
-use chinwag::dialect::decoder::{Arrival, Decoder, Frame, UNENDED_BYTES_MAX};
+use chinwag::dialect::decoder::{Arrival, Decoder, Frame, UNTERMINATED_BYTES_MAX};
 
 use super::input::{Input, pieces};
 
@@ -14,8 +14,8 @@ const READ_BYTES: usize = 16 * 1024;
 enum Found {
     Line(Vec<u8>),
     TooLong,
-    Unended,
-    Foreign,
+    Unterminated,
+    WrongProtocol,
     /// An arrival ended in the middle of a character.
     Cut,
     /// What the end of the input left unfinished.
@@ -34,7 +34,7 @@ struct Arrived {
 pub fn decode_lines(data: &[u8]) {
     let mut input = Input::new(data);
     let (max, sizes) = max_and_sizes(&mut input);
-    let bytes = payload(&mut input, UNENDED_BYTES_MAX - 4);
+    let bytes = payload(&mut input, UNTERMINATED_BYTES_MAX - 4);
     check(Framing::Lines, &[Arrived { bytes, patient: false }], &sizes, max);
 }
 
@@ -44,7 +44,7 @@ pub fn decode_arrivals(data: &[u8]) {
     let (max, sizes) = max_and_sizes(&mut input);
     let lengths = [(); 3].map(|()| usize::from(input.byte()));
     let patience = input.byte();
-    let bytes = payload(&mut input, UNENDED_BYTES_MAX - 4);
+    let bytes = payload(&mut input, UNTERMINATED_BYTES_MAX - 4);
     let mut arrivals = Vec::new();
     let mut rest = &bytes[..];
     let scale = scale(rest.len());
@@ -68,7 +68,7 @@ pub fn decode_datagrams(data: &[u8]) {
     let (max, sizes) = max_and_sizes(&mut input);
     // No datagram is longer than this; that is also why none is given up for having no end.
     let bytes = payload(&mut input, 65_507 - 4096);
-    assert!(bytes.len() < UNENDED_BYTES_MAX);
+    assert!(bytes.len() < UNTERMINATED_BYTES_MAX);
     check(Framing::Datagrams, &[Arrived { bytes: ended(bytes), patient: false }], &sizes, max);
 }
 
@@ -110,7 +110,7 @@ fn check(framing: Framing, arrivals: &[Arrived], sizes: &[usize], max: usize) {
     let sizes: Vec<usize> = sizes.iter().map(|size| size * scale).collect();
     for sizes in [&[READ_BYTES][..], &sizes, &[scale]] {
         let mut found = decode(framing, arrivals, sizes, max);
-        if found.last() == Some(&Found::Unended) {
+        if found.last() == Some(&Found::Unterminated) {
             forgive(&mut found, &expected);
         }
         assert_eq!(found, expected, "{framing:?} of at most {max} bytes, in reads of {sizes:?}");
@@ -120,7 +120,7 @@ fn check(framing: Framing, arrivals: &[Arrived], sizes: &[usize], max: usize) {
 /// What else is said of a message that never ends may depend on the reads: that it is too long, or
 /// that it is of another protocol, is seen only if its beginning was read before its last bytes.
 fn forgive(found: &mut Vec<Found>, expected: &[Found]) {
-    if expected == [Found::Foreign] {
+    if expected == [Found::WrongProtocol] {
         *found = expected.to_vec();
     } else if found.len() > expected.len() && found[found.len() - 2] == Found::TooLong {
         found.remove(found.len() - 2);
@@ -140,7 +140,7 @@ fn decode(framing: Framing, arrivals: &[Arrived], sizes: &[usize], max: usize) -
             }
             assert!(read.is_empty(), "what a read brought is used up");
         }
-        match decoder.arrived(max, *patient) {
+        match decoder.read_drained(max, *patient) {
             Arrival::Nothing | Arrival::Blank => {}
             Arrival::Cut => found.push(Found::Cut),
             Arrival::Frame(frame) => {
@@ -154,8 +154,8 @@ fn decode(framing: Framing, arrivals: &[Arrived], sizes: &[usize], max: usize) -
     found.extend(decoder.finish(max).map(|frame| match frame {
         Frame::Line(line) => Found::Unfinished(line.to_vec()),
         Frame::TooLong => Found::TooLong,
-        Frame::Unended => Found::Unended,
-        Frame::Foreign => Found::Foreign,
+        Frame::Unterminated => Found::Unterminated,
+        Frame::WrongProtocol => Found::WrongProtocol,
         frame => unreachable!("{frame:?} is a browser's"),
     }));
     found
@@ -169,11 +169,11 @@ fn note(found: &mut Vec<Found>, frame: Frame<'_>, max: usize) -> Option<Vec<Foun
             Found::Line(line.to_vec())
         }
         Frame::TooLong => Found::TooLong,
-        Frame::Unended => Found::Unended,
-        Frame::Foreign => Found::Foreign,
+        Frame::Unterminated => Found::Unterminated,
+        Frame::WrongProtocol => Found::WrongProtocol,
         frame => unreachable!("{frame:?} is a browser's"),
     });
-    let over = matches!(frame, Frame::Unended | Frame::Foreign);
+    let over = matches!(frame, Frame::Unterminated | Frame::WrongProtocol);
     over.then(|| std::mem::take(found))
 }
 
@@ -188,18 +188,18 @@ fn naive(framing: Framing, arrivals: &[Arrived], max: usize) -> Vec<Found> {
         let mut rest = &raw[..];
         while !rest.is_empty() {
             if first && rest[0] == 0x16 {
-                found.push(Found::Foreign);
+                found.push(Found::WrongProtocol);
                 return found;
             }
             let (text, used, ended) = message(rest, framing != Framing::Datagrams);
             let text_end = text.len() - usize::from(text.ends_with(b"\r"));
             let (line, too_long) = (&text[..text_end], text_end > max);
-            if used - usize::from(ended) >= UNENDED_BYTES_MAX {
+            if used - usize::from(ended) >= UNTERMINATED_BYTES_MAX {
                 if first && too_long && is_http(line) {
-                    found.push(Found::Foreign);
+                    found.push(Found::WrongProtocol);
                     return found;
                 }
-                found.push(Found::Unended);
+                found.push(Found::Unterminated);
                 return found;
             }
             let arrived = framing == Framing::Arrivals;
@@ -209,7 +209,7 @@ fn naive(framing: Framing, arrivals: &[Arrived], max: usize) -> Vec<Found> {
                 carried = rest.to_vec();
                 Some(Found::Cut)
             } else if std::mem::take(&mut first) && is_http(line) {
-                found.push(Found::Foreign);
+                found.push(Found::WrongProtocol);
                 return found;
             } else if too_long {
                 Some(Found::TooLong)
@@ -225,7 +225,7 @@ fn naive(framing: Framing, arrivals: &[Arrived], max: usize) -> Vec<Found> {
     if !carried.is_empty() {
         let (text, ..) = message(&carried, true);
         let foreign = first && is_http(&text);
-        found.push(if foreign { Found::Foreign } else { Found::Unfinished(text) });
+        found.push(if foreign { Found::WrongProtocol } else { Found::Unfinished(text) });
     }
     found
 }

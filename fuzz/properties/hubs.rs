@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use chinwag::PeerKey;
+use chinwag::ConnectionKey;
 use chinwag::config::{Config, Flood, Limits};
 use chinwag::dialect::{Dialect, Lang, Transport};
 
@@ -174,7 +174,7 @@ fn speak(world: &mut World, input: &mut Input<'_>) {
     }
 }
 
-fn connect(world: &mut World, input: &mut Input<'_>) -> Option<PeerKey> {
+fn connect(world: &mut World, input: &mut Input<'_>) -> Option<ConnectionKey> {
     const ROOMS: [usize; 8] = [UNLIMITED, UNLIMITED, UNLIMITED, UNLIMITED, UNLIMITED, 0, 10, 300];
     let dialect = input.one_of(&Dialect::ALL);
     let port = 50_000 + input.below(32) as u16;
@@ -200,7 +200,7 @@ fn connect(world: &mut World, input: &mut Input<'_>) -> Option<PeerKey> {
 }
 
 /// Sends what a client of the dialect sends before anything that is chat.
-fn shake_hands(world: &mut World, key: PeerKey) {
+fn shake_hands(world: &mut World, key: ConnectionKey) {
     #[cfg(feature = "web")]
     if world.seat(key).dialect == Dialect::Web {
         world.send(key, super::web::HANDSHAKE.as_bytes());
@@ -209,13 +209,13 @@ fn shake_hands(world: &mut World, key: PeerKey) {
 }
 
 /// One of those who are connected.
-fn somebody(world: &World, input: &mut Input<'_>) -> Option<PeerKey> {
+fn somebody(world: &World, input: &mut Input<'_>) -> Option<ConnectionKey> {
     let keys = world.keys();
     (!keys.is_empty()).then(|| input.one_of(&keys))
 }
 
 /// Gives a name.
-fn introduce(world: &mut World, key: PeerKey, name: &str) {
+fn introduce(world: &mut World, key: ConnectionKey, name: &str) {
     #[cfg(feature = "web")]
     if world.seat(key).dialect == Dialect::Web {
         return say(world, key, format!("/nick {name}").as_bytes());
@@ -224,7 +224,7 @@ fn introduce(world: &mut World, key: PeerKey, name: &str) {
 }
 
 /// Sends a message, with its end where it has one.
-fn say(world: &mut World, key: PeerKey, line: &[u8]) {
+fn say(world: &mut World, key: ConnectionKey, line: &[u8]) {
     #[cfg(feature = "web")]
     if world.seat(key).dialect == Dialect::Web {
         let line = String::from_utf8_lossy(line);

@@ -146,7 +146,7 @@ fn decode(bytes: &[u8], sizes: &[usize], max: usize) -> Vec<String> {
         // As the hub does it: nothing is asked for when nothing has come.
         while !read.is_empty() {
             let Some(frame) = decoder.pull(&mut read, max) else { break };
-            let ends = matches!(frame, Frame::Violation(_) | Frame::Farewell);
+            let ends = matches!(frame, Frame::Violation(_) | Frame::Close);
             found.push(match frame {
                 // Junk may be seen to be junk before all of it has come.
                 Frame::Request(head) if !is_request(head) => return vec!["junk".to_owned()],
@@ -175,7 +175,7 @@ fn naive(bytes: &[u8], max: usize) -> Vec<String> {
         match naive_frame(&mut rest, &mut message, max) {
             Ok(None) => return found,
             Ok(Some(frame)) => {
-                let ends = frame == "Farewell";
+                let ends = frame == "Close";
                 found.push(frame);
                 if ends {
                     return found;
@@ -213,7 +213,7 @@ fn naive_frame(
     let payload: Vec<u8> = payload.collect();
     *rest = &rest[begin + length as usize..];
     match opcode {
-        8 => return naive_farewell(&payload).map(|()| Some("Farewell".to_owned())),
+        8 => return naive_farewell(&payload).map(|()| Some("Close".to_owned())),
         9 => return Ok(Some(format!("{:?}", Frame::Ping(&payload)))),
         10 => return Ok(Some("Pong".to_owned())),
         _ => message.get_or_insert_default().extend(payload),

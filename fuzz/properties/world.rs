@@ -1,7 +1,7 @@
-//! A hub with sockets that are only buffers, driven in the order of turns that `hub/mod.rs` prescribes.
-//! What the hub asks of a server is done here as a server does it, and checked.
+//! A hub with sockets that are only buffers, driven in the order of turns that `hub/mod.rs`
+//! prescribes. What the hub asks of a server is done here as a server does it, and checked.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::IoSlice;
 use std::mem;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use chinwag::config::Config;
 use chinwag::dialect::{Dialect, Transport};
 use chinwag::hub::Hub;
-use chinwag::{Now, PeerKey};
+use chinwag::{ConnectionKey, Now};
 
 use super::words::is_forbidden;
 
@@ -63,7 +63,7 @@ pub(crate) struct Seat {
 pub(crate) struct World {
     pub(crate) hub: Hub,
     pub(crate) now: Now,
-    seats: Vec<Option<Seat>>,
+    seats: BTreeMap<ConnectionKey, Seat>,
     /// What one read brings at most, and what is read of one before the next has its turn.
     pub(crate) read_bytes: usize,
     pub(crate) read_bytes_per_turn: usize,
@@ -71,7 +71,7 @@ pub(crate) struct World {
     connects: u64,
     stopped: bool,
     /// What those were sent who have gone, by their keys.
-    gone: Vec<(PeerKey, Vec<u8>)>,
+    gone: Vec<(ConnectionKey, Vec<u8>)>,
     /// Something was read, written, opened or closed in this turn.
     moved: bool,
 }
@@ -83,7 +83,7 @@ impl World {
         World {
             hub: Hub::new(config, now),
             now,
-            seats: Vec::new(),
+            seats: BTreeMap::new(),
             read_bytes: 16 * 1024,
             read_bytes_per_turn: 64 * 1024,
             connects: 0,
@@ -94,16 +94,16 @@ impl World {
     }
 
     /// Those who are connected.
-    pub(crate) fn keys(&self) -> Vec<PeerKey> {
-        (0..self.seats.len()).filter(|key| self.seats[*key].is_some()).collect()
+    pub(crate) fn keys(&self) -> Vec<ConnectionKey> {
+        self.seats.keys().copied().collect()
     }
 
-    pub(crate) fn seat(&self, key: PeerKey) -> &Seat {
-        self.seats[key].as_ref().unwrap_or_else(|| unreachable!("nobody has the key {key}"))
+    pub(crate) fn seat(&self, key: ConnectionKey) -> &Seat {
+        self.seats.get(&key).unwrap_or_else(|| unreachable!("nobody has the key {key}"))
     }
 
-    fn seat_mut(&mut self, key: PeerKey) -> &mut Seat {
-        self.seats[key].as_mut().unwrap_or_else(|| unreachable!("nobody has the key {key}"))
+    fn seat_mut(&mut self, key: ConnectionKey) -> &mut Seat {
+        self.seats.get_mut(&key).unwrap_or_else(|| unreachable!("nobody has the key {key}"))
     }
 
     // ── what happens ─────────────────────────────────────────────────────────────────────────────
@@ -114,13 +114,13 @@ impl World {
         dialect: Dialect,
         remote: SocketAddr,
         room: usize,
-    ) -> Option<PeerKey> {
+    ) -> Option<ConnectionKey> {
         if self.stopped {
             return None; // the doors are closed
         }
         self.connects += 1;
         self.moved = true;
-        let key = match self.hub.connect(dialect, remote, self.now) {
+        let key = match self.hub.handle_connect(dialect, remote, self.now) {
             Ok(key) => key,
             Err(reason) => {
                 let farewell = self.hub.farewell(dialect, reason);
@@ -128,11 +128,7 @@ impl World {
                 return None;
             }
         };
-        if self.seats.len() <= key {
-            self.seats.resize_with(key + 1, || None);
-        }
-        assert!(self.seats[key].is_none(), "the key {key} is given out twice");
-        self.seats[key] = Some(Seat {
+        let seat = Seat {
             dialect,
             remote,
             inbox: VecDeque::new(),
@@ -142,7 +138,9 @@ impl World {
             blocked: false,
             shut: false,
             received: Vec::new(),
-        });
+        };
+        let before = self.seats.insert(key, seat);
+        assert!(before.is_none(), "the key {key} is given out twice");
         Some(key)
     }
 
@@ -153,12 +151,12 @@ impl World {
         let key = known.or_else(|| self.connect(Dialect::Datagram, remote, room));
         if let Some(key) = key {
             self.moved = true;
-            self.hub.receive(key, bytes, self.now);
+            self.hub.handle_input(key, bytes, self.now);
         }
     }
 
     /// A client sends something, unless it has ended or has sent too much already.
-    pub(crate) fn send(&mut self, key: PeerKey, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, key: ConnectionKey, bytes: &[u8]) {
         let seat = self.seat_mut(key);
         if seat.dialect.transport() == Transport::Udp {
             let (remote, room) = (seat.remote, seat.room);
@@ -170,7 +168,7 @@ impl World {
     }
 
     /// A client ends its input, or the connection breaks.
-    pub(crate) fn end(&mut self, key: PeerKey, end: End) {
+    pub(crate) fn end(&mut self, key: ConnectionKey, end: End) {
         let seat = self.seat_mut(key);
         if seat.dialect.transport() == Transport::Tcp && seat.end != End::Reset {
             (seat.end, seat.ready) = (end, true);
@@ -178,23 +176,23 @@ impl World {
     }
 
     /// The socket takes so much more.
-    pub(crate) fn make_room(&mut self, key: PeerKey, more: usize) {
+    pub(crate) fn make_room(&mut self, key: ConnectionKey, more: usize) {
         let seat = self.seat_mut(key);
         seat.room = seat.room.saturating_add(more);
         if mem::take(&mut seat.blocked) && more > 0 {
-            self.hub.unblocked(key);
+            self.hub.handle_writable(key);
         }
     }
 
     /// The operator stops the server.
     pub(crate) fn stop(&mut self) {
         if !mem::replace(&mut self.stopped, true) {
-            self.hub.stop(self.now);
+            self.hub.handle_stop(self.now);
         }
     }
 
     /// Somebody is read within this turn, and perhaps not for the last time.
-    pub(crate) fn read_now(&mut self, key: PeerKey) {
+    pub(crate) fn read_now(&mut self, key: ConnectionKey) {
         if mem::take(&mut self.seat_mut(key).ready) {
             self.read(key);
         }
@@ -210,12 +208,12 @@ impl World {
                 self.read(key);
             }
         }
-        self.hub.timeout(self.now);
-        let mut resumed: Vec<PeerKey> = Vec::new();
-        self.hub.resumed(&mut resumed);
+        self.hub.handle_timeout(self.now);
+        let mut resumed: Vec<ConnectionKey> = Vec::new();
+        self.hub.poll_resumed(&mut resumed);
         for key in resumed {
             // It may have gone since.
-            if let Some(Some(seat)) = self.seats.get_mut(key) {
+            if let Some(seat) = self.seats.get_mut(&key) {
                 seat.ready = true;
                 self.moved = true;
             }
@@ -226,7 +224,7 @@ impl World {
         assert_eq!(self.hub.is_empty(), self.keys().is_empty());
     }
 
-    fn read(&mut self, key: PeerKey) {
+    fn read(&mut self, key: ConnectionKey) {
         let mut left = self.read_bytes_per_turn;
         while self.hub.wants_input(key) {
             let now = self.now;
@@ -239,23 +237,23 @@ impl World {
             let read: Vec<u8> = seat.inbox.drain(..bytes.min(seat.inbox.len())).collect();
             if read.is_empty() {
                 return match seat.end {
-                    End::Open => self.hub.arrived(key, now),
-                    End::Fin => self.hub.end_of_input(key, now),
-                    End::Reset => self.hub.disconnect(key, now),
+                    End::Open => self.hub.handle_read_drained(key, now),
+                    End::Fin => self.hub.handle_end(key, now),
+                    End::Reset => self.hub.handle_disconnect(key, now),
                 };
             }
             left -= read.len();
             self.moved = true;
-            self.hub.receive(key, &read, now);
+            self.hub.handle_input(key, &read, now);
         }
     }
 
     fn write(&mut self) {
         let mut keys = Vec::new();
-        self.hub.pending(&mut keys, self.now);
+        self.hub.poll_writers(&mut keys, self.now);
         for key in keys {
             self.write_to(key);
-            if self.hub.finished(key, self.now) {
+            if self.hub.poll_finished(key, self.now) {
                 let shut = mem::replace(&mut self.seat_mut(key).shut, true);
                 assert!(!shut, "{key} is finished twice");
                 self.moved = true;
@@ -263,15 +261,15 @@ impl World {
         }
     }
 
-    fn write_to(&mut self, key: PeerKey) {
+    fn write_to(&mut self, key: ConnectionKey) {
         for written in 0..TURNS_MAX {
             let now = self.now;
-            let seat = self.seats[key].as_mut();
+            let seat = self.seats.get_mut(&key);
             let seat = seat.unwrap_or_else(|| unreachable!("nobody has the key {key}"));
             let mut slices = [IoSlice::new(&[]); 4];
-            let filled = self.hub.transmit(key, &mut slices);
+            let filled = self.hub.poll_transmit(key, &mut slices);
             if filled == 0 {
-                if written > 0 && separates(seat.dialect) && !seat.received.ends_with(b"\n") {
+                if written > 0 && lf_separated(seat.dialect) && !seat.received.ends_with(b"\n") {
                     seat.received.push(b'\n');
                 }
                 return;
@@ -280,7 +278,7 @@ impl World {
             let bytes: Vec<u8> = slices[..filled].concat_bytes();
             assert!(!bytes.is_empty(), "{key} is to be sent nothing");
             if seat.end == End::Reset {
-                return self.hub.disconnect(key, now);
+                return self.hub.handle_disconnect(key, now);
             }
             let most = match seat.dialect.transport() {
                 Transport::Tcp => bytes.len().min(seat.room),
@@ -291,7 +289,7 @@ impl World {
             };
             if most == 0 {
                 seat.blocked = true;
-                return self.hub.blocked(key, now);
+                return self.hub.handle_blocked(key, now);
             }
             if seat.room != UNLIMITED {
                 seat.room -= match seat.dialect.transport() {
@@ -301,16 +299,16 @@ impl World {
             }
             seat.received.extend_from_slice(&bytes[..most]);
             self.moved = true;
-            self.hub.transmitted(key, most, now);
+            self.hub.handle_written(key, most, now);
         }
         unreachable!("there is no end of what {key} is to be sent");
     }
 
     fn reap(&mut self) {
         let mut keys = Vec::new();
-        self.hub.reap(&mut keys);
+        self.hub.poll_closed(&mut keys);
         for key in keys {
-            let seat = self.seats[key].take();
+            let seat = self.seats.remove(&key);
             let seat = seat.unwrap_or_else(|| unreachable!("{key} is reaped twice"));
             check_received(&seat);
             self.gone.push((key, seat.received));
@@ -324,7 +322,7 @@ impl World {
     pub(crate) fn settle(&mut self) {
         let mut idle = 0;
         for _ in 0..TURNS_MAX {
-            let due = self.hub.next_timeout().is_some_and(|at| at <= self.now.instant);
+            let due = self.hub.poll_timeout().is_some_and(|at| at <= self.now.instant);
             let ready = self.keys().iter().any(|key| self.seat(*key).ready);
             if !due && !ready {
                 return;
@@ -345,7 +343,7 @@ impl World {
 
     /// Lets time pass until something is due. Returns whether anything will ever be.
     pub(crate) fn wait_for_next(&mut self) -> bool {
-        let next = self.hub.next_timeout();
+        let next = self.hub.poll_timeout();
         self.wait(next.map_or(Duration::ZERO, |at| at.saturating_duration_since(self.now.instant)));
         next.is_some()
     }
@@ -357,7 +355,7 @@ impl World {
                 self.make_room(key, UNLIMITED);
                 self.end(key, End::Fin);
             } else {
-                self.hub.disconnect(key, self.now);
+                self.hub.handle_disconnect(key, self.now);
             }
         }
         for turns in 0.. {
@@ -374,21 +372,21 @@ impl World {
     }
 
     /// Whether somebody is connected.
-    pub(crate) fn is_connected(&self, key: PeerKey) -> bool {
-        self.seats.get(key).is_some_and(Option::is_some)
+    pub(crate) fn is_connected(&self, key: ConnectionKey) -> bool {
+        self.seats.contains_key(&key)
     }
 
     /// What somebody has been sent, who is connected or was the last to have this key.
-    pub(crate) fn received(&self, key: PeerKey) -> String {
+    pub(crate) fn received(&self, key: ConnectionKey) -> String {
         let gone = self.gone.iter().rfind(|(other, _)| *other == key);
-        let seat = self.seats[key].as_ref().map(|seat| &seat.received);
+        let seat = self.seats.get(&key).map(|seat| &seat.received);
         let received = seat.or(gone.map(|(_, received)| received));
         received.map_or_else(String::new, |bytes| String::from_utf8_lossy(bytes).into_owned())
     }
 }
 
 /// Whether frames have no end on the wire.
-fn separates(dialect: Dialect) -> bool {
+fn lf_separated(dialect: Dialect) -> bool {
     matches!(dialect, Dialect::Nick | Dialect::Datagram | Dialect::Mention)
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     BACKLOG_BYTES, CLIENTS_MAX, DATAGRAM_LINE_BYTES_MAX, HISTORY_LINES_MAX, LINE_BYTES_MIN,
-    LISTENERS_MAX, SECONDS_MAX, UNENDED_BYTES_MAX,
+    LISTENERS_MAX, SECONDS_MAX, UNTERMINATED_BYTES_MAX,
 };
 use crate::nickname::NicknameError;
 
@@ -15,7 +15,7 @@ pub enum ConfigError {
     Listeners,
     /// No client, or more than [`CLIENTS_MAX`].
     ClientsMax,
-    /// A line of fewer bytes than [`LINE_BYTES_MIN`] or more than [`UNENDED_BYTES_MAX`].
+    /// A line of fewer bytes than [`LINE_BYTES_MIN`] or more than [`UNTERMINATED_BYTES_MAX`].
     LineBytesMax,
     /// A line of more than [`DATAGRAM_LINE_BYTES_MAX`] bytes, with a listener on UDP.
     DatagramLineBytesMax,
@@ -60,7 +60,7 @@ impl fmt::Display for ConfigError {
             }
             ConfigError::LineBytesMax => write!(
                 f,
-                "--max-line must be between {LINE_BYTES_MIN} and {UNENDED_BYTES_MAX} bytes"
+                "--max-line must be between {LINE_BYTES_MIN} and {UNTERMINATED_BYTES_MAX} bytes"
             ),
             ConfigError::DatagramLineBytesMax => {
                 write!(

@@ -13,7 +13,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 pub use self::error::ConfigError;
-use crate::dialect::decoder::UNENDED_BYTES_MAX;
+use crate::dialect::decoder::UNTERMINATED_BYTES_MAX;
 #[cfg(feature = "web")]
 pub use crate::dialect::web::origin::Web;
 #[cfg(feature = "web")]
@@ -24,7 +24,7 @@ use crate::nickname::{Nickname, NicknameError};
 /// The name that is kept for the server's own terminal.
 pub const CONSOLE_NAME: &str = "server";
 
-/// The least that a line may be limited to, in bytes; the most is [`UNENDED_BYTES_MAX`].
+/// The least that a line may be limited to, in bytes; the most is [`UNTERMINATED_BYTES_MAX`].
 pub const LINE_BYTES_MIN: usize = 16;
 
 /// A line must fit into a datagram with its speaker's name: this is the most where UDP is spoken.
@@ -94,7 +94,7 @@ impl Config {
             ConfigError::Listeners
         } else if !(1..=CLIENTS_MAX).contains(&limits.clients_max) {
             ConfigError::ClientsMax
-        } else if !(LINE_BYTES_MIN..=UNENDED_BYTES_MAX).contains(&limits.line_bytes_max) {
+        } else if !(LINE_BYTES_MIN..=UNTERMINATED_BYTES_MAX).contains(&limits.line_bytes_max) {
             ConfigError::LineBytesMax
         } else if limits.line_bytes_max > DATAGRAM_LINE_BYTES_MAX
             && self.listeners.iter().any(|listener| listener.dialect.transport() == Transport::Udp)
@@ -169,7 +169,7 @@ impl ListenerSpec {
 pub struct Limits {
     /// Connections at once, all listeners together, 1 to [`CLIENTS_MAX`].
     pub clients_max: usize,
-    /// Bytes of one line without its line end, [`LINE_BYTES_MIN`] to [`UNENDED_BYTES_MAX`].
+    /// Bytes of one line without its line end, [`LINE_BYTES_MIN`] to [`UNTERMINATED_BYTES_MAX`].
     pub line_bytes_max: usize,
     /// Time to give a nickname, counted from accept.
     pub nick_timeout: Duration,
@@ -247,7 +247,7 @@ mod tests {
                 c.limits.line_bytes_max = DATAGRAM_LINE_BYTES_MAX + 1;
             }),
             ("--max-line", ConfigError::LineBytesMax, |c| {
-                c.limits.line_bytes_max = UNENDED_BYTES_MAX + 1;
+                c.limits.line_bytes_max = UNTERMINATED_BYTES_MAX + 1;
             }),
             ("--max-line", ConfigError::LineBytesMax, |c| {
                 c.limits.line_bytes_max = LINE_BYTES_MIN - 1;

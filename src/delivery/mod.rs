@@ -18,6 +18,7 @@
 //! search. For who is in several rooms the journals are merged by number, so that there is one
 //! order across rooms; what was told in several of them has one number, and is sent once.
 
+mod budget;
 mod journal;
 mod outbox;
 
@@ -26,6 +27,7 @@ use std::num::NonZeroU32;
 
 use slab::Slab;
 
+pub(crate) use self::budget::{HOLD_MAX, Hold};
 pub(crate) use self::journal::{Journal, Seq};
 pub(crate) use self::outbox::Outbox;
 

@@ -4,11 +4,11 @@
 //! Peculiar: lines come in and CRLF goes out. A blank line leaves.
 
 use super::phrases::{self, Phrases};
-use super::{Framing, Manners, Naming, Stage, Transport, frame};
+use super::{DialectSpec, Framing, Naming, Stage, Transport, frame};
 use crate::event::{Command, Event};
 use crate::text;
 
-pub(super) const MANNERS: Manners = Manners {
+pub(super) const SPEC: DialectSpec = DialectSpec {
     name: "anonymous",
     port: 21567,
     transport: Transport::Tcp,
@@ -17,7 +17,7 @@ pub(super) const MANNERS: Manners = Manners {
     echoes: false,
     hears_own_joining: true,
     whole_welcome: None,
-    separates: false,
+    lf_separated: false,
     gap: None,
     parse,
     encode,

@@ -7,10 +7,10 @@
 //! silence, since their sender's address may be somebody else's.
 
 use super::phrases::{self, Phrases};
-use super::{Framing, Manners, Naming, Stage, Transport, frame, without_own_name};
+use super::{DialectSpec, Framing, Naming, Stage, Transport, frame, without_own_name};
 use crate::event::{Command, Event};
 
-pub(super) const MANNERS: Manners = Manners {
+pub(super) const SPEC: DialectSpec = DialectSpec {
     name: "datagram",
     port: 9999,
     transport: Transport::Udp,
@@ -19,7 +19,7 @@ pub(super) const MANNERS: Manners = Manners {
     echoes: false,
     hears_own_joining: false,
     whole_welcome: None,
-    separates: true,
+    lf_separated: true,
     gap: None,
     parse,
     encode,

@@ -11,7 +11,7 @@ use super::Framing;
 
 /// Bytes that may come in without a line end before the connection is closed. Fixed, because it
 /// also bounds `--max-line`.
-pub const UNENDED_BYTES_MAX: usize = 64 * 1024;
+pub const UNTERMINATED_BYTES_MAX: usize = 64 * 1024;
 
 /// Telnet's "interpret as command", and the two commands that bracket a longer option.
 const IAC: u8 = 255;
@@ -47,9 +47,9 @@ pub enum Frame<'a> {
     /// A message that is longer than that. The rest of it is swallowed.
     TooLong,
     /// So many bytes without the end of a message that there is no point in going on.
-    Unended,
+    Unterminated,
     /// Another protocol.
-    Foreign,
+    WrongProtocol,
     /// The head of an HTTP request, or bytes that are none.
     Request(&'a [u8]),
     /// A WebSocket's ping, with what its answer must carry.
@@ -59,7 +59,7 @@ pub enum Frame<'a> {
     /// A piece of a WebSocket's message, with more of it to come. It is told because each costs.
     Fragment,
     /// A WebSocket's close frame.
-    Farewell,
+    Close,
     /// What a WebSocket must not send; the close code of RFC 6455 that says so.
     Violation(u16),
 }
@@ -74,7 +74,7 @@ impl Frame<'_> {
                 | Frame::Ping(_)
                 | Frame::Pong
                 | Frame::Fragment
-                | Frame::Farewell
+                | Frame::Close
                 | Frame::Violation(_)
         )
     }
@@ -129,9 +129,9 @@ impl Decoder {
     /// All that has arrived for now has been pulled. Where a message ends with its arrival, this is
     /// the end of one; unless it would be in the middle of a character and there is reason to be
     /// `patient`.
-    pub fn arrived(&mut self, max: usize, patient: bool) -> Arrival<'_> {
+    pub fn read_drained(&mut self, max: usize, patient: bool) -> Arrival<'_> {
         match &mut self.0 {
-            Kind::Plain(plain) => plain.arrived(max, patient),
+            Kind::Plain(plain) => plain.read_drained(max, patient),
             #[cfg(feature = "web")]
             Kind::Browser(_) => Arrival::Nothing,
         }
@@ -164,7 +164,7 @@ struct Plain {
     /// The message so far, telnet bytes taken out. At most `max` bytes, a CR and one more.
     partial: Vec<u8>,
     /// Bytes that came since the last message ended, whatever they were.
-    unended: u32,
+    unterminated: u32,
     telnet: Telnet,
     /// The message is too long, has been refused, and is dropped up to its end.
     swallowing: bool,
@@ -179,7 +179,7 @@ impl Plain {
         Plain {
             framing,
             partial: Vec::new(),
-            unended: 0,
+            unterminated: 0,
             telnet: Telnet::Text,
             swallowing: false,
             begun: false,
@@ -190,10 +190,10 @@ impl Plain {
     /// As [`Decoder::pull`].
     fn pull<'f, 'i: 'f>(&'f mut self, input: &mut &'i [u8], max: usize) -> Option<Frame<'f>> {
         self.forget_handed_out();
-        let fresh = self.unended == 0;
+        let fresh = self.unterminated == 0;
         if fresh && !self.begun && input.first() == Some(&TLS_HANDSHAKE) {
             *input = &[];
-            return Some(Frame::Foreign);
+            return Some(Frame::WrongProtocol);
         }
         // Nearly always: the whole line lies in the input, and is handed out where it lies.
         if fresh
@@ -208,7 +208,7 @@ impl Plain {
     }
 
     /// As [`Decoder::arrived`].
-    fn arrived(&mut self, max: usize, patient: bool) -> Arrival<'_> {
+    fn read_drained(&mut self, max: usize, patient: bool) -> Arrival<'_> {
         if self.framing != Framing::Arrivals {
             return Arrival::Nothing;
         }
@@ -219,7 +219,7 @@ impl Plain {
         if patient && may_go_on && is_cut(&self.partial) {
             return Arrival::Cut;
         }
-        let came = mem::take(&mut self.unended) > 0;
+        let came = mem::take(&mut self.unterminated) > 0;
         if let Some(refused) = self.end_telnet(max) {
             self.swallowing = false;
             return Arrival::Frame(refused);
@@ -256,7 +256,7 @@ impl Plain {
             }
             if self.telnet == Telnet::Text && byte == b'\n' {
                 *input = &input[1..];
-                self.unended = 0;
+                self.unterminated = 0;
                 if mem::take(&mut self.swallowing) {
                     continue;
                 }
@@ -266,10 +266,10 @@ impl Plain {
             let run =
                 if is_text { self.find_end_or_telnet(input).unwrap_or(input.len()) } else { 1 };
             // No read brings more than fits, and past the limit there is no next one.
-            self.unended = self.unended.saturating_add(run as u32);
-            if self.unended as usize >= UNENDED_BYTES_MAX {
+            self.unterminated = self.unterminated.saturating_add(run as u32);
+            if self.unterminated as usize >= UNTERMINATED_BYTES_MAX {
                 *input = &[];
-                return Some(Frame::Unended);
+                return Some(Frame::Unterminated);
             }
             let (bytes, rest) = input.split_at(run);
             *input = rest;
@@ -352,7 +352,7 @@ impl Plain {
     fn judge(&mut self, line: &[u8], max: usize) -> Option<Frame<'static>> {
         let first = !mem::replace(&mut self.begun, true);
         if first && begins_http_request(line) {
-            return Some(Frame::Foreign);
+            return Some(Frame::WrongProtocol);
         }
         (line.len() > max).then_some(Frame::TooLong)
     }
@@ -449,20 +449,20 @@ mod tests {
 
     #[test]
     fn input_without_an_end_is_given_up() {
-        for step in [1, 1000, UNENDED_BYTES_MAX] {
-            let endless = vec![b'x'; UNENDED_BYTES_MAX];
+        for step in [1, 1000, UNTERMINATED_BYTES_MAX] {
+            let endless = vec![b'x'; UNTERMINATED_BYTES_MAX];
             let pieces: Vec<&[u8]> = endless.chunks(step).collect();
-            assert_eq!(frames(&pieces).last().map(String::as_str), Some("Unended"), "{step}");
+            assert_eq!(frames(&pieces).last().map(String::as_str), Some("Unterminated"), "{step}");
         }
-        let telnet = b"\xff\xfa".iter().chain(&[b'\n'; UNENDED_BYTES_MAX]).copied();
-        assert_eq!(frames(&[&telnet.collect::<Vec<_>>()]), ["Unended"], "in a subnegotiation");
+        let telnet = b"\xff\xfa".iter().chain(&[b'\n'; UNTERMINATED_BYTES_MAX]).copied();
+        assert_eq!(frames(&[&telnet.collect::<Vec<_>>()]), ["Unterminated"], "in a subnegotiation");
     }
 
     #[test]
     fn another_protocol_is_seen_by_its_first_line_only() {
-        assert_eq!(frames(&[b"\x16\x03\x01\x02\x00"]), ["Foreign"]);
-        assert_eq!(frames(&[b"POST / HTTP/1.1\r\n"]), ["Foreign"]);
-        assert_eq!(frames(&[b"GET /a-long-way-to-go HTTP/1.1\r\n"])[0], "Foreign");
+        assert_eq!(frames(&[b"\x16\x03\x01\x02\x00"]), ["WrongProtocol"]);
+        assert_eq!(frames(&[b"POST / HTTP/1.1\r\n"]), ["WrongProtocol"]);
+        assert_eq!(frames(&[b"GET /a-long-way-to-go HTTP/1.1\r\n"])[0], "WrongProtocol");
         assert_eq!(frames(&[b"GETTY\n"]), [line(b"GETTY")]);
         assert_eq!(frames(&[b"al\nGET / HTTP/1.1\n"])[1], line(b"GET / HTTP/1.1"));
     }
@@ -477,13 +477,13 @@ mod tests {
                     frames.push(format!("{frame:?}"));
                 }
             }
-            match decoder.arrived(MAX, true) {
+            match decoder.read_drained(MAX, true) {
                 Arrival::Frame(frame) => frames.push(format!("{frame:?}")),
                 Arrival::Cut => frames.push("cut".to_owned()),
                 Arrival::Nothing | Arrival::Blank => {}
             }
         }
-        if let Arrival::Frame(frame) = decoder.arrived(MAX, false) {
+        if let Arrival::Frame(frame) = decoder.read_drained(MAX, false) {
             frames.push(format!("late {frame:?}"));
         }
         frames
@@ -516,7 +516,7 @@ mod tests {
         }
         let got = arrivals(Framing::Arrivals, &[&smile[..2]], 9);
         assert_eq!(got, ["cut".to_owned(), format!("late {}", line(&smile[..2]))]);
-        assert_eq!(arrivals(Framing::Arrivals, &[b"POST / HTTP/1.1"], 99), ["Foreign"]);
+        assert_eq!(arrivals(Framing::Arrivals, &[b"POST / HTTP/1.1"], 99), ["WrongProtocol"]);
         assert_eq!(
             arrivals(Framing::Arrivals, &[b"hi\xff", b"ok"], 99),
             [line(b"hi\xff"), line(b"ok")]

@@ -6,10 +6,10 @@
 use std::io::Write as _;
 
 use super::phrases::{self, Part, Phrases};
-use super::{Framing, Manners, Naming, Stage, Transport};
+use super::{DialectSpec, Framing, Naming, Stage, Transport};
 use crate::event::{Command, Event, Parting, Topic};
 
-pub(super) const MANNERS: Manners = Manners {
+pub(super) const SPEC: DialectSpec = DialectSpec {
     name: "lines",
     port: 7711,
     transport: Transport::Tcp,
@@ -18,7 +18,7 @@ pub(super) const MANNERS: Manners = Manners {
     echoes: false,
     hears_own_joining: false,
     whole_welcome: None,
-    separates: false,
+    lf_separated: false,
     gap: None,
     parse,
     encode,

@@ -6,10 +6,10 @@
 //! somebody: if there is nobody of that name, nobody hears it.
 
 use super::phrases::{self, Phrases};
-use super::{Framing, Manners, Naming, Stage, Transport, frame};
+use super::{DialectSpec, Framing, Naming, Stage, Transport, frame};
 use crate::event::{Command, Event, Refusal, Topic};
 
-pub(super) const MANNERS: Manners = Manners {
+pub(super) const SPEC: DialectSpec = DialectSpec {
     name: "mention",
     port: 4568,
     transport: Transport::Tcp,
@@ -18,7 +18,7 @@ pub(super) const MANNERS: Manners = Manners {
     echoes: true,
     hears_own_joining: false,
     whole_welcome: None,
-    separates: true,
+    lf_separated: true,
     gap: None,
     parse,
     encode,

@@ -1,7 +1,7 @@
 //! The dialects: bytes to [`Command`]s, and [`Event`]s to bytes.
 //!
 //! A dialect is spoken at a door. Each has a file of its own here, with its phrases, its port and
-//! its `Manners`, and one line in this one; nothing else in the crate knows which there are. A
+//! its `DialectSpec`, and one line in this one; nothing else in the crate knows which there are. A
 //! dialect sees no socket, no room and no time: it is given one message at a time, and one event.
 
 mod anonymous;
@@ -71,16 +71,16 @@ impl Dialect {
     pub const COUNT: usize = 6 + cfg!(feature = "web") as usize;
 
     /// How it is spoken.
-    pub(crate) fn manners(self) -> &'static Manners {
+    pub(crate) fn spec(self) -> &'static DialectSpec {
         match self {
-            Dialect::Lines => &lines::MANNERS,
-            Dialect::Nick => &nick::MANNERS,
-            Dialect::Register => &register::MANNERS,
-            Dialect::Datagram => &datagram::MANNERS,
-            Dialect::Anonymous => &anonymous::MANNERS,
-            Dialect::Mention => &mention::MANNERS,
+            Dialect::Lines => &lines::SPEC,
+            Dialect::Nick => &nick::SPEC,
+            Dialect::Register => &register::SPEC,
+            Dialect::Datagram => &datagram::SPEC,
+            Dialect::Anonymous => &anonymous::SPEC,
+            Dialect::Mention => &mention::SPEC,
             #[cfg(feature = "web")]
-            Dialect::Web => &web::MANNERS,
+            Dialect::Web => &web::SPEC,
         }
     }
 
@@ -93,37 +93,37 @@ impl Dialect {
     /// The name by which `--listen` knows it.
     #[must_use]
     pub fn name(self) -> &'static str {
-        self.manners().name
+        self.spec().name
     }
 
     /// The port it is spoken at unless the operator says otherwise.
     #[must_use]
     pub fn port(self) -> u16 {
-        self.manners().port
+        self.spec().port
     }
 
     /// What carries it.
     #[must_use]
     pub fn transport(self) -> Transport {
-        self.manners().transport
+        self.spec().transport
     }
 
     /// How its messages end on their way in.
     #[must_use]
     pub fn framing(self) -> Framing {
-        self.manners().framing
+        self.spec().framing
     }
 
     /// What a message asks for, from somebody who has come as far as `stage` and gave `given` as
     /// their name.
     #[must_use]
     pub fn parse<'a>(self, stage: Stage, line: &'a str, given: &str) -> Command<'a> {
-        (self.manners().parse)(stage, line, given)
+        (self.spec().parse)(stage, line, given)
     }
 
     /// Appends `event` to `out` as whoever speaks this dialect is told it; perhaps not at all.
     pub fn encode(self, lang: Lang, event: &Event<'_>, out: &mut Vec<u8>) {
-        (self.manners().encode)(phrases::of(lang), event, out);
+        (self.spec().encode)(phrases::of(lang), event, out);
     }
 }
 
@@ -157,7 +157,7 @@ impl std::error::Error for UnknownDialect {}
 
 /// All in which dialects differ.
 #[derive(Debug)]
-pub(crate) struct Manners {
+pub(crate) struct DialectSpec {
     /// See [`Dialect::name`].
     pub(crate) name: &'static str,
     /// See [`Dialect::port`].
@@ -176,7 +176,7 @@ pub(crate) struct Manners {
     pub(crate) whole_welcome: Option<WholeWelcome>,
     /// Whether frames have no end of their own on the wire: then the LF that ends each of them in
     /// the journal is only sent between two, never after the last.
-    pub(crate) separates: bool,
+    pub(crate) lf_separated: bool,
     /// The least time between two frames until one is in the room, if each must arrive alone.
     pub(crate) gap: Option<Duration>,
     /// See [`Dialect::parse`].

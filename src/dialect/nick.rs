@@ -6,10 +6,10 @@
 //! before each line it sends and prints what comes back, so it hears itself.
 
 use super::phrases::{self, Phrases};
-use super::{Framing, Manners, Naming, Stage, Transport, frame, without_own_name};
+use super::{DialectSpec, Framing, Naming, Stage, Transport, frame, without_own_name};
 use crate::event::{Command, Event};
 
-pub(super) const MANNERS: Manners = Manners {
+pub(super) const SPEC: DialectSpec = DialectSpec {
     name: "nick",
     port: 32768,
     transport: Transport::Tcp,
@@ -18,7 +18,7 @@ pub(super) const MANNERS: Manners = Manners {
     echoes: true,
     hears_own_joining: true,
     whole_welcome: None,
-    separates: true,
+    lf_separated: true,
     gap: None,
     parse,
     encode,

@@ -159,7 +159,7 @@ impl Phrases {
             CloseReason::NickTimeout(limit) => {
                 (self.closed_nick_timeout, Part::Seconds(limit.as_secs_f64()))
             }
-            CloseReason::Unended(bytes) => (self.closed_unended, Part::Count(bytes)),
+            CloseReason::Unterminated(bytes) => (self.closed_unended, Part::Count(bytes)),
             CloseReason::ServerFull => (self.closed_server_full, Part::Text("")),
             CloseReason::AddressFull => (self.closed_address_full, Part::Text("")),
             CloseReason::Violation(code) => (self.closed_violation, Part::Count(code.into())),
@@ -167,7 +167,7 @@ impl Phrases {
             CloseReason::Quit
             | CloseReason::EndOfInput
             | CloseReason::ConnectionLost
-            | CloseReason::Foreign
+            | CloseReason::WrongProtocol
             | CloseReason::TimedOut
             | CloseReason::Answered
             | CloseReason::RequestTimeout
@@ -181,13 +181,13 @@ impl Phrases {
         match reason {
             CloseReason::ConnectionLost => Some(self.left_connection_lost),
             CloseReason::TooSlow | CloseReason::Stalled => Some(self.left_too_slow),
-            CloseReason::Unended(_) => Some(self.left_unended),
+            CloseReason::Unterminated(_) => Some(self.left_unended),
             CloseReason::TimedOut | CloseReason::Unresponsive => Some(self.left_timed_out),
             CloseReason::Violation(_) => Some(self.left_violation),
             CloseReason::Quit
             | CloseReason::EndOfInput
             | CloseReason::NickTimeout(_)
-            | CloseReason::Foreign
+            | CloseReason::WrongProtocol
             | CloseReason::ServerFull
             | CloseReason::AddressFull
             | CloseReason::Answered

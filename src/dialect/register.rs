@@ -9,10 +9,10 @@
 use std::time::Duration;
 
 use super::phrases::{self, Phrases};
-use super::{Framing, Manners, Naming, Stage, Transport, frame};
+use super::{DialectSpec, Framing, Naming, Stage, Transport, frame};
 use crate::event::{Command, Event, Refusal};
 
-pub(super) const MANNERS: Manners = Manners {
+pub(super) const SPEC: DialectSpec = DialectSpec {
     name: "register",
     port: 4567,
     transport: Transport::Tcp,
@@ -21,7 +21,7 @@ pub(super) const MANNERS: Manners = Manners {
     echoes: false,
     hears_own_joining: true,
     whole_welcome: None,
-    separates: false,
+    lf_separated: false,
     gap: Some(Duration::from_millis(100)),
     parse,
     encode,

@@ -10,8 +10,8 @@ use std::time::Instant;
 use slab::Slab;
 
 use crate::config::{Flood, Limits};
+use crate::connection::Budget;
 use crate::dialect::{Dialect, Transport};
-use crate::peer::Budget;
 
 /// The talkers of one address may say this many times what one talker may.
 const TALKERS: u32 = 8;

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use log::Level;
 
 use super::Hub;
+use crate::connection::{LINGER, State};
 use crate::dialect::{Dialect, Transport};
 use crate::event::{CloseReason, Event, Parting, Refusal};
-use crate::peer::{LINGER, PeerKey, State};
+use crate::key::ConnectionKey;
 
 impl Hub {
     /// Why somebody from `remote` cannot come in, if so.
@@ -24,17 +25,17 @@ impl Hub {
     /// Closes a connection: others are told if it was in the room, it is told why if that is of
     /// use, and what waits for it is still sent if it keeps pace, for `--drain` at most. `words`
     /// are its own, if it has given any. It takes up its place until its socket is gone.
-    pub(super) fn close(&mut self, key: PeerKey, reason: CloseReason, words: &str) {
-        let Hub { peers, directory, room, .. } = self;
-        let peer = &mut peers[key];
-        let requesting = matches!(peer.state, State::Requesting { .. });
-        match &peer.state {
+    pub(super) fn close(&mut self, key: ConnectionKey, reason: CloseReason, words: &str) {
+        let Hub { connections, directory, room, .. } = self;
+        let connection = &mut connections[key];
+        let requesting = matches!(connection.state, State::Requesting { .. });
+        match &connection.state {
             State::Closing { .. } if reason.is_orderly() => return,
             State::Closing { .. } => return self.drop_peer(key),
             State::Closed => return,
             State::Requesting { .. } | State::AwaitingNick { .. } | State::Entering(_) => {
-                log::log!(level(peer.dialect), "closed: {}: {reason}", peer.remote);
-                if let State::Entering(name) = &peer.state {
+                log::log!(level(connection.dialect), "closed: {}: {reason}", connection.remote);
+                if let State::Entering(name) = &connection.state {
                     directory.release(name);
                 }
             }
@@ -46,25 +47,25 @@ impl Hub {
                     (true, CloseReason::Quit | CloseReason::EndOfInput) => Parting::Plain,
                     (true, reason) => Parting::Reason(reason),
                 };
-                room.leave(peers, directory, key, why);
+                room.leave(connections, directory, key, why);
             }
         }
         self.closings[reason.index()] += 1;
-        let peer = &mut self.peers[key];
-        if peer.waiting.take().is_some_and(|waiting| waiting.unread) {
+        let connection = &mut self.connections[key];
+        if connection.waiting.take().is_some_and(|waiting| waiting.resume_reading) {
             self.resumed.push(key);
         }
-        if let Some(habits) = &mut peer.habits {
-            habits.end_deadlines();
+        if let Some(session) = &mut connection.session {
+            session.end_deadlines();
         }
         let orderly = reason.is_orderly();
         let time = if orderly { self.limits.drain.max(LINGER) } else { LINGER };
-        peer.state = State::Closing { shut: false, deadline: self.now.instant + time };
+        connection.state = State::Closing { shut: false, deadline: self.now.instant + time };
         if reason == CloseReason::ConnectionLost {
             return self.drop_peer(key);
         }
         if !orderly {
-            peer.outbox.truncate_to_frame(self.room.journals_mut());
+            connection.outbox.truncate_to_frame(self.room.journals_mut());
         }
         if requesting {
             #[cfg(feature = "web")]
@@ -75,16 +76,16 @@ impl Hub {
             CloseReason::Quit => Event::Goodbye,
             reason => Event::Refused(Refusal::Closed(reason)),
         };
-        self.room.tell(&mut self.peers, key, &farewell);
+        self.room.tell(&mut self.connections, key, &farewell);
     }
 
     /// Nothing more comes from `key` or goes to it. It is reaped at the end of the turn.
-    pub(super) fn drop_peer(&mut self, key: PeerKey) {
-        let peer = &mut self.peers[key];
-        if !matches!(peer.state, State::Closed) {
-            peer.state = State::Closed;
-            peer.outbox.discard(self.room.journals_mut());
-            (peer.blocked, peer.habits) = (None, None);
+    pub(super) fn drop_peer(&mut self, key: ConnectionKey) {
+        let connection = &mut self.connections[key];
+        if !matches!(connection.state, State::Closed) {
+            connection.state = State::Closed;
+            connection.outbox.discard(self.room.journals_mut());
+            (connection.blocked, connection.session) = (None, None);
             self.closed.push(key);
         }
     }

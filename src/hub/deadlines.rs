@@ -3,21 +3,23 @@
 use std::time::Instant;
 
 use super::Hub;
+use crate::connection::{Gap, State, Wait};
 use crate::event::CloseReason;
-use crate::peer::{Gap, PeerKey, State, Wait};
+use crate::key::ConnectionKey;
 
 impl Hub {
     /// A deadline of `key` has come.
-    pub(super) fn expire(&mut self, key: PeerKey) {
+    pub(super) fn expire(&mut self, key: ConnectionKey) {
         // What was said in time is heard first, if it may be.
         if self.has_budget_again(key) {
-            return self.runnable.push_back(key);
+            return self.awaiting_turn.push_back(key);
         }
         let (now, limits) = (self.now.instant, self.limits);
-        let peer = &mut self.peers[key];
+        let connection = &mut self.connections[key];
         let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
-        let (ended, stalled) = (is_due(peer.ends_at()), is_due(peer.stalls_at(&limits)));
-        match &peer.state {
+        let (ended, stalled) =
+            (is_due(connection.ends_at()), is_due(connection.stalls_at(&limits)));
+        match &connection.state {
             State::AwaitingNick { .. } if ended => {
                 self.close(key, CloseReason::NickTimeout(limits.nick_timeout), "");
             }
@@ -30,11 +32,11 @@ impl Hub {
 
     /// Whether `key` had to wait for its pace, and from now on only waits for the room. What its
     /// pace would not have let it say in time comes too late.
-    fn has_budget_again(&mut self, key: PeerKey) -> bool {
-        let peer = &mut self.peers[key];
+    fn has_budget_again(&mut self, key: ConnectionKey) -> bool {
+        let connection = &mut self.connections[key];
         let now = self.now.instant;
-        let by = peer.ends_at().map_or(now, |end| end.min(now));
-        let Some(waiting) = &mut peer.waiting else { return false };
+        let by = connection.ends_at().map_or(now, |end| end.min(now));
+        let Some(waiting) = &mut connection.waiting else { return false };
         let again = matches!(waiting.why, Wait::Budget(ready) if ready <= by);
         if again {
             waiting.why = Wait::Room;
@@ -43,27 +45,27 @@ impl Hub {
     }
 
     /// A time has come for which `key` had to wait.
-    fn go_on(&mut self, key: PeerKey) {
+    fn go_on(&mut self, key: ConnectionKey) {
         let now = self.now.instant;
-        let peer = &mut self.peers[key];
-        let Some(habits) = &mut peer.habits else { return };
-        match habits.gap {
+        let connection = &mut self.connections[key];
+        let Some(session) = &mut connection.session else { return };
+        match session.gap {
             Some(Gap::Sent(_)) => {
-                habits.gap = peer.dialect.manners().gap.map(|gap| Gap::Until(now + gap));
+                session.gap = connection.dialect.spec().gap.map(|gap| Gap::Until(now + gap));
             }
             Some(Gap::Until(until)) if until <= now => {
-                habits.gap = Some(Gap::Over);
-                self.peers.touch(key);
+                session.gap = Some(Gap::Over);
+                self.connections.touch(key);
                 self.enter_if_told(key);
             }
             _ => {}
         }
-        let Some(habits) = &mut self.peers[key].habits else { return };
-        let (rest_until, expires) = (habits.rest_until, habits.expires);
+        let Some(session) = &mut self.connections[key].session else { return };
+        let (rest_until, expires) = (session.rest_until, session.expires);
         if rest_until.is_some_and(|until| until <= now) {
-            habits.rest_until = None;
-            match &mut self.peers[key].waiting {
-                Some(waiting) => (waiting.arrived, waiting.impatient) = (true, true),
+            session.rest_until = None;
+            match &mut self.connections[key].waiting {
+                Some(waiting) => (waiting.read_drained, waiting.give_up) = (true, true),
                 None => self.end_arrival(key, false),
             }
         }
@@ -75,22 +77,22 @@ impl Hub {
     }
 
     /// A gap is over. Whoever has been told by the last frame that they come in does so now.
-    fn enter_if_told(&mut self, key: PeerKey) {
-        let peer = &mut self.peers[key];
-        if peer.outbox.own_bytes() == 0
-            && let State::Entering(name) = &peer.state
+    fn enter_if_told(&mut self, key: ConnectionKey) {
+        let connection = &mut self.connections[key];
+        if connection.outbox.own_bytes() == 0
+            && let State::Entering(name) = &connection.state
         {
             let name = name.clone();
-            peer.habits_mut().gap = None;
+            connection.session_mut().gap = None;
             self.enter(key, &name);
-            self.hear_if_read(key);
+            self.process_if_read(key);
         }
     }
 
     /// Notes when `key` must be looked at next.
-    pub(super) fn arm(&mut self, key: PeerKey) {
-        let peer = &mut self.peers[key];
-        let deadline = peer.deadline(&self.limits);
-        self.timers.arm(key, &mut peer.armed, deadline);
+    pub(super) fn arm(&mut self, key: ConnectionKey) {
+        let connection = &mut self.connections[key];
+        let deadline = connection.deadline(&self.limits);
+        self.timers.arm(key, &mut connection.armed, deadline);
     }
 }

@@ -2,35 +2,35 @@
 //! what happened, and asked what to do.
 //!
 //! # Handlers: what happened
-//! [`connect`](Hub::connect), [`receive`](Hub::receive), [`arrived`](Hub::arrived),
-//! [`end_of_input`](Hub::end_of_input), [`disconnect`](Hub::disconnect), [`timeout`](Hub::timeout),
-//! [`blocked`](Hub::blocked), [`unblocked`](Hub::unblocked), [`transmitted`](Hub::transmitted),
-//! [`note_turn`](Hub::note_turn), [`stop`](Hub::stop).
+//! [`Hub::handle_connect`], [`Hub::handle_input`], [`Hub::handle_read_drained`],
+//! [`Hub::handle_end`], [`Hub::handle_disconnect`], [`Hub::handle_timeout`],
+//! [`Hub::handle_blocked`], [`Hub::handle_writable`], [`Hub::handle_written`],
+//! [`Hub::handle_turn_end`], [`Hub::handle_stop`].
 //!
 //! # Pollers: what to do
-//! [`next_timeout`](Hub::next_timeout), [`wants_input`](Hub::wants_input),
-//! [`resumed`](Hub::resumed), [`pending`](Hub::pending), [`transmit`](Hub::transmit),
-//! [`finished`](Hub::finished), [`reap`](Hub::reap).
+//! [`Hub::poll_timeout`], [`Hub::wants_input`], [`Hub::poll_resumed`], [`Hub::poll_writers`],
+//! [`Hub::poll_transmit`], [`Hub::poll_finished`], [`Hub::poll_closed`].
 //!
 //! # The order of a turn
-//! 1. Wait, no longer than until `next_timeout`, for sockets to become ready; take the time.
-//! 2. Of those who can be read and whose input is wanted (`wants_input`), `receive` what they sent,
-//!    and when that is all for now, they have `arrived`.
-//! 3. `timeout`, and put those who are `resumed` back among those to read.
-//! 4. For each who is `pending`: `transmit`, write, `transmitted`, until there is nothing more or
-//!    the socket is full, which is `blocked`. If it is `finished`, shut its write side.
-//! 5. `reap`: forget those connections.
-//! 6. `connect` whoever came, now that the places of those who have gone are free.
+//! 1. Wait, no longer than until `poll_timeout`, for sockets to become ready; take the time.
+//! 2. Of those who can be read and whose input is wanted (`wants_input`), `handle_input` what they
+//!    sent, and when that is all for now, they have `handle_read_drained`.
+//! 3. `handle_timeout`, and put those who are `poll_resumed` back among those to read.
+//! 4. For each who is `poll_writers`: `poll_transmit`, write, `handle_written`, until there is
+//!    nothing more or the socket is full, which is `handle_blocked`. If it is `poll_finished`, shut
+//!    its write side.
+//! 5. `poll_closed`: forget those connections.
+//! 6. `handle_connect` whoever came, now that the places of those who have gone are free.
 //!
-//! A key that was reaped must not be used again until `connect` returns it.
+//! A key that came out of `poll_closed` must not be used again.
 //!
-//! Handlers and pollers are here. What becomes of input is in `hearing.rs`, how connections end in
+//! Handlers and pollers are here. What becomes of input is in `input.rs`, how connections end in
 //! `closing.rs`, and what time brings in `deadlines.rs`. What only browsers need is in `web.rs`.
 
 mod addresses;
 mod closing;
 mod deadlines;
-mod hearing;
+mod input;
 #[cfg(feature = "web")]
 mod web;
 
@@ -44,15 +44,16 @@ use std::time::{Duration, Instant};
 pub(crate) use self::addresses::AddressKey;
 use self::addresses::Addresses;
 use self::closing::level;
-use self::hearing::is_owed_much;
+use self::input::is_owed_much;
 use crate::config::{Config, Limits};
+use crate::connection::{Blocked, Connection, Connections, Gap, LINGER, State, Wait};
 use crate::dialect::decoder::extend_within;
 use crate::dialect::{Dialect, Framing, Lang, Naming, Transport};
 use crate::directory::Directory;
 use crate::event::{CloseReason, Event, Refusal};
+use crate::key::ConnectionKey;
 use crate::metrics::Metrics;
 use crate::nickname::Nickname;
-use crate::peer::{Blocked, Gap, LINGER, Peer, PeerKey, Peers, State, Wait};
 use crate::room::Room;
 use crate::text;
 use crate::timers::{Now, Timers};
@@ -73,7 +74,7 @@ pub struct Hub {
     limits: Limits,
     lang: Lang,
     motd: Vec<String>,
-    peers: Peers,
+    connections: Connections,
     directory: Directory,
     room: Room,
     timers: Timers,
@@ -81,14 +82,13 @@ pub struct Hub {
     /// Connections that were let in and whose sockets are not gone.
     clients: usize,
     /// Who is to be listened to again as soon as the room takes more.
-    runnable: VecDeque<PeerKey>,
+    awaiting_turn: VecDeque<ConnectionKey>,
     /// Whom the server may read again.
-    resumed: Vec<PeerKey>,
-    closed: Vec<PeerKey>,
+    resumed: Vec<ConnectionKey>,
+    closed: Vec<ConnectionKey>,
     closings: [u64; CloseReason::COUNT],
     /// What is counted here; the rest of it is asked for when it is wanted.
     counts: Metrics,
-    serial: u32,
     now: Now,
     #[cfg(feature = "web")]
     web: crate::config::Web,
@@ -102,18 +102,17 @@ impl Hub {
             limits: config.limits,
             lang: config.lang,
             motd: config.motd.iter().map(|line| text::clean(line).into_owned()).collect(),
-            peers: Peers::default(),
+            connections: Connections::default(),
             directory: Directory::default(),
             room: Room::new(config.lang, &config.limits),
             timers: Timers::default(),
             addresses: Addresses::default(),
             clients: 0,
-            runnable: VecDeque::new(),
+            awaiting_turn: VecDeque::new(),
             resumed: Vec::new(),
             closed: Vec::new(),
             closings: [0; CloseReason::COUNT],
             counts: Metrics::default(),
-            serial: 0,
             now,
             #[cfg(feature = "web")]
             web: config.web.clone(),
@@ -127,16 +126,16 @@ impl Hub {
     /// # Errors
     /// The reason, if it cannot come in and there are many such already: then the server may still
     /// send it its [`farewell`](Self::farewell), and drops it.
-    pub fn connect(
+    pub fn handle_connect(
         &mut self,
         dialect: Dialect,
         remote: SocketAddr,
         now: Now,
-    ) -> Result<PeerKey, CloseReason> {
+    ) -> Result<ConnectionKey, CloseReason> {
         self.now = now;
         let refused = self.refusal(dialect, remote);
         // Nobody who is only to be told that they cannot come in may take the place of others.
-        let turned_away = self.peers.len() - self.clients;
+        let turned_away = self.connections.len() - self.clients;
         if let Some(reason) = refused
             && turned_away >= TURNED_AWAY_MAX
         {
@@ -144,21 +143,21 @@ impl Hub {
             log::log!(level(dialect), "closed: {remote}: {reason}");
             return Err(reason);
         }
-        self.serial = self.serial.wrapping_add(1);
         let state = self.first_state(dialect);
-        let key = self.peers.insert(Peer::new(remote, dialect, self.serial, state));
+        let key = self.connections.insert(|key| Connection::new(key, remote, dialect, state));
         if refused.is_none() {
             self.clients += 1;
             let flood = self.limits.flood;
-            self.peers[key].address = self.addresses.enter(dialect, remote, flood, now.instant);
+            self.connections[key].address =
+                self.addresses.enter(dialect, remote, flood, now.instant);
         }
-        self.peers[key].turned_away = refused.is_some();
-        match (refused, dialect.manners().naming) {
+        self.connections[key].turned_away = refused.is_some();
+        match (refused, dialect.spec().naming) {
             (Some(reason), _) => self.close(key, reason, ""),
             (None, Naming::Asked | Naming::Once) => {
                 let count = self.clients;
                 log::log!(level(dialect), "connected: {remote} at {dialect} ({count} connections)");
-                if let State::AwaitingNick { .. } = self.peers[key].state {
+                if let State::AwaitingNick { .. } = self.connections[key].state {
                     self.ask(key);
                 }
             }
@@ -170,20 +169,20 @@ impl Hub {
 
     /// The server's own terminal takes a seat in the room as `name`. It is a peer like others, but
     /// no limit turns it away.
-    pub fn take_seat(&mut self, name: &str, now: Now) -> PeerKey {
+    pub fn add_console(&mut self, name: &str, now: Now) -> ConnectionKey {
         self.now = now;
         self.limits.clients_max += 1;
         self.clients += 1;
-        self.serial = self.serial.wrapping_add(1);
         let remote = SocketAddr::from(([127, 0, 0, 1], 0));
         let state = State::AwaitingNick { deadline: now.instant };
-        let peer = Peer::new(remote, Dialect::Lines, self.serial, state);
-        let key = self.peers.insert(peer);
+        let new = |key| Connection::new(key, remote, Dialect::Lines, state);
+        let key = self.connections.insert(new);
         self.join_as(key, &Nickname::unchecked(name), 2);
         key
     }
 
-    /// What somebody is sent whom [`connect`](Self::connect) would not take for this reason.
+    /// What somebody is sent whom [`handle_connect`](Self::handle_connect) would not take for this
+    /// reason.
     #[must_use]
     pub fn farewell(&self, dialect: Dialect, reason: CloseReason) -> Vec<u8> {
         #[cfg(feature = "web")]
@@ -200,31 +199,31 @@ impl Hub {
     /// kept; so do not read more from someone whose input is not wanted
     /// ([`wants_input`](Self::wants_input)). Where one socket is read for all, what one of them
     /// sends beyond 16 KiB and a line in that time is lost, as it would be in the socket.
-    pub fn receive(&mut self, key: PeerKey, bytes: &[u8], now: Now) {
+    pub fn handle_input(&mut self, key: ConnectionKey, bytes: &[u8], now: Now) {
         self.now = now;
         self.counts.bytes_received += bytes.len() as u64;
         #[cfg(feature = "web")]
         self.note_alive(key);
         let held_bytes_max = HELD_BYTES_MAX + self.limits.line_bytes_max;
-        let datagram = self.peers[key].dialect.framing() == Framing::Datagrams;
+        let datagram = self.connections[key].dialect.framing() == Framing::Datagrams;
         let bytes = if datagram { Cow::Owned(as_line(bytes)) } else { Cow::Borrowed(bytes) };
-        match &mut self.peers[key].waiting {
+        match &mut self.connections[key].waiting {
             Some(waiting) if datagram && waiting.held.len() + bytes.len() > held_bytes_max => {}
             Some(waiting) => extend_within(&mut waiting.held, &bytes, held_bytes_max),
-            None => self.hear(key, &bytes),
+            None => self.process(key, &bytes),
         }
         if datagram {
-            self.note_heard(key);
+            self.note_datagram(key);
         }
         self.arm(key);
     }
 
     /// All that `key` has sent for now has been received.
-    pub fn arrived(&mut self, key: PeerKey, now: Now) {
+    pub fn handle_read_drained(&mut self, key: ConnectionKey, now: Now) {
         self.now = now;
-        if self.peers[key].dialect.framing() == Framing::Arrivals {
-            match &mut self.peers[key].waiting {
-                Some(waiting) => waiting.arrived = true,
+        if self.connections[key].dialect.framing() == Framing::Arrivals {
+            match &mut self.connections[key].waiting {
+                Some(waiting) => waiting.read_drained = true,
                 None => self.end_arrival(key, true),
             }
             self.arm(key);
@@ -232,35 +231,35 @@ impl Hub {
     }
 
     /// `key` will send no more. What it has said is still heard, then it leaves.
-    pub fn end_of_input(&mut self, key: PeerKey, now: Now) {
+    pub fn handle_end(&mut self, key: ConnectionKey, now: Now) {
         self.now = now;
-        self.peers[key].input_ended = true;
-        if self.peers[key].waiting.is_none() {
+        self.connections[key].input_ended = true;
+        if self.connections[key].waiting.is_none() {
             self.leave_after_input(key);
             self.arm(key);
         }
     }
 
     /// The connection of `key` broke.
-    pub fn disconnect(&mut self, key: PeerKey, now: Now) {
+    pub fn handle_disconnect(&mut self, key: ConnectionKey, now: Now) {
         self.now = now;
         self.close(key, CloseReason::ConnectionLost, "");
         self.arm(key);
     }
 
     /// The time is `now`: does what is due, and listens to those who had to wait.
-    pub fn timeout(&mut self, now: Now) {
+    pub fn handle_timeout(&mut self, now: Now) {
         self.now = now;
         while let Some(key) = self.timers.due(now.instant) {
             self.expire(key);
             self.arm(key);
         }
-        for _ in 0..self.runnable.len() {
+        for _ in 0..self.awaiting_turn.len() {
             if self.room.is_full(now.instant) {
                 break;
             }
-            let Some(key) = self.runnable.pop_front() else { break };
-            let wait = self.peers.get(key).and_then(Peer::wait);
+            let Some(key) = self.awaiting_turn.pop_front() else { break };
+            let wait = self.connections.get(key).and_then(Connection::wait);
             if matches!(wait, Some(Wait::Turn | Wait::Room)) {
                 self.resume(key);
                 self.arm(key);
@@ -268,85 +267,86 @@ impl Hub {
         }
     }
 
-    /// `bytes` of what [`transmit`](Self::transmit) gave for `key` have been written. Returns
-    /// whether there may be more for it.
-    pub fn transmitted(&mut self, key: PeerKey, bytes: usize, now: Now) -> bool {
+    /// `bytes` of what [`poll_transmit`](Self::poll_transmit) gave for `key` have been written.
+    /// Returns whether there may be more for it.
+    pub fn handle_written(&mut self, key: ConnectionKey, bytes: usize, now: Now) -> bool {
         self.counts.bytes_sent += bytes as u64;
-        let peer = &mut self.peers[key];
-        let manners = peer.dialect.manners();
+        let connection = &mut self.connections[key];
+        let spec = connection.dialect.spec();
         let journals = self.room.journals_mut();
-        peer.outbox.advance(journals, bytes);
-        if manners.separates {
+        connection.outbox.advance(journals, bytes);
+        if spec.lf_separated {
             // The LF that was held back, after all that waited.
-            peer.outbox.pass_last_lf(journals);
+            connection.outbox.pass_last_lf(journals);
         }
-        if let Some(habits) = &mut peer.habits
-            && habits.gap.is_some()
-            && !peer.outbox.is_within_insert()
+        if let Some(session) = &mut connection.session
+            && session.gap.is_some()
+            && !connection.outbox.is_within_insert()
         {
-            habits.gap = Some(Gap::Sent(now.instant));
+            session.gap = Some(Gap::Sent(now.instant));
             self.arm(key);
         }
-        let peer = &mut self.peers[key];
-        if let Some(blocked) = &mut peer.blocked {
+        let connection = &mut self.connections[key];
+        if let Some(blocked) = &mut connection.blocked {
             blocked.progress = now.instant;
-            if peer.outbox.is_empty(self.room.journals()) {
-                peer.blocked = None;
+            if connection.outbox.is_empty(self.room.journals()) {
+                connection.blocked = None;
             }
             self.arm(key);
         }
-        self.hear_if_read(key);
-        let peer = &self.peers[key];
-        !peer.outbox.is_empty(self.room.journals())
+        self.process_if_read(key);
+        let connection = &self.connections[key];
+        !connection.outbox.is_empty(self.room.journals())
     }
 
     /// If somebody has to read what waits for them first, and has: they are listened to again.
-    fn hear_if_read(&mut self, key: PeerKey) {
-        let peer = &mut self.peers[key];
-        if peer.wait() != Some(Wait::Outbox) || is_owed_much(peer) {
+    fn process_if_read(&mut self, key: ConnectionKey) {
+        let connection = &mut self.connections[key];
+        if connection.wait() != Some(Wait::Outbox) || is_owed_much(connection) {
             return;
         }
-        if let Some(waiting) = &mut peer.waiting {
+        if let Some(waiting) = &mut connection.waiting {
             waiting.why = Wait::Turn;
-            self.runnable.push_back(key);
+            self.awaiting_turn.push_back(key);
         }
     }
 
     /// The socket of `key` takes no more, although something waits.
-    pub fn blocked(&mut self, key: PeerKey, now: Now) {
-        let peer = &mut self.peers[key];
-        match &mut peer.blocked {
+    pub fn handle_blocked(&mut self, key: ConnectionKey, now: Now) {
+        let connection = &mut self.connections[key];
+        match &mut connection.blocked {
             Some(blocked) => blocked.writable = false,
             None => {
                 let (writable, progress) = (false, now.instant);
-                peer.blocked = Some(Box::new(Blocked { writable, progress, waited_for: None }));
+                connection.blocked =
+                    Some(Box::new(Blocked { writable, progress, waited_for: None }));
             }
         }
         self.arm(key);
     }
 
     /// The socket of `key` takes more again.
-    pub fn unblocked(&mut self, key: PeerKey) {
-        if let Some(blocked) = &mut self.peers[key].blocked {
+    pub fn handle_writable(&mut self, key: ConnectionKey) {
+        if let Some(blocked) = &mut self.connections[key].blocked {
             blocked.writable = true;
-            self.peers.touch(key);
+            self.connections.touch(key);
             self.arm(key);
         }
     }
 
     /// A turn of the loop is over that took so long. This is only counted.
-    pub fn note_turn(&mut self, took: Duration) {
+    pub fn handle_turn_end(&mut self, took: Duration) {
         self.counts.turns += 1;
         self.counts.slowest_turn = self.counts.slowest_turn.max(took);
     }
 
     /// The server stops: everyone is told, and closed when what waits for them has been sent.
-    pub fn stop(&mut self, now: Now) {
+    pub fn handle_stop(&mut self, now: Now) {
         self.now = now;
-        self.room.announce_stop(&mut self.peers);
-        for key in self.peers.keys() {
-            if let State::AwaitingNick { .. } | State::Entering(_) = self.peers[key].state {
-                self.room.tell(&mut self.peers, key, &Event::Stopping);
+        self.room.announce_stop(&mut self.connections);
+        for key in self.connections.keys() {
+            if let State::AwaitingNick { .. } | State::Entering(_) = self.connections[key].state {
+                self.room.tell(&mut self.connections, key, &Event::Stopping);
             }
             self.close(key, CloseReason::Stopping, "");
             self.arm(key);
@@ -355,68 +355,74 @@ impl Hub {
 
     // ── what to do ───────────────────────────────────────────────────────────────────────────────
 
-    /// When [`timeout`](Self::timeout) must be called at the latest, if at all. It may have passed.
+    /// When [`handle_timeout`](Self::handle_timeout) must be called at the latest, if at all. It
+    /// may have passed.
     #[must_use]
-    pub fn next_timeout(&self) -> Option<Instant> {
+    pub fn poll_timeout(&self) -> Option<Instant> {
         let now = self.now.instant;
-        let at_once = self.room.is_unsettled() || self.peers.any_touched();
-        let waiting = match (self.runnable.is_empty(), self.room.waits_until()) {
+        let at_once = self.room.is_unsettled() || self.connections.any_touched();
+        let waiting = match (self.awaiting_turn.is_empty(), self.room.waits_until()) {
             (true, _) => None,
             (false, until) => Some(until.unwrap_or(now)),
         };
         [self.timers.next(), at_once.then_some(now), waiting].into_iter().flatten().min()
     }
 
-    /// Whether `key` may be read now. If not, `key` comes out of [`resumed`](Self::resumed) when it
-    /// may.
-    pub fn wants_input(&mut self, key: PeerKey) -> bool {
+    /// Whether `key` may be read now. If not, `key` comes out of
+    /// [`poll_resumed`](Self::poll_resumed) when it may.
+    pub fn wants_input(&mut self, key: ConnectionKey) -> bool {
         // Or else those who hold the room and those who fill it could keep it waiting for ever.
-        let may_read = mem::take(&mut self.peers[key].may_read);
-        if may_read && self.peers[key].waiting.is_none() {
+        let may_read = mem::take(&mut self.connections[key].may_read);
+        if may_read && self.connections[key].waiting.is_none() {
             return true;
         }
         // Those who have been waiting for the room come first.
-        let queue = !self.runnable.is_empty() && self.peers[key].member().is_some();
+        let queue = !self.awaiting_turn.is_empty() && self.connections[key].member().is_some();
         if !self.must_wait(key, queue) {
             return true;
         }
-        if let Some(waiting) = &mut self.peers[key].waiting {
-            waiting.unread = true;
+        if let Some(waiting) = &mut self.connections[key].waiting {
+            waiting.resume_reading = true;
         }
         self.arm(key);
         false
     }
 
     /// Moves those to `keys` whose input is wanted again.
-    pub fn resumed(&mut self, keys: &mut impl Extend<PeerKey>) {
+    pub fn poll_resumed(&mut self, keys: &mut impl Extend<ConnectionKey>) {
         keys.extend(self.resumed.drain(..));
     }
 
     /// Puts into `keys` everyone to whom something is to be written, or who is to be asked about
-    /// with [`finished`](Self::finished). Ends the hearing of this turn: what was gathered is told.
-    pub fn pending(&mut self, keys: &mut Vec<PeerKey>, now: Now) {
+    /// with [`poll_finished`](Self::poll_finished). Ends the hearing of this turn: what was
+    /// gathered is told.
+    pub fn poll_writers(&mut self, keys: &mut Vec<ConnectionKey>, now: Now) {
         self.now = now;
         keys.clear();
-        self.room.settle(&mut self.peers);
-        for key in self.room.survey(&mut self.peers, now.instant) {
+        self.room.flush_presence(&mut self.connections);
+        for key in self.room.check_backlog(&mut self.connections, now.instant) {
             self.close(key, CloseReason::TooSlow, "");
             self.arm(key);
         }
-        self.room.settle(&mut self.peers);
-        self.room.take_audience(&self.peers, keys);
+        self.room.flush_presence(&mut self.connections);
+        self.room.collect_readers(&self.connections, keys);
         self.directory.end_turn();
-        self.peers.take_touched(keys);
+        self.connections.take_touched(keys);
     }
 
     /// Fills `slices` with what to write to `key` next and returns how many it filled. 0 means that
     /// there is nothing.
-    pub fn transmit<'a>(&'a mut self, key: PeerKey, slices: &mut [IoSlice<'a>]) -> usize {
-        let Hub { peers, room, .. } = self;
-        let peer = &mut peers[key];
+    pub fn poll_transmit<'a>(
+        &'a mut self,
+        key: ConnectionKey,
+        slices: &mut [IoSlice<'a>],
+    ) -> usize {
+        let Hub { connections, room, .. } = self;
+        let connection = &mut connections[key];
         let journals = room.journals_mut();
-        let alone = peer.outbox.is_solo(journals);
-        let most = match &peer.habits {
-            Some(habits) => match habits.gap {
+        let alone = connection.outbox.is_solo(journals);
+        let most = match &connection.session {
+            Some(session) => match session.gap {
                 Some(Gap::Sent(_) | Gap::Until(_)) => 0,
                 Some(Gap::Over) if alone => 1,
                 _ => slices.len(),
@@ -424,22 +430,26 @@ impl Hub {
             None => slices.len(),
         };
         let most = most.min(slices.len());
-        peer.outbox.slices(journals, &mut slices[..most], peer.dialect.manners().separates)
+        connection.outbox.slices(
+            journals,
+            &mut slices[..most],
+            connection.dialect.spec().lf_separated,
+        )
     }
 
     /// Whether `key` is closing and has got all that was for it. True once: the write side of its
     /// socket is to be shut now.
-    pub fn finished(&mut self, key: PeerKey, now: Now) -> bool {
-        let peer = &mut self.peers[key];
-        let State::Closing { shut: shut @ false, deadline, .. } = &mut peer.state else {
+    pub fn poll_finished(&mut self, key: ConnectionKey, now: Now) -> bool {
+        let connection = &mut self.connections[key];
+        let State::Closing { shut: shut @ false, deadline, .. } = &mut connection.state else {
             return false;
         };
-        if !peer.outbox.is_empty(self.room.journals()) {
+        if !connection.outbox.is_empty(self.room.journals()) {
             return false;
         }
         *shut = true;
         *deadline = (now.instant + LINGER).min(*deadline);
-        if peer.input_ended || peer.dialect.transport() == Transport::Udp {
+        if connection.input_ended || connection.dialect.transport() == Transport::Udp {
             self.drop_peer(key);
         }
         self.arm(key);
@@ -448,14 +458,14 @@ impl Hub {
 
     /// Puts the connections into `keys` that are gone; the server drops their sockets, in this
     /// order. Ends the turn.
-    pub fn reap(&mut self, keys: &mut Vec<PeerKey>) {
+    pub fn poll_closed(&mut self, keys: &mut Vec<ConnectionKey>) {
         keys.clear();
         self.room.end_turn();
         keys.append(&mut self.closed);
         for key in keys.iter() {
-            let Some(peer) = self.peers.remove(*key) else { continue };
-            self.clients -= usize::from(!peer.turned_away);
-            if let Some(address) = peer.address {
+            let Some(connection) = self.connections.remove(*key) else { continue };
+            self.clients -= usize::from(!connection.turned_away);
+            if let Some(address) = connection.address {
                 self.addresses.leave(address, self.now.instant);
             }
         }
@@ -464,7 +474,7 @@ impl Hub {
     /// Whether nobody is connected.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.peers.len() == 0
+        self.connections.len() == 0
     }
 
     /// How many connections have been closed for each reason, by [`CloseReason::index`].
@@ -498,7 +508,7 @@ impl Hub {
     /// alone. What bounds them is in `docs/operations.md`.
     #[must_use]
     pub fn kept_bytes(&self) -> (usize, usize) {
-        let own = self.peers.iter().map(|peer| peer.outbox.own_bytes()).max();
+        let own = self.connections.iter().map(|connection| connection.outbox.own_bytes()).max();
         (self.room.kept_bytes(), own.unwrap_or_default())
     }
 
@@ -517,7 +527,7 @@ impl Hub {
             && self.room.is_at_rest()
             && self.directory.is_empty()
             && self.addresses.is_empty()
-            && self.next_timeout().is_none()
+            && self.poll_timeout().is_none()
     }
 }
 

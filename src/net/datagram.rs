@@ -9,7 +9,7 @@ use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use socket2::Type;
 
-use crate::peer::PeerKey;
+use crate::key::ConnectionKey;
 
 /// More than any datagram holds, so that none is cut off.
 const DATAGRAM_BYTES: usize = 64 * 1024;
@@ -29,10 +29,10 @@ pub(crate) struct Datagrams {
     token: Token,
     readable: bool,
     watching_writable: bool,
-    peers: HashMap<SocketAddr, PeerKey>,
-    addresses: HashMap<PeerKey, SocketAddr>,
+    peers: HashMap<SocketAddr, ConnectionKey>,
+    addresses: HashMap<ConnectionKey, SocketAddr>,
     /// Who could not be written to when the socket was full.
-    blocked: Vec<PeerKey>,
+    blocked: Vec<ConnectionKey>,
     buffer: Box<[u8]>,
 }
 
@@ -111,18 +111,18 @@ impl Datagrams {
     }
 
     /// The peer at an address.
-    pub(crate) fn peer_at(&self, address: SocketAddr) -> Option<PeerKey> {
+    pub(crate) fn peer_at(&self, address: SocketAddr) -> Option<ConnectionKey> {
         self.peers.get(&address).copied()
     }
 
     /// From now on the peer at `address` is `key`.
-    pub(crate) fn add(&mut self, key: PeerKey, address: SocketAddr) {
+    pub(crate) fn add(&mut self, key: ConnectionKey, address: SocketAddr) {
         self.peers.insert(address, key);
         self.addresses.insert(key, address);
     }
 
     /// Forgets a peer.
-    pub(crate) fn remove(&mut self, key: PeerKey) {
+    pub(crate) fn remove(&mut self, key: ConnectionKey) {
         if let Some(address) = self.addresses.remove(&key) {
             self.peers.remove(&address);
         }
@@ -134,7 +134,7 @@ impl Datagrams {
     ///
     /// # Errors
     /// `WouldBlock` if it takes none at all; any other if it cannot be sent.
-    pub(crate) fn send(&mut self, key: PeerKey, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(crate) fn send(&mut self, key: ConnectionKey, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let Some(address) = self.addresses.get(&key).copied() else {
             return Err(io::ErrorKind::NotConnected.into());
         };
@@ -154,7 +154,11 @@ impl Datagrams {
     ///
     /// # Errors
     /// What the system says if it cannot be asked to tell.
-    pub(crate) fn note_blocked(&mut self, key: PeerKey, registry: &Registry) -> io::Result<()> {
+    pub(crate) fn note_blocked(
+        &mut self,
+        key: ConnectionKey,
+        registry: &Registry,
+    ) -> io::Result<()> {
         self.blocked.push(key);
         self.watch_writable(true, registry)
     }
@@ -163,7 +167,7 @@ impl Datagrams {
     ///
     /// # Errors
     /// What the system says if it cannot be asked to tell no more.
-    pub(crate) fn take_blocked(&mut self, registry: &Registry) -> io::Result<Vec<PeerKey>> {
+    pub(crate) fn take_blocked(&mut self, registry: &Registry) -> io::Result<Vec<ConnectionKey>> {
         self.watch_writable(false, registry)?;
         Ok(std::mem::take(&mut self.blocked))
     }

@@ -33,17 +33,18 @@ pub(crate) enum Input {
 }
 
 impl Stream {
-    /// Takes in a socket that has just been accepted.
+    /// Takes in a socket that has just been accepted, under the token by which the system will
+    /// know it.
+    pub(crate) fn new(socket: TcpStream, token: Token) -> Stream {
+        Stream { socket, token, readable: false, watching_writable: false }
+    }
+
+    /// Asks the system to say when there is something to read.
     ///
     /// # Errors
-    /// What the system says if it cannot be watched.
-    pub(crate) fn register(
-        mut socket: TcpStream,
-        registry: &Registry,
-        token: Token,
-    ) -> io::Result<Stream> {
-        registry.register(&mut socket, token, Interest::READABLE)?;
-        Ok(Stream { socket, token, readable: false, watching_writable: false })
+    /// What the system says if it cannot.
+    pub(crate) fn watch(&mut self, registry: &Registry) -> io::Result<()> {
+        registry.register(&mut self.socket, self.token, Interest::READABLE)
     }
 
     /// By what the system knows it.

@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use chinwag::PeerKey;
+use chinwag::ConnectionKey;
 use chinwag::config::{Config, Flood, SECONDS_MAX};
 use chinwag::dialect::{Dialect, Framing};
 
@@ -39,7 +39,11 @@ fn growth(room: &mut Room, happens: impl FnOnce(&mut Room)) -> usize {
 }
 
 /// As `growth`, of each of a crowd.
-fn each(room: &mut Room, crowd: &[PeerKey], mut happens: impl FnMut(&mut Room, PeerKey)) -> usize {
+fn each(
+    room: &mut Room,
+    crowd: &[ConnectionKey],
+    mut happens: impl FnMut(&mut Room, ConnectionKey),
+) -> usize {
     let bytes = growth(room, |room| {
         crowd.iter().for_each(|key| happens(room, *key));
         // The room gives back what it does not need any more.
@@ -65,7 +69,7 @@ fn highest(room: &mut Room, mut step: impl FnMut(&mut Room) -> bool) -> usize {
 // ── people ───────────────────────────────────────────────────────────────────────────────────────
 
 /// So many come in, whose names are `name`'s, and have read all that is for them.
-fn crowd(room: &mut Room, dialect: Dialect, count: usize, name: Names) -> Vec<PeerKey> {
+fn crowd(room: &mut Room, dialect: Dialect, count: usize, name: Names) -> Vec<ConnectionKey> {
     let (before, mut members) = (room.hub.members(), Vec::new());
     while members.len() < count {
         let first = members.len();
@@ -162,7 +166,7 @@ fn frame(payload: &[u8], is_final: bool) -> Vec<u8> {
 }
 
 /// Somebody's socket is read as soon as they are listened to.
-fn read_in_time(room: &mut Room, key: PeerKey, bytes: &[u8]) {
+fn read_in_time(room: &mut Room, key: ConnectionKey, bytes: &[u8]) {
     while !room.hub.wants_input(key) {
         room.turn();
     }
@@ -170,7 +174,7 @@ fn read_in_time(room: &mut Room, key: PeerKey, bytes: &[u8]) {
 }
 
 /// What comes in pieces of so many bytes.
-fn in_pieces(room: &mut Room, key: PeerKey, bytes: &[u8], piece: usize) {
+fn in_pieces(room: &mut Room, key: ConnectionKey, bytes: &[u8], piece: usize) {
     for piece in bytes.chunks(piece) {
         room.hear(key, piece);
     }
@@ -216,7 +220,7 @@ pub(crate) fn long_name() -> Measured {
 }
 
 /// The longest lines are said until the history has forgotten whatever else was said.
-fn fill_history(room: &mut Room, key: PeerKey, dialect: Dialect) {
+fn fill_history(room: &mut Room, key: ConnectionKey, dialect: Dialect) {
     for _ in 0..Config::default().limits.history_lines_max {
         room.read(key, &say(dialect, &"\"".repeat(LINE_BYTES)));
         room.turn();

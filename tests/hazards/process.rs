@@ -125,13 +125,13 @@ fn random_bytes_at_every_door_end_nobodys_chat() {
     let mut server = Server::start_with_doors(&[&DIALECTS, browsers].concat(), &args);
     let mut alice = Person::join(&server, "alice");
     for (dialect, seed) in TCP_DIALECTS.iter().chain(browsers).zip(1..) {
-        let mut dice = fastrand::Rng::with_seed(seed);
+        let mut rng = fastrand::Rng::with_seed(seed);
         for number in 0..CONNECTIONS {
             let mut stranger = Stranger::connect(server.address(dialect));
-            for _ in 0..dice.usize(1..4) {
-                stranger.tries_to_send(&babble(&mut dice));
+            for _ in 0..rng.usize(1..4) {
+                stranger.tries_to_send(&babble(&mut rng));
             }
-            match dice.u8(0..3) {
+            match rng.u8(0..3) {
                 0 => stranger.resets(),
                 1 => stranger.half_closes(),
                 _ => {}
@@ -142,11 +142,11 @@ fn random_bytes_at_every_door_end_nobodys_chat() {
             }
         }
     }
-    let mut dice = fastrand::Rng::with_seed(6);
+    let mut rng = fastrand::Rng::with_seed(6);
     for number in 0..CONNECTIONS {
         let sender = Sender::to(server.address("datagram"));
-        for _ in 0..dice.usize(1..4) {
-            let bytes = babble(&mut dice);
+        for _ in 0..rng.usize(1..4) {
+            let bytes = babble(&mut rng);
             sender.sends(&bytes[..bytes.len().min(60_000)]);
         }
         if number % 20 == 0 {
@@ -168,7 +168,7 @@ fn random_bytes_at_every_door_end_nobodys_chat() {
 }
 
 /// Random bytes, random characters, and words that mean something, in any order.
-fn babble(dice: &mut fastrand::Rng) -> Vec<u8> {
+fn babble(rng: &mut fastrand::Rng) -> Vec<u8> {
     const WORDS: [&[u8]; 26] = [
         b"\n",
         b"\r\n",
@@ -198,17 +198,17 @@ fn babble(dice: &mut fastrand::Rng) -> Vec<u8> {
         b"99999999999999999999",
     ];
     let mut bytes = Vec::new();
-    for _ in 0..dice.usize(0..60) {
-        match dice.u8(0..4) {
-            0 => bytes.extend((0..dice.usize(0..40)).map(|_| dice.u8(..))),
-            1 => bytes.extend(dice.char(..).to_string().bytes()),
-            2 => bytes.extend((0..dice.usize(0..10)).map(|_| dice.alphanumeric() as u8)),
-            _ => bytes.extend(WORDS[dice.usize(..WORDS.len())]),
+    for _ in 0..rng.usize(0..60) {
+        match rng.u8(0..4) {
+            0 => bytes.extend((0..rng.usize(0..40)).map(|_| rng.u8(..))),
+            1 => bytes.extend(rng.char(..).to_string().bytes()),
+            2 => bytes.extend((0..rng.usize(0..10)).map(|_| rng.alphanumeric() as u8)),
+            _ => bytes.extend(WORDS[rng.usize(..WORDS.len())]),
         }
     }
     // Now and then more than a line may be, or than is heard without its end.
-    if dice.u8(0..20) == 0 {
-        let more = dice.usize(0..100_000);
+    if rng.u8(0..20) == 0 {
+        let more = rng.usize(0..100_000);
         bytes.extend(std::iter::repeat_n(b'x', more));
     }
     bytes

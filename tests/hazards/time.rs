@@ -136,7 +136,8 @@ fn the_wall_clock_is_asked_in_one_place_and_only_for_times_to_show() {
             asking.extend(std::iter::repeat_n(name.clone(), calls));
             // What is shown is seconds; nothing is computed with them but an hour and a minute.
             let shows = text.contains("unix_seconds");
-            let decides = ["peer.rs", "config", "delivery"].iter().any(|of| name.starts_with(of));
+            let decides =
+                ["connection.rs", "config", "delivery"].iter().any(|of| name.starts_with(of));
             assert!(!(shows && decides), "{name} knows the wall clock");
         }
     }
@@ -213,10 +214,10 @@ fn what_could_be_said_in_time_is_heard_before_a_deadline() {
         let start = Now { instant: Instant::now(), unix_seconds: 0 };
         let mut hub = Hub::new(&Config { limits, ..Config::default() }, start);
         let remote = ([127, 0, 0, 1], 4000).into();
-        let alice = hub.connect(Dialect::Lines, remote, start).unwrap();
-        hub.receive(alice, b"no name\nalice\n", start);
+        let alice = hub.handle_connect(Dialect::Lines, remote, start).unwrap();
+        hub.handle_input(alice, b"no name\nalice\n", start);
         let late = Now { instant: start.instant + Duration::from_secs(30), ..start };
-        hub.timeout(late);
+        hub.handle_timeout(late);
         assert_eq!(
             (hub.members(), hub.closings().iter().sum::<u64>()),
             (1 - closed, closed as u64)

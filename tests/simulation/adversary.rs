@@ -71,7 +71,7 @@ const TURNS_PER_TICK_MAX: usize = 16;
 
 /// A simulated world.
 pub(crate) struct World {
-    dice: Rng,
+    rng: Rng,
     swarm: Swarm,
     server: Server,
     clients: Vec<Client>,
@@ -112,63 +112,57 @@ pub(crate) fn guest(
     id: usize,
     dialect: Dialect,
     address: [u8; 4],
-    (dice, swarm): Dice<'_>,
+    (rng, swarm): Dice<'_>,
 ) -> Client {
-    let mut client = Client::new(id, dialect, None, dice, swarm);
+    let mut client = Client::new(id, dialect, None, rng, swarm);
     client.socket = Socket::new(128 * 1024, 256 * 1024);
     client.remote = (address, 1024 + id as u16).into();
     client.browser = None;
     // What it says is not looked at, and it may be dropped whatever it does.
-    (client.ear.deaf, client.slow) = (true, true);
+    (client.decoder_model.deaf, client.slow) = (true, true);
     client
 }
 
 impl World {
     /// A world in which much is drawn by lot.
     pub(crate) fn draw(seed: u64, verbose: bool) -> World {
-        let mut dice = Rng::with_seed(seed);
-        let (start, tick) = (Instant::now(), Duration::from_millis(20 << dice.u32(..3)));
+        let mut rng = Rng::with_seed(seed);
+        let (start, tick) = (Instant::now(), Duration::from_millis(20 << rng.u32(..3)));
         let rates = [Some(READER_BYTES_PER_SECOND), Some(500_000), Some(2_000_000), None];
-        let rate = rates[dice.usize(..4)];
-        let plot = Plot::draw(&mut dice, start);
-        let mut world = World::new(start, tick, dice, rate, plot);
-        world.time = Duration::from_millis(world.dice.u64(2000..12_000));
+        let rate = rates[rng.usize(..4)];
+        let plot = Plot::draw(&mut rng, start);
+        let mut world = World::new(start, tick, rng, rate, plot);
+        world.time = Duration::from_millis(world.rng.u64(2000..12_000));
         world.verbose = verbose;
         world
     }
 
-    fn new(
-        start: Instant,
-        tick: Duration,
-        mut dice: Rng,
-        rate: Option<usize>,
-        plot: Plot,
-    ) -> World {
+    fn new(start: Instant, tick: Duration, mut rng: Rng, rate: Option<usize>, plot: Plot) -> World {
         log::begin();
-        let swarm = Swarm::calm(&mut dice);
+        let swarm = Swarm::calm(&mut rng);
         let now = Now { instant: start, unix_seconds: 1_000_000_000 };
         let mut clients = Vec::new();
         let mut server = Server::new(&swarm, now);
         let pair = ["alice", "bob"].map(|name| {
             let id = clients.len();
-            let web = "web".parse::<Dialect>().ok().filter(|_| dice.bool());
+            let web = "web".parse::<Dialect>().ok().filter(|_| rng.bool());
             let dialect = web.unwrap_or(Dialect::Lines);
-            let mut client = guest(id, dialect, [10, 0, 0, id as u8], (&mut dice, &swarm));
-            client.socket.outbox_max = (64 * 1024) << dice.u32(..3);
-            plot::introduce(&mut client, name, &mut dice);
+            let mut client = guest(id, dialect, [10, 0, 0, id as u8], (&mut rng, &swarm));
+            client.socket.outbox_max = (64 * 1024) << rng.u32(..3);
+            plot::introduce(&mut client, name, &mut rng);
             client.socket.send(&mut client.unsent);
             server.listener.push_back(id);
             clients.push(client);
-            let every = plot::PACE + Duration::from_millis(dice.u64(5..1000));
+            let every = plot::PACE + Duration::from_millis(rng.u64(5..1000));
             Friend::new(name, id, rate, (every, start + every))
         });
         // They are there before anybody else is.
         while server.has_work(&mut clients) {
-            server.turn(&mut clients, &mut dice, &swarm);
+            server.turn(&mut clients, &mut rng, &swarm);
         }
         assert_eq!(server.hub.members(), 2, "the pair does not get in");
         World {
-            dice,
+            rng,
             swarm,
             server,
             clients,
@@ -194,7 +188,7 @@ impl World {
         let mut scene = Scene {
             server: &mut self.server,
             clients: &mut self.clients,
-            dice: &mut self.dice,
+            rng: &mut self.rng,
             swarm: &self.swarm,
             tick: self.tick,
         };
@@ -236,7 +230,7 @@ impl World {
         let mut scene = Scene {
             server: &mut self.server,
             clients: &mut self.clients,
-            dice: &mut self.dice,
+            rng: &mut self.rng,
             swarm: &self.swarm,
             tick: self.tick,
         };
@@ -263,9 +257,9 @@ impl World {
             friend.said += 1;
             let number = friend.said;
             let text =
-                format!("{MARK}{} {number}#{}", friend.name, "y".repeat(self.dice.usize(..200)));
+                format!("{MARK}{} {number}#{}", friend.name, "y".repeat(self.rng.usize(..200)));
             let client = &mut self.clients[friend.id];
-            client.unsent.extend(plot::framed(client.dialect, &text, &mut self.dice));
+            client.unsent.extend(plot::framed(client.dialect, &text, &mut self.rng));
             client.socket.send(&mut client.unsent);
             assert!(client.unsent.is_empty(), "HEARD_WITHIN: {}'s socket is full", friend.name);
             let other = &mut self.pair[1 - speaker];
@@ -275,7 +269,7 @@ impl World {
 
     fn turn(&mut self) {
         let before = self.server.hub.metrics().lines;
-        self.server.turn(&mut self.clients, &mut self.dice, &self.swarm);
+        self.server.turn(&mut self.clients, &mut self.rng, &self.swarm);
         let said = self.server.hub.metrics().lines - before;
         assert!(said <= LINES_PER_TURN_MAX, "LINES_PER_TURN_MAX: {said} lines in a turn");
         let (journal, own) = self.server.hub.kept_bytes();
@@ -334,7 +328,8 @@ impl World {
         for (id, since) in self.plot.pinging() {
             let seconds = (self.server.now.instant - since).as_secs() as usize;
             let frames = FRAMES_AT_ONCE + FRAMES_PER_SECOND * seconds;
-            let (read, most) = (self.clients[id].ear.total, READ_AHEAD_BYTES + frames * PING_BYTES);
+            let (read, most) =
+                (self.clients[id].decoder_model.total, READ_AHEAD_BYTES + frames * PING_BYTES);
             assert!(read <= most, "FRAMES_PER_SECOND: {read} bytes of frames in {seconds} s");
         }
     }
@@ -413,8 +408,8 @@ mod scenes {
     fn stage(rate: Option<usize>, plans: Vec<Plan>, stagger: Duration, time: Duration) {
         let start = Instant::now();
         let plot = Plot::new(plans, start, stagger);
-        let dice = Rng::with_seed(1);
-        let mut world = World::new(start, Duration::from_millis(10), dice, rate, plot);
+        let rng = Rng::with_seed(1);
+        let mut world = World::new(start, Duration::from_millis(10), rng, rate, plot);
         world.time = time;
         world.run();
     }

@@ -1,6 +1,6 @@
 //! The dialect `web` as browsers know it, written down a second time: requests, frames and JSON. It
 //! says the same things as `lines`, so what comes is told here in the words of `lines`, and then
-//! the same walk ([`super::walk`]) holds it against the order.
+//! the same walk ([`super::lines_checker`]) holds it against the order.
 
 use chinwag::dialect::Dialect;
 use fastrand::Rng;
@@ -49,9 +49,9 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    pub(crate) fn new(dice: &mut Rng) -> Browser {
-        let visit = (dice.u8(..5) == 0).then(|| dice.usize(..VISITS.len()));
-        Browser { visit, answers: dice.u8(..8) > 0, seen: 0, pings: 0 }
+    pub(crate) fn new(rng: &mut Rng) -> Browser {
+        let visit = (rng.u8(..5) == 0).then(|| rng.usize(..VISITS.len()));
+        Browser { visit, answers: rng.u8(..8) > 0, seen: 0, pings: 0 }
     }
 
     /// Whether it only asks something, and does not want to come in.
@@ -65,7 +65,7 @@ impl Browser {
     }
 
     /// The answers to the pings among what has come.
-    pub(crate) fn pongs(&mut self, received: &[u8], dice: &mut Rng) -> Vec<u8> {
+    pub(crate) fn pongs(&mut self, received: &[u8], rng: &mut Rng) -> Vec<u8> {
         if self.seen == 0 {
             let upgraded = head(received).filter(|head| head.starts_with(b"HTTP/1.1 101 "));
             self.seen = upgraded.map_or(0, <[u8]>::len);
@@ -78,7 +78,7 @@ impl Browser {
             if opcode == PING {
                 self.pings += 1;
                 if self.answers {
-                    pongs.extend(masked(0x8a, payload, dice));
+                    pongs.extend(masked(0x8a, payload, rng));
                 }
             }
         }
@@ -103,7 +103,7 @@ impl Browser {
 pub(crate) fn convert(
     line: Line,
     bytes: &[u8],
-    (dice, swarm): (&mut Rng, &Swarm),
+    (rng, swarm): (&mut Rng, &Swarm),
 ) -> Option<(Line, Vec<u8>)> {
     let Line { mut wish, mut naming } = line;
     let text = match std::str::from_utf8(bytes) {
@@ -113,12 +113,12 @@ pub(crate) fn convert(
             // Often would be too often, for it is the end.
             let payload = [b"{\"type\":\"say\",\"text\":\"", bytes, b"\"}"].concat();
             let line = Line { wish: Wish::Violation(code), naming: Naming::AsChatting };
-            return happens(dice, 100).then(|| (line, masked(0x81, &payload, dice)));
+            return happens(rng, 100).then(|| (line, masked(0x81, &payload, rng)));
         }
     };
     let mut message = json!({ "type": "say", "text": text });
     match (&wish, &naming) {
-        (_, Naming::Foreign) | (Wish::Endless, _) => return None,
+        (_, Naming::WrongProtocol) | (Wish::Endless, _) => return None,
         (Wish::Say(_), Naming::Attempt(name)) => {
             message = json!({ "type": "nick", "name": text });
             wish = Wish::Nick(name.clone());
@@ -143,33 +143,33 @@ pub(crate) fn convert(
         _ => naming = Naming::Ignored,
     }
     let payload = message.to_string();
-    Some((Line { wish, naming }, pieces(payload.as_bytes(), dice)))
+    Some((Line { wish, naming }, pieces(payload.as_bytes(), rng)))
 }
 
 /// A message in one frame or in several, perhaps with a ping somewhere.
-fn pieces(mut payload: &[u8], dice: &mut Rng) -> Vec<u8> {
+fn pieces(mut payload: &[u8], rng: &mut Rng) -> Vec<u8> {
     let mut frames = Vec::new();
     let mut opcode = TEXT;
-    while dice.u8(..6) == 0 {
-        if dice.bool() {
-            frames.extend(masked(0x89, b"hello?", dice));
+    while rng.u8(..6) == 0 {
+        if rng.bool() {
+            frames.extend(masked(0x89, b"hello?", rng));
         }
-        let (piece, rest) = payload.split_at(dice.usize(..=payload.len()));
-        frames.extend(masked(opcode, piece, dice));
+        let (piece, rest) = payload.split_at(rng.usize(..=payload.len()));
+        frames.extend(masked(opcode, piece, rng));
         (payload, opcode) = (rest, 0);
     }
-    frames.extend(masked(0x80 | opcode, payload, dice));
+    frames.extend(masked(0x80 | opcode, payload, rng));
     frames
 }
 
 /// A close frame.
-pub(crate) fn farewell(dice: &mut Rng) -> Vec<u8> {
-    masked(0x88, b"\x03\xe8", dice)
+pub(crate) fn farewell(rng: &mut Rng) -> Vec<u8> {
+    masked(0x88, b"\x03\xe8", rng)
 }
 
 /// A frame as browsers send it, beginning with this byte.
-pub(crate) fn masked(first: u8, payload: &[u8], dice: &mut Rng) -> Vec<u8> {
-    let mask = dice.u32(..).to_be_bytes();
+pub(crate) fn masked(first: u8, payload: &[u8], rng: &mut Rng) -> Vec<u8> {
+    let mask = rng.u32(..).to_be_bytes();
     let mut frame = vec![first];
     match payload.len() {
         length @ 0..=125 => frame.push(0x80 | length as u8),

@@ -1,5 +1,5 @@
 //! What clients of the older dialects say. They only send bytes; what these ask for follows from
-//! how they are read (`ear.rs`, `tongue.rs`).
+//! how they are read (`decoder_model.rs`, `codec_model.rs`).
 
 use chinwag::dialect::{Dialect, Framing};
 use fastrand::Rng;
@@ -15,20 +15,22 @@ use super::swarm::{Kind, SURE, Swarm, happens};
 pub(crate) fn write(client: &mut Client, scene: &mut Scene<'_>, last: bool) {
     let nameless = client.name.is_empty() && client.dialect != Dialect::Anonymous;
     let kind = match pick(scene) {
-        Kind::BadName | Kind::Blank | Kind::TooLong | Kind::NotUtf8 | Kind::Foreign
-            if nameless && happens(scene.dice, SURE / 2) =>
+        Kind::BadName | Kind::Blank | Kind::TooLong | Kind::NotUtf8 | Kind::WrongProtocol
+            if nameless && happens(scene.rng, SURE / 2) =>
         {
             Kind::BadName
         }
         kind @ (Kind::TooLong | Kind::NotUtf8 | Kind::Blank | Kind::Endless) => kind,
-        Kind::Foreign if client.ear.total == 0 && client.unsent.is_empty() => Kind::Foreign,
+        Kind::WrongProtocol if client.decoder_model.total == 0 && client.unsent.is_empty() => {
+            Kind::WrongProtocol
+        }
         _ if nameless => Kind::Name,
         kind => kind,
     };
     let bytes = draft(kind, client, scene);
     client.said += 1;
     if kind == Kind::Endless {
-        client.ending = if scene.dice.bool() { End::Fin } else { End::Open };
+        client.ending = if scene.rng.bool() { End::Fin } else { End::Open };
         client.silent = true;
     }
     if client.dialect == Dialect::Datagram {
@@ -36,17 +38,17 @@ pub(crate) fn write(client: &mut Client, scene: &mut Scene<'_>, last: bool) {
         return;
     }
     let bytes = match kind {
-        Kind::Endless | Kind::Foreign => bytes,
-        _ => frame(client, &bytes, !last, scene.dice, scene.swarm),
+        Kind::Endless | Kind::WrongProtocol => bytes,
+        _ => frame(client, &bytes, !last, scene.rng, scene.swarm),
     };
     client.unsent.extend(bytes);
 }
 
 /// Makes a message ready to be sent.
-fn frame(client: &Client, bytes: &[u8], ended: bool, dice: &mut Rng, swarm: &Swarm) -> Vec<u8> {
+fn frame(client: &Client, bytes: &[u8], ended: bool, rng: &mut Rng, swarm: &Swarm) -> Vec<u8> {
     let lines = client.dialect.framing() == Framing::Lines;
-    let ended = ended && (lines || happens(dice, swarm.lf));
-    lines::frame(bytes, ended, dice, swarm)
+    let ended = ended && (lines || happens(rng, swarm.lf));
+    lines::frame(bytes, ended, rng, swarm)
 }
 
 fn draft(kind: Kind, client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
@@ -59,33 +61,33 @@ fn draft(kind: Kind, client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
         Kind::BadName if client.name.is_empty() => bad_name(client, scene),
         Kind::Tell | Kind::Reply => {
             let (to, text) = (addressee(client, scene), text(client, scene));
-            let space = if scene.dice.bool() { "" } else { " " };
+            let space = if scene.rng.bool() { "" } else { " " };
             format!("{text}.{}@{space}{to}", client.said)
         }
         Kind::Who if mention => "#".to_owned(),
         Kind::Help if mention => " & ".to_owned(),
         Kind::Misuse if mention => " @pankhurst".to_owned(),
         Kind::Unknown => format!("me{}@example.org", client.said),
-        Kind::Blank => ["", " ", "\u{7}", "\u{3000}"][scene.dice.usize(..4)].to_owned(),
+        Kind::Blank => ["", " ", "\u{7}", "\u{3000}"][scene.rng.usize(..4)].to_owned(),
         Kind::Quit => quit(client, scene),
-        Kind::TooLong => return long(client, max + 1 + scene.dice.usize(..50)),
+        Kind::TooLong => return long(client, max + 1 + scene.rng.usize(..50)),
         Kind::NotUtf8 => {
             const BYTES: [&[u8]; 4] = [b"hi\xff\xff", b"\xc3(", b"\xf0\x9f\x98", b"\xffx"];
-            return BYTES[scene.dice.usize(..BYTES.len())].to_vec();
+            return BYTES[scene.rng.usize(..BYTES.len())].to_vec();
         }
-        Kind::Noise => return noise(client, scene.dice),
-        Kind::Foreign => {
+        Kind::Noise => return noise(client, scene.rng),
+        Kind::WrongProtocol => {
             let (id, said) = (client.id, client.said);
             return format!("POST /{id} HTTP/1.1\r\nHost: {id}#{said}\r\n\r\n").into_bytes();
         }
         Kind::Endless if client.dialect != Dialect::Datagram => {
-            return long(client, 65536 + scene.dice.usize(..9));
+            return long(client, 65536 + scene.rng.usize(..9));
         }
         _ => text(client, scene),
     };
     let prefix = match client.dialect {
-        Dialect::Nick if scene.dice.bool() => format!("{}: ", of(client, scene)),
-        Dialect::Datagram if scene.dice.bool() => format!("{} : ", of(client, scene)),
+        Dialect::Nick if scene.rng.bool() => format!("{}: ", of(client, scene)),
+        Dialect::Datagram if scene.rng.bool() => format!("{} : ", of(client, scene)),
         _ => String::new(),
     };
     let prefix = if client.name.is_empty() { "" } else { &prefix };
@@ -114,7 +116,7 @@ fn quit(client: &Client, scene: &mut Scene<'_>) -> String {
         Dialect::Datagram | Dialect::Mention => "exit",
         _ => return format!("exit {}#{}", client.id, client.said),
     };
-    match scene.dice.u8(..4) {
+    match scene.rng.u8(..4) {
         0 => format!("let us {word} now {}#{}", client.id, client.said),
         1 => word.to_ascii_uppercase(),
         2 => format!(" {word} "),
@@ -124,7 +126,7 @@ fn quit(client: &Client, scene: &mut Scene<'_>) -> String {
 
 /// A name to put before a line: nearly always one's own.
 fn of(client: &Client, scene: &mut Scene<'_>) -> String {
-    if scene.dice.u8(..6) == 0 { somebody(scene) } else { client.name.clone() }
+    if scene.rng.u8(..6) == 0 { somebody(scene) } else { client.name.clone() }
 }
 
 /// The first message, as the original clients have it and otherwise.
@@ -134,7 +136,7 @@ fn name(client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
         // It may be taken.
         client.name.clear();
     }
-    let name = match (client.dialect, scene.dice.u8(..8)) {
+    let name = match (client.dialect, scene.rng.u8(..8)) {
         (Dialect::Mention, 0..6) => format!("!{name}"),
         (Dialect::Datagram, 0) => format!("{name} : {}", text(client, scene)),
         (Dialect::Nick | Dialect::Datagram, 1) => format!("{name} "),
@@ -144,7 +146,7 @@ fn name(client: &mut Client, scene: &mut Scene<'_>) -> Vec<u8> {
 }
 
 fn bad_name(client: &mut Client, scene: &mut Scene<'_>) -> String {
-    let name = INVALID[scene.dice.usize(..INVALID.len())].0;
+    let name = INVALID[scene.rng.usize(..INVALID.len())].0;
     if client.dialect != Dialect::Register && !name.trim().is_empty() {
         // It will be called something, but does not know what.
         name.clone_into(&mut client.name);
@@ -156,10 +158,10 @@ fn long(client: &Client, length: usize) -> Vec<u8> {
     filler(&format!("{}#{}", client.id, client.said), length).into_bytes()
 }
 
-fn noise(client: &Client, dice: &mut Rng) -> Vec<u8> {
+fn noise(client: &Client, rng: &mut Rng) -> Vec<u8> {
     let mut bytes = format!("!{}#{}", client.id, client.said).into_bytes();
-    let top = if dice.bool() { 0x7f } else { 0xff };
-    bytes.extend((0..dice.usize(..20)).map(|_| dice.u8(..=top)));
+    let top = if rng.bool() { 0x7f } else { 0xff };
+    bytes.extend((0..rng.usize(..20)).map(|_| rng.u8(..=top)));
     bytes
 }
 

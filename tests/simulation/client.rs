@@ -11,12 +11,12 @@ use fastrand::Rng;
 
 use super::browser::{self, Browser};
 use super::chatter;
-use super::ear::Ear;
+use super::decoder_model::DecoderModel;
 use super::lines::{self, Line};
+use super::lines_checker::Findings;
 use super::script;
 use super::socket::{End, Socket};
 use super::swarm::{Kind, Swarm, happens};
-use super::walk::Findings;
 
 /// One client, from its connecting on. It connects once.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct Client {
     pub(crate) dialect: Dialect,
     pub(crate) socket: Socket,
     /// What the server has read of it.
-    pub(crate) ear: Ear,
+    pub(crate) decoder_model: DecoderModel,
     /// The server has been told not to read it.
     pub(crate) unheard: bool,
     /// Over UDP, when the server last heard it.
@@ -81,35 +81,35 @@ impl Client {
         id: usize,
         dialect: Dialect,
         block: Option<usize>,
-        dice: &mut Rng,
+        rng: &mut Rng,
         swarm: &Swarm,
     ) -> Client {
-        let narrow = happens(dice, swarm.narrow);
-        let size = |dice: &mut Rng| {
-            if narrow { 1 << dice.u32(..14) } else { usize::MAX }
+        let narrow = happens(rng, swarm.narrow);
+        let size = |rng: &mut Rng| {
+            if narrow { 1 << rng.u32(..14) } else { usize::MAX }
         };
         // Pieces of messages look alike, and from whom one hears again it must be told which.
         let cuts = dialect.framing() != Framing::Arrivals || !swarm.has(Kind::Unignore);
-        let (host, port) = (dice.u8(..), 1024 + id as u16);
+        let (host, port) = (rng.u8(..), 1024 + id as u16);
         let remote: SocketAddr = match block {
-            None if dice.bool() => ([127, 0, 0, host], port).into(),
+            None if rng.bool() => ([127, 0, 0, host], port).into(),
             None => (std::net::Ipv6Addr::LOCALHOST, port).into(),
             Some(0) => ([10, 0, 0, 1], port).into(),
             // The same as an IPv6 address.
-            Some(1) if dice.bool() => ([10, 0, 0, 2], port).into(),
+            Some(1) if rng.bool() => ([10, 0, 0, 2], port).into(),
             Some(1) => ([0, 0, 0, 0, 0, 0xffff, 0x0a00, 2], port).into(),
             Some(_) => ([0x2001, 0xdb8, 0, 1, 0, 0, 0, u16::from(host)], port).into(),
         };
         Client {
             id,
             dialect,
-            socket: Socket::new(if cuts { size(dice) } else { usize::MAX }, size(dice)),
-            ear: Ear::new(dialect.framing(), swarm.config.limits.line_bytes_max),
+            socket: Socket::new(if cuts { size(rng) } else { usize::MAX }, size(rng)),
+            decoder_model: DecoderModel::new(dialect.framing(), swarm.config.limits.line_bytes_max),
             unheard: false,
             heard_at: None,
             said: 0,
             addressees: Vec::new(),
-            waits: dice.bool(),
+            waits: rng.bool(),
             remote,
             block,
             company: (0, 0),
@@ -120,7 +120,7 @@ impl Client {
             received: Vec::new(),
             stalled: false,
             slow: narrow || dialect == Dialect::Datagram,
-            impolite: happens(dice, swarm.impolite),
+            impolite: happens(rng, swarm.impolite),
             silent: false,
             ending: End::Open,
             eof: false,
@@ -130,14 +130,14 @@ impl Client {
             shut_at: None,
             gone: false,
             name: String::new(),
-            browser: browser::speaks(dialect).then(|| Browser::new(dice)),
+            browser: browser::speaks(dialect).then(|| Browser::new(rng)),
         }
     }
 
     /// What a browser sends before all else. Whoever only visits has no more to say.
     pub(crate) fn greet(&mut self) {
         if let Some(browser) = &self.browser {
-            self.ear.deaf = true;
+            self.decoder_model.deaf = true;
             self.silent |= browser.is_visitor();
             self.unsent.extend(browser.request().bytes());
         }
@@ -188,8 +188,8 @@ impl Client {
     }
 
     /// Somebody who sends from the same address after having been forgotten there.
-    pub(crate) fn heir(&mut self, id: usize, dice: &mut Rng, swarm: &Swarm) -> Client {
-        let mut heir = Client::new(id, self.dialect, self.block, dice, swarm);
+    pub(crate) fn heir(&mut self, id: usize, rng: &mut Rng, swarm: &Swarm) -> Client {
+        let mut heir = Client::new(id, self.dialect, self.block, rng, swarm);
         heir.remote = self.remote;
         heir.name.clone_from(&self.name);
         heir.ending = self.ending;
@@ -221,7 +221,8 @@ impl Client {
     /// Whether some of what it said may have been lost: the server keeps no more than 16 KiB and a
     /// line of what comes by datagrams and cannot be heard yet. A message has an end there.
     pub(crate) fn is_lossy(&self) -> bool {
-        self.dialect == Dialect::Datagram && self.ear.total + self.ear.messages.len() > 16 * 1024
+        self.dialect == Dialect::Datagram
+            && self.decoder_model.total + self.decoder_model.messages.len() > 16 * 1024
     }
 
     /// Whether nothing that the server sends need reach it any more.
@@ -240,21 +241,21 @@ impl Client {
     }
 
     /// Sends a line, with its end unless it is to be the last.
-    pub(crate) fn send(&mut self, line: Line, bytes: &[u8], last: bool, (dice, swarm): Dice<'_>) {
+    pub(crate) fn send(&mut self, line: Line, bytes: &[u8], last: bool, (rng, swarm): Dice<'_>) {
         if self.is_browser() {
-            let converted = browser::convert(line, bytes, (dice, swarm));
+            let converted = browser::convert(line, bytes, (rng, swarm));
             if let Some((line, frames)) = converted.filter(|(line, _)| !self.has_asked_for(line)) {
                 self.unsent.extend(frames);
                 self.lines.push(line);
             }
             return;
         }
-        let foreign = matches!(line.naming, lines::Naming::Foreign);
+        let foreign = matches!(line.naming, lines::Naming::WrongProtocol);
         let endless = matches!(line.wish, lines::Wish::Endless);
         if foreign || endless {
             self.unsent.extend(bytes);
         } else {
-            self.unsent.extend(lines::frame(bytes, !last, dice, swarm));
+            self.unsent.extend(lines::frame(bytes, !last, rng, swarm));
         }
         self.lines.push(line);
     }
@@ -282,7 +283,7 @@ impl Client {
     }
 
     /// Lets its kernel work: sends and receives what it can.
-    pub(crate) fn step(&mut self, dice: &mut Rng, swarm: &Swarm) -> usize {
+    pub(crate) fn step(&mut self, rng: &mut Rng, swarm: &Swarm) -> usize {
         if self.gone || self.dialect == Dialect::Datagram {
             return 0;
         }
@@ -301,12 +302,12 @@ impl Client {
             }
         }
         if !self.stalled {
-            let most = if happens(dice, swarm.short_read) && self.slow { 1 } else { usize::MAX };
+            let most = if happens(rng, swarm.short_read) && self.slow { 1 } else { usize::MAX };
             moved += self.socket.receive(&mut self.received, most);
             if let Some(browser) = &mut self.browser
                 && self.ending == End::Open
             {
-                self.unsent.extend(browser.pongs(&self.received, dice));
+                self.unsent.extend(browser.pongs(&self.received, rng));
             }
             let ended = self.socket.shut || self.socket.dropped;
             if ended && self.socket.outbox.is_empty() {
@@ -353,11 +354,11 @@ impl Client {
 
     /// Draws something to do, and does it.
     pub(crate) fn act(&mut self, scene: &mut script::Scene<'_>) {
-        let (dice, swarm) = (&mut *scene.dice, scene.swarm);
+        let (rng, swarm) = (&mut *scene.rng, scene.swarm);
         let swizzled = swarm.swizzle > 0;
-        if !swizzled && self.stalled && happens(dice, swarm.resume) {
+        if !swizzled && self.stalled && happens(rng, swarm.resume) {
             self.stalled = false;
-        } else if !swizzled && !self.stalled && happens(dice, swarm.stall) {
+        } else if !swizzled && !self.stalled && happens(rng, swarm.stall) {
             self.stall();
         }
         if self.gone || self.ending != End::Open {
@@ -366,19 +367,19 @@ impl Client {
         if self.dialect == Dialect::Datagram {
             return self.talk(scene);
         }
-        if happens(dice, swarm.reset) {
+        if happens(rng, swarm.reset) {
             self.end(End::Reset);
-        } else if self.talks() && happens(dice, swarm.half_close) {
-            if dice.bool() {
+        } else if self.talks() && happens(rng, swarm.half_close) {
+            if rng.bool() {
                 self.write(scene, true);
             }
             self.end(End::Fin);
-        } else if happens(dice, swarm.close) {
+        } else if happens(rng, swarm.close) {
             self.end(End::Closed);
-        } else if self.talks() && self.dialect == Dialect::Lines && happens(dice, swarm.greed) {
+        } else if self.talks() && self.dialect == Dialect::Lines && happens(rng, swarm.greed) {
             for _ in 0..150 {
                 let (line, bytes) = Line::always(b"/help", lines::Wish::Help(None));
-                self.send(line, &bytes, false, (dice, swarm));
+                self.send(line, &bytes, false, (rng, swarm));
             }
         } else {
             self.talk(scene);
@@ -386,7 +387,7 @@ impl Client {
     }
 
     fn talk(&mut self, scene: &mut script::Scene<'_>) {
-        if !self.talks() || !happens(scene.dice, scene.swarm.talk) {
+        if !self.talks() || !happens(scene.rng, scene.swarm.talk) {
             return;
         }
         let unread = !self.unsent.is_empty() || self.socket.is_unread();
@@ -394,7 +395,7 @@ impl Client {
         let messages = match (waits, unread) {
             (true, true) => 0,
             (true, false) => 1,
-            (false, _) => 1 + scene.dice.usize(..scene.swarm.burst),
+            (false, _) => 1 + scene.rng.usize(..scene.swarm.burst),
         };
         for _ in 0..messages {
             if self.talks() {

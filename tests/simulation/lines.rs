@@ -106,7 +106,7 @@ pub(crate) enum Naming {
     /// Nothing, and it is not answered.
     Ignored,
     /// Another protocol.
-    Foreign,
+    WrongProtocol,
 }
 
 impl Line {
@@ -148,20 +148,20 @@ impl Line {
 }
 
 /// Makes a line ready to be sent: with its end, and with telnet bytes wherever they may be.
-pub(crate) fn frame(bytes: &[u8], ended: bool, dice: &mut Rng, swarm: &Swarm) -> Vec<u8> {
+pub(crate) fn frame(bytes: &[u8], ended: bool, rng: &mut Rng, swarm: &Swarm) -> Vec<u8> {
     let mut framed = Vec::with_capacity(bytes.len() + 16);
     for &byte in bytes {
         // Not between the two halves of an escaped 255.
-        if framed.last() != Some(&255) && happens(dice, swarm.telnet / 8) {
-            framed.extend_from_slice(telnet(dice));
+        if framed.last() != Some(&255) && happens(rng, swarm.telnet / 8) {
+            framed.extend_from_slice(telnet(rng));
         }
         framed.push(byte);
     }
     if ended {
-        if framed.last() != Some(&255) && happens(dice, swarm.telnet / 8) {
-            framed.extend_from_slice(telnet(dice));
+        if framed.last() != Some(&255) && happens(rng, swarm.telnet / 8) {
+            framed.extend_from_slice(telnet(rng));
         }
-        if happens(dice, swarm.crlf) {
+        if happens(rng, swarm.crlf) {
             framed.push(b'\r');
         }
         framed.push(b'\n');
@@ -169,7 +169,7 @@ pub(crate) fn frame(bytes: &[u8], ended: bool, dice: &mut Rng, swarm: &Swarm) ->
     framed
 }
 
-fn telnet(dice: &mut Rng) -> &'static [u8] {
+fn telnet(rng: &mut Rng) -> &'static [u8] {
     const SEQUENCES: [&[u8]; 5] = [
         b"\xff\xfd\x01",
         b"\xff\xf4",
@@ -177,7 +177,7 @@ fn telnet(dice: &mut Rng) -> &'static [u8] {
         b"\xff\xfa\x18\x00\n\xff\xff\xff\xf0",
         b"\xff\xf1\xff\xfe\x0a",
     ];
-    SEQUENCES[dice.usize(..SEQUENCES.len())]
+    SEQUENCES[rng.usize(..SEQUENCES.len())]
 }
 
 /// What is left of a text: HAZARDS.md, "Text". Of marks and of what is blank without being white

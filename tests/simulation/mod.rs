@@ -2,8 +2,8 @@
 //!
 //! [`attempt`] is what is used from outside. It draws a [`swarm`] (limits, faults, rates), lets
 //! clients ([`client`], [`script`]) talk over simulated [`socket`]s to the hub, which [`server`]
-//! drives as `src/server.rs` does, and in the end stops all faults and lets everything come to
-//! rest ([`world`]). Then it is checked what everyone received ([`walk`], [`reckoning`]) against
+//! drives as `src/server.rs` does, and in the end stops all faults and lets everything come to rest
+//! ([`world`]). Then it is checked what everyone received ([`lines_checker`], [`verdict`]) against
 //! the one [`order`] in which things happened.
 //!
 //! [`withstand`] is a second kind of world, without faults and with the default limits, in which an
@@ -11,9 +11,8 @@
 //!
 //! The model shares nothing with the crate: it knows names by rules of its own ([`names`]) and the
 //! dialects by a second implementation: `lines` in [`lines`], `web` in [`browser`], and the five
-//! older ones in
-//! [`chatter`] (what they send), [`ear`] (where their messages end), [`tongue`] (what is said) and
-//! [`stroll`], which is their walk.
+//! older ones in [`chatter`] (what they send), [`decoder_model`] (where their messages end),
+//! [`codec_model`] (what is said) and [`classic_checker`], which is their walk.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,21 +23,21 @@
 pub(crate) mod adversary;
 pub(crate) mod browser;
 pub(crate) mod chatter;
+pub(crate) mod classic_checker;
 pub(crate) mod client;
-pub(crate) mod ear;
+pub(crate) mod codec_model;
+pub(crate) mod decoder_model;
 pub(crate) mod lines;
+pub(crate) mod lines_checker;
 pub(crate) mod log;
 pub(crate) mod names;
 pub(crate) mod order;
 pub(crate) mod plot;
-pub(crate) mod reckoning;
 pub(crate) mod script;
 pub(crate) mod server;
 pub(crate) mod socket;
-pub(crate) mod stroll;
 pub(crate) mod swarm;
-pub(crate) mod tongue;
-pub(crate) mod walk;
+pub(crate) mod verdict;
 pub(crate) mod world;
 
 use std::panic::{catch_unwind, set_hook, take_hook};

@@ -76,20 +76,20 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    pub(crate) fn new(dice: &mut Rng) -> Names {
+    pub(crate) fn new(rng: &mut Rng) -> Names {
         let mut special: Vec<_> = (0..SPECIAL.len()).collect();
-        dice.shuffle(&mut special);
-        Names { used: [0; FAMILIES.len()], special, families: dice.usize(1..=FAMILIES.len()) }
+        rng.shuffle(&mut special);
+        Names { used: [0; FAMILIES.len()], special, families: rng.usize(1..=FAMILIES.len()) }
     }
 
     /// A spelling that nobody has had.
-    pub(crate) fn fresh(&mut self, dice: &mut Rng) -> Name {
-        if dice.u8(..5) == 0
+    pub(crate) fn fresh(&mut self, rng: &mut Rng) -> Name {
+        if rng.u8(..5) == 0
             && let Some(i) = self.special.pop()
         {
             return Name { typed: SPECIAL[i].to_owned(), shown: shown(SPECIAL[i]) };
         }
-        self.fresh_of(dice.usize(..self.families))
+        self.fresh_of(rng.usize(..self.families))
     }
 
     /// Another spelling of `name`, if it is of a family.

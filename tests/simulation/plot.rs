@@ -111,52 +111,52 @@ impl Plan {
         }
     }
 
-    fn draw(dice: &mut Rng, dialects: &[Dialect]) -> Plan {
+    fn draw(rng: &mut Rng, dialects: &[Dialect]) -> Plan {
         let is_browser = |dialect: &Dialect| browser::speaks(*dialect);
-        let mut plan = Plan::new(dialects[dice.usize(..dialects.len())]);
-        plan.draw_reading(dice);
-        match dice.u8(..12) {
+        let mut plan = Plan::new(dialects[rng.usize(..dialects.len())]);
+        plan.draw_reading(rng);
+        match rng.u8(..12) {
             0..2 => {}
             2..5 => plan.talk = Talk::Lines,
             5 => plan.talk = Talk::Private,
-            6 => plan.talk = [Talk::Who, Talk::History, Talk::Help][dice.usize(..3)],
-            7 => plan.talk = [Talk::Ignore, Talk::Rename][dice.usize(..2)],
-            8 => plan.name = Some(VICTIMS[dice.usize(..2)]),
+            6 => plan.talk = [Talk::Who, Talk::History, Talk::Help][rng.usize(..3)],
+            7 => plan.talk = [Talk::Ignore, Talk::Rename][rng.usize(..2)],
+            8 => plan.name = Some(VICTIMS[rng.usize(..2)]),
             9 => {
-                plan.stays = Duration::from_millis(dice.u64(100..5000));
-                plan.back = Duration::from_millis(dice.u64(..2000));
-                plan.talk = [Talk::Nothing, Talk::Lines][dice.usize(..2)];
-                plan.way = [Way::Quit, Way::Fin, Way::Close, Way::Reset][dice.usize(..4)];
+                plan.stays = Duration::from_millis(rng.u64(100..5000));
+                plan.back = Duration::from_millis(rng.u64(..2000));
+                plan.talk = [Talk::Nothing, Talk::Lines][rng.usize(..2)];
+                plan.way = [Way::Quit, Way::Fin, Way::Close, Way::Reset][rng.usize(..4)];
             }
             _ if !dialects.iter().any(is_browser) => {}
-            10 => plan.talk = [Talk::Pings, Talk::Fragments][dice.usize(..2)],
+            10 => plan.talk = [Talk::Pings, Talk::Fragments][rng.usize(..2)],
             _ => {
                 plan.talk = Talk::Visit;
-                plan.back = Duration::from_millis(dice.u64(..2000));
+                plan.back = Duration::from_millis(rng.u64(..2000));
                 plan.stays = plan.back;
             }
         }
         if matches!(plan.talk, Talk::Pings | Talk::Fragments | Talk::Visit) {
             plan.dialect = dialects.iter().copied().find(is_browser).unwrap();
         }
-        plan.length = if dice.bool() { dice.usize(1..200) } else { dice.usize(200..4090) };
-        plan.burst = if dice.bool() { 30 } else { 0 };
-        plan.every = PACE * [1, 1, 1, 5, 20][dice.usize(..5)];
+        plan.length = if rng.bool() { rng.usize(1..200) } else { rng.usize(200..4090) };
+        plan.burst = if rng.bool() { 30 } else { 0 };
+        plan.every = PACE * [1, 1, 1, 5, 20][rng.usize(..5)];
         plan
     }
 
-    fn draw_reading(&mut self, dice: &mut Rng) {
-        self.buffer = 1024 << dice.u32(..9);
-        let rate = dice.usize(1000..600_000);
-        self.reads = match dice.u8(..8) {
+    fn draw_reading(&mut self, rng: &mut Rng) {
+        self.buffer = 1024 << rng.u32(..9);
+        let rate = rng.usize(1000..600_000);
+        self.reads = match rng.u8(..8) {
             0 => Reads::Nothing,
             1 => Reads::Steadily(rate / 20),
             2 => Reads::Steadily(rate),
             3 => {
-                let bytes = (512 << 10) + dice.usize(..512 << 10);
-                Reads::Gulps(bytes, Duration::from_millis(dice.u64(500..20_000)))
+                let bytes = (512 << 10) + rng.usize(..512 << 10);
+                Reads::Gulps(bytes, Duration::from_millis(rng.u64(500..20_000)))
             }
-            4 => Reads::Behind(dice.usize(400 << 10..1 << 20), [0, rate / 20][dice.usize(..2)]),
+            4 => Reads::Behind(rng.usize(400 << 10..1 << 20), [0, rate / 20][rng.usize(..2)]),
             _ => Reads::All,
         };
     }
@@ -201,7 +201,7 @@ struct Member {
 pub(crate) struct Scene<'a> {
     pub(crate) server: &'a mut Server,
     pub(crate) clients: &'a mut Vec<Client>,
-    pub(crate) dice: &'a mut Rng,
+    pub(crate) rng: &'a mut Rng,
     pub(crate) swarm: &'a Swarm,
     /// The time since the last step.
     pub(crate) tick: Duration,
@@ -235,28 +235,28 @@ impl Plot {
     }
 
     /// A few plans, each for many connections.
-    pub(crate) fn draw(dice: &mut Rng, start: Instant) -> Plot {
+    pub(crate) fn draw(rng: &mut Rng, start: Instant) -> Plot {
         let web = "web".parse::<Dialect>().ok();
-        let classic = Dialect::CLASSIC.into_iter().filter(|_| dice.u8(..4) == 0);
+        let classic = Dialect::CLASSIC.into_iter().filter(|_| rng.u8(..4) == 0);
         let dialects: Vec<_> =
             [Dialect::Lines, Dialect::Lines].into_iter().chain(web).chain(classic).collect();
         let mut plans = Vec::new();
-        for _ in 0..dice.usize(1..5) {
-            let plan = Plan::draw(dice, &dialects);
-            let vary = dice.bool();
-            for _ in 0..dice.usize(1..=63) {
+        for _ in 0..rng.usize(1..5) {
+            let plan = Plan::draw(rng, &dialects);
+            let vary = rng.bool();
+            for _ in 0..rng.usize(1..=63) {
                 let mut one = plan.clone();
                 if vary {
-                    one.draw_reading(dice);
+                    one.draw_reading(rng);
                 }
                 plans.push(one);
             }
         }
-        dice.shuffle(&mut plans);
+        rng.shuffle(&mut plans);
         plans.truncate(63);
-        let stagger = Duration::from_millis([0, 1, 10, 100][dice.usize(..4)]);
+        let stagger = Duration::from_millis([0, 1, 10, 100][rng.usize(..4)]);
         let mut plot = Plot::new(plans, start, stagger);
-        plot.trickle = Duration::from_millis(dice.u64(100..20_000));
+        plot.trickle = Duration::from_millis(rng.u64(100..20_000));
         plot
     }
 
@@ -321,7 +321,7 @@ impl Plot {
                 true => [Way::Quit, Way::Fin],
                 false => [Way::Close, Way::Reset],
             };
-            member.plan.way = ways[scene.dice.usize(..2)];
+            member.plan.way = ways[scene.rng.usize(..2)];
             member.go(scene, &mut self.lingering);
         }
     }
@@ -331,7 +331,7 @@ impl Member {
     fn come(&mut self, address: [u8; 4], scene: &mut Scene<'_>) {
         let now = scene.server.now.instant;
         let id = scene.clients.len();
-        let mut client = guest(id, self.plan.dialect, address, (scene.dice, scene.swarm));
+        let mut client = guest(id, self.plan.dialect, address, (scene.rng, scene.swarm));
         client.socket.outbox_max = self.plan.buffer;
         client.socket.unseen = Some(0);
         if self.plan.dialect.transport() == Transport::Tcp {
@@ -342,7 +342,7 @@ impl Member {
             client.unsent.extend(b"GET /page.js HTTP/1.1\r\nHost: localhost\r\n\r\n");
         } else {
             let name = self.plan.name.map_or_else(|| format!("eve{id}"), str::to_owned);
-            introduce(&mut client, &name, scene.dice);
+            introduce(&mut client, &name, scene.rng);
         }
         scene.clients.push(client);
         self.here = Some((id, now));
@@ -360,7 +360,7 @@ impl Member {
         if self.says <= now && client.unsent.len() < UNSENT_MAX {
             self.says = (self.says + self.plan.every).max(now);
             for _ in 0..=mem::take(&mut self.burst) {
-                say(client, &self.plan, scene.dice);
+                say(client, &self.plan, scene.rng);
             }
         }
         if !client.socket.dropped {
@@ -421,7 +421,7 @@ impl Member {
         match self.plan.way {
             // The older dialects end with the connection.
             Way::Quit if !Dialect::CLASSIC.contains(&client.dialect) => {
-                client.unsent.extend(framed(client.dialect, "/quit", scene.dice));
+                client.unsent.extend(framed(client.dialect, "/quit", scene.rng));
                 client.socket.send(&mut client.unsent);
             }
             Way::Quit | Way::Fin => client.socket.finish(End::Fin),
@@ -438,31 +438,31 @@ pub(crate) fn bytes_in(rate: usize, time: Duration) -> usize {
 }
 
 /// Gives a name, as its dialect has it.
-pub(crate) fn introduce(client: &mut Client, name: &str, dice: &mut Rng) {
+pub(crate) fn introduce(client: &mut Client, name: &str, rng: &mut Rng) {
     let bytes = match client.dialect {
         Dialect::Anonymous => return,
         Dialect::Datagram => {
             client.socket.datagrams_in.push_back(format!("{name} : hello").into_bytes());
             return;
         }
-        Dialect::Mention => framed(client.dialect, &format!("!{name}"), dice),
+        Dialect::Mention => framed(client.dialect, &format!("!{name}"), rng),
         dialect if browser::speaks(dialect) => {
             client.unsent.extend(browser::HANDSHAKE.bytes());
             browser::masked(
                 0x81,
                 json!({ "type": "nick", "name": name }).to_string().as_bytes(),
-                dice,
+                rng,
             )
         }
-        dialect => framed(dialect, name, dice),
+        dialect => framed(dialect, name, rng),
     };
     client.unsent.extend(bytes);
 }
 
 /// Says what the plan has it say.
-fn say(client: &mut Client, plan: &Plan, dice: &mut Rng) {
+fn say(client: &mut Client, plan: &Plan, rng: &mut Rng) {
     let text = "x".repeat(plan.length);
-    let victim = VICTIMS[dice.usize(..VICTIMS.len())];
+    let victim = VICTIMS[rng.usize(..VICTIMS.len())];
     let is_classic = Dialect::CLASSIC.contains(&client.dialect);
     let text = match plan.talk {
         Talk::Nothing | Talk::Visit => return,
@@ -473,15 +473,15 @@ fn say(client: &mut Client, plan: &Plan, dice: &mut Rng) {
         Talk::Who => "/who".to_owned(),
         Talk::History => "/history".to_owned(),
         Talk::Help => "/help".to_owned(),
-        Talk::Ignore if dice.bool() => format!("/ignore {victim}"),
+        Talk::Ignore if rng.bool() => format!("/ignore {victim}"),
         Talk::Ignore => format!("/unignore {victim}"),
-        Talk::Rename => format!("/nick eve{}or{}", client.id, dice.u8(..)),
+        Talk::Rename => format!("/nick eve{}or{}", client.id, rng.u8(..)),
         Talk::Pings | Talk::Fragments => {
             while client.unsent.len() < plan.length {
                 // A message begins that never ends.
                 let fragment = u8::from(client.said == 0);
                 let first = if plan.talk == Talk::Pings { 0x89 } else { fragment };
-                client.unsent.extend(browser::masked(first, b"", dice));
+                client.unsent.extend(browser::masked(first, b"", rng));
                 client.said += 1;
             }
             return;
@@ -490,15 +490,15 @@ fn say(client: &mut Client, plan: &Plan, dice: &mut Rng) {
     if client.dialect == Dialect::Datagram {
         client.socket.datagrams_in.push_back(text.into_bytes());
     } else {
-        client.unsent.extend(framed(client.dialect, &text, dice));
+        client.unsent.extend(framed(client.dialect, &text, rng));
     }
 }
 
 /// A line as it is sent in this dialect.
-pub(crate) fn framed(dialect: Dialect, text: &str, dice: &mut Rng) -> Vec<u8> {
+pub(crate) fn framed(dialect: Dialect, text: &str, rng: &mut Rng) -> Vec<u8> {
     if browser::speaks(dialect) {
         let message = json!({ "type": "say", "text": text }).to_string();
-        return browser::masked(0x81, message.as_bytes(), dice);
+        return browser::masked(0x81, message.as_bytes(), rng);
     }
     format!("{text}\n").into_bytes()
 }

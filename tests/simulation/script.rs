@@ -11,7 +11,7 @@ use super::swarm::{Kind, Swarm, happens};
 /// What a client knows of the world when it says something.
 #[derive(Debug)]
 pub(crate) struct Scene<'a> {
-    pub(crate) dice: &'a mut Rng,
+    pub(crate) rng: &'a mut Rng,
     pub(crate) swarm: &'a Swarm,
     pub(crate) names: &'a mut Names,
     pub(crate) roster: &'a [String],
@@ -22,27 +22,27 @@ pub(crate) fn write(client: &mut Client, scene: &mut Scene<'_>, last: bool) {
     let max = scene.swarm.config.limits.line_bytes_max;
     let nameless = client.name.is_empty();
     let kind = match pick(scene) {
-        _ if nameless && scene.dice.u8(..4) > 0 => Kind::Name,
+        _ if nameless && scene.rng.u8(..4) > 0 => Kind::Name,
         // As lines of chat these would be said more than once.
         Kind::BadName if !nameless => Kind::Text,
         kind => kind,
     };
     let (mut line, bytes) = draft(kind, client, scene);
     if client.is_browser() {
-        return client.send(line, &bytes, last, (scene.dice, scene.swarm));
+        return client.send(line, &bytes, last, (scene.rng, scene.swarm));
     }
     if matches!(line.wish, Wish::Endless) {
         // First it is too long; nothing after it is ever heard.
         client.lines.push(too_long(max));
-        client.ending = if scene.dice.bool() { End::Fin } else { End::Open };
+        client.ending = if scene.rng.bool() { End::Fin } else { End::Open };
         client.silent = true;
-    } else if bytes.len() > max && !matches!(line.naming, Naming::Foreign) {
+    } else if bytes.len() > max && !matches!(line.naming, Naming::WrongProtocol) {
         line = too_long(max);
     }
-    if last && (bytes.is_empty() || matches!(line.naming, Naming::Foreign)) {
+    if last && (bytes.is_empty() || matches!(line.naming, Naming::WrongProtocol)) {
         return;
     }
-    client.send(line, &bytes, last, (scene.dice, scene.swarm));
+    client.send(line, &bytes, last, (scene.rng, scene.swarm));
 }
 
 fn too_long(max: usize) -> Line {
@@ -53,7 +53,7 @@ fn too_long(max: usize) -> Line {
 pub(crate) fn pick(scene: &mut Scene<'_>) -> Kind {
     let wishes = &scene.swarm.wishes;
     let all: u32 = wishes.iter().map(|(_, weight)| weight).sum();
-    let mut at = scene.dice.u32(..all);
+    let mut at = scene.rng.u32(..all);
     let found = wishes.iter().find(|(_, weight)| {
         let found = at < *weight;
         at = at.saturating_sub(*weight);
@@ -90,7 +90,7 @@ fn draft(kind: Kind, client: &mut Client, scene: &mut Scene<'_>) -> (Line, Vec<u
         Kind::Name => Line::name(fresh(client, scene)),
         Kind::Nick => nick(client, scene),
         Kind::BadName => {
-            let (name, why) = INVALID[scene.dice.usize(..INVALID.len())];
+            let (name, why) = INVALID[scene.rng.usize(..INVALID.len())];
             Line::bad_name(name, why)
         }
         Kind::Ignore | Kind::Unignore => {
@@ -100,16 +100,16 @@ fn draft(kind: Kind, client: &mut Client, scene: &mut Scene<'_>) -> (Line, Vec<u
                 _ => Line::command("unignore", &name.clone(), Wish::Unignore(name)),
             }
         }
-        Kind::TooLong => Line::plain_bytes(&vec![b'y'; max + 1 + scene.dice.usize(..50)]),
+        Kind::TooLong => Line::plain_bytes(&vec![b'y'; max + 1 + scene.rng.usize(..50)]),
         Kind::Noise => noise(client, scene),
         Kind::NotUtf8 => {
             const BYTES: [&[u8]; 4] = [b"hi\xff\xff", b"\xc3(", b"\xf0\x9f\x98", b"\xffx"];
-            let bytes = BYTES[scene.dice.usize(..BYTES.len())];
+            let bytes = BYTES[scene.rng.usize(..BYTES.len())];
             Line::always(bytes, Wish::Refused(NOT_UTF8.to_owned()))
         }
-        Kind::Foreign => foreign(client, scene),
+        Kind::WrongProtocol => foreign(client, scene),
         Kind::Endless if scene.swarm.short_read < 100 => {
-            Line::always(&vec![b'z'; 65536 + scene.dice.usize(..9)], Wish::Endless)
+            Line::always(&vec![b'z'; 65536 + scene.rng.usize(..9)], Wish::Endless)
         }
         Kind::Quit => quit(client, scene),
         // What two histories in a row have brought could not be told apart.
@@ -131,18 +131,18 @@ fn simple(kind: Kind, scene: &mut Scene<'_>) -> (Line, Vec<u8>) {
         Kind::Who => {
             Line::plain(pick_of(scene, &["/who", "/NAMES", "/list", "#", " # "]), Wish::Who)
         }
-        Kind::History => match scene.dice.u8(..6) {
+        Kind::History => match scene.rng.u8(..6) {
             0 => Line::plain("/history", Wish::History(None)),
             n => Line::plain(&format!("/history {}", n - 1), Wish::History(Some((n - 1).into()))),
         },
         Kind::Ignoring => Line::plain("/ignore", Wish::Ignoring),
-        Kind::Help => match scene.dice.usize(..14) {
+        Kind::Help => match scene.rng.usize(..14) {
             10 => Line::plain(" & ", Wish::Help(None)),
             11.. => Line::always(b"/Help", Wish::Help(None)),
             i => Line::always(format!("/help /{}", HELP[i].0).as_bytes(), Wish::Help(Some(i))),
         },
         Kind::Misuse => {
-            let (text, why) = MISUSES[scene.dice.usize(..MISUSES.len())];
+            let (text, why) = MISUSES[scene.rng.usize(..MISUSES.len())];
             Line::plain(text, Wish::Refused(why.to_owned()))
         }
         Kind::Unknown => {
@@ -163,26 +163,26 @@ fn simple(kind: Kind, scene: &mut Scene<'_>) -> (Line, Vec<u8>) {
 }
 
 fn pick_of<'a>(scene: &mut Scene<'_>, these: &[&'a str]) -> &'a str {
-    these[scene.dice.usize(..these.len())]
+    these[scene.rng.usize(..these.len())]
 }
 
 /// A text that nobody else says.
 pub(crate) fn text(client: &Client, scene: &mut Scene<'_>) -> String {
     let id = format!("{}#{}", client.id, client.lines.len() + client.said);
     let max = scene.swarm.config.limits.line_bytes_max;
-    if happens(scene.dice, scene.swarm.long_text) {
+    if happens(scene.rng, scene.swarm.long_text) {
         let most = max.saturating_sub(id.len()).min(1000);
-        return format!("{id}{}", filler(&id, scene.dice.usize(..=most)));
+        return format!("{id}{}", filler(&id, scene.rng.usize(..=most)));
     }
-    match scene.dice.u8(..22) {
+    match scene.rng.u8(..22) {
         20 => format!("{}{id}{}x: y", gap(scene), gap(scene)),
-        21 => format!("{id} a{}b", "\u{301}\u{302}".repeat(scene.dice.usize(..4))),
+        21 => format!("{id} a{}b", "\u{301}\u{302}".repeat(scene.rng.usize(..4))),
         0 => format!("{id} \u{1b}[31m\ta\u{202e}b\r\u{2028}c\u{85}"),
         1 => format!("{id} \u{1f469}\u{200d}\u{1f467} \u{5e9}\u{5dc}\u{5d5}\u{5dd}  "),
         2 => format!("  {id}: * joined"),
         3 => format!("//{id}"),
         4 => format!("{id}{}", filler(&id, max.saturating_sub(id.len()))),
-        5 => format!("{id}{}", filler(&id, scene.dice.usize(..max))),
+        5 => format!("{id}{}", filler(&id, scene.rng.usize(..max))),
         6 => format!("[you -> {id}] x"),
         7..=12 => format!("{id} so it is, is it not?"),
         _ => id,
@@ -192,7 +192,7 @@ pub(crate) fn text(client: &Client, scene: &mut Scene<'_>) -> String {
 /// White space of several kinds and what looks like it, narrow or wide.
 fn gap(scene: &mut Scene<'_>) -> String {
     let blanks = [" ", " ", " ", "\t", "\u{3000}", "\u{3164}", "\u{2800}", "\u{200b}"];
-    let count = scene.dice.usize(..50);
+    let count = scene.rng.usize(..50);
     (0..count).map(|_| pick_of(scene, &blanks)).collect()
 }
 
@@ -205,22 +205,22 @@ pub(crate) fn filler(id: &str, length: usize) -> String {
 
 /// Somebody to write to or not to hear: often, but not always, there.
 pub(crate) fn somebody(scene: &mut Scene<'_>) -> String {
-    if scene.roster.is_empty() || scene.dice.u8(..10) == 0 {
+    if scene.roster.is_empty() || scene.rng.u8(..10) == 0 {
         return "nobody_7".to_owned();
     }
-    if scene.dice.u8(..40) == 0 {
-        return "\u{fdfa}".repeat(scene.dice.usize(1..100));
+    if scene.rng.u8(..40) == 0 {
+        return "\u{fdfa}".repeat(scene.rng.usize(1..100));
     }
-    let name = &scene.roster[scene.dice.usize(..scene.roster.len())];
+    let name = &scene.roster[scene.rng.usize(..scene.roster.len())];
     // Names without capitals in their family can be written in any.
-    if scene.dice.u8(..4) == 0 && name.is_ascii() && name.len() > 6 {
+    if scene.rng.u8(..4) == 0 && name.is_ascii() && name.len() > 6 {
         return name.to_ascii_uppercase();
     }
     name.clone()
 }
 
 pub(crate) fn fresh(client: &mut Client, scene: &mut Scene<'_>) -> Name {
-    let name = scene.names.fresh(scene.dice);
+    let name = scene.names.fresh(scene.rng);
     client.name.clone_from(&name.shown);
     name
 }
@@ -231,16 +231,16 @@ fn ignored(client: &mut Client, scene: &mut Scene<'_>) -> Option<Name> {
         Wish::Ignore(name) => Some(name),
         _ => None,
     });
-    let name = scene.names.fresh_like(whom.filter(|_| scene.dice.u8(..3) == 0)?)?;
+    let name = scene.names.fresh_like(whom.filter(|_| scene.rng.u8(..3) == 0)?)?;
     client.name.clone_from(&name.shown);
     Some(name)
 }
 
 fn nick(client: &mut Client, scene: &mut Scene<'_>) -> (Line, Vec<u8>) {
-    match scene.dice.u8(..8) {
+    match scene.rng.u8(..8) {
         0 => {
             // An empty name is not a name but a misuse.
-            let (name, why) = INVALID[scene.dice.usize(2..INVALID.len())];
+            let (name, why) = INVALID[scene.rng.usize(2..INVALID.len())];
             Line::command("nick", name, Wish::BadNick(format!("! {why}")))
         }
         1 if !client.name.is_empty() => {
@@ -261,8 +261,8 @@ fn nick(client: &mut Client, scene: &mut Scene<'_>) -> (Line, Vec<u8>) {
 
 fn noise(client: &Client, scene: &mut Scene<'_>) -> (Line, Vec<u8>) {
     let mut bytes = format!("!{}#{}", client.id, client.lines.len()).into_bytes();
-    let top = if scene.dice.bool() { 0x7f } else { 0xfe };
-    let noise = (0..scene.dice.usize(..20)).map(|_| scene.dice.u8(..=top));
+    let top = if scene.rng.bool() { 0x7f } else { 0xfe };
+    let noise = (0..scene.rng.usize(..20)).map(|_| scene.rng.u8(..=top));
     bytes.extend(noise.filter(|byte| !matches!(byte, b'\n' | b'\r')));
     match std::str::from_utf8(&bytes) {
         Ok(text) => Line::say(text),
@@ -272,7 +272,7 @@ fn noise(client: &Client, scene: &mut Scene<'_>) -> (Line, Vec<u8>) {
 
 fn foreign(client: &Client, scene: &mut Scene<'_>) -> (Line, Vec<u8>) {
     let id = format!("{}.{}", client.id, client.lines.len());
-    let text = match scene.dice.u8(..3) {
+    let text = match scene.rng.u8(..3) {
         0 => "\u{16}\u{3}\u{1}\u{2}".to_owned(),
         1 => format!("GET /{id} HTTP/1.1"),
         _ => format!("POST /a-long-way-to-go-to/{id} HTTP/1.1"),
@@ -280,14 +280,14 @@ fn foreign(client: &Client, scene: &mut Scene<'_>) -> (Line, Vec<u8>) {
     let text = text.as_str();
     let (mut line, mut bytes) = Line::plain(text, Wish::Say(lines::clean(text)));
     if client.lines.is_empty() {
-        line.naming = Naming::Foreign;
+        line.naming = Naming::WrongProtocol;
         bytes.extend_from_slice(b"\r\nHost: x\r\n\r\n");
     }
     (line, bytes)
 }
 
 fn quit(client: &Client, scene: &mut Scene<'_>) -> (Line, Vec<u8>) {
-    if client.name.is_empty() && !happens(scene.dice, 200) {
+    if client.name.is_empty() && !happens(scene.rng, 200) {
         return Line::plain("/who", Wish::Who);
     }
     let why = pick_of(scene, &["", "", "so long", "(9 here)", "a and b joined (3 here)", "\u{7}"]);

@@ -7,8 +7,8 @@ use std::mem;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use chinwag::ConnectionKey;
 use chinwag::Now;
-use chinwag::PeerKey;
 use chinwag::dialect::Dialect;
 use chinwag::hub::{Hub, TURNED_AWAY_MAX};
 use fastrand::Rng;
@@ -25,7 +25,7 @@ const SLICES: usize = 4;
 pub(crate) struct Server {
     pub(crate) hub: Hub,
     streams: Vec<Option<Stream>>,
-    ready: VecDeque<PeerKey>,
+    ready: VecDeque<ConnectionKey>,
     /// Clients that wait to be accepted.
     pub(crate) listener: VecDeque<usize>,
     pub(crate) datagrams: Datagrams,
@@ -33,9 +33,9 @@ pub(crate) struct Server {
     pub(crate) addresses: Addresses,
     pub(crate) stopping: bool,
     pub(crate) now: Now,
-    keys: Vec<PeerKey>,
+    keys: Vec<ConnectionKey>,
     /// Who may be read again, and will be in the next turn.
-    resumed: Vec<PeerKey>,
+    resumed: Vec<ConnectionKey>,
     /// Bytes moved and sockets opened or closed, to tell a turn that did something.
     pub(crate) moved: usize,
     /// Bytes read in this turn.
@@ -47,6 +47,7 @@ pub(crate) struct Server {
 /// What the server knows of a peer: its socket, or that it comes by datagrams.
 #[derive(Debug)]
 struct Stream {
+    key: ConnectionKey,
     client: usize,
     dialect: Dialect,
     readable: bool,
@@ -56,10 +57,10 @@ struct Stream {
 /// The one socket for all who come by datagrams.
 #[derive(Debug, Default)]
 pub(crate) struct Datagrams {
-    peers: HashMap<SocketAddr, PeerKey>,
+    connections: HashMap<SocketAddr, ConnectionKey>,
     /// It takes no more at present, and who waits until it does.
     pub(crate) full: bool,
-    blocked: Vec<PeerKey>,
+    blocked: Vec<ConnectionKey>,
     /// It takes more again, and the server has not been told.
     pub(crate) writable_edge: bool,
 }
@@ -96,7 +97,7 @@ impl Server {
             || !self.listener.is_empty()
             || self.datagrams.writable_edge
             || clients.iter().any(|client| !client.socket.datagrams_in.is_empty())
-            || self.hub.next_timeout().is_some_and(|at| at <= self.now.instant)
+            || self.hub.poll_timeout().is_some_and(|at| at <= self.now.instant)
             || self.streams.iter().flatten().any(|stream| {
                 let socket = &clients[stream.client].socket;
                 socket.readable_edge || socket.writable_edge
@@ -114,17 +115,17 @@ impl Server {
     }
 
     /// One turn of the loop.
-    pub(crate) fn turn(&mut self, clients: &mut Vec<Client>, dice: &mut Rng, swarm: &Swarm) {
+    pub(crate) fn turn(&mut self, clients: &mut Vec<Client>, rng: &mut Rng, swarm: &Swarm) {
         self.read = 0;
         self.queue_resumed(clients);
-        let due = self.hub.next_timeout().is_some_and(|at| at <= self.now.instant);
-        self.note(swarm.events, clients, dice, swarm);
+        let due = self.hub.poll_timeout().is_some_and(|at| at <= self.now.instant);
+        self.note(swarm.events, clients, rng, swarm);
         if due {
-            self.note(usize::MAX, clients, dice, swarm);
+            self.note(usize::MAX, clients, rng, swarm);
         }
-        self.read_datagrams(clients, dice, swarm);
-        self.read(clients, dice, swarm);
-        self.hub.timeout(self.now);
+        self.read_datagrams(clients, rng, swarm);
+        self.read(clients, rng, swarm);
+        self.hub.handle_timeout(self.now);
         let left = |stream: &&Stream| {
             let client = &clients[stream.client];
             let excused = client.unheard || client.slow || stream.queued;
@@ -132,41 +133,41 @@ impl Server {
         };
         let overheard = self.streams.iter().flatten().filter(left);
         self.overheard = overheard.map(|stream| stream.client).collect();
-        self.hub.resumed(&mut self.resumed);
+        self.hub.poll_resumed(&mut self.resumed);
         for key in &self.resumed {
-            if let Some(stream) = &self.streams[*key] {
+            if let Some(stream) = &self.streams[key.index()] {
                 clients[stream.client].unheard = false;
             }
         }
         for client in clients.iter_mut().filter(|client| !client.unheard) {
-            client.ear.timeout(self.now.instant);
+            client.decoder_model.timeout(self.now.instant);
         }
-        self.write(clients, dice, swarm);
+        self.write(clients, rng, swarm);
         self.reap(clients, swarm);
         self.accept(clients, swarm);
     }
 
     /// Notes what has happened to at most `most` sockets.
-    fn note(&mut self, most: usize, clients: &mut [Client], dice: &mut Rng, swarm: &Swarm) {
+    fn note(&mut self, most: usize, clients: &mut [Client], rng: &mut Rng, swarm: &Swarm) {
         if mem::take(&mut self.datagrams.writable_edge) {
             for key in mem::take(&mut self.datagrams.blocked) {
-                self.hub.unblocked(key);
+                self.hub.handle_writable(key);
             }
         }
-        let mut keys: Vec<_> = (0..self.streams.len()).collect();
-        dice.shuffle(&mut keys);
+        let mut keys: Vec<_> = self.streams.iter().flatten().map(|stream| stream.key).collect();
+        rng.shuffle(&mut keys);
         let mut told = 0;
         for key in keys {
-            let Some(stream) = &mut self.streams[key] else { continue };
+            let Some(stream) = &mut self.streams[key.index()] else { continue };
             let socket = &mut clients[stream.client].socket;
             if stream.is_datagrams() || told == most {
                 continue;
             }
             told += usize::from(socket.readable_edge || socket.writable_edge);
-            let spurious = happens(dice, swarm.spurious);
+            let spurious = happens(rng, swarm.spurious);
             let writable = mem::take(&mut socket.writable_edge);
             if writable || spurious && socket.watching_writable {
-                self.hub.unblocked(key);
+                self.hub.handle_writable(key);
             }
             if mem::take(&mut socket.readable_edge) || spurious {
                 stream.readable = true;
@@ -182,7 +183,7 @@ impl Server {
             self.moved += 1;
             let dialect = clients[id].dialect;
             self.meet(id, clients);
-            match self.hub.connect(dialect, clients[id].remote, self.now) {
+            match self.hub.handle_connect(dialect, clients[id].remote, self.now) {
                 Ok(key) => {
                     clients[id].socket.readable_edge = true;
                     self.insert(key, id, dialect);
@@ -219,21 +220,22 @@ impl Server {
         clients[id].accepted_at = self.now.instant;
     }
 
-    fn insert(&mut self, key: PeerKey, client: usize, dialect: Dialect) {
-        if self.streams.len() <= key {
-            self.streams.resize_with(key + 1, || None);
+    fn insert(&mut self, key: ConnectionKey, client: usize, dialect: Dialect) {
+        if self.streams.len() <= key.index() {
+            self.streams.resize_with(key.index() + 1, || None);
         }
-        assert!(self.streams[key].is_none(), "key {key} is given out twice");
-        self.streams[key] = Some(Stream { client, dialect, readable: false, queued: false });
+        assert!(self.streams[key.index()].is_none(), "key {key} is given out twice");
+        self.streams[key.index()] =
+            Some(Stream { key, client, dialect, readable: false, queued: false });
     }
 
     /// Hears what comes without a connection. Whoever is not known is a peer from now on, and
     /// another client if the address has been used before.
-    fn read_datagrams(&mut self, clients: &mut Vec<Client>, dice: &mut Rng, swarm: &Swarm) {
+    fn read_datagrams(&mut self, clients: &mut Vec<Client>, rng: &mut Rng, swarm: &Swarm) {
         let mut left = swarm.datagrams_per_turn;
         let waits = |client: &&Client| !client.socket.datagrams_in.is_empty();
         let mut ids: Vec<_> = clients.iter().filter(waits).map(|client| client.id).collect();
-        dice.shuffle(&mut ids);
+        rng.shuffle(&mut ids);
         for mut id in ids {
             while left > 0
                 && let Some(datagram) = clients[id].socket.datagrams_in.pop_front()
@@ -241,7 +243,7 @@ impl Server {
                 left -= 1;
                 self.moved += 1;
                 self.read += datagram.len();
-                id = self.hear_datagram(id, &datagram, clients, dice, swarm);
+                id = self.hear_datagram(id, &datagram, clients, rng, swarm);
             }
         }
     }
@@ -252,41 +254,42 @@ impl Server {
         mut id: usize,
         datagram: &[u8],
         clients: &mut Vec<Client>,
-        dice: &mut Rng,
+        rng: &mut Rng,
         swarm: &Swarm,
     ) -> usize {
         let remote = clients[id].remote;
-        let key = match self.datagrams.peers.get(&remote) {
+        let key = match self.datagrams.connections.get(&remote) {
             Some(key) => *key,
             None if self.stopping => return id,
             None => {
                 if clients[id].heard_at.is_some() {
                     let new = clients.len();
-                    let heir = clients[id].heir(new, dice, swarm);
+                    let heir = clients[id].heir(new, rng, swarm);
                     clients.push(heir);
                     id = new;
                 }
                 self.meet(id, clients);
-                let Ok(key) = self.hub.connect(Dialect::Datagram, remote, self.now) else {
+                let Ok(key) = self.hub.handle_connect(Dialect::Datagram, remote, self.now) else {
                     return id;
                 };
                 self.insert(key, id, Dialect::Datagram);
-                self.datagrams.peers.insert(remote, key);
+                self.datagrams.connections.insert(remote, key);
                 key
             }
         };
-        clients[id].ear.bytes(datagram);
+        clients[id].decoder_model.bytes(datagram);
         clients[id].heard_at = Some(self.now.instant);
-        self.hub.receive(key, datagram, self.now);
+        self.hub.handle_input(key, datagram, self.now);
         id
     }
 
-    fn read(&mut self, clients: &mut [Client], dice: &mut Rng, swarm: &Swarm) {
+    fn read(&mut self, clients: &mut [Client], rng: &mut Rng, swarm: &Swarm) {
         for _ in 0..self.ready.len() {
             let Some(key) = self.ready.pop_front() else { break };
-            let Some(stream) = &self.streams[key] else { continue };
-            let again = self.read_from(key, &mut clients[stream.client], dice, swarm);
-            if let Some(stream) = &mut self.streams[key] {
+            let stream = self.streams[key.index()].as_ref().filter(|stream| stream.key == key);
+            let Some(stream) = stream else { continue };
+            let again = self.read_from(key, &mut clients[stream.client], rng, swarm);
+            if let Some(stream) = &mut self.streams[key.index()] {
                 stream.queued = again;
             }
             if again {
@@ -298,9 +301,9 @@ impl Server {
     /// Reads one; returns whether it is the last.
     fn read_from(
         &mut self,
-        key: PeerKey,
+        key: ConnectionKey,
         client: &mut Client,
-        dice: &mut Rng,
+        rng: &mut Rng,
         swarm: &Swarm,
     ) -> bool {
         let mut scratch = vec![0; swarm.read_bytes];
@@ -309,27 +312,27 @@ impl Server {
             if left == 0 {
                 return true;
             }
-            let input = client.socket.read(&mut scratch, dice, swarm);
+            let input = client.socket.read(&mut scratch, rng, swarm);
             if let Input::Bytes(bytes) = input {
                 left = left.saturating_sub(bytes);
                 self.moved += bytes;
                 self.read += bytes;
-                client.ear.bytes(&scratch[..bytes]);
-                self.hub.receive(key, &scratch[..bytes], self.now);
+                client.decoder_model.bytes(&scratch[..bytes]);
+                self.hub.handle_input(key, &scratch[..bytes], self.now);
                 continue;
             }
-            if let Some(stream) = &mut self.streams[key] {
+            if let Some(stream) = &mut self.streams[key.index()] {
                 stream.readable = false;
             }
             match input {
                 Input::End => {
-                    client.ear.end();
-                    self.hub.end_of_input(key, self.now);
+                    client.decoder_model.end();
+                    self.hub.handle_end(key, self.now);
                 }
-                Input::Broken => self.hub.disconnect(key, self.now),
+                Input::Broken => self.hub.handle_disconnect(key, self.now),
                 Input::Bytes(_) | Input::Nothing => {
-                    client.ear.nothing(self.now.instant);
-                    self.hub.arrived(key, self.now);
+                    client.decoder_model.nothing(self.now.instant);
+                    self.hub.handle_read_drained(key, self.now);
                 }
             }
             return false;
@@ -342,9 +345,9 @@ impl Server {
         let mut keys = mem::take(&mut self.keys);
         keys.clear();
         keys.append(&mut self.resumed);
-        self.hub.resumed(&mut keys);
+        self.hub.poll_resumed(&mut keys);
         for key in keys.drain(..) {
-            let Some(stream) = &mut self.streams[key] else { continue };
+            let Some(stream) = &mut self.streams[key.index()] else { continue };
             clients[stream.client].unheard = false;
             if stream.readable && !mem::replace(&mut stream.queued, true) {
                 self.ready.push_back(key);
@@ -353,26 +356,26 @@ impl Server {
         self.keys = keys;
     }
 
-    fn write(&mut self, clients: &mut [Client], dice: &mut Rng, swarm: &Swarm) {
+    fn write(&mut self, clients: &mut [Client], rng: &mut Rng, swarm: &Swarm) {
         let mut keys = mem::take(&mut self.keys);
-        self.hub.pending(&mut keys, self.now);
+        self.hub.poll_writers(&mut keys, self.now);
         for key in keys.drain(..) {
-            let Some(stream) = &self.streams[key] else {
+            let Some(stream) = &self.streams[key.index()] else {
                 panic!("asked to write to key {key}, which has no socket");
             };
             let (client, datagrams) = (&mut clients[stream.client], stream.is_datagrams());
             if self.overheard.contains(&client.id) {
                 check_in_time(&mut self.hub, key);
             }
-            if self.write_to(key, client, dice, swarm).is_err() {
+            if self.write_to(key, client, rng, swarm).is_err() {
                 client.broke |= datagrams;
-                self.hub.disconnect(key, self.now);
-            } else if self.hub.finished(key, self.now) {
+                self.hub.handle_disconnect(key, self.now);
+            } else if self.hub.poll_finished(key, self.now) {
                 assert!(!client.socket.shut, "key {key} is finished twice");
                 client.socket.shut = true;
                 client.shut_at = Some(self.now.instant);
                 if datagrams {
-                    self.hub.end_of_input(key, self.now);
+                    self.hub.handle_end(key, self.now);
                 }
             }
         }
@@ -381,15 +384,15 @@ impl Server {
 
     fn write_to(
         &mut self,
-        key: PeerKey,
+        key: ConnectionKey,
         client: &mut Client,
-        dice: &mut Rng,
+        rng: &mut Rng,
         swarm: &Swarm,
     ) -> io::Result<()> {
         let by_datagrams = client.dialect == Dialect::Datagram;
         loop {
             let mut slices = [IoSlice::new(&[]); SLICES];
-            let filled = self.hub.transmit(key, &mut slices);
+            let filled = self.hub.poll_transmit(key, &mut slices);
             let slices = &slices[..filled];
             if filled == 0 {
                 client.socket.watch_writable(false);
@@ -397,16 +400,16 @@ impl Server {
                 return Ok(());
             }
             let written = match by_datagrams {
-                true => self.datagrams.send(client, slices, dice, swarm),
-                false => client.socket.write(slices, self.now.instant, (dice, swarm)),
+                true => self.datagrams.send(client, slices, rng, swarm),
+                false => client.socket.write(slices, self.now.instant, (rng, swarm)),
             };
             match written {
                 Ok(bytes) => {
                     self.moved += bytes;
-                    self.hub.transmitted(key, bytes, self.now);
+                    self.hub.handle_written(key, bytes, self.now);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.hub.blocked(key, self.now);
+                    self.hub.handle_blocked(key, self.now);
                     match by_datagrams {
                         true => self.datagrams.blocked.push(key),
                         false => client.socket.watch_writable(true),
@@ -419,9 +422,9 @@ impl Server {
     }
 
     fn reap(&mut self, clients: &mut [Client], swarm: &Swarm) {
-        self.hub.reap(&mut self.keys);
+        self.hub.poll_closed(&mut self.keys);
         for key in self.keys.drain(..) {
-            let stream = self.streams[key].take();
+            let stream = self.streams[key.index()].take();
             let Some(stream) = stream else { panic!("key {key} is reaped twice") };
             self.moved += 1;
             let client = &mut clients[stream.client];
@@ -435,7 +438,7 @@ impl Server {
             }
             if stream.is_datagrams() {
                 client.eof = true;
-                self.datagrams.peers.remove(&client.remote);
+                self.datagrams.connections.remove(&client.remote);
                 self.datagrams.blocked.retain(|blocked| *blocked != key);
                 continue;
             }
@@ -457,9 +460,9 @@ impl Server {
 }
 
 /// Nobody is told that they gave no name in time who was overheard.
-fn check_in_time(hub: &mut Hub, key: PeerKey) {
+fn check_in_time(hub: &mut Hub, key: ConnectionKey) {
     let mut slices = [IoSlice::new(&[]); SLICES];
-    let filled = hub.transmit(key, &mut slices);
+    let filled = hub.poll_transmit(key, &mut slices);
     let told: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect();
     let told = String::from_utf8_lossy(&told);
     let late = ["You gave no nickname", "没有输入昵称"].iter().any(|words| told.contains(words));
@@ -472,17 +475,17 @@ impl Datagrams {
         &mut self,
         client: &mut Client,
         slices: &[IoSlice<'_>],
-        dice: &mut Rng,
+        rng: &mut Rng,
         swarm: &Swarm,
     ) -> io::Result<usize> {
         let mut sent = 0;
         for frame in slices.iter().flat_map(|slice| slice.split_inclusive(|byte| *byte == b'\n')) {
-            self.full |= happens(dice, swarm.udp_full);
+            self.full |= happens(rng, swarm.udp_full);
             if self.full {
                 let error = Err(io::ErrorKind::WouldBlock.into());
                 return if sent > 0 { Ok(sent) } else { error };
             }
-            if happens(dice, swarm.udp_error) {
+            if happens(rng, swarm.udp_error) {
                 return Err(io::ErrorKind::ConnectionRefused.into());
             }
             let datagram = frame.strip_suffix(b"\n").unwrap_or(frame);

@@ -143,7 +143,7 @@ impl Socket {
 
     // ── the server's side ────────────────────────────────────────────────────────────────────────
 
-    pub(crate) fn read(&mut self, buffer: &mut [u8], dice: &mut Rng, swarm: &Swarm) -> Input {
+    pub(crate) fn read(&mut self, buffer: &mut [u8], rng: &mut Rng, swarm: &Swarm) -> Input {
         let mut most = buffer.len().min(self.inbox.len());
         if most == 0 {
             return match self.end {
@@ -152,8 +152,8 @@ impl Socket {
                 End::Reset => Input::Broken,
             };
         }
-        if happens(dice, swarm.short_read) {
-            most = if dice.bool() { 1 } else { dice.usize(1..=most) };
+        if happens(rng, swarm.short_read) {
+            most = if rng.bool() { 1 } else { rng.usize(1..=most) };
         }
         self.inbox.read_exact(&mut buffer[..most]).unwrap();
         Input::Bytes(most)
@@ -163,7 +163,7 @@ impl Socket {
         &mut self,
         slices: &[IoSlice<'_>],
         now: Instant,
-        (dice, swarm): (&mut Rng, &Swarm),
+        (rng, swarm): (&mut Rng, &Swarm),
     ) -> io::Result<usize> {
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         assert!(offered > 0, "asked to write nothing");
@@ -183,8 +183,8 @@ impl Socket {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let mut most = offered.min(room);
-        if happens(dice, swarm.short_write) {
-            most = if dice.bool() { 1 } else { dice.usize(1..=most) };
+        if happens(rng, swarm.short_write) {
+            most = if rng.bool() { 1 } else { rng.usize(1..=most) };
         }
         if let Some(unseen) = &mut self.unseen {
             *unseen += most;

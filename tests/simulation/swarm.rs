@@ -33,7 +33,7 @@ pub(crate) enum Kind {
     Noise,
     TooLong,
     NotUtf8,
-    Foreign,
+    WrongProtocol,
     Endless,
     Quit,
 }
@@ -59,7 +59,7 @@ const KINDS: [(Kind, u32); 22] = [
     (Kind::Noise, 30),
     (Kind::TooLong, 20),
     (Kind::NotUtf8, 20),
-    (Kind::Foreign, 3),
+    (Kind::WrongProtocol, 3),
     (Kind::Endless, 1),
     (Kind::Quit, 20),
 ];
@@ -120,71 +120,71 @@ pub(crate) struct Swarm {
 }
 
 impl Swarm {
-    pub(crate) fn draw(dice: &mut Rng) -> Swarm {
+    pub(crate) fn draw(rng: &mut Rng) -> Swarm {
         let mut wishes: Vec<_> = KINDS
             .iter()
-            .map(|&(kind, weight)| (kind, if dice.u8(..3) == 0 { 0 } else { weight }))
+            .map(|&(kind, weight)| (kind, if rng.u8(..3) == 0 { 0 } else { weight }))
             .map(|(kind, weight)| (kind, if kind == Kind::Text { weight.max(1) } else { weight }))
             .collect();
-        if dice.u8(..4) == 0 {
+        if rng.u8(..4) == 0 {
             // Everyone is mad about one thing.
-            wishes[dice.usize(..KINDS.len() - 3)].1 *= 20;
+            wishes[rng.usize(..KINDS.len() - 3)].1 *= 20;
         }
         let mut swarm = Swarm {
-            config: config(dice),
-            steps: dice.usize(20..120),
-            population: dice.usize(1..=8),
-            witness: dice.u8(..12) > 0,
-            stops: dice.u8(..5) == 0,
+            config: config(rng),
+            steps: rng.usize(20..120),
+            population: rng.usize(1..=8),
+            witness: rng.u8(..12) > 0,
+            stops: rng.u8(..5) == 0,
             wishes,
-            talk: 20 + wild(dice, 700),
-            burst: if dice.bool() { 1 } else { dice.usize(1..60) },
-            long_text: or_off(dice, SURE),
-            greed: if dice.u8(..8) == 0 { wild(dice, 20) } else { 0 },
-            stall: or_off(dice, 300),
-            resume: 10 + wild(dice, 300),
-            swizzle: if dice.u8(..4) == 0 { wild(dice, SURE) } else { 0 },
-            reset: or_off(dice, 15),
-            half_close: or_off(dice, 15),
-            close: or_off(dice, 15),
-            telnet: or_off(dice, 300),
-            crlf: dice.u32(..SURE),
-            narrow: if dice.u8(..3) == 0 { 0 } else { dice.u32(..SURE) },
-            impolite: or_off(dice, 500),
-            connect: 20 + wild(dice, 600),
-            storm: or_off(dice, 20),
-            jump: or_off(dice, 50),
-            lazy_server: or_off(dice, 500),
-            spurious: or_off(dice, 100),
-            short_read: or_off(dice, SURE),
-            short_write: or_off(dice, SURE),
-            tick_max: Duration::from_millis(1 << dice.u32(..10)),
-            jump_max: Duration::from_millis(100 << dice.u32(..10)),
-            read_bytes: 1 << dice.u32(3..15),
-            read_bytes_per_turn: 1 << dice.u32(5..17),
-            loopback: dice.bool(),
+            talk: 20 + wild(rng, 700),
+            burst: if rng.bool() { 1 } else { rng.usize(1..60) },
+            long_text: or_off(rng, SURE),
+            greed: if rng.u8(..8) == 0 { wild(rng, 20) } else { 0 },
+            stall: or_off(rng, 300),
+            resume: 10 + wild(rng, 300),
+            swizzle: if rng.u8(..4) == 0 { wild(rng, SURE) } else { 0 },
+            reset: or_off(rng, 15),
+            half_close: or_off(rng, 15),
+            close: or_off(rng, 15),
+            telnet: or_off(rng, 300),
+            crlf: rng.u32(..SURE),
+            narrow: if rng.u8(..3) == 0 { 0 } else { rng.u32(..SURE) },
+            impolite: or_off(rng, 500),
+            connect: 20 + wild(rng, 600),
+            storm: or_off(rng, 20),
+            jump: or_off(rng, 50),
+            lazy_server: or_off(rng, 500),
+            spurious: or_off(rng, 100),
+            short_read: or_off(rng, SURE),
+            short_write: or_off(rng, SURE),
+            tick_max: Duration::from_millis(1 << rng.u32(..10)),
+            jump_max: Duration::from_millis(100 << rng.u32(..10)),
+            read_bytes: 1 << rng.u32(3..15),
+            read_bytes_per_turn: 1 << rng.u32(5..17),
+            loopback: rng.bool(),
             dialects: vec![Dialect::Lines],
-            lf: or_off(dice, SURE),
-            udp_full: or_off(dice, 200),
-            udp_error: or_off(dice, 10),
-            datagrams_per_turn: 1 << dice.u32(..9),
-            events: 1 << dice.u32(..5),
+            lf: or_off(rng, SURE),
+            udp_full: or_off(rng, 200),
+            udp_error: or_off(rng, 10),
+            datagrams_per_turn: 1 << rng.u32(..9),
+            events: 1 << rng.u32(..5),
         };
-        if dice.u8(..6) > 0 {
-            let older = Dialect::CLASSIC.into_iter().filter(|_| dice.bool());
+        if rng.u8(..6) > 0 {
+            let older = Dialect::CLASSIC.into_iter().filter(|_| rng.bool());
             swarm.dialects.extend(older);
         }
         // If the crate has it.
-        swarm.dialects.extend("web".parse::<Dialect>().ok().filter(|_| dice.bool()));
-        if dice.u8(..5) == 0 {
-            swarm.crowd(dice);
+        swarm.dialects.extend("web".parse::<Dialect>().ok().filter(|_| rng.bool()));
+        if rng.u8(..5) == 0 {
+            swarm.crowd(rng);
         }
         swarm
     }
 
     /// The default limits, and nothing fails: what is wrong here is what people do.
-    pub(crate) fn calm(dice: &mut Rng) -> Swarm {
-        let mut swarm = Swarm::draw(dice);
+    pub(crate) fn calm(rng: &mut Rng) -> Swarm {
+        let mut swarm = Swarm::draw(rng);
         swarm.config = Config::default();
         swarm.calm_down();
         swarm
@@ -203,16 +203,16 @@ impl Swarm {
     }
 
     /// Much is said, and many do not read: what the limits on slow readers are there for.
-    fn crowd(&mut self, dice: &mut Rng) {
+    fn crowd(&mut self, rng: &mut Rng) {
         self.steps = self.steps.min(60);
         self.population = self.population.max(3);
         self.connect = self.connect.max(300);
-        self.talk = dice.u32(200..SURE);
-        self.burst = dice.usize(5..60);
-        self.long_text = dice.u32(100..SURE);
-        self.narrow = dice.u32(200..SURE);
-        self.stall = dice.u32(10..200);
-        self.resume = dice.u32(5..100);
+        self.talk = rng.u32(200..SURE);
+        self.burst = rng.usize(5..60);
+        self.long_text = rng.u32(100..SURE);
+        self.narrow = rng.u32(200..SURE);
+        self.stall = rng.u32(10..200);
+        self.resume = rng.u32(5..100);
         self.short_read = 0;
         self.tick_max = self.tick_max.max(Duration::from_millis(64));
         let limits = &mut self.config.limits;
@@ -224,48 +224,48 @@ impl Swarm {
 }
 
 /// The limits: narrow ones, for all the room there is in so short a life.
-fn config(dice: &mut Rng) -> Config {
+fn config(rng: &mut Rng) -> Config {
     let flood = Flood {
-        lines: 1 + wild(dice, 30),
-        per: Duration::from_millis(50 + u64::from(wild(dice, 5000))),
+        lines: 1 + wild(rng, 30),
+        per: Duration::from_millis(50 + u64::from(wild(rng, 5000))),
     };
     let limits = Limits {
-        clients_max: if dice.bool() { 1000 } else { dice.usize(2..12) },
-        line_bytes_max: 16 << dice.u32(..8),
-        nick_timeout: Duration::from_millis(500 << dice.u32(..8)),
-        backlog_bytes_max: 1024 << wild(dice, 6),
-        stall_timeout: Duration::from_millis(500 << dice.u32(..7)),
-        flood: dice.bool().then_some(flood),
-        per_address_max: if dice.bool() { 64 } else { dice.usize(1..5) },
-        history_lines_max: dice.usize(..6),
-        drain: match dice.u8(..4) {
-            0 => Duration::from_millis(500 << dice.u32(..5)),
+        clients_max: if rng.bool() { 1000 } else { rng.usize(2..12) },
+        line_bytes_max: 16 << rng.u32(..8),
+        nick_timeout: Duration::from_millis(500 << rng.u32(..8)),
+        backlog_bytes_max: 1024 << wild(rng, 6),
+        stall_timeout: Duration::from_millis(500 << rng.u32(..7)),
+        flood: rng.bool().then_some(flood),
+        per_address_max: if rng.bool() { 64 } else { rng.usize(1..5) },
+        history_lines_max: rng.usize(..6),
+        drain: match rng.u8(..4) {
+            0 => Duration::from_millis(500 << rng.u32(..5)),
             _ => Duration::from_secs(10_000),
         },
-        udp_expiry: match dice.bool() {
+        udp_expiry: match rng.bool() {
             true => Duration::from_secs(10_000),
-            false => Duration::from_millis(500 << dice.u32(..8)),
+            false => Duration::from_millis(500 << rng.u32(..8)),
         },
     };
     let motd = ["Be kind.", "", "No\u{1b}[31mred."];
-    let motd = motd.iter().take(dice.usize(..4)).map(|&line| line.to_owned()).collect();
+    let motd = motd.iter().take(rng.usize(..4)).map(|&line| line.to_owned()).collect();
     let config = Config { limits, motd, ..Config::default() };
     config.check().unwrap();
     config
 }
 
 /// Nothing, half of the time; else [`wild`].
-fn or_off(dice: &mut Rng, most: u32) -> u32 {
-    if dice.bool() { 0 } else { wild(dice, most) }
+fn or_off(rng: &mut Rng, most: u32) -> u32 {
+    if rng.bool() { 0 } else { wild(rng, most) }
 }
 
 /// Anything up to `most`, as likely 1 as of its order of magnitude.
-fn wild(dice: &mut Rng, most: u32) -> u32 {
-    let scaled = f64::from(most).powf(dice.f64());
+fn wild(rng: &mut Rng, most: u32) -> u32 {
+    let scaled = f64::from(most).powf(rng.f64());
     (scaled as u32).clamp(1, most)
 }
 
 /// Whether something happens that has this chance.
-pub(crate) fn happens(dice: &mut Rng, chance: u32) -> bool {
-    chance > 0 && dice.u32(..SURE) < chance
+pub(crate) fn happens(rng: &mut Rng, chance: u32) -> bool {
+    chance > 0 && rng.u32(..SURE) < chance
 }

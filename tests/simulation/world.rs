@@ -9,17 +9,17 @@ use chinwag::event::CloseReason;
 use fastrand::Rng;
 
 use super::browser;
+use super::classic_checker;
 use super::client::Client;
 use super::lines::{self, Line};
 use super::log;
 use super::names::{Name, Names};
 use super::order::{Order, What};
-use super::reckoning;
 use super::script::Scene;
 use super::server::Server;
 use super::socket::End;
-use super::stroll;
 use super::swarm::{Swarm, happens};
+use super::verdict;
 
 /// The client that hears everything.
 const WITNESS: usize = 0;
@@ -43,7 +43,7 @@ pub(crate) type Closings = [u64; CloseReason::COUNT];
 
 /// A simulated world.
 pub(crate) struct World {
-    dice: Rng,
+    rng: Rng,
     swarm: Swarm,
     server: Server,
     clients: Vec<Client>,
@@ -63,16 +63,16 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, verbose: bool) -> World {
         log::begin();
-        let mut dice = Rng::with_seed(seed);
-        let swarm = Swarm::draw(&mut dice);
+        let mut rng = Rng::with_seed(seed);
+        let swarm = Swarm::draw(&mut rng);
         if verbose {
             eprintln!("{swarm:#?}");
         }
         let started = Instant::now();
-        let now = Now { instant: started, unix_seconds: 1_000_000_000 + dice.u64(..100_000) };
+        let now = Now { instant: started, unix_seconds: 1_000_000_000 + rng.u64(..100_000) };
         World {
             server: Server::new(&swarm, now),
-            names: Names::new(&mut dice),
+            names: Names::new(&mut rng),
             clients: Vec::new(),
             order: Order::default(),
             swizzled: Vec::new(),
@@ -82,7 +82,7 @@ impl World {
             idle_turns: 0,
             stopped: false,
             verbose,
-            dice,
+            rng,
             swarm,
         }
     }
@@ -115,36 +115,35 @@ impl World {
 
     fn step(&mut self) {
         self.pass_time();
-        if happens(&mut self.dice, self.swarm.connect)
-            && self.server.open() <= self.swarm.population
+        if happens(&mut self.rng, self.swarm.connect) && self.server.open() <= self.swarm.population
         {
             self.connect(false);
         }
-        if happens(&mut self.dice, self.swarm.storm) {
-            for _ in 0..self.dice.usize(1..25) {
+        if happens(&mut self.rng, self.swarm.storm) {
+            for _ in 0..self.rng.usize(1..25) {
                 self.connect(true);
             }
         }
-        if happens(&mut self.dice, self.swarm.swizzle) {
+        if happens(&mut self.rng, self.swarm.swizzle) {
             self.swizzle();
         }
         let mut turn: Vec<_> = (usize::from(self.swarm.witness)..self.clients.len()).collect();
-        self.dice.shuffle(&mut turn);
+        self.rng.shuffle(&mut turn);
         for id in turn {
             let mut scene = Scene {
-                dice: &mut self.dice,
+                rng: &mut self.rng,
                 swarm: &self.swarm,
                 names: &mut self.names,
                 roster: &self.order.roster,
             };
             self.clients[id].act(&mut scene);
-            self.clients[id].step(&mut self.dice, &self.swarm);
+            self.clients[id].step(&mut self.rng, &self.swarm);
         }
-        if happens(&mut self.dice, self.swarm.resume) {
+        if happens(&mut self.rng, self.swarm.resume) {
             self.server.datagrams.drain();
         }
-        if !happens(&mut self.dice, self.swarm.lazy_server) {
-            for _ in 0..1 + self.dice.usize(..2) {
+        if !happens(&mut self.rng, self.swarm.lazy_server) {
+            for _ in 0..1 + self.rng.usize(..2) {
                 self.turn_if_needed();
             }
         }
@@ -156,7 +155,7 @@ impl World {
             let first = usize::from(self.swarm.witness);
             let reads = |client: &&Client| client.id >= first && !client.stalled && !client.gone;
             let reading: Vec<_> = self.clients.iter().filter(reads).map(|c| c.id).collect();
-            match self.dice.choice(reading) {
+            match self.rng.choice(reading) {
                 Some(id) => {
                     self.clients[id].stall();
                     self.swizzled.push(id);
@@ -166,19 +165,19 @@ impl World {
         } else if self.swizzled.is_empty() {
             self.resuming = false;
         } else {
-            let at = self.dice.usize(..self.swizzled.len());
+            let at = self.rng.usize(..self.swizzled.len());
             self.clients[self.swizzled.swap_remove(at)].stalled = false;
         }
     }
 
     fn pass_time(&mut self) {
-        let jumps = happens(&mut self.dice, self.swarm.jump);
+        let jumps = happens(&mut self.rng, self.swarm.jump);
         let most = if jumps { self.swarm.jump_max } else { self.swarm.tick_max };
-        let time = Duration::from_micros(self.dice.u64(..=most.as_micros() as u64));
+        let time = Duration::from_micros(self.rng.u64(..=most.as_micros() as u64));
         self.wait(time);
-        if jumps && self.dice.bool() {
+        if jumps && self.rng.bool() {
             // The wall clock is set anew, perhaps back.
-            self.server.now.unix_seconds = 1_000_000_000 + self.dice.u64(..100_000);
+            self.server.now.unix_seconds = 1_000_000_000 + self.rng.u64(..100_000);
         }
     }
 
@@ -195,10 +194,10 @@ impl World {
     }
 
     fn connect(&mut self, silent: bool) {
-        let block = (!self.swarm.loopback).then(|| self.dice.usize(..3));
-        let dialect = self.swarm.dialects[self.dice.usize(..self.swarm.dialects.len())];
+        let block = (!self.swarm.loopback).then(|| self.rng.usize(..3));
+        let dialect = self.swarm.dialects[self.rng.usize(..self.swarm.dialects.len())];
         let id = self.clients.len();
-        let mut client = Client::new(id, dialect, block, &mut self.dice, &self.swarm);
+        let mut client = Client::new(id, dialect, block, &mut self.rng, &self.swarm);
         client.silent = silent;
         client.greet();
         client.events_before = self.order.events.len();
@@ -215,7 +214,7 @@ impl World {
             return false;
         }
         let before = (self.server.moved, self.server.now.instant);
-        self.server.turn(&mut self.clients, &mut self.dice, &self.swarm);
+        self.server.turn(&mut self.clients, &mut self.rng, &self.swarm);
         let moved = self.server.moved > before.0;
         self.idle_turns = if moved { 0 } else { self.idle_turns + 1 };
         assert!(
@@ -283,7 +282,7 @@ impl World {
     // ── the witness ──────────────────────────────────────────────────────────────────────────────
 
     fn witness_joins(&mut self) {
-        let mut client = Client::new(WITNESS, Dialect::Lines, None, &mut self.dice, &self.swarm);
+        let mut client = Client::new(WITNESS, Dialect::Lines, None, &mut self.rng, &self.swarm);
         client.socket.inbox_max = usize::MAX;
         client.socket.outbox_max = usize::MAX;
         (client.slow, client.impolite, client.silent) = (false, false, true);
@@ -293,7 +292,7 @@ impl World {
         self.server.listener.push_back(WITNESS);
         self.clients.push(client);
         while self.order.events.is_empty() {
-            self.clients[WITNESS].step(&mut self.dice, &self.swarm);
+            self.clients[WITNESS].step(&mut self.rng, &self.swarm);
             assert!(self.turn_if_needed(), "the witness does not get in");
         }
     }
@@ -358,14 +357,14 @@ impl World {
             let before = self.server.moved;
             let mut moved = 0;
             for client in &mut self.clients {
-                moved += client.step(&mut self.dice, &self.swarm);
+                moved += client.step(&mut self.rng, &self.swarm);
             }
             let turned = self.turn_if_needed();
             idle = if moved > 0 || self.server.moved > before { 0 } else { idle + 1 };
             if turned || moved > 0 {
                 continue;
             }
-            let Some(next) = self.server.hub.next_timeout() else { return };
+            let Some(next) = self.server.hub.poll_timeout() else { return };
             let time = next.saturating_duration_since(self.server.now.instant);
             // To browsers something is always sent.
             let now_heard = self.clients.iter().map(Client::heard_bytes).sum();
@@ -385,7 +384,7 @@ impl World {
         for id in self.server.listener.drain(..) {
             self.clients[id].end(End::Reset);
         }
-        self.server.hub.stop(self.server.now);
+        self.server.hub.handle_stop(self.server.now);
     }
 
     /// Everyone leaves in one way or another, the witness last.
@@ -399,11 +398,11 @@ impl World {
                 self.leave_in_an_older_way(id);
                 continue;
             }
-            match self.dice.u8(..4) {
+            match self.rng.u8(..4) {
                 0 => self.clients[id].end(End::Reset),
                 1 => {
                     if self.clients[id].is_browser() && !self.clients[id].is_visitor() {
-                        let farewell = browser::farewell(&mut self.dice);
+                        let farewell = browser::farewell(&mut self.rng);
                         self.clients[id].unsent.extend(farewell);
                     }
                     self.clients[id].end(End::Fin);
@@ -411,7 +410,7 @@ impl World {
                 2 => self.clients[id].end(End::Closed),
                 _ => {
                     let quit = Line::always(b"/quit", lines::Wish::Quit(String::new()));
-                    self.clients[id].send(quit.0, b"/quit", false, (&mut self.dice, &self.swarm));
+                    self.clients[id].send(quit.0, b"/quit", false, (&mut self.rng, &self.swarm));
                 }
             }
         }
@@ -425,7 +424,7 @@ impl World {
 
     fn leave_in_an_older_way(&mut self, id: usize) {
         let client = &mut self.clients[id];
-        let way = self.dice.u8(..4);
+        let way = self.rng.u8(..4);
         if client.dialect == Dialect::Datagram {
             if way > 0 && client.heard_at.is_some() && !client.socket.dropped {
                 client.socket.datagrams_in.push_back(b"Exit".to_vec());
@@ -451,11 +450,12 @@ impl World {
     /// Holds what each client has received against the order.
     fn check_all(&mut self, here: bool) {
         if self.swarm.witness {
-            self.order.claims = stroll::claims(&self.clients, &self.order, &self.swarm.config);
+            self.order.claims =
+                classic_checker::claims(&self.clients, &self.order, &self.swarm.config);
             let metrics = self.server.hub.metrics();
             let counted = (metrics.lines, metrics.deliveries);
             let (config, manner) = (&self.swarm.config, (here, self.verbose));
-            reckoning::check(&self.clients, &self.order, config, counted, manner);
+            verdict::check(&self.clients, &self.order, config, counted, manner);
         }
     }
 }

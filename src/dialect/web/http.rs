@@ -50,7 +50,7 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What to do with a request.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum Response {
     /// To send, and then to close.
     Whole(Vec<u8>),
     /// To send; what follows is WebSocket.
@@ -59,7 +59,7 @@ pub(crate) enum Answer {
 
 /// Why a request is not answered with what it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
+enum HttpError {
     Malformed,
     TooLarge,
     Version,
@@ -74,46 +74,48 @@ enum Fault {
     Stopping,
 }
 
-impl Fault {
+impl HttpError {
     /// The status, what else the head must say, and a sentence for people.
     fn told(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Fault::Malformed => ("400 Bad Request", "", "This is not an HTTP request."),
-            Fault::Host => (
+            HttpError::Malformed => ("400 Bad Request", "", "This is not an HTTP request."),
+            HttpError::Host => (
                 "403 Forbidden",
                 "",
                 "The server is not known by this name; its operator can allow it: --allow-host.",
             ),
-            Fault::Origin => (
+            HttpError::Origin => (
                 "403 Forbidden",
                 "",
                 "Pages of this origin may not join; the operator can allow it: --allow-origin.",
             ),
-            Fault::NotFound => ("404 Not Found", "", "There is nothing here. The page is at /."),
-            Fault::Method => {
+            HttpError::NotFound => {
+                ("404 Not Found", "", "There is nothing here. The page is at /.")
+            }
+            HttpError::Method => {
                 ("405 Method Not Allowed", "Allow: GET, HEAD\r\n", "Only GET and HEAD.")
             }
-            Fault::Timeout => ("408 Request Timeout", "", "The request took too long."),
-            Fault::NotAnUpgrade => (
+            HttpError::Timeout => ("408 Request Timeout", "", "The request took too long."),
+            HttpError::NotAnUpgrade => (
                 "426 Upgrade Required",
                 "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
                 "This is for WebSocket, version 13.",
             ),
-            Fault::TooMany => (
+            HttpError::TooMany => (
                 "429 Too Many Requests",
                 "Retry-After: 10\r\n",
                 "There are too many connections from your address.",
             ),
-            Fault::TooLarge => {
+            HttpError::TooLarge => {
                 ("431 Request Header Fields Too Large", "", "The request is too large.")
             }
-            Fault::Full => {
+            HttpError::Full => {
                 ("503 Service Unavailable", "Retry-After: 10\r\n", "The server is full.")
             }
-            Fault::Stopping => {
+            HttpError::Stopping => {
                 ("503 Service Unavailable", "Retry-After: 10\r\n", "The server is stopping.")
             }
-            Fault::Version => ("505 HTTP Version Not Supported", "", "Only HTTP/1.1 and 1.0."),
+            HttpError::Version => ("505 HTTP Version Not Supported", "", "Only HTTP/1.1 and 1.0."),
         }
     }
 
@@ -136,7 +138,7 @@ pub(crate) fn head_length(input: &[u8]) -> Option<usize> {
 
 /// The answer to the request with this head. `metrics` is asked for the server's counts if they are
 /// wanted.
-pub(crate) fn respond(head: &[u8], web: &Web, metrics: impl FnOnce() -> String) -> Answer {
+pub(crate) fn respond(head: &[u8], web: &Web, metrics: impl FnOnce() -> String) -> Response {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut request = httparse::Request::new(&mut fields);
     let fault = match request.parse(head) {
@@ -146,22 +148,22 @@ pub(crate) fn respond(head: &[u8], web: &Web, metrics: impl FnOnce() -> String) 
                 Err(fault) => fault,
             }
         }
-        Ok(_) | Err(httparse::Error::TooManyHeaders) => Fault::TooLarge,
+        Ok(_) | Err(httparse::Error::TooManyHeaders) => HttpError::TooLarge,
         Err(httparse::Error::Version) if head.windows(5).any(|five| five == b"HTTP/") => {
-            Fault::Version
+            HttpError::Version
         }
-        Err(_) => Fault::Malformed,
+        Err(_) => HttpError::Malformed,
     };
-    Answer::Whole(fault.answer(request.method != Some("HEAD")))
+    Response::Whole(fault.answer(request.method != Some("HEAD")))
 }
 
 /// What is sent to somebody who is closed before a request was answered; perhaps nothing.
 pub(crate) fn farewell(reason: CloseReason) -> Vec<u8> {
     let fault = match reason {
-        CloseReason::RequestTimeout => Fault::Timeout,
-        CloseReason::ServerFull => Fault::Full,
-        CloseReason::AddressFull => Fault::TooMany,
-        CloseReason::Stopping => Fault::Stopping,
+        CloseReason::RequestTimeout => HttpError::Timeout,
+        CloseReason::ServerFull => HttpError::Full,
+        CloseReason::AddressFull => HttpError::TooMany,
+        CloseReason::Stopping => HttpError::Stopping,
         _ => return Vec::new(),
     };
     fault.answer(true)
@@ -171,21 +173,22 @@ fn serve(
     request: &Request<'_, '_>,
     web: &Web,
     metrics: impl FnOnce() -> String,
-) -> Result<Answer, Fault> {
-    let host = Host::parse(request.host()?).filter(|host| web.is_ours(host)).ok_or(Fault::Host)?;
+) -> Result<Response, HttpError> {
+    let host =
+        Host::parse(request.host()?).filter(|host| web.is_ours(host)).ok_or(HttpError::Host)?;
     let path = request.path();
     let file = FILES.iter().find(|(of_file, ..)| *of_file == path);
     let known = file.is_some() || ["/healthz", "/metrics", "/ws"].contains(&path);
     let with_body = match request.0.method {
-        _ if !known => return Err(Fault::NotFound),
+        _ if !known => return Err(HttpError::NotFound),
         Some("GET") => true,
         Some("HEAD") => false,
-        _ => return Err(Fault::Method),
+        _ => return Err(HttpError::Method),
     };
     let ok = |kind, body: &[u8]| {
         let head = if kind == TEXT || kind == METRICS { "no-store" } else { "no-cache" };
         let head = format!("Cache-Control: {head}\r\n");
-        Ok(Answer::Whole(answer("200 OK", &head, kind, body, with_body)))
+        Ok(Response::Whole(answer("200 OK", &head, kind, body, with_body)))
     };
     match (file, path) {
         (Some((_, kind, text)), _) => ok(kind, text.as_bytes()),
@@ -196,22 +199,22 @@ fn serve(
 }
 
 /// Makes a WebSocket of the connection.
-fn upgrade(request: &Request<'_, '_>, host: &Host, web: &Web) -> Result<Answer, Fault> {
+fn upgrade(request: &Request<'_, '_>, host: &Host, web: &Web) -> Result<Response, HttpError> {
     let asks = request.0.method == Some("GET")
         && request.0.version == Some(1)
         && request.has_token("upgrade", "websocket")
         && request.has_token("connection", "upgrade")
         && request.one("sec-websocket-version")? == Some("13");
     if !asks {
-        return Err(Fault::NotAnUpgrade);
+        return Err(HttpError::NotAnUpgrade);
     }
     if let Some(origin) = request.one("origin")?
         && !web.may_join(origin, host)
     {
-        return Err(Fault::Origin);
+        return Err(HttpError::Origin);
     }
     let key =
-        request.one("sec-websocket-key")?.filter(|key| is_key(key)).ok_or(Fault::Malformed)?;
+        request.one("sec-websocket-key")?.filter(|key| is_key(key)).ok_or(HttpError::Malformed)?;
     let head = format!(
         "HTTP/1.1 101 Switching Protocols\r\n\
          Upgrade: websocket\r\n\
@@ -219,7 +222,7 @@ fn upgrade(request: &Request<'_, '_>, host: &Host, web: &Web) -> Result<Answer, 
          Sec-WebSocket-Accept: {}\r\n\r\n",
         derive_accept_key(key.as_bytes())
     );
-    Ok(Answer::Upgrade(head.into_bytes()))
+    Ok(Response::Upgrade(head.into_bytes()))
 }
 
 /// A whole answer. `head` is what is in its head beside what every answer has.
@@ -268,22 +271,22 @@ impl<'b> Request<'_, 'b> {
     }
 
     /// The value of a field that must not come twice, and must be text.
-    fn one(&self, name: &str) -> Result<Option<&'b str>, Fault> {
+    fn one(&self, name: &str) -> Result<Option<&'b str>, HttpError> {
         let fields = self.0.headers.iter();
         let mut fields = fields.filter(|field| field.name.eq_ignore_ascii_case(name));
         match (fields.next(), fields.next()) {
             (None, _) => Ok(None),
             (Some(field), None) => {
-                let text = str::from_utf8(field.value).map_err(|_| Fault::Malformed);
+                let text = str::from_utf8(field.value).map_err(|_| HttpError::Malformed);
                 text.map(|text| Some(text.trim()))
             }
-            (Some(_), Some(_)) => Err(Fault::Malformed),
+            (Some(_), Some(_)) => Err(HttpError::Malformed),
         }
     }
 
     /// The host and perhaps port by which the client knows us.
-    fn host(&self) -> Result<&'b str, Fault> {
-        self.one("host")?.filter(|host| !host.is_empty()).ok_or(Fault::Malformed)
+    fn host(&self) -> Result<&'b str, HttpError> {
+        self.one("host")?.filter(|host| !host.is_empty()).ok_or(HttpError::Malformed)
     }
 
     /// Whether a word is in a field that is a list of words.
@@ -312,7 +315,7 @@ mod tests {
 
     fn answered(head: &str) -> String {
         match respond(head.as_bytes(), &web(), || "chinwag_lines_total 7\n".to_owned()) {
-            Answer::Whole(bytes) | Answer::Upgrade(bytes) => String::from_utf8(bytes).unwrap(),
+            Response::Whole(bytes) | Response::Upgrade(bytes) => String::from_utf8(bytes).unwrap(),
         }
     }
 
@@ -419,7 +422,7 @@ mod tests {
             // As bytes that are not UTF-8.
             let head: Vec<u8> = head.chars().map(|c| c as u8).collect();
             let answer = respond(&head, &web(), String::new);
-            let (Answer::Whole(bytes) | Answer::Upgrade(bytes)) = answer;
+            let (Response::Whole(bytes) | Response::Upgrade(bytes)) = answer;
             assert!(bytes.starts_with(b"HTTP/1.1 400 "), "{fields:?}");
         }
     }

@@ -1,5 +1,5 @@
-//! What travels to and from browsers, as types: [`Told`] is what somebody is told, and [`line()`]
-//! reads what somebody asks for. Both are documented in `docs/websocket.md`.
+//! What travels to and from browsers, as types: [`ServerMessage`] is what somebody is told, and
+//! [`line()`] reads what somebody asks for. Both are documented in `docs/websocket.md`.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use crate::nickname::Nickname;
 /// the same bytes go to everyone.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-pub(super) enum Told<'a> {
+pub(super) enum ServerMessage<'a> {
     Ask {
         motd: &'a [String],
         line_bytes_max: usize,
@@ -37,7 +37,7 @@ pub(super) enum Told<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         words: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        why: Option<Sentence>,
+        why: Option<Localized>,
     },
     Nick {
         old: &'a str,
@@ -49,17 +49,17 @@ pub(super) enum Told<'a> {
     },
     Ignoring {
         names: Vec<&'a str>,
-        text: Sentence,
+        text: Localized,
     },
     Help {
         commands: Vec<Help>,
     },
     Notice {
-        text: Sentence,
+        text: Localized,
     },
     Refused {
         why: &'static str,
-        text: Sentence,
+        text: Localized,
     },
     Goodbye,
     Stopping,
@@ -70,7 +70,7 @@ pub(super) enum Told<'a> {
 pub(super) struct Company<'a> {
     members: Vec<&'a str>,
     count: usize,
-    history: Vec<Told<'a>>,
+    history: Vec<ServerMessage<'a>>,
 }
 
 /// Something that somebody said.
@@ -88,76 +88,78 @@ pub(super) struct Line<'a> {
 /// What one command does.
 #[derive(Serialize)]
 pub(super) struct Help {
-    form: Sentence,
-    purpose: Sentence,
+    form: Localized,
+    purpose: Localized,
 }
 
 /// The same in each language.
 #[derive(Serialize)]
-pub(super) struct Sentence {
+pub(super) struct Localized {
     pub(super) en: String,
     zh: String,
 }
 
-impl Sentence {
+impl Localized {
     /// What `write` appends in each language.
-    fn new(write: impl Fn(&Phrases, &mut Vec<u8>)) -> Sentence {
+    fn new(write: impl Fn(&Phrases, &mut Vec<u8>)) -> Localized {
         let in_language = |lang| {
             let mut out = Vec::new();
             write(phrases::of(lang), &mut out);
             // Phrases and what fills them are UTF-8.
             String::from_utf8(out).unwrap_or_default()
         };
-        Sentence { en: in_language(Lang::En), zh: in_language(Lang::Zh) }
+        Localized { en: in_language(Lang::En), zh: in_language(Lang::Zh) }
     }
 
     /// A phrase without places to fill.
-    fn plain(phrase: impl Fn(&Phrases) -> &'static str) -> Sentence {
-        Sentence {
+    fn plain(phrase: impl Fn(&Phrases) -> &'static str) -> Localized {
+        Localized {
             en: phrase(phrases::of(Lang::En)).into(),
             zh: phrase(phrases::of(Lang::Zh)).into(),
         }
     }
 
     /// Why something was not done.
-    pub(super) fn refusal(refusal: Refusal<'_>) -> Sentence {
-        Sentence::new(|phrases, out| phrases.refuse(refusal, "", "", out))
+    pub(super) fn refusal(refusal: Refusal<'_>) -> Localized {
+        Localized::new(|phrases, out| phrases.refuse(refusal, "", "", out))
     }
 }
 
 impl<'a> Company<'a> {
     /// The first of those who are here, how many are, and what was said last.
     pub(super) fn of(here: &'a [Nickname], count: usize, history: &[&'a Said]) -> Company<'a> {
-        let history = history.iter().map(|said| Told::line(said, false)).collect();
+        let history = history.iter().map(|said| ServerMessage::line(said, false)).collect();
         Company { members: names(here), count, history }
     }
 }
 
-impl<'a> Told<'a> {
+impl<'a> ServerMessage<'a> {
     /// An event as browsers are told it; `None` if they are not.
-    pub(super) fn of(event: &'a Event<'a>) -> Option<Told<'a>> {
+    pub(super) fn of(event: &'a Event<'a>) -> Option<ServerMessage<'a>> {
         let again = false;
         Some(match *event {
-            Event::Asked { motd, line_bytes_max } => Told::Ask { motd, line_bytes_max },
-            Event::Said { from, text, at } => Told::Say(Line { from, text, at, again }),
-            Event::Emoted { from, text, at } => Told::Me(Line { from, text, at, again }),
-            Event::Told { from, text, at } => Told::Msg(Line { from, text, at, again }),
-            Event::Sent { to, text, at } => Told::Sent { to, text, at },
-            Event::Recalled(said) => Told::line(said, true),
-            Event::Joined { names: new, count } => Told::Join { names: names(new), count },
+            Event::Asked { motd, line_bytes_max } => ServerMessage::Ask { motd, line_bytes_max },
+            Event::Said { from, text, at } => ServerMessage::Say(Line { from, text, at, again }),
+            Event::Emoted { from, text, at } => ServerMessage::Me(Line { from, text, at, again }),
+            Event::Told { from, text, at } => ServerMessage::Msg(Line { from, text, at, again }),
+            Event::Sent { to, text, at } => ServerMessage::Sent { to, text, at },
+            Event::Recalled(said) => ServerMessage::line(said, true),
+            Event::Joined { names: new, count } => ServerMessage::Join { names: names(new), count },
             Event::Left { names: gone, why, count } => {
                 let (words, why) = match why {
                     Parting::Plain => (None, None),
                     Parting::Words(words) => (Some(words), None),
                     Parting::Reason(reason) => (None, parting(reason)),
                 };
-                Told::Leave { names: names(gone), count, words, why }
+                ServerMessage::Leave { names: names(gone), count, words, why }
             }
-            Event::Renamed { old, new } => Told::Nick { old, new },
-            Event::Here { names: here, count } => Told::Who { members: names(here), count },
-            Event::Ignoring(ignored) => Told::Ignoring {
+            Event::Renamed { old, new } => ServerMessage::Nick { old, new },
+            Event::Here { names: here, count } => {
+                ServerMessage::Who { members: names(here), count }
+            }
+            Event::Ignoring(ignored) => ServerMessage::Ignoring {
                 names: names(ignored),
-                text: Sentence::new(|phrases, out| match ignored {
+                text: Localized::new(|phrases, out| match ignored {
                     [] => phrases::fill(out, phrases.ignoring_nobody, &[]),
                     _ => phrases::fill(
                         out,
@@ -168,26 +170,26 @@ impl<'a> Told<'a> {
             },
             Event::Helped(topics) => {
                 let help = |topic: &Topic| Help {
-                    form: Sentence::plain(|phrases| phrases.form(*topic)),
-                    purpose: Sentence::plain(|phrases| phrases.purpose(*topic)),
+                    form: Localized::plain(|phrases| phrases.form(*topic)),
+                    purpose: Localized::plain(|phrases| phrases.purpose(*topic)),
                 };
-                Told::Help { commands: topics.iter().map(help).collect() }
+                ServerMessage::Help { commands: topics.iter().map(help).collect() }
             }
             Event::NothingSaid => {
-                Told::Notice { text: Sentence::plain(|phrases| phrases.nothing_said) }
+                ServerMessage::Notice { text: Localized::plain(|phrases| phrases.nothing_said) }
             }
             Event::Refused(refusal) => {
-                Told::Refused { why: label(refusal), text: Sentence::refusal(refusal) }
+                ServerMessage::Refused { why: label(refusal), text: Localized::refusal(refusal) }
             }
-            Event::Goodbye => Told::Goodbye,
-            Event::Stopping => Told::Stopping,
+            Event::Goodbye => ServerMessage::Goodbye,
+            Event::Stopping => ServerMessage::Stopping,
             Event::AskedAgain | Event::Welcomed { .. } | Event::Entered { .. } => return None,
         })
     }
 
-    fn line(said: &'a Said, again: bool) -> Told<'a> {
+    fn line(said: &'a Said, again: bool) -> ServerMessage<'a> {
         let line = Line { from: &said.from, text: &said.text, at: said.unix_seconds, again };
-        if said.emote { Told::Me(line) } else { Told::Say(line) }
+        if said.emote { ServerMessage::Me(line) } else { ServerMessage::Say(line) }
     }
 }
 
@@ -196,9 +198,9 @@ fn names(names: &[Nickname]) -> Vec<&str> {
     names.iter().take(WHOLE_WELCOME_MAX).map(Nickname::as_str).collect()
 }
 
-fn parting(reason: CloseReason) -> Option<Sentence> {
+fn parting(reason: CloseReason) -> Option<Localized> {
     phrases::of(Lang::En).parting(reason)?;
-    Some(Sentence::plain(|phrases| phrases.parting(reason).unwrap_or_default()))
+    Some(Localized::plain(|phrases| phrases.parting(reason).unwrap_or_default()))
 }
 
 /// Why something was not done, for programs.
@@ -226,7 +228,7 @@ fn label(refusal: Refusal<'_>) -> &'static str {
 
 /// What somebody asks for. Other members of the object are passed over.
 #[derive(Deserialize)]
-struct Asked<'a> {
+struct ClientMessage<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -249,7 +251,7 @@ pub(super) fn line(message: &str) -> Option<(String, usize)> {
     if !message.trim_start().starts_with('{') {
         return None; // An array of the values in their order would be taken for them.
     }
-    let Asked { kind, text, name, to, count } = serde_json::from_str(message).ok()?;
+    let ClientMessage { kind, text, name, to, count } = serde_json::from_str(message).ok()?;
     let longest = [&kind, &text, &name, &to].into_iter().map(|part| part.len()).max();
     let line = match &*kind {
         "say" | "me" | "reply" | "quit" => format!("{kind}\n{text}"),

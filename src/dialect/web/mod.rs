@@ -12,13 +12,13 @@ pub(crate) mod websocket;
 
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use self::json::{Company, Sentence, Told};
+use self::json::{Company, Localized, ServerMessage};
 use super::phrases::Phrases;
-use super::{Framing, Manners, Naming, Stage, Transport, WholeWelcome};
+use super::{DialectSpec, Framing, Naming, Stage, Transport, WholeWelcome};
 use crate::event::{CloseReason, Command, Event, Refusal, Said};
 use crate::nickname::Nickname;
 
-pub(super) const MANNERS: Manners = Manners {
+pub(super) const SPEC: DialectSpec = DialectSpec {
     name: "web",
     port: 7780,
     transport: Transport::Tcp,
@@ -27,7 +27,7 @@ pub(super) const MANNERS: Manners = Manners {
     echoes: true,
     hears_own_joining: false,
     whole_welcome: Some(WholeWelcome { company, greeting }),
-    separates: false,
+    lf_separated: false,
     gap: None,
     parse,
     encode,
@@ -44,7 +44,7 @@ fn encode(_: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
             websocket::close(out, CloseCode::Normal, "");
         }
         Event::Refused(Refusal::Closed(reason)) => {
-            let words = Sentence::refusal(Refusal::Closed(reason)).en;
+            let words = Localized::refusal(Refusal::Closed(reason)).en;
             // Not every reason is worth words.
             if !words.is_empty() {
                 tell(out, event);
@@ -80,7 +80,7 @@ fn greeting(name: &str, company_bytes: usize, out: &mut Vec<u8>) {
 }
 
 fn tell(out: &mut Vec<u8>, event: &Event<'_>) {
-    if let Some(told) = Told::of(event) {
+    if let Some(told) = ServerMessage::of(event) {
         // Writing to a Vec cannot fail, and what is told has nothing that JSON has not.
         websocket::text(out, |out| drop(serde_json::to_writer(out, &told)));
     }

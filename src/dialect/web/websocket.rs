@@ -79,7 +79,7 @@ impl Decoder {
             },
             Ok(Some(Kind::Ping)) => Some(Frame::Ping(&self.control)),
             Ok(Some(Kind::Pong)) => Some(Frame::Pong),
-            Ok(Some(Kind::Close)) => Some(Frame::Farewell),
+            Ok(Some(Kind::Close)) => Some(Frame::Close),
             Err(code) => Some(break_off(input, code)),
         }
     }
@@ -378,7 +378,7 @@ mod tests {
             assert_eq!(frames[2], format!("{:?}", Frame::Ping(b"are you there")), "{step}");
             assert_eq!(frames[3..5], ["Fragment"; 2], "also an empty one");
             assert_eq!(frames[5], "say\n你\n\"😀", "in pieces of {step}");
-            assert_eq!(frames[6..], ["Pong", "Farewell"]);
+            assert_eq!(frames[6..], ["Pong", "Close"]);
         }
     }
 

@@ -2,11 +2,11 @@
 
 use std::str::FromStr;
 
-use super::{Heard, Room};
+use super::{Room, ServerLine};
 
 /// How lines are shown.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Look {
+pub struct Theme {
     /// Whether there are colours.
     pub color: bool,
     /// Whether each line stands behind its local time.
@@ -59,25 +59,25 @@ const PRIVATE_TO_US: &str = "1;35";
 const MENTION: &str = "1;33";
 const NICKNAMES: [&str; 9] = ["32", "33", "34", "36", "92", "93", "94", "95", "96"];
 
-impl Look {
+impl Theme {
     /// A line from the server, or such a one of our own, as it is to be shown `now`; a bell that
     /// is to ring is in it. A line of the history is shown behind the time that it had.
     #[must_use]
     pub fn show(self, room: &Room, line: &str, now: LocalTime) -> String {
         let (mut minutes, mut bell) = (now.unix_seconds.div_euclid(60), Bell::Off);
-        let shown = match Heard::parse(line) {
-            Heard::Recalled { minutes: then, text } if self.time => {
+        let shown = match ServerLine::parse(line) {
+            ServerLine::Recalled { minutes: then, text } if self.time => {
                 minutes = then.into();
                 self.paint(DIM, text)
             }
-            Heard::Notice(_) | Heard::Recalled { .. } => self.paint(DIM, line),
-            Heard::Refused(_) => self.paint(REFUSED, line),
-            Heard::Sent { .. } => self.paint(PRIVATE, line),
-            Heard::Told { .. } => {
+            ServerLine::Notice(_) | ServerLine::Recalled { .. } => self.paint(DIM, line),
+            ServerLine::Refused(_) => self.paint(REFUSED, line),
+            ServerLine::Sent { .. } => self.paint(PRIVATE, line),
+            ServerLine::Told { .. } => {
                 bell = Bell::Private;
                 self.paint(PRIVATE_TO_US, line)
             }
-            Heard::Said { from, text } | Heard::Emoted { from, text } => {
+            ServerLine::Said { from, text } | ServerLine::Emoted { from, text } => {
                 let head = &line[..line.len() - text.len()];
                 let head = head.replacen(from, &self.nickname(from), 1);
                 if room.me() != Some(from) && room.is_mentioned(text) {
@@ -112,7 +112,7 @@ impl Look {
 mod tests {
     use super::*;
 
-    const COLORFUL: Look = Look { color: true, time: false, bell: Bell::Mention };
+    const COLORFUL: Theme = Theme { color: true, time: false, bell: Bell::Mention };
     const NOW: LocalTime = LocalTime { unix_seconds: 0, ahead_seconds: 0 };
 
     fn room() -> Room {
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn without_colours_a_line_is_shown_as_it_is() {
-        let plain = Look { bell: Bell::Off, ..Look::default() };
+        let plain = Theme { bell: Bell::Off, ..Theme::default() };
         let lines = [
             "* x",
             "! x",
@@ -156,17 +156,17 @@ mod tests {
 
     #[test]
     fn a_line_stands_behind_its_local_time() {
-        let look = Look { color: false, time: true, bell: Bell::Off };
+        let theme = Theme { color: false, time: true, bell: Bell::Off };
         let show = |line, unix_minutes: i64, ahead_minutes: i32| {
             let (unix_seconds, ahead_seconds) = (unix_minutes * 60 + 59, ahead_minutes * 60);
-            look.show(&room(), line, LocalTime { unix_seconds, ahead_seconds })
+            theme.show(&room(), line, LocalTime { unix_seconds, ahead_seconds })
         };
         assert_eq!(show("bob: hi", 14 * 60 + 5, 0), "14:05 bob: hi");
         assert_eq!(show("* x", 23 * 60 + 59, 330), "05:29 * x");
         assert_eq!(show("! x", 29_000_000, -210), "17:50 ! x");
         assert_eq!(show("! x", -1, 0), "23:59 ! x");
         assert_eq!(show("[23:10] bob: hi", 0, 120), "01:10 bob: hi");
-        let colorful = Look { time: true, ..COLORFUL };
+        let colorful = Theme { time: true, ..COLORFUL };
         assert_eq!(colorful.show(&room(), "x", NOW), "\x1b[2m00:00 \x1b[0m\x1b[2mx\x1b[0m");
     }
 
@@ -179,8 +179,8 @@ mod tests {
     #[test]
     fn the_bell_rings_when_it_is_to() {
         let rings = |bell: &str, line: &str| {
-            let look = Look { bell: bell.parse().unwrap(), ..COLORFUL };
-            look.show(&room(), line, NOW).contains('\x07')
+            let theme = Theme { bell: bell.parse().unwrap(), ..COLORFUL };
+            theme.show(&room(), line, NOW).contains('\x07')
         };
         for (bell, private, mention) in
             [("off", false, false), ("private", true, false), ("mention", true, true)]

@@ -4,7 +4,7 @@
 
 use chinwag::dialect::Dialect;
 
-use super::ear::Message;
+use super::decoder_model::Message;
 use super::lines::{clean, harmless, is_blank, sorted};
 use super::names;
 use super::order::{Order, What};
@@ -34,7 +34,7 @@ pub(crate) const NO_NAME: [&str; 4] = [
 
 /// How a dialect is spoken.
 #[derive(Debug)]
-pub(crate) struct Tongue {
+pub(crate) struct CodecModel {
     pub(crate) dialect: Dialect,
     /// Whether a speaker hears itself, and whether it hears of its own coming.
     pub(crate) echoes: bool,
@@ -52,7 +52,7 @@ pub(crate) struct Tongue {
     system: &'static str,
 }
 
-static NICK: Tongue = Tongue {
+static NICK: CodecModel = CodecModel {
     dialect: Dialect::Nick,
     echoes: true,
     hears_own_joining: true,
@@ -65,7 +65,7 @@ static NICK: Tongue = Tongue {
     system: "",
 };
 
-static REGISTER: Tongue = Tongue {
+static REGISTER: CodecModel = CodecModel {
     dialect: Dialect::Register,
     echoes: false,
     hears_own_joining: true,
@@ -78,7 +78,7 @@ static REGISTER: Tongue = Tongue {
     system: "系统消息",
 };
 
-static DATAGRAM: Tongue = Tongue {
+static DATAGRAM: CodecModel = CodecModel {
     dialect: Dialect::Datagram,
     echoes: false,
     hears_own_joining: false,
@@ -91,7 +91,7 @@ static DATAGRAM: Tongue = Tongue {
     system: "",
 };
 
-static ANONYMOUS: Tongue = Tongue {
+static ANONYMOUS: CodecModel = CodecModel {
     dialect: Dialect::Anonymous,
     echoes: false,
     hears_own_joining: true,
@@ -104,7 +104,7 @@ static ANONYMOUS: Tongue = Tongue {
     system: "[ 系统 ]: ",
 };
 
-static MENTION: Tongue = Tongue {
+static MENTION: CodecModel = CodecModel {
     dialect: Dialect::Mention,
     echoes: true,
     hears_own_joining: false,
@@ -118,7 +118,7 @@ static MENTION: Tongue = Tongue {
 };
 
 /// How an older dialect is spoken.
-pub(crate) fn of(dialect: Dialect) -> &'static Tongue {
+pub(crate) fn of(dialect: Dialect) -> &'static CodecModel {
     match dialect {
         Dialect::Nick => &NICK,
         Dialect::Register => &REGISTER,
@@ -147,11 +147,11 @@ pub(crate) enum Ask {
     /// It cannot be understood, and its sender is told this.
     Refused(String),
     /// It is closed for this.
-    Unended,
-    Foreign,
+    Unterminated,
+    WrongProtocol,
 }
 
-impl Tongue {
+impl CodecModel {
     /// What a message means to somebody who is or is not in the room, and gave `given` as a name.
     pub(crate) fn understand(
         &self,
@@ -171,8 +171,8 @@ impl Tongue {
             }
             Message::TooLong => Ask::Refused(format!("这一行超过 {max} 字节，没有发送。")),
             Message::NotUtf8 => Ask::Refused("这一行不是 UTF-8 文本，没有发送。".to_owned()),
-            Message::Unended => Ask::Unended,
-            Message::Foreign => Ask::Foreign,
+            Message::Unterminated => Ask::Unterminated,
+            Message::WrongProtocol => Ask::WrongProtocol,
         }
     }
 

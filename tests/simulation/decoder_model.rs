@@ -11,7 +11,7 @@ use chinwag::dialect::Framing;
 const UNENDED: usize = 65536;
 
 /// How long the rest of a character is waited for.
-const REST: Duration = Duration::from_secs(1);
+const PARTIAL_CHAR_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a client has said, as the server must have understood it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub(crate) enum Message {
     TooLong,
     NotUtf8,
     /// It is closed for one of these.
-    Unended,
-    Foreign,
+    Unterminated,
+    WrongProtocol,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +35,11 @@ enum Telnet {
 
 /// One client's input.
 #[derive(Debug)]
-pub(crate) struct Ear {
+pub(crate) struct DecoderModel {
     framing: Framing,
     max: usize,
     line: Vec<u8>,
-    unended: usize,
+    unterminated: usize,
     telnet: Telnet,
     swallows: bool,
     begun: bool,
@@ -52,13 +52,13 @@ pub(crate) struct Ear {
     pub(crate) total: usize,
 }
 
-impl Ear {
-    pub(crate) fn new(framing: Framing, max: usize) -> Ear {
-        Ear {
+impl DecoderModel {
+    pub(crate) fn new(framing: Framing, max: usize) -> DecoderModel {
+        DecoderModel {
             framing,
             max,
             line: Vec::new(),
-            unended: 0,
+            unterminated: 0,
             telnet: Telnet::Text,
             swallows: false,
             begun: false,
@@ -90,8 +90,8 @@ impl Ear {
         if self.deaf {
             return;
         }
-        if !self.begun && self.unended == 0 && byte == 0x16 {
-            return self.die(Message::Foreign);
+        if !self.begun && self.unterminated == 0 && byte == 0x16 {
+            return self.die(Message::WrongProtocol);
         }
         if self.telnet == Telnet::Command && byte < 240 {
             self.telnet = Telnet::Text;
@@ -100,9 +100,9 @@ impl Ear {
         if self.telnet == Telnet::Text && byte == b'\n' {
             return self.end_message();
         }
-        self.unended += 1;
-        if self.unended >= UNENDED {
-            return self.die(Message::Unended);
+        self.unterminated += 1;
+        if self.unterminated >= UNENDED {
+            return self.die(Message::Unterminated);
         }
         let telnet = self.framing != Framing::Datagrams;
         self.telnet = match (self.telnet, byte) {
@@ -128,11 +128,11 @@ impl Ear {
         self.line.push(byte);
         let line = self.line.strip_suffix(b"\r").unwrap_or(&self.line);
         if line.len() > self.max {
-            let message = if self.is_foreign() { Message::Foreign } else { Message::TooLong };
+            let message = if self.is_foreign() { Message::WrongProtocol } else { Message::TooLong };
             (self.begun, self.swallows) = (true, true);
             self.line.clear();
             match message {
-                Message::Foreign => self.die(message),
+                Message::WrongProtocol => self.die(message),
                 _ => self.messages.push(message),
             }
         }
@@ -146,12 +146,12 @@ impl Ear {
         if self.deaf {
             return;
         }
-        self.unended = 0;
+        self.unterminated = 0;
         if mem::take(&mut self.swallows) {
             return;
         }
         if self.is_foreign() {
-            return self.die(Message::Foreign);
+            return self.die(Message::WrongProtocol);
         }
         self.begun = true;
         self.emit();
@@ -175,7 +175,7 @@ impl Ear {
         if self.framing == Framing::Arrivals && !self.deaf {
             let may_go_on = self.telnet != Telnet::Command && !self.swallows;
             if may_go_on && is_cut(&self.line) {
-                self.until.get_or_insert(now + REST);
+                self.until.get_or_insert(now + PARTIAL_CHAR_TIMEOUT);
             } else {
                 self.end_arrival();
             }
@@ -188,7 +188,7 @@ impl Ear {
         if self.swallows || !self.line.is_empty() {
             self.end_message();
         }
-        self.unended = 0;
+        self.unterminated = 0;
     }
 
     /// The server's timers have been seen to.

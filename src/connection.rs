@@ -13,11 +13,8 @@ use crate::delivery::Outbox;
 use crate::dialect::Dialect;
 use crate::dialect::decoder::Decoder;
 use crate::hub::AddressKey;
+use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
-
-/// By which the hub and the server both know a connection. It is used again after the connection
-/// has been reaped, never before.
-pub type PeerKey = usize;
 
 /// How long a connection that is being closed may still send before it is cut off. Closing with
 /// input unread would make the system discard what the peer has not yet read from us.
@@ -25,12 +22,12 @@ pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
 /// One connection.
 #[derive(Debug)]
-pub(crate) struct Peer {
+pub(crate) struct Connection {
     pub(crate) remote: SocketAddr,
     pub(crate) dialect: Dialect,
     pub(crate) state: State,
-    /// Tells this peer from another that had the same key before or will have it later.
-    pub(crate) serial: u32,
+    /// Its own key.
+    pub(crate) key: ConnectionKey,
     pub(crate) decoder: Decoder,
     /// There while its input is not listened to.
     pub(crate) waiting: Option<Box<Waiting>>,
@@ -41,7 +38,7 @@ pub(crate) struct Peer {
     /// There while its socket has not taken all that waits.
     pub(crate) blocked: Option<Box<Blocked>>,
     /// There if its dialect needs it.
-    pub(crate) habits: Option<Box<Habits>>,
+    pub(crate) session: Option<Box<SessionState>>,
     /// What `Timers` holds for it.
     pub(crate) armed: Option<Instant>,
     /// Its input has ended; what is held of it is still to be heard.
@@ -79,16 +76,16 @@ pub(crate) enum State {
 pub(crate) struct Member {
     pub(crate) name: Nickname,
     /// Its place in the room's list.
-    pub(crate) seat: u32,
+    pub(crate) slot: u32,
     /// There once it has to do with anyone in particular.
-    pub(crate) ties: Option<Box<Ties>>,
+    pub(crate) social: Option<Box<Social>>,
 }
 
 /// What a member has to do with others in particular.
 #[derive(Debug, Default)]
-pub(crate) struct Ties {
+pub(crate) struct Social {
     /// Who messaged it last.
-    pub(crate) confidant: Option<Confidant>,
+    pub(crate) last_sender: Option<LastSender>,
     /// Whom it does not hear.
     pub(crate) ignoring: Vec<Ignored>,
     /// Under which key `Ignoring` knows it, once it has been ignored.
@@ -109,20 +106,19 @@ pub(crate) struct Ignored {
 impl Member {
     /// Whom it does not hear.
     pub(crate) fn ignoring(&self) -> &[Ignored] {
-        self.ties.as_ref().map_or(&[], |ties| &ties.ignoring)
+        self.social.as_ref().map_or(&[], |social| &social.ignoring)
     }
 
     /// What it has to do with others, from now on.
-    pub(crate) fn ties_mut(&mut self) -> &mut Ties {
-        self.ties.get_or_insert_default()
+    pub(crate) fn social_mut(&mut self) -> &mut Social {
+        self.social.get_or_insert_default()
     }
 }
 
 /// Somebody to reply to, who may have gone since.
 #[derive(Clone, Debug)]
-pub(crate) struct Confidant {
-    pub(crate) key: PeerKey,
-    pub(crate) serial: u32,
+pub(crate) struct LastSender {
+    pub(crate) key: ConnectionKey,
     /// The name by which they wrote.
     pub(crate) name: Nickname,
 }
@@ -134,23 +130,29 @@ pub(crate) struct Waiting {
     /// What has come already.
     pub(crate) held: Vec<u8>,
     /// The server was told not to read, and is to be told when it may.
-    pub(crate) unread: bool,
+    pub(crate) resume_reading: bool,
     /// What is held ends with an arrival.
-    pub(crate) arrived: bool,
+    pub(crate) read_drained: bool,
     /// … and the rest of a character is not waited for any longer.
-    pub(crate) impatient: bool,
+    pub(crate) give_up: bool,
 }
 
 impl Waiting {
     /// Nothing has come yet that is not heard.
     pub(crate) fn new(why: Wait) -> Waiting {
-        Waiting { why, held: Vec::new(), unread: false, arrived: false, impatient: false }
+        Waiting {
+            why,
+            held: Vec::new(),
+            resume_reading: false,
+            read_drained: false,
+            give_up: false,
+        }
     }
 }
 
 /// What only some dialects need to know of a peer.
 #[derive(Debug, Default)]
-pub(crate) struct Habits {
+pub(crate) struct SessionState {
     /// The name that it gave and still believes to have, if it got another; empty if that is longer
     /// than any name.
     pub(crate) given: Option<Box<str>>,
@@ -175,7 +177,7 @@ pub(crate) struct Ping {
     pub(crate) missed: u8,
 }
 
-impl Habits {
+impl SessionState {
     /// Nothing is due any more.
     pub(crate) fn end_deadlines(&mut self) {
         (self.rest_until, self.expires) = (None, None);
@@ -236,24 +238,28 @@ pub(crate) struct Blocked {
     pub(crate) waited_for: Option<Instant>,
 }
 
-impl Peer {
+impl Connection {
     /// A connection that has just come.
-    pub(crate) fn new(remote: SocketAddr, dialect: Dialect, serial: u32, state: State) -> Peer {
-        Peer {
+    pub(crate) fn new(
+        key: ConnectionKey,
+        remote: SocketAddr,
+        dialect: Dialect,
+        state: State,
+    ) -> Connection {
+        Connection {
+            key,
             remote,
             dialect,
             state,
-            serial,
             decoder: Decoder::new(dialect.framing()),
             waiting: None,
             outbox: Outbox::default(),
             budget: Budget::default(),
             address: None,
             blocked: None,
-            habits: dialect
-                .manners()
-                .gap
-                .map(|_| Box::new(Habits { gap: Some(Gap::Over), ..Habits::default() })),
+            session: dialect.spec().gap.map(|_| {
+                Box::new(SessionState { gap: Some(Gap::Over), ..SessionState::default() })
+            }),
             armed: None,
             input_ended: false,
             turned_away: false,
@@ -300,18 +306,18 @@ impl Peer {
     }
 
     /// What its dialect needs to know of it, from now on.
-    pub(crate) fn habits_mut(&mut self) -> &mut Habits {
-        self.habits.get_or_insert_default()
+    pub(crate) fn session_mut(&mut self) -> &mut SessionState {
+        self.session.get_or_insert_default()
     }
 
     /// Whether the next frame may go out, if each must arrive alone.
     pub(crate) fn gap(&self) -> Option<Gap> {
-        self.habits.as_ref().and_then(|habits| habits.gap)
+        self.session.as_ref().and_then(|session| session.gap)
     }
 
     /// The name that it believes to have.
     pub(crate) fn given_name(&self) -> &str {
-        let given = self.habits.as_ref().and_then(|habits| habits.given.as_deref());
+        let given = self.session.as_ref().and_then(|session| session.given.as_deref());
         given.or(self.member().map(|member| member.name.as_str())).unwrap_or_default()
     }
 
@@ -341,7 +347,7 @@ impl Peer {
             Some(Wait::Budget(ready)) => Some(ready),
             _ => None,
         };
-        let of_habits = self.habits.as_ref().and_then(|habits| habits.deadline());
+        let of_habits = self.session.as_ref().and_then(|session| session.deadline());
         [of_state, of_stall, of_budget, of_habits].into_iter().flatten().min()
     }
 }
@@ -375,45 +381,56 @@ impl Budget {
 
 /// All connections, and those among them that are owed something of their own.
 #[derive(Debug, Default)]
-pub(crate) struct Peers {
-    slab: Slab<Peer>,
-    touched: Vec<PeerKey>,
+pub(crate) struct Connections {
+    slab: Slab<Connection>,
+    /// How many connections there have been, by which each has a generation of its own.
+    generation: u32,
+    touched: Vec<ConnectionKey>,
 }
 
-impl Peers {
+impl Connections {
     pub(crate) fn len(&self) -> usize {
         self.slab.len()
     }
 
-    pub(crate) fn insert(&mut self, peer: Peer) -> PeerKey {
-        self.slab.insert(peer)
+    /// Takes in the connection that is made for its key.
+    pub(crate) fn insert(
+        &mut self,
+        make: impl FnOnce(ConnectionKey) -> Connection,
+    ) -> ConnectionKey {
+        self.generation = self.generation.wrapping_add(1);
+        let entry = self.slab.vacant_entry();
+        let key = ConnectionKey::new(entry.key(), self.generation);
+        entry.insert(make(key));
+        key
     }
 
-    pub(crate) fn remove(&mut self, key: PeerKey) -> Option<Peer> {
-        self.slab.try_remove(key)
+    pub(crate) fn remove(&mut self, key: ConnectionKey) -> Option<Connection> {
+        self.get(key)?;
+        self.slab.try_remove(key.index())
     }
 
-    pub(crate) fn get(&self, key: PeerKey) -> Option<&Peer> {
-        self.slab.get(key)
+    pub(crate) fn get(&self, key: ConnectionKey) -> Option<&Connection> {
+        self.slab.get(key.index()).filter(|connection| connection.key == key)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> {
-        self.slab.iter().map(|(_, peer)| peer)
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Connection> {
+        self.slab.iter().map(|(_, connection)| connection)
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (PeerKey, &mut Peer)> {
-        self.slab.iter_mut()
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (ConnectionKey, &mut Connection)> {
+        self.slab.iter_mut().map(|(_, connection)| (connection.key, connection))
     }
 
-    pub(crate) fn keys(&self) -> Vec<PeerKey> {
-        self.slab.iter().map(|(key, _)| key).collect()
+    pub(crate) fn keys(&self) -> Vec<ConnectionKey> {
+        self.iter().map(|connection| connection.key).collect()
     }
 
     /// Sees to it that `key` is looked at when this turn is written out.
-    pub(crate) fn touch(&mut self, key: PeerKey) {
-        let peer = &mut self.slab[key];
-        if !peer.touched {
-            peer.touched = true;
+    pub(crate) fn touch(&mut self, key: ConnectionKey) {
+        let connection = &mut self[key];
+        if !connection.touched {
+            connection.touched = true;
             self.touched.push(key);
         }
     }
@@ -423,11 +440,12 @@ impl Peers {
     }
 
     /// Moves those that were touched to `keys`.
-    pub(crate) fn take_touched(&mut self, keys: &mut Vec<PeerKey>) {
+    pub(crate) fn take_touched(&mut self, keys: &mut Vec<ConnectionKey>) {
         for key in self.touched.drain(..) {
-            if let Some(peer) = self.slab.get_mut(key) {
-                peer.touched = false;
-                if !peer.is_blocked() {
+            let connection = self.slab.get_mut(key.index());
+            if let Some(connection) = connection.filter(|connection| connection.key == key) {
+                connection.touched = false;
+                if !connection.is_blocked() {
                     keys.push(key);
                 }
             }
@@ -437,17 +455,21 @@ impl Peers {
 
 /// A key that is in use. Every caller has it from this same slab and from the same turn; a key
 /// that is not in use is a bug of ours, and no peer can bring it about.
-impl Index<PeerKey> for Peers {
-    type Output = Peer;
+impl Index<ConnectionKey> for Connections {
+    type Output = Connection;
 
-    fn index(&self, key: PeerKey) -> &Peer {
-        &self.slab[key]
+    fn index(&self, key: ConnectionKey) -> &Connection {
+        let connection = &self.slab[key.index()];
+        debug_assert_eq!(connection.key, key, "a key of a connection that is gone");
+        connection
     }
 }
 
-impl IndexMut<PeerKey> for Peers {
-    fn index_mut(&mut self, key: PeerKey) -> &mut Peer {
-        &mut self.slab[key]
+impl IndexMut<ConnectionKey> for Connections {
+    fn index_mut(&mut self, key: ConnectionKey) -> &mut Connection {
+        let connection = &mut self.slab[key.index()];
+        debug_assert_eq!(connection.key, key, "a key of a connection that is gone");
+        connection
     }
 }
 
@@ -473,6 +495,6 @@ mod tests {
 
     #[test]
     fn a_peer_is_small() {
-        assert!(size_of::<Peer>() <= 232, "{} bytes", size_of::<Peer>());
+        assert!(size_of::<Connection>() <= 232, "{} bytes", size_of::<Connection>());
     }
 }

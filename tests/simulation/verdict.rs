@@ -6,14 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use chinwag::config::Config;
 use chinwag::dialect::Dialect;
 
+use super::classic_checker::ClassicChecker;
 use super::client::Client;
-use super::ear::Message;
+use super::codec_model::{self, Ask};
+use super::decoder_model::Message;
 use super::lines::{self, Naming, Wish};
+use super::lines_checker::{Findings, Letter, LinesChecker};
 use super::names;
 use super::order::{Order, What};
-use super::stroll::Stroll;
-use super::tongue::{self, Ask};
-use super::walk::{Findings, Letter, Walk};
 
 /// Checks everyone. `here` says that whoever has not gone is there, and nothing is underway.
 /// `counted` are the lines and deliveries that the server has counted.
@@ -28,21 +28,21 @@ pub(crate) fn check(
     let findings: Vec<_> = clients
         .iter()
         .map(|client| {
-            let walk = || {
+            let lines_checker = || {
                 let here = here && !client.gone && !client.broke;
                 check_acts(client, order, config);
                 match client.dialect {
                     _ if client.is_visitor() => client.visited(here && !client.eof),
                     _ if client.has_commands() => {
-                        Walk::through(client, order, config, here && !client.eof)
+                        LinesChecker::through(client, order, config, here && !client.eof)
                     }
-                    _ => Stroll::through(client, order, config, here && !client.eof),
+                    _ => ClassicChecker::through(client, order, config, here && !client.eof),
                 }
             };
-            catch_unwind(AssertUnwindSafe(walk)).unwrap_or_else(|panic| {
+            catch_unwind(AssertUnwindSafe(lines_checker)).unwrap_or_else(|panic| {
                 if verbose {
                     eprintln!("this was client {}, who said:", client.id);
-                    eprintln!("{:?}\n{:?}", client.lines, client.ear.messages);
+                    eprintln!("{:?}\n{:?}", client.lines, client.decoder_model.messages);
                     eprintln!("and who received:");
                     eprintln!("{}", String::from_utf8_lossy(&client.received));
                 }
@@ -119,11 +119,11 @@ fn wishes<'a>(client: &'a Client, name: &'a str) -> Sayings<'a> {
 
 /// The same of an older dialect, by what the server has read.
 fn asked<'a>(client: &'a Client, name: &'a str, config: &Config) -> Sayings<'a> {
-    let (tongue, max) = (tongue::of(client.dialect), config.limits.line_bytes_max);
+    let (codec_model, max) = (codec_model::of(client.dialect), config.limits.line_bytes_max);
     let mut inside = client.dialect == Dialect::Anonymous;
     let mut given = String::new();
-    let asks = client.ear.messages.iter().map(move |message| {
-        let ask = tongue.understand(message, inside, &given, max);
+    let asks = client.decoder_model.messages.iter().map(move |message| {
+        let ask = codec_model.understand(message, inside, &given, max);
         match &ask {
             Ask::Name(typed) | Ask::Introduce(typed, _) if !inside => {
                 let asked = client.dialect == Dialect::Register;
@@ -135,7 +135,7 @@ fn asked<'a>(client: &'a Client, name: &'a str, config: &Config) -> Sayings<'a> 
         ask
     });
     // What leaves may have been lost too.
-    let ends = |ask: &Ask| matches!(ask, Ask::Quit | Ask::Unended | Ask::Foreign);
+    let ends = |ask: &Ask| matches!(ask, Ask::Quit | Ask::Unterminated | Ask::WrongProtocol);
     let heard = asks.take_while(move |ask| client.is_lossy() || !ends(ask));
     Box::new(heard.filter_map(|ask| match ask {
         Ask::Say(text) | Ask::Introduce(_, text) if !lines::is_blank(&text) => Some((text, false)),
@@ -151,10 +151,14 @@ fn check_reason(client: &Client, why: Option<&str>, config: &Config) {
     };
     let asked = |what: &Ask| {
         !client.has_commands() && {
-            let tongue = tongue::of(client.dialect);
+            let codec_model = codec_model::of(client.dialect);
             let max = config.limits.line_bytes_max;
-            let asks = client.ear.messages.iter().map(|m| tongue.understand(m, true, "", max));
-            asks.into_iter().any(|ask| ask == *what || ask == Ask::Foreign)
+            let asks = client
+                .decoder_model
+                .messages
+                .iter()
+                .map(|m| codec_model.understand(m, true, "", max));
+            asks.into_iter().any(|ask| ask == *what || ask == Ask::WrongProtocol)
                 || client.dialect == Dialect::Datagram
         }
     };
@@ -167,7 +171,7 @@ fn check_reason(client: &Client, why: Option<&str>, config: &Config) {
         Some("too slow") => client.is_slow(),
         Some("no line end") => {
             client.lines.iter().any(|line| matches!(line.wish, Wish::Endless))
-                || client.ear.messages.contains(&Message::Unended)
+                || client.decoder_model.messages.contains(&Message::Unterminated)
         }
         Some("timed out") => client.dialect == Dialect::Datagram || client.is_browser(),
         Some("protocol error") => {

@@ -2,14 +2,14 @@
 
 /// Lines that were typed, and the one that was being typed when an earlier one was taken up.
 #[derive(Clone, Debug, Default)]
-pub struct Typed {
+pub struct InputHistory {
     lines: Vec<String>,
     draft: String,
     /// How many steps we are back from the draft.
     back: usize,
 }
 
-impl Typed {
+impl InputHistory {
     /// The line before the one that is taken up now, instead of `line`, which is being typed;
     /// `line` itself if there is none.
     #[must_use]
@@ -47,43 +47,43 @@ impl Typed {
 mod tests {
     use super::*;
 
-    fn typed(lines: &[&str]) -> Typed {
-        let mut typed = Typed::default();
-        lines.iter().for_each(|line| typed.push((*line).to_owned()));
-        typed
+    fn input_history(lines: &[&str]) -> InputHistory {
+        let mut input_history = InputHistory::default();
+        lines.iter().for_each(|line| input_history.push((*line).to_owned()));
+        input_history
     }
 
     #[test]
     fn what_was_typed_is_found_again_and_what_is_being_typed_too() {
-        let mut typed = typed(&["a", "b"]);
+        let mut input_history = input_history(&["a", "b"]);
         let mut line = "half".to_owned();
         for earlier in ["b", "a", "a"] {
-            line = typed.earlier(line);
+            line = input_history.earlier(line);
             assert_eq!(line, earlier);
         }
         for later in ["b", "half", "half"] {
-            line = typed.later(line);
+            line = input_history.later(line);
             assert_eq!(line, later);
         }
-        assert_eq!(typed.earlier(line), "b");
+        assert_eq!(input_history.earlier(line), "b");
     }
 
     #[test]
     fn after_a_line_was_sent_it_is_the_last() {
-        let mut typed = typed(&["a", "b", "b"]);
-        assert_eq!(typed.earlier("half".to_owned()), "b");
-        assert_eq!(typed.earlier("b".to_owned()), "a");
-        typed.push("c".to_owned());
-        assert_eq!(typed.later(String::new()), "");
+        let mut input_history = input_history(&["a", "b", "b"]);
+        assert_eq!(input_history.earlier("half".to_owned()), "b");
+        assert_eq!(input_history.earlier("b".to_owned()), "a");
+        input_history.push("c".to_owned());
+        assert_eq!(input_history.later(String::new()), "");
         for earlier in ["c", "b", "a"] {
-            assert_eq!(typed.earlier(String::new()), earlier);
+            assert_eq!(input_history.earlier(String::new()), earlier);
         }
     }
 
     #[test]
     fn where_nothing_was_typed_nothing_is_found() {
-        let mut typed = Typed::default();
-        assert_eq!(typed.earlier("half".to_owned()), "half");
-        assert_eq!(typed.later("half".to_owned()), "half");
+        let mut input_history = InputHistory::default();
+        assert_eq!(input_history.earlier("half".to_owned()), "half");
+        assert_eq!(input_history.later("half".to_owned()), "half");
     }
 }

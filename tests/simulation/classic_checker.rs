@@ -1,7 +1,7 @@
-//! What one client of an older dialect must have received: a walk as in `walk.rs`, along the frames
-//! that it got. Where the frames begin and end is known from what the server wrote and when, and
-//! what was asked for from what the server read and when; both matter to these dialects, and both
-//! are rules of theirs that are checked here.
+//! What one client of an older dialect must have received: a walk as in `lines_checker.rs`, along
+//! the frames that it got. Where the frames begin and end is known from what the server wrote and
+//! when, and what was asked for from what the server read and when; both matter to these dialects,
+//! and both are rules of theirs that are checked here.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use chinwag::config::Config;
 use chinwag::dialect::{Dialect, Framing};
 
 use super::client::Client;
-use super::ear::Message;
+use super::codec_model::{self, Ask, CodecModel, Heard};
+use super::decoder_model::Message;
 use super::lines;
+use super::lines_checker::{Findings, Letter};
 use super::names;
 use super::order::{Claim, Order, What, apply};
-use super::tongue::{self, Ask, Heard, Tongue};
-use super::walk::{Findings, Letter};
 
 /// The least time between two writes to somebody to whom each frame must go alone.
 const GAP: Duration = Duration::from_millis(100);
@@ -29,11 +29,11 @@ enum Stage {
 }
 
 /// A walk.
-pub(crate) struct Stroll<'a> {
+pub(crate) struct ClassicChecker<'a> {
     order: &'a Order,
     config: &'a Config,
     client: &'a Client,
-    tongue: &'static Tongue,
+    codec_model: &'static CodecModel,
     messages: std::iter::Peekable<std::slice::Iter<'a, Message>>,
     stage: Stage,
     /// The next thing in the order.
@@ -52,7 +52,7 @@ pub(crate) struct Stroll<'a> {
     findings: Findings,
 }
 
-impl<'a> Stroll<'a> {
+impl<'a> ClassicChecker<'a> {
     /// Walks all that `client` has received. `here` says that it is still there and has had time
     /// to receive and be answered everything.
     pub(crate) fn through(
@@ -61,12 +61,12 @@ impl<'a> Stroll<'a> {
         config: &'a Config,
         here: bool,
     ) -> Findings {
-        let mut walk = Stroll {
+        let mut lines_checker = ClassicChecker {
             order,
             config,
             client,
-            tongue: tongue::of(client.dialect),
-            messages: client.ear.messages.iter().peekable(),
+            codec_model: codec_model::of(client.dialect),
+            messages: client.decoder_model.messages.iter().peekable(),
             stage: Stage::Naming,
             at: 0,
             asked_at: 0,
@@ -81,16 +81,16 @@ impl<'a> Stroll<'a> {
         // By datagrams it is not told that it is too slow.
         let cut =
             client.dialect == Dialect::Datagram && order.left_for(client.id) == Some("too slow");
-        walk.findings.whole = client.has_all(here) && !cut;
-        let frames = frames(client, walk.findings.whole);
-        for frame in walk.enter(&frames) {
-            walk.step(frame);
+        lines_checker.findings.whole = client.has_all(here) && !cut;
+        let frames = frames(client, lines_checker.findings.whole);
+        for frame in lines_checker.enter(&frames) {
+            lines_checker.step(frame);
         }
-        if walk.findings.whole {
-            walk.end(here);
+        if lines_checker.findings.whole {
+            lines_checker.end(here);
         }
-        walk.findings.at = walk.at;
-        walk.findings
+        lines_checker.findings.at = lines_checker.at;
+        lines_checker.findings
     }
 
     // ── before the room ──────────────────────────────────────────────────────────────────────────
@@ -99,20 +99,20 @@ impl<'a> Stroll<'a> {
     fn enter<'f>(&mut self, frames: &'f [String]) -> &'f [String] {
         let ((all, of_block), limits) = (self.client.company, &self.config.limits);
         let first = frames.first();
-        if first == Some(&self.tongue.words(tongue::SERVER_FULL)) {
+        if first == Some(&self.codec_model.words(codec_model::SERVER_FULL)) {
             assert!(all >= limits.clients_max, "full with {all} connections");
             self.stage = Stage::Over;
             return &frames[1..];
         }
-        if first == Some(&self.tongue.words(tongue::ADDRESS_FULL)) {
+        if first == Some(&self.codec_model.words(codec_model::ADDRESS_FULL)) {
             let full = self.client.block_max(limits).is_some_and(|max| of_block >= max);
             assert!(full, "{of_block} of one block");
             self.stage = Stage::Over;
             return &frames[1..];
         }
-        let greeting = match self.tongue.dialect {
+        let greeting = match self.codec_model.dialect {
             Dialect::Nick => "NICK",
-            Dialect::Register => tongue::QUESTION,
+            Dialect::Register => codec_model::QUESTION,
             _ => return frames,
         };
         match first {
@@ -129,7 +129,7 @@ impl<'a> Stroll<'a> {
             self.stage = Stage::Over;
             return;
         }
-        let heard = self.tongue.hear(frame, self.order);
+        let heard = self.codec_model.hear(frame, self.order);
         if self.stage == Stage::Naming {
             match heard {
                 Heard::Own if self.named(frame) => return,
@@ -149,13 +149,13 @@ impl<'a> Stroll<'a> {
 
     /// Whether this is the last frame that somebody gets, not being asked for.
     fn ends(&mut self, frame: &str) -> bool {
-        if frame == self.tongue.words(tongue::TOO_SLOW) {
+        if frame == self.codec_model.words(codec_model::TOO_SLOW) {
             assert!(self.client.is_slow(), "closed as too slow, but was always reading");
             self.findings.whole = false;
             return true;
         }
         let seconds = self.config.limits.nick_timeout.as_secs_f64();
-        let timeout = self.tongue.words(&format!("您在 {seconds} 秒内没有输入昵称。"));
+        let timeout = self.codec_model.words(&format!("您在 {seconds} 秒内没有输入昵称。"));
         self.stage == Stage::Naming && frame == timeout
     }
 
@@ -181,26 +181,26 @@ impl<'a> Stroll<'a> {
     }
 
     fn understand(&self, message: &Message) -> Ask {
-        let inside = self.stage != Stage::Naming || self.tongue.dialect == Dialect::Anonymous;
-        self.tongue.understand(message, inside, &self.given, self.config.limits.line_bytes_max)
+        let inside = self.stage != Stage::Naming || self.codec_model.dialect == Dialect::Anonymous;
+        self.codec_model.understand(message, inside, &self.given, self.config.limits.line_bytes_max)
     }
 
     /// Whether a frame is an answer to somebody who is not in the room yet. It must be right.
     fn named(&mut self, frame: &str) -> bool {
-        if self.tongue.dialect == Dialect::Register {
+        if self.codec_model.dialect == Dialect::Register {
             return self.registered(frame);
         }
         loop {
             match self.peek_ask() {
                 Some(Ask::Blank) => self.messages.next(),
-                Some(Ask::Refused(why)) if self.tongue.dialect != Dialect::Datagram => {
+                Some(Ask::Refused(why)) if self.codec_model.dialect != Dialect::Datagram => {
                     self.messages.next();
-                    assert_eq!(frame, self.tongue.words(&why));
+                    assert_eq!(frame, self.codec_model.words(&why));
                     return true;
                 }
-                Some(Ask::Unended) => {
+                Some(Ask::Unterminated) => {
                     self.messages.next();
-                    assert_eq!(frame, self.tongue.words(tongue::UNENDED));
+                    assert_eq!(frame, self.codec_model.words(codec_model::UNENDED));
                     self.stage = Stage::Over;
                     return true;
                 }
@@ -211,32 +211,32 @@ impl<'a> Stroll<'a> {
 
     /// The same where one is asked again.
     fn registered(&mut self, frame: &str) -> bool {
-        if frame == tongue::QUESTION {
+        if frame == codec_model::QUESTION {
             return true;
         }
         let ask = self.next_ask();
         match &ask {
-            Some(Ask::Refused(why)) => assert_eq!(frame, self.tongue.words(why)),
-            Some(Ask::Unended) => {
-                assert_eq!(frame, self.tongue.words(tongue::UNENDED));
+            Some(Ask::Refused(why)) => assert_eq!(frame, self.codec_model.words(why)),
+            Some(Ask::Unterminated) => {
+                assert_eq!(frame, self.codec_model.words(codec_model::UNENDED));
                 self.stage = Stage::Over;
             }
             Some(Ask::Name(typed)) => {
                 let name = names::shown(typed);
-                if frame == tongue::ACCEPTED {
+                if frame == codec_model::ACCEPTED {
                     // It may have broken off before it was in.
                     if self.has_joined() {
                         self.join();
                         assert_eq!(self.name, name, "in as somebody else");
                     }
-                } else if frame == tongue::REGISTER_TAKEN {
+                } else if frame == codec_model::REGISTER_TAKEN {
                     let (from, to) = (self.client.events_before, self.order.events.len());
                     assert!(self.order.was_taken(&name, from, to), "{name} was free");
                 } else {
                     assert!(!names::is_name(&name), "{name:?} was refused: {frame}");
                     let reserved = format!("昵称 {name} 是保留的，请换一个。");
                     let why = frame.strip_prefix("系统消息").unwrap_or_default();
-                    assert!(tongue::NO_NAME.contains(&why) || why == reserved, "{frame:?}");
+                    assert!(codec_model::NO_NAME.contains(&why) || why == reserved, "{frame:?}");
                 }
             }
             ask => panic!("{frame:?} in answer to {ask:?}"),
@@ -255,7 +255,7 @@ impl<'a> Stroll<'a> {
         let What::Joined(name) = &self.order.events[place].0 else { panic!("not by joining") };
         self.name.clone_from(name);
         (self.joined_at, self.asked_at) = (place, place + 1);
-        match self.tongue.dialect {
+        match self.codec_model.dialect {
             Dialect::Register => {}
             Dialect::Anonymous => {
                 assert_eq!(
@@ -266,11 +266,11 @@ impl<'a> Stroll<'a> {
             _ => self.join_as_given(),
         }
         self.stage = Stage::Chatting;
-        if self.tongue.dialect == Dialect::Nick {
-            self.entry.push_front(tongue::NICK_ENTERED.to_owned());
+        if self.codec_model.dialect == Dialect::Nick {
+            self.entry.push_front(codec_model::NICK_ENTERED.to_owned());
         }
         self.at = place;
-        if !self.tongue.hears_own_joining {
+        if !self.codec_model.hears_own_joining {
             self.pass();
         }
     }
@@ -286,16 +286,16 @@ impl<'a> Stroll<'a> {
                         _ => return,
                     };
                     let mut taken = self.roster.clone();
-                    let mut must = tongue::entering(&given, &taken);
+                    let mut must = codec_model::entering(&given, &taken);
                     while must != self.name
                         && self.order.was_claimed(&must, self.joined_at, self.joined_at)
                     {
                         taken.push(must);
-                        must = tongue::entering(&given, &taken);
+                        must = codec_model::entering(&given, &taken);
                     }
                     assert_eq!(self.name, must, "having given {given:?} to {:?}", self.roster);
                     if given != self.name {
-                        self.entry.push_back(tongue::renamed(&self.name));
+                        self.entry.push_back(codec_model::renamed(&self.name));
                     }
                     self.given = given;
                     // With a line in it, it is understood once more, as that line.
@@ -373,7 +373,7 @@ impl<'a> Stroll<'a> {
         loop {
             match self.peek_ask() {
                 Some(Ask::Blank) => {}
-                Some(Ask::Refused(_)) if self.tongue.dialect == Dialect::Datagram => {}
+                Some(Ask::Refused(_)) if self.codec_model.dialect == Dialect::Datagram => {}
                 Some(Ask::Tell(name, text)) => self.write(&name, &text, to),
                 _ => return,
             }
@@ -450,24 +450,24 @@ impl<'a> Stroll<'a> {
             self.findings.refused_by.push(reader);
             self.write(to, text, self.at);
         }
-        let words = |words: &str| self.tongue.words(words);
+        let words = |words: &str| self.codec_model.words(words);
         let first = self.entry.is_empty() || matches!(ask, Some(Ask::Refused(_)));
         assert!(first, "{frame:?} before {:?}", self.entry);
         let expected = match &ask {
-            Some(Ask::Who) => tongue::who(&self.roster),
-            Some(Ask::Help) => tongue::MENTION_HELP.to_owned(),
-            Some(Ask::Misuse) => tongue::MENTION_USAGE.to_owned(),
+            Some(Ask::Who) => codec_model::who(&self.roster),
+            Some(Ask::Help) => codec_model::MENTION_HELP.to_owned(),
+            Some(Ask::Misuse) => codec_model::MENTION_USAGE.to_owned(),
             Some(Ask::Refused(why)) => words(why),
-            Some(Ask::Unended) => words(tongue::UNENDED),
-            Some(Ask::Quit) if self.tongue.dialect == Dialect::Register => {
-                tongue::REGISTER_GOODBYE.to_owned()
+            Some(Ask::Unterminated) => words(codec_model::UNENDED),
+            Some(Ask::Quit) if self.codec_model.dialect == Dialect::Register => {
+                codec_model::REGISTER_GOODBYE.to_owned()
             }
             Some(Ask::Tell(..)) => frame.to_owned(),
             ask => panic!("{frame:?} in answer to {ask:?}"),
         };
         assert_eq!(frame, expected, "in answer to {ask:?}");
         self.asked_at = self.at;
-        if matches!(ask, Some(Ask::Unended | Ask::Quit)) {
+        if matches!(ask, Some(Ask::Unterminated | Ask::Quit)) {
             self.leave();
         }
     }
@@ -480,8 +480,8 @@ impl<'a> Stroll<'a> {
         }
         let own = found.is_some_and(|name| *name == self.name);
         let blank = found.is_some() && lines::is_blank(text);
-        frame == tongue::TELL_SELF && own
-            || frame == tongue::MENTION_USAGE && blank
+        frame == codec_model::TELL_SELF && own
+            || frame == codec_model::MENTION_USAGE && blank
             || self.is_too_much(to, frame).is_some()
     }
 
@@ -489,7 +489,7 @@ impl<'a> Stroll<'a> {
     fn is_too_much(&self, to: &str, frame: &str) -> Option<usize> {
         let name = names::find(&self.roster, to)?;
         let says =
-            frame == self.tongue.words(&format!("{name} 未读的消息太多，您的私信没有发送。"));
+            frame == self.codec_model.words(&format!("{name} 未读的消息太多，您的私信没有发送。"));
         says.then(|| self.order.owner(name, self.at))
     }
 
@@ -500,7 +500,7 @@ impl<'a> Stroll<'a> {
                 (Ask::Blank, _) => {
                     self.next_ask();
                 }
-                (Ask::Refused(_), _) if self.tongue.dialect == Dialect::Datagram => {
+                (Ask::Refused(_), _) if self.codec_model.dialect == Dialect::Datagram => {
                     self.next_ask();
                 }
                 (Ask::Say(_), Some((next, _))) if self.is_hidden(next) => {
@@ -551,8 +551,8 @@ impl<'a> Stroll<'a> {
         let asked = if self.client.is_lossy() { None } else { self.peek_ask() };
         if !here {
             let quits = match asked {
-                Some(Ask::Quit) => self.tongue.dialect != Dialect::Register,
-                Some(Ask::Foreign) => true,
+                Some(Ask::Quit) => self.codec_model.dialect != Dialect::Register,
+                Some(Ask::WrongProtocol) => true,
                 _ => false,
             };
             let silent = self.client.dialect == Dialect::Datagram;
@@ -573,8 +573,8 @@ impl<'a> Stroll<'a> {
         while let Some(ask) = self.next_ask() {
             match ask {
                 Ask::Blank => {}
-                Ask::Refused(_) | Ask::Quit | Ask::Foreign if silent => return,
-                Ask::Foreign if !here => return,
+                Ask::Refused(_) | Ask::Quit | Ask::WrongProtocol if silent => return,
+                Ask::WrongProtocol if !here => return,
                 // Its address has too many connections, and it cannot be told.
                 _ if silent && !here => return,
                 ask => panic!("{ask:?} was not answered"),
@@ -585,7 +585,7 @@ impl<'a> Stroll<'a> {
 
     /// Whether something is not for this client.
     fn is_hidden(&self, what: &What) -> bool {
-        matches!(what, What::Said { from, .. } if *from == self.name) && !self.tongue.echoes
+        matches!(what, What::Said { from, .. } if *from == self.name) && !self.codec_model.echoes
     }
 }
 
@@ -593,10 +593,14 @@ impl<'a> Stroll<'a> {
 pub(crate) fn claims(clients: &[Client], order: &Order, config: &Config) -> Vec<Claim> {
     let register = clients.iter().filter(|client| client.dialect == Dialect::Register);
     let claims = register.flat_map(|client| {
-        let (tongue, max) = (tongue::of(client.dialect), config.limits.line_bytes_max);
+        let (codec_model, max) = (codec_model::of(client.dialect), config.limits.line_bytes_max);
         let joining = order.joining(client.id);
         let (from, to) = (client.events_before, joining.unwrap_or(order.events.len()));
-        let asks = client.ear.messages.iter().map(move |m| tongue.understand(m, false, "", max));
+        let asks = client
+            .decoder_model
+            .messages
+            .iter()
+            .map(move |m| codec_model.understand(m, false, "", max));
         let names = asks.filter_map(|ask| match ask {
             Ask::Name(typed) => Some(names::shown(&typed)),
             _ => None,
@@ -651,12 +655,12 @@ fn register_frames(client: &Client, received: &[u8], all: bool) -> Vec<String> {
     let received = text(received, all);
     let (mut rest, mut frames, mut ends) = (&received[..], Vec::new(), Vec::new());
     while !rest.is_empty() {
-        let frame = if let Some(after) = rest.strip_prefix(tongue::QUESTION) {
+        let frame = if let Some(after) = rest.strip_prefix(codec_model::QUESTION) {
             rest = after;
-            tongue::QUESTION
-        } else if rest == tongue::REGISTER_GOODBYE {
+            codec_model::QUESTION
+        } else if rest == codec_model::REGISTER_GOODBYE {
             rest = "";
-            tongue::REGISTER_GOODBYE
+            codec_model::REGISTER_GOODBYE
         } else if let Some((frame, after)) = rest.split_once('\n') {
             rest = after;
             frame
@@ -666,11 +670,11 @@ fn register_frames(client: &Client, received: &[u8], all: bool) -> Vec<String> {
         };
         frames.push(frame.to_owned());
         ends.push(received.len() - rest.len());
-        if frame == tongue::ACCEPTED {
+        if frame == codec_model::ACCEPTED {
             check_gaps(client, &ends);
         }
     }
-    if !frames.iter().any(|frame| frame == tongue::ACCEPTED) {
+    if !frames.iter().any(|frame| frame == codec_model::ACCEPTED) {
         check_gaps(client, &ends);
     }
     frames

@@ -61,7 +61,7 @@ enum Stage {
 }
 
 /// A walk.
-pub(crate) struct Walk<'a> {
+pub(crate) struct LinesChecker<'a> {
     order: &'a Order,
     config: &'a Config,
     client: &'a Client,
@@ -77,11 +77,11 @@ pub(crate) struct Walk<'a> {
     /// Who is heard again, but perhaps not yet at this place.
     grace: Vec<usize>,
     /// Who wrote to it last, and under which name.
-    confidant: Option<(usize, String)>,
+    last_sender: Option<(usize, String)>,
     findings: Findings,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> LinesChecker<'a> {
     /// Walks all that `client` has received. `here` says that it is still there and has had time
     /// to receive and be answered everything.
     pub(crate) fn through(
@@ -92,7 +92,7 @@ impl<'a> Walk<'a> {
     ) -> Findings {
         let (heard, rest) = client.heard();
         let cut = heard.last().is_some_and(|last| last == lines::TOO_SLOW);
-        let mut walk = Walk {
+        let mut lines_checker = LinesChecker {
             order,
             config,
             client,
@@ -105,22 +105,22 @@ impl<'a> Walk<'a> {
             ignoring: Vec::new(),
             ignoring_since: 0,
             grace: Vec::new(),
-            confidant: None,
+            last_sender: None,
             findings: Findings::default(),
         };
         // Its connection went to pieces, so anything may be missing at the end.
-        walk.findings.whole = client.has_all(here) && !cut;
-        walk.enter();
-        while let Some(line) = walk.heard.next() {
-            walk.step(&line);
+        lines_checker.findings.whole = client.has_all(here) && !cut;
+        lines_checker.enter();
+        while let Some(line) = lines_checker.heard.next() {
+            lines_checker.step(&line);
         }
-        if walk.findings.whole {
+        if lines_checker.findings.whole {
             assert_eq!(rest, "", "the last line has no end");
-            walk.end(here);
+            lines_checker.end(here);
         }
-        walk.note_deafness();
-        walk.findings.at = walk.at;
-        walk.findings
+        lines_checker.note_deafness();
+        lines_checker.findings.at = lines_checker.at;
+        lines_checker.findings
     }
 
     // ── before the room ──────────────────────────────────────────────────────────────────────────
@@ -211,7 +211,7 @@ impl<'a> Walk<'a> {
                 assert!(fits, "{line:?} in answer to {wish:?}");
             }
             Naming::AsChatting => self.answer(wish, line),
-            Naming::Foreign => panic!("{line:?} in answer to another protocol"),
+            Naming::WrongProtocol => panic!("{line:?} in answer to another protocol"),
             Naming::Ignored => panic!("it was skipped"),
         }
     }
@@ -412,7 +412,7 @@ impl<'a> Walk<'a> {
         let (to, sender) = (self.client.id, self.order.owner(from, self.at));
         assert!(!self.ignores(sender), "{from} is ignored, but wrote {text}");
         self.findings.got.push(Letter { from: sender, to, text, span: self.span(), sure: true });
-        self.confidant = Some((sender, from.to_owned()));
+        self.last_sender = Some((sender, from.to_owned()));
     }
 
     // ── answers ──────────────────────────────────────────────────────────────────────────────────
@@ -489,7 +489,7 @@ impl<'a> Walk<'a> {
     }
 
     fn reply(&mut self, text: &str, line: &str) -> String {
-        let Some((to, then)) = self.confidant.clone() else {
+        let Some((to, then)) = self.last_sender.clone() else {
             return lines::NOTHING_TO_REPLY.to_owned();
         };
         match self.order.name_of(to, self.at).cloned() {
@@ -613,7 +613,7 @@ impl<'a> Walk<'a> {
         if self.stage == Stage::Over {
             return;
         }
-        if !here && self.wishes.peek().is_some_and(|l| matches!(l.naming, Naming::Foreign)) {
+        if !here && self.wishes.peek().is_some_and(|l| matches!(l.naming, Naming::WrongProtocol)) {
             return;
         }
         if self.stage == Stage::Naming {

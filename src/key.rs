@@ -1,0 +1,44 @@
+//! The key of a connection, by which the hub, the server and the timers all know it.
+
+use std::fmt;
+
+/// A connection. `index` is its place in the slab, which is used again once the connection is gone;
+/// `generation` tells it from all others that had the same place before or will have it later.
+///
+/// Order and hash have no meaning beyond being the same everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionKey {
+    index: u32,
+    generation: u32,
+}
+
+impl ConnectionKey {
+    /// The connection at this place with this generation. No slab has more than `u32::MAX` places.
+    pub(crate) fn new(index: usize, generation: u32) -> ConnectionKey {
+        ConnectionKey { index: index as u32, generation }
+    }
+
+    /// The key of the connection that is the `n`th of all and has the place `n`.
+    #[cfg(test)]
+    pub(crate) fn nth(n: usize) -> ConnectionKey {
+        ConnectionKey::new(n, n as u32 + 1)
+    }
+
+    /// Its place in the slab: small, and nobody else's as long as the connection is there.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.index as usize
+    }
+
+    /// Which of the connections at this place it is.
+    #[must_use]
+    pub fn generation(self) -> u32 {
+        self.generation
+    }
+}
+
+impl fmt::Display for ConnectionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.index, self.generation)
+    }
+}
