@@ -207,7 +207,7 @@ impl Plain {
         self.pull_in_pieces(input, max)
     }
 
-    /// As [`Decoder::arrived`].
+    /// As [`Decoder::read_drained`].
     fn read_drained(&mut self, max: usize, patient: bool) -> Arrival<'_> {
         if self.framing != Framing::Arrivals {
             return Arrival::Nothing;
