@@ -5,7 +5,7 @@
 //! 1. [`server`]: the readiness loop. `net::listener` lets the byte's connection in, `net::stream`
 //!    reads it.
 //! 2. [`hub`]: the chat as a pure state machine, without sockets or a clock. It knows each
-//!    connection as a `connection` and is told of the byte by [`hub::Hub::receive`].
+//!    connection by its key, and is told of the byte by [`hub::Hub::handle_input`].
 //! 3. [`dialect`]: the peer's decoder makes bytes into an [`event::Command`].
 //! 4. `room`: does what the command asks for, and says what happened as an [`event::Event`]. What
 //!    may be said is in [`text`], who may be called how in [`nickname`], who is called how in
