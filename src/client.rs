@@ -298,6 +298,7 @@ mod tests {
     #[test]
     fn what_the_server_says_is_heard_as_that() {
         let said = |emote| Said {
+            id: 0,
             unix_seconds: 14 * 3600 + 5 * 60 + 59,
             from: "bob".to_owned(),
             text: "a: b".to_owned(),

@@ -1,20 +1,22 @@
 //! A peer: one connection as the hub sees it. Its state, what is unfinished of its input, what it
 //! is still owed, and the pace at which it may talk. What happens to it is decided in `hub/` and
-//! `room.rs`.
+//! `chat/`.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::ops::{Index, IndexMut};
 use std::time::{Duration, Instant};
 
 use slab::Slab;
 
+use crate::chat::UserKey;
 use crate::config::{Flood, Limits};
 use crate::delivery::Outbox;
 use crate::dialect::Dialect;
 use crate::dialect::decoder::Decoder;
 use crate::hub::AddressKey;
 use crate::key::ConnectionKey;
-use crate::nickname::Nickname;
+use crate::timers::Timer;
 
 /// How long a connection that is being closed may still send before it is cut off. Closing with
 /// input unread would make the system discard what the peer has not yet read from us.
@@ -40,7 +42,7 @@ pub(crate) struct Connection {
     /// There if its dialect needs it.
     pub(crate) session: Option<Box<SessionState>>,
     /// What `Timers` holds for it.
-    pub(crate) armed: Option<Instant>,
+    pub(crate) armed: Option<(Instant, Timer)>,
     /// Its input has ended; what is held of it is still to be heard.
     pub(crate) input_ended: bool,
     /// It came when there was no place, and is only told so.
@@ -61,66 +63,14 @@ pub(crate) enum State {
     AwaitingNick { deadline: Instant },
     /// It has a name that nobody else can take, and comes in under it when it has been told so and
     /// the gap after that is over.
-    Entering(Nickname),
-    /// In the room.
-    Chatting(Member),
+    Entering(UserKey),
+    /// In at least one room.
+    Chatting(UserKey),
     /// Nothing it sends is heard any more. First what waits for it is sent, then the write side is
     /// shut (`shut`), then its input is dropped until it ends or the deadline comes.
     Closing { shut: bool, deadline: Instant },
     /// To be reaped at the end of the turn.
     Closed,
-}
-
-/// What there is to know of somebody in the room.
-#[derive(Debug)]
-pub(crate) struct Member {
-    pub(crate) name: Nickname,
-    /// Its place in the room's list.
-    pub(crate) slot: u32,
-    /// There once it has to do with anyone in particular.
-    pub(crate) social: Option<Box<Social>>,
-}
-
-/// What a member has to do with others in particular.
-#[derive(Debug, Default)]
-pub(crate) struct Social {
-    /// Who messaged it last.
-    pub(crate) last_sender: Option<LastSender>,
-    /// Whom it does not hear.
-    pub(crate) ignoring: Vec<Ignored>,
-    /// Under which key `Ignoring` knows it, once it has been ignored.
-    pub(crate) ignored_as: Option<PersonKey>,
-}
-
-/// By which `Ignoring` knows somebody who is ignored.
-pub(crate) type PersonKey = usize;
-
-/// Somebody who is not heard.
-#[derive(Debug)]
-pub(crate) struct Ignored {
-    pub(crate) person: PersonKey,
-    /// What they were called then.
-    pub(crate) name: Nickname,
-}
-
-impl Member {
-    /// Whom it does not hear.
-    pub(crate) fn ignoring(&self) -> &[Ignored] {
-        self.social.as_ref().map_or(&[], |social| &social.ignoring)
-    }
-
-    /// What it has to do with others, from now on.
-    pub(crate) fn social_mut(&mut self) -> &mut Social {
-        self.social.get_or_insert_default()
-    }
-}
-
-/// Somebody to reply to, who may have gone since.
-#[derive(Clone, Debug)]
-pub(crate) struct LastSender {
-    pub(crate) key: ConnectionKey,
-    /// The name by which they wrote.
-    pub(crate) name: Nickname,
 }
 
 /// Input that is not listened to yet.
@@ -187,17 +137,19 @@ impl SessionState {
         }
     }
 
-    /// When something of this is due.
-    fn deadline(&self) -> Option<Instant> {
+    /// What of this is due first, and when.
+    fn deadline(&self) -> Option<(Instant, Timer)> {
         let gap = match self.gap {
-            Some(Gap::Sent(at) | Gap::Until(at)) => Some(at),
+            Some(Gap::Sent(at) | Gap::Until(at)) => Some((at, Timer::Gap)),
             _ => None,
         };
         #[cfg(feature = "web")]
-        let ping = self.ping.map(|ping| ping.at);
+        let ping = self.ping.map(|ping| (ping.at, Timer::Ping));
         #[cfg(not(feature = "web"))]
         let ping = None;
-        [gap, self.rest_until, self.expires, ping].into_iter().flatten().min()
+        let rest = self.rest_until.map(|at| (at, Timer::PartialChar));
+        let expiry = self.expires.map(|at| (at, Timer::Expiry));
+        [gap, rest, expiry, ping].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 }
 
@@ -279,18 +231,10 @@ impl Connection {
         )
     }
 
-    /// Whether it is in the room.
-    pub(crate) fn member(&self) -> Option<&Member> {
-        match &self.state {
-            State::Chatting(member) => Some(member),
-            _ => None,
-        }
-    }
-
-    /// As [`member`](Self::member).
-    pub(crate) fn member_mut(&mut self) -> Option<&mut Member> {
-        match &mut self.state {
-            State::Chatting(member) => Some(member),
+    /// Who it is, once it is in a room.
+    pub(crate) fn user(&self) -> Option<UserKey> {
+        match self.state {
+            State::Chatting(user) => Some(user),
             _ => None,
         }
     }
@@ -315,10 +259,9 @@ impl Connection {
         self.session.as_ref().and_then(|session| session.gap)
     }
 
-    /// The name that it believes to have.
-    pub(crate) fn given_name(&self) -> &str {
-        let given = self.session.as_ref().and_then(|session| session.given.as_deref());
-        given.or(self.member().map(|member| member.name.as_str())).unwrap_or_default()
+    /// The name that it gave and believes to have, if it got another.
+    pub(crate) fn given_name(&self) -> Option<&str> {
+        self.session.as_ref().and_then(|session| session.given.as_deref())
     }
 
     /// When it has taken nothing for too long. Who may be written to is given that chance first.
@@ -339,16 +282,27 @@ impl Connection {
         }
     }
 
-    /// When it must be looked at, whatever else happens.
-    pub(crate) fn deadline(&self, limits: &Limits) -> Option<Instant> {
-        let of_state = self.ends_at();
-        let of_stall = self.stalls_at(limits);
+    /// Its earliest deadline, and what is due then. Of several that fall together, what it has said
+    /// in time comes first, and the end of its state second.
+    pub(crate) fn deadline(&self, limits: &Limits) -> Option<(Instant, Timer)> {
         let of_budget = match self.wait() {
-            Some(Wait::Budget(ready)) => Some(ready),
+            Some(Wait::Budget(ready)) => Some((ready, Timer::Pace)),
             _ => None,
         };
-        let of_habits = self.session.as_ref().and_then(|session| session.deadline());
-        [of_state, of_stall, of_budget, of_habits].into_iter().flatten().min()
+        let of_state = self.ends_at().map(|at| (at, self.end_of_state()));
+        let of_stall = self.stalls_at(limits).map(|at| (at, Timer::Stall));
+        let of_session = self.session.as_ref().and_then(|session| session.deadline());
+        let all = [of_budget, of_state, of_stall, of_session];
+        all.into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// What ends when it has been in its state for too long.
+    fn end_of_state(&self) -> Timer {
+        match self.state {
+            State::Requesting { .. } => Timer::Request,
+            State::Closing { .. } => Timer::Closing,
+            _ => Timer::Nickname,
+        }
     }
 }
 
@@ -386,6 +340,8 @@ pub(crate) struct Connections {
     /// How many connections there have been, by which each has a generation of its own.
     generation: u32,
     touched: Vec<ConnectionKey>,
+    /// Those whose sockets are full.
+    blocked: BTreeSet<ConnectionKey>,
 }
 
 impl Connections {
@@ -410,16 +366,17 @@ impl Connections {
         self.slab.try_remove(key.index())
     }
 
+    pub(crate) fn get_mut(&mut self, key: ConnectionKey) -> Option<&mut Connection> {
+        let connection = self.slab.get_mut(key.index());
+        connection.filter(|connection| connection.key == key)
+    }
+
     pub(crate) fn get(&self, key: ConnectionKey) -> Option<&Connection> {
         self.slab.get(key.index()).filter(|connection| connection.key == key)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Connection> {
         self.slab.iter().map(|(_, connection)| connection)
-    }
-
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (ConnectionKey, &mut Connection)> {
-        self.slab.iter_mut().map(|(_, connection)| (connection.key, connection))
     }
 
     pub(crate) fn keys(&self) -> Vec<ConnectionKey> {
@@ -433,6 +390,29 @@ impl Connections {
             connection.touched = true;
             self.touched.push(key);
         }
+    }
+
+    /// Those whose sockets are full, or were when they were last written to.
+    pub(crate) fn blocked(&self) -> Vec<ConnectionKey> {
+        self.blocked.iter().copied().collect()
+    }
+
+    /// The socket of `key` is full now.
+    pub(crate) fn block(&mut self, key: ConnectionKey, now: Instant) {
+        match &mut self[key].blocked {
+            Some(blocked) => blocked.writable = false,
+            blocked => {
+                let (writable, progress) = (false, now);
+                *blocked = Some(Box::new(Blocked { writable, progress, waited_for: None }));
+                self.blocked.insert(key);
+            }
+        }
+    }
+
+    /// `key` has got all that waited for it, or gets nothing more.
+    pub(crate) fn unblock(&mut self, key: ConnectionKey) {
+        self[key].blocked = None;
+        self.blocked.remove(&key);
     }
 
     pub(crate) fn any_touched(&self) -> bool {

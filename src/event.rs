@@ -195,6 +195,8 @@ pub enum Event<'a> {
 /// A line of the room as the history keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Said {
+    /// Its number among all that happened: it only grows, and is the same for everybody.
+    pub id: u64,
     /// When, in seconds since 1970-01-01 00:00 UTC.
     pub unix_seconds: u64,
     /// Who spoke.

@@ -46,14 +46,11 @@ pub mod config;
 
 pub mod metrics;
 
+mod chat;
 mod connection;
 mod delivery;
-mod directory;
-mod ignoring;
 mod key;
-mod lists;
 mod net;
-mod room;
 mod timers;
 
 pub use key::ConnectionKey;

@@ -96,10 +96,17 @@ struct Arguments {
 
     /// How far a reader may fall behind the room before it is closed as too slow.
     ///
-    /// This is also what the room may have to remember, once and not for each reader.
+    /// This is also what each room may have to remember, once and not for each reader.
     #[arg(long, value_name = "BYTES", env = "CHINWAG_BACKLOG")]
     #[arg(default_value_t = Size(Limits::default().backlog_bytes_max))]
     backlog: Size,
+
+    /// How much all rooms together may have to remember for readers who are behind.
+    ///
+    /// Past it, those who are furthest behind are closed as too slow.
+    #[arg(long, value_name = "BYTES", env = "CHINWAG_MEMORY")]
+    #[arg(default_value_t = Size(Limits::default().memory_bytes_max))]
+    memory: Size,
 
     /// How long a reader may take nothing at all while something waits for it.
     #[arg(long, value_name = "SECONDS", env = "CHINWAG_STALL_TIMEOUT")]
@@ -224,8 +231,10 @@ fn run() -> Result<(), (u8, String)> {
             udp_expiry: arguments.udp_expiry.0,
             history_lines_max: arguments.history,
             drain: arguments.drain.0,
+            memory_bytes_max: arguments.memory.0,
         },
         lang: arguments.lang.0,
+        ..Config::default()
     };
     config.check().map_err(|error| (WRONG_USAGE, format!("{error}. Try --help.")))?;
     let mut server = Server::bind(&config).map_err(|error| (CANNOT_OPEN, format!("{error}.")))?;

@@ -2,7 +2,7 @@
 //!
 //! Each connection has at most one deadline here, the earliest of its own. It is exact: a deadline
 //! that no longer holds is taken out at once, so that an idle server has nothing to wake up for.
-//! What a deadline means stands in the state it belongs to (`connection.rs`).
+//! What is due then is its [`Timer`].
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -19,6 +19,30 @@ pub struct Now {
     pub unix_seconds: u64,
 }
 
+/// What is due at a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timer {
+    /// It may say more: its budget, or that of its address, has some again.
+    Pace,
+    /// It has not given a nickname in time.
+    Nickname,
+    /// Its HTTP request is not whole in time.
+    Request,
+    /// It has had its time to close.
+    Closing,
+    /// It has taken nothing for too long.
+    Stall,
+    /// The next frame of its handshake may go out.
+    Gap,
+    /// The rest of a character has not come.
+    PartialChar,
+    /// Nothing has come over UDP for too long.
+    Expiry,
+    /// It is to be asked whether it is still there.
+    #[cfg(feature = "web")]
+    Ping,
+}
+
 /// A set of deadlines, ordered by time.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
@@ -30,16 +54,16 @@ impl Timers {
     pub(crate) fn arm(
         &mut self,
         key: ConnectionKey,
-        armed: &mut Option<Instant>,
-        deadline: Option<Instant>,
+        armed: &mut Option<(Instant, Timer)>,
+        deadline: Option<(Instant, Timer)>,
     ) {
         if *armed == deadline {
             return;
         }
-        if let Some(old) = *armed {
+        if let Some((old, _)) = *armed {
             self.ordered.remove(&(old, key));
         }
-        if let Some(new) = deadline {
+        if let Some((new, _)) = deadline {
             self.ordered.insert((new, key));
         }
         *armed = deadline;
@@ -66,9 +90,10 @@ mod tests {
     fn a_moved_deadline_leaves_nothing_behind() {
         let start = Instant::now();
         let later = |s| Some(start + Duration::from_secs(s));
+        let stall = |s| later(s).map(|at| (at, Timer::Stall));
         let (mut timers, mut armed) = (Timers::default(), None);
-        timers.arm(ConnectionKey::nth(7), &mut armed, later(10));
-        timers.arm(ConnectionKey::nth(7), &mut armed, later(5));
+        timers.arm(ConnectionKey::nth(7), &mut armed, stall(10));
+        timers.arm(ConnectionKey::nth(7), &mut armed, stall(5));
         assert_eq!(timers.next(), later(5));
         assert_eq!(timers.due(start), None);
         assert_eq!(timers.due(start + Duration::from_secs(5)), Some(ConnectionKey::nth(7)));

@@ -56,6 +56,10 @@ pub struct Config {
     pub listeners: Vec<ListenerSpec>,
     /// What may be asked of the server, and what happens past it.
     pub limits: Limits,
+    /// The room in which everybody begins.
+    pub lobby: Nickname,
+    /// Other rooms that are always there.
+    pub rooms: Vec<Nickname>,
     /// Lines shown to a newcomer before the first question.
     pub motd: Vec<String>,
     /// The language of the dialect `lines`.
@@ -72,6 +76,8 @@ impl Default for Config {
         Config {
             listeners: Dialect::USUAL.iter().copied().map(ListenerSpec::usual).collect(),
             limits: Limits::default(),
+            lobby: Nickname::unchecked("lobby"),
+            rooms: Vec::new(),
             motd: Vec::new(),
             lang: Lang::default(),
             #[cfg(feature = "web")]
@@ -188,6 +194,8 @@ pub struct Limits {
     pub history_lines_max: usize,
     /// Time to flush what waits when the server stops.
     pub drain: Duration,
+    /// Bytes that all rooms together keep for readers who are behind.
+    pub memory_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -203,6 +211,7 @@ impl Default for Limits {
             udp_expiry: Duration::from_secs(300),
             history_lines_max: 50,
             drain: Duration::from_secs(5),
+            memory_bytes_max: 256 << 20,
         }
     }
 }

@@ -108,6 +108,11 @@ impl Journal {
         }
     }
 
+    /// The number of the first frame of this turn, if there is one.
+    pub(crate) fn first_of_turn(&self) -> Option<Seq> {
+        self.seq(self.fresh)
+    }
+
     /// The number of a frame; `None` past the last one.
     pub(crate) fn seq(&self, frame: usize) -> Option<Seq> {
         self.marks.get(frame).map(|mark| mark.seq)

@@ -19,7 +19,9 @@
 //! order across rooms; what was told in several of them has one number, and is sent once.
 
 mod budget;
+mod channel;
 mod journal;
+mod lists;
 mod outbox;
 
 use std::mem;
@@ -27,8 +29,11 @@ use std::num::NonZeroU32;
 
 use slab::Slab;
 
-pub(crate) use self::budget::{HOLD_MAX, Hold};
-pub(crate) use self::journal::{Journal, Seq};
+pub(crate) use self::budget::HOLD_MAX;
+pub(crate) use self::channel::{Channel, PresenceBatch, PresenceKind, presence_delay};
+use self::journal::Journal;
+pub(crate) use self::journal::Seq;
+pub(crate) use self::lists::Lists;
 pub(crate) use self::outbox::Outbox;
 
 /// A journal among all: one more than its place in the slab, so that an `Option` of it is no
@@ -50,6 +55,8 @@ pub(crate) struct Journals {
     next: Seq,
     /// Those to be looked at when the turn ends.
     touched: Vec<JournalKey>,
+    /// Those of rooms that are gone, which somebody still reads.
+    orphans: Vec<JournalKey>,
 }
 
 #[derive(Debug, Default)]
@@ -75,6 +82,11 @@ impl Journals {
     pub(crate) fn insert(&mut self) -> JournalKey {
         let place = self.slab.insert(Entry::default()) as u32;
         JournalKey(NonZeroU32::MIN.saturating_add(place))
+    }
+
+    /// The room of a journal is gone: it goes when nobody reads it any more.
+    pub(crate) fn abandon(&mut self, key: JournalKey) {
+        self.orphans.push(key);
     }
 
     /// Appends the frame of event `seq` to a journal, if anybody reads it. Returns how many bytes
@@ -104,6 +116,42 @@ impl Journals {
             *touched = !journal.is_idle();
             *touched
         });
+        let touched = &mut self.touched;
+        self.orphans.retain(|key| {
+            let is_read = !slab[key.place()].journal.is_unread();
+            if !is_read {
+                touched.retain(|other| other != key);
+                slab.remove(key.place());
+            }
+            is_read
+        });
+    }
+
+    /// Bytes of the longest journal, marks included.
+    pub(crate) fn longest(&self) -> usize {
+        self.in_use().map(|(_, journal)| journal.len()).max().unwrap_or_default()
+    }
+
+    /// Bytes of all journals together, marks included.
+    pub(crate) fn bytes(&self) -> usize {
+        self.in_use().map(|(_, journal)| journal.len()).sum()
+    }
+
+    /// The journals that have more than so many bytes, and from which event on they are needed by
+    /// those who had read everything when the turn began.
+    pub(crate) fn longer_than(&self, bytes: usize) -> Vec<(JournalKey, Seq)> {
+        let long = self.in_use().filter(|(_, journal)| journal.len() > bytes);
+        long.map(|(key, journal)| (key, journal.first_of_turn().unwrap_or(self.next))).collect()
+    }
+
+    /// Forgets the frames of a journal below `oldest`.
+    pub(crate) fn trim(&mut self, key: JournalKey, oldest: Seq) {
+        self.get_mut(key).trim(oldest);
+    }
+
+    /// The journals in which there is anything.
+    fn in_use(&self) -> impl Iterator<Item = (JournalKey, &Journal)> {
+        self.touched.iter().map(|key| (*key, self.get(*key)))
     }
 
     pub(crate) fn get(&self, key: JournalKey) -> &Journal {
@@ -114,8 +162,8 @@ impl Journals {
         &mut self.slab[key.place()].journal
     }
 
-    /// All journals.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Journal> {
-        self.slab.iter().map(|(_, entry)| &entry.journal)
+    /// Whether nobody reads anything.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.slab.iter().all(|(_, entry)| entry.journal.counts() == (0, 0))
     }
 }

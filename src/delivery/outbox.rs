@@ -330,14 +330,11 @@ impl Outbox {
         self.own.as_ref().is_some_and(|own| own.skips.len() * SKIP_BYTES >= SKIPS_BYTES_MAX)
     }
 
-    /// How far it is behind in the journals that it reads: the first event it needs, and the bytes
-    /// from there on. `None` if it reads no journal.
-    pub(crate) fn behind(&self, journals: &Journals) -> Option<(Seq, usize)> {
+    /// The journals that it reads, and from which event on.
+    pub(crate) fn readings(&self) -> impl Iterator<Item = (JournalKey, Seq)> {
         let readings = self.own.as_ref().map_or(&[][..], |own| &own.readings);
         let readings = readings.iter().map(|reading| (reading.journal, reading.at(self.next)));
-        let all = self.reading.map(|key| (key, self.next)).into_iter().chain(readings);
-        let bytes = all.map(|(key, from)| journals.get(key).behind(from));
-        bytes.reduce(|one, other| one + other).map(|bytes| (self.next, bytes))
+        self.reading.map(|key| (key, self.next)).into_iter().chain(readings)
     }
 
     // ── sending ──────────────────────────────────────────────────────────────────────────────────

@@ -1,13 +1,15 @@
 //! Closing: who may not come in, and how a connection ends.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use log::Level;
 
 use super::Hub;
+use crate::chat::{Fact, Leaving};
 use crate::connection::{LINGER, State};
 use crate::dialect::{Dialect, Transport};
-use crate::event::{CloseReason, Event, Parting, Refusal};
+use crate::event::{CloseReason, Event, Refusal};
 use crate::key::ConnectionKey;
 
 impl Hub {
@@ -26,28 +28,30 @@ impl Hub {
     /// use, and what waits for it is still sent if it keeps pace, for `--drain` at most. `words`
     /// are its own, if it has given any. It takes up its place until its socket is gone.
     pub(super) fn close(&mut self, key: ConnectionKey, reason: CloseReason, words: &str) {
-        let Hub { connections, directory, room, .. } = self;
-        let connection = &mut connections[key];
+        let connection = &self.connections[key];
         let requesting = matches!(connection.state, State::Requesting { .. });
-        match &connection.state {
+        match connection.state {
             State::Closing { .. } if reason.is_orderly() => return,
             State::Closing { .. } => return self.drop_peer(key),
             State::Closed => return,
             State::Requesting { .. } | State::AwaitingNick { .. } | State::Entering(_) => {
                 log::log!(level(connection.dialect), "closed: {}: {reason}", connection.remote);
-                if let State::Entering(name) = &connection.state {
-                    directory.release(name);
+                if let State::Entering(user) = connection.state {
+                    self.propose(Fact::Left { user, why: Leaving::Plain });
                 }
             }
-            State::Chatting(member) => {
-                let why = if words.is_empty() { String::new() } else { format!(" ({words})") };
-                log::info!("left: {}: {reason}{why} ({} here)", member.name, room.count() - 1);
+            State::Chatting(user) => {
+                let said = if words.is_empty() { String::new() } else { format!(" ({words})") };
+                let room = self.chat.user(user).and_then(|user| user.room());
+                let left = room.map_or(0, |room| self.chat[room].count() - 1);
+                log::info!("left: {}: {reason}{said} ({left} here)", self.chat.name(user));
                 let why = match (words.is_empty(), reason) {
-                    (false, _) => Parting::Words(words),
-                    (true, CloseReason::Quit | CloseReason::EndOfInput) => Parting::Plain,
-                    (true, reason) => Parting::Reason(reason),
+                    (false, _) => Leaving::Words(Cow::Borrowed(words)),
+                    (true, CloseReason::Quit | CloseReason::EndOfInput) => Leaving::Plain,
+                    (true, reason) => Leaving::Reason(reason),
                 };
-                room.leave(connections, directory, key, why);
+                self.propose(Fact::Left { user, why });
+                self.members[self.connections[key].dialect.index()] -= 1;
             }
         }
         self.closings[reason.index()] += 1;
@@ -65,7 +69,7 @@ impl Hub {
             return self.drop_peer(key);
         }
         if !orderly {
-            connection.outbox.truncate_to_frame(self.room.journals_mut());
+            connection.outbox.truncate_to_frame(&mut self.journals);
         }
         if requesting {
             #[cfg(feature = "web")]
@@ -76,7 +80,7 @@ impl Hub {
             CloseReason::Quit => Event::Goodbye,
             reason => Event::Refused(Refusal::Closed(reason)),
         };
-        self.room.tell(&mut self.connections, key, &farewell);
+        self.tell(key, &farewell);
     }
 
     /// Nothing more comes from `key` or goes to it. It is reaped at the end of the turn.
@@ -84,8 +88,9 @@ impl Hub {
         let connection = &mut self.connections[key];
         if !matches!(connection.state, State::Closed) {
             connection.state = State::Closed;
-            connection.outbox.discard(self.room.journals_mut());
-            (connection.blocked, connection.session) = (None, None);
+            connection.outbox.discard(&mut self.journals);
+            connection.session = None;
+            self.connections.unblock(key);
             self.closed.push(key);
         }
     }

@@ -3,7 +3,9 @@
 use std::mem;
 use std::time::{Duration, Instant};
 
+use super::telling::tell;
 use super::{Hub, OWN_BYTES_MAX};
+use crate::chat::{Applied, Conflict, Fact, Judged, LOBBY, RoomKey, User, UserKey, commands};
 use crate::connection::{Budget, Connection, State, Wait, Waiting};
 use crate::dialect::decoder::{Arrival, Decoder, Frame, UNTERMINATED_BYTES_MAX};
 use crate::dialect::{Dialect, Framing, Naming, Stage, Transport};
@@ -108,9 +110,9 @@ impl Hub {
         }
     }
 
-    /// Whether `key` is not to be heard now; if so, it is seen to that it will be.
+    /// Whether `key` is not to be processed now; if so, it is seen to that it will be.
     pub(super) fn must_wait(&mut self, key: ConnectionKey, queue: bool) -> bool {
-        let connection = &mut self.connections[key];
+        let connection = &self.connections[key];
         if connection.waiting.is_some() {
             return true;
         }
@@ -119,23 +121,31 @@ impl Hub {
         }
         let now = self.now.instant;
         let ready = self.next_line_at(key).filter(|ready| *ready > now);
-        let connection = &mut self.connections[key];
         let why = if let Some(ready) = ready {
             Some(Wait::Budget(ready))
-        } else if is_owed_much(connection) {
+        } else if is_owed_much(&self.connections[key]) {
             Some(Wait::Outbox)
-        } else if queue
-            || connection.member().is_some() && self.room.is_full(now)
-            || connection.member().is_none()
-                && (self.room.has_listed_enough() || self.directory.has_compared_enough())
-        {
-            self.awaiting_turn.push_back(key);
+        } else if queue || self.is_full_for(key) {
+            self.await_turn(key);
             Some(Wait::Room)
         } else {
             None
         };
+        let connection = &mut self.connections[key];
         connection.waiting = why.map(|why| Box::new(Waiting::new(why)));
         connection.waiting.is_some()
+    }
+
+    /// Whether what `key` may want takes no more in this turn: its room, or, if it is in none, the
+    /// number of newcomers.
+    fn is_full_for(&self, key: ConnectionKey) -> bool {
+        match self.connections[key].user() {
+            Some(user) => {
+                let rooms = self.chat.user(user).into_iter().flat_map(|user| user.rooms());
+                rooms.take(1).any(|room| self.is_full(room))
+            }
+            None => self.lists.has_made_enough() || self.chat.has_compared_enough(),
+        }
     }
 
     /// When `key` may say its next line, if it and its address have said any. Of those who wait for
@@ -144,7 +154,7 @@ impl Hub {
         let (connection, now) = (&self.connections[key], self.now.instant);
         let flood = self.limits.flood?;
         let own = connection.budget.ready(flood);
-        let Some(address) = connection.address.filter(|_| connection.member().is_some()) else {
+        let Some(address) = connection.address.filter(|_| connection.user().is_some()) else {
             return own;
         };
         let together = self.addresses.ready(address, flood).filter(|ready| *ready > now);
@@ -156,7 +166,7 @@ impl Hub {
         let (Some(flood), now) = (self.limits.flood, self.now.instant) else { return };
         let connection = &mut self.connections[key];
         connection.budget.spend(flood, 1, now);
-        if let Some(address) = connection.address.filter(|_| connection.member().is_some()) {
+        if let Some(address) = connection.address.filter(|_| connection.user().is_some()) {
             let bytes_max = self.limits.line_bytes_max;
             self.addresses.spend(address, flood, (bytes, bytes_max), now);
         }
@@ -192,7 +202,7 @@ impl Hub {
         }
         let connection = &self.connections[key];
         let dialect = connection.dialect;
-        let stage = if connection.member().is_some() { Stage::Chatting } else { Stage::Naming };
+        let stage = if connection.user().is_some() { Stage::Chatting } else { Stage::Naming };
         let line = match frame {
             Frame::Line(line) => std::str::from_utf8(line).map_err(|_| Refusal::NotUtf8),
             Frame::TooLong => Err(Refusal::LineTooLong(max)),
@@ -205,28 +215,63 @@ impl Hub {
             _ => return,
         };
         let command = match line {
-            Ok(line) => dialect.parse(stage, line, self.connections[key].given_name()),
+            Ok(line) => dialect.parse(stage, line, self.given_name(key)),
             Err(_) if stage == Stage::Naming && self.must_take(key) => {
                 return self.admit_as_guest(key, "");
             }
-            Err(refusal) => return self.refuse(key, refusal),
+            Err(refusal) => return self.refuse_input(key, refusal),
         };
-        let Hub { connections, directory, room, now, .. } = self;
         match (stage, command) {
-            (_, Command::Quit(words)) => {
-                let words = text::clean(words);
-                let words = if text::is_blank(&words) { "" } else { &words };
-                self.close(key, CloseReason::Quit, words);
+            (Stage::Chatting, command) => self.obey(key, command),
+            (Stage::Naming, Command::Quit(words)) => {
+                self.close(key, CloseReason::Quit, &commands::last_words(words));
             }
-            (Stage::Naming, Command::Help(topic)) => room.help(connections, key, topic),
+            (Stage::Naming, Command::Help(topic)) => {
+                commands::help(topic, &mut |event| self.tell(key, event));
+            }
             (Stage::Naming, Command::Rename(name)) => self.admit(key, name),
             (Stage::Naming, Command::Introduce { name, text }) => {
                 self.admit(key, name);
-                let Hub { connections, directory, room, now, .. } = self;
-                room.execute(connections, directory, key, Command::Say(text), *now);
+                self.obey(key, Command::Say(text));
             }
             (Stage::Naming, _) => {}
-            (Stage::Chatting, command) => room.execute(connections, directory, key, command, *now),
+        }
+    }
+
+    /// Does what somebody in a room asks for.
+    fn obey(&mut self, key: ConnectionKey, command: Command<'_>) {
+        let Some(user) = self.connections[key].user() else { return };
+        let Some(room) = self.chat.user(user).and_then(User::room) else { return };
+        self.flush_presence_of(user);
+        let Hub { chat, connections, journals, lang, .. } = self;
+        let judged = chat.judge(user, room, command, &mut |event| {
+            tell(&mut connections[key], journals, *lang, event);
+            connections.touch(key);
+        });
+        match judged {
+            Judged::Propose(fact) => self.propose_for(key, fact),
+            Judged::List(listing) => self.list(key, room, listing),
+            Judged::Quit(words) => self.close(key, CloseReason::Quit, &words),
+            Judged::Done => {}
+        }
+    }
+
+    /// Proposes what somebody asked for, who is told if it cannot be so.
+    fn propose_for(&mut self, key: ConnectionKey, fact: Fact<'_>) {
+        if let Fact::Told { to, .. } = &fact
+            && let Some(target) = self.chat.user(*to)
+            && self.connections[key].user().is_some_and(|user| !self.chat.is_deaf_to(*to, user))
+            && self.connections[target.origin].outbox.own_bytes() > self.limits.backlog_bytes_max
+        {
+            let name = target.name.clone();
+            return self.refuse(key, Refusal::TellTooMuch(name.as_str()));
+        }
+        let wanted = match &fact {
+            Fact::Renamed { name, .. } => Some(name.clone()),
+            _ => None,
+        };
+        if let (Applied::Refused(Conflict::NameTaken), Some(name)) = (self.propose(fact), wanted) {
+            self.refuse(key, Refusal::Taken(name.as_str()));
         }
     }
 
@@ -243,22 +288,21 @@ impl Hub {
     /// Asks a newcomer for a nickname.
     pub(super) fn ask(&mut self, key: ConnectionKey) {
         let line_bytes_max = self.limits.line_bytes_max;
-        let event = Event::Asked { motd: &self.motd, line_bytes_max };
-        self.room.tell(&mut self.connections, key, &event);
+        let Hub { connections, journals, lang, motd, .. } = self;
+        let event = Event::Asked { motd, line_bytes_max };
+        tell(&mut connections[key], journals, *lang, &event);
+        connections.touch(key);
     }
 
     /// Tells somebody that something was not done; and what they are still asked.
-    fn refuse(&mut self, key: ConnectionKey, refusal: Refusal<'_>) {
-        let Hub { connections, room, .. } = self;
-        let in_room = connections[key].member().is_some();
-        if in_room {
-            // What happened in the room before comes before.
-            room.flush_presence(connections);
+    fn refuse_input(&mut self, key: ConnectionKey, refusal: Refusal<'_>) {
+        // What happened in the room before comes before.
+        if let Some(user) = self.connections[key].user() {
+            self.flush_presence_of(user);
+            return self.refuse(key, refusal);
         }
-        room.refuse(connections, key, refusal);
-        if !in_room {
-            room.tell(connections, key, &Event::AskedAgain);
-        }
+        self.refuse(key, refusal);
+        self.tell(key, &Event::AskedAgain);
     }
 
     /// Lets somebody in under the name they give, or asks again, or gives them another.
@@ -267,9 +311,11 @@ impl Hub {
             return self.admit_anyhow(key, given);
         }
         match Nickname::parse(given) {
-            Ok(name) if self.directory.claim(key, &name, None) => self.join(key, &name),
-            Ok(name) => self.refuse(key, Refusal::Taken(name.as_str())),
-            Err(error) => self.refuse(key, Refusal::Nickname(error, &text::clean(given))),
+            Ok(name) if self.name_connection(key, &name) => {}
+            Ok(name) => self.refuse_input(key, Refusal::Taken(name.as_str())),
+            Err(error) => {
+                self.refuse_input(key, Refusal::Nickname(error, &text::clean(given)));
+            }
         }
     }
 
@@ -299,8 +345,8 @@ impl Hub {
     /// Keeps what somebody gave as a name who got another. What is longer than any name is not
     /// kept: the client's own lines then still begin with it.
     fn note_given(&mut self, key: ConnectionKey, given: &str) {
-        let connection = &mut self.connections[key];
-        if connection.given_name() != given {
+        if self.given_name(key) != given {
+            let connection = &mut self.connections[key];
             let kept = if given.len() > nickname::BYTES_MAX { "" } else { given };
             connection.session_mut().given = Some(kept.into());
         }
@@ -315,32 +361,99 @@ impl Hub {
     /// Lets somebody in as `name`; or with the first suffix that is free, if that is taken or the
     /// first suffix is 1.
     pub(super) fn join_as(&mut self, key: ConnectionKey, name: &Nickname, first_suffix: u32) {
-        if first_suffix > 1 && self.directory.claim(key, name, None) {
-            return self.join(key, name);
+        if first_suffix > 1 && self.name_connection(key, name) {
+            return;
         }
-        let name = self.directory.claim_suffixed(key, name, first_suffix);
-        self.join(key, &name);
+        let mut number = first_suffix;
+        loop {
+            number = self.chat.lowest_free_suffix(name, number);
+            if self.name_connection(key, &name.with_suffix(number)) {
+                return;
+            }
+            number += 1;
+        }
     }
 
-    /// Lets somebody in under a name that the directory has given them. Where each frame must go
-    /// alone, they come in when they have been told so, and the room does not wait for them.
-    fn join(&mut self, key: ConnectionKey, name: &Nickname) {
-        let Hub { connections, room, .. } = self;
+    /// Gives somebody a name and lets them in, unless the name is taken. Returns whether they have
+    /// it now. Where each frame must go alone, they come in when they have been told so, and the
+    /// room does not wait for them.
+    fn name_connection(&mut self, key: ConnectionKey, name: &Nickname) -> bool {
+        let fact = Fact::Connected { origin: key, name: name.clone() };
+        let Applied::Connected(user) = self.propose(fact) else { return false };
         // Asking for a name costs nobody a line of what they may say.
-        connections[key].budget = Budget::default();
-        if connections[key].gap().is_some() {
-            room.welcome(connections, key, name);
-            connections[key].state = State::Entering(name.clone());
+        self.connections[key].budget = Budget::default();
+        if self.connections[key].gap().is_some() {
+            self.welcome(key, LOBBY, name);
+            self.connections[key].state = State::Entering(user);
         } else {
-            self.enter(key, name);
+            self.enter(key, user);
+        }
+        true
+    }
+
+    /// Somebody is in the lobby from now on.
+    pub(super) fn enter(&mut self, key: ConnectionKey, user: UserKey) {
+        self.members[self.connections[key].dialect.index()] += 1;
+        let room = self.chat[LOBBY].name().clone();
+        self.propose(Fact::Joined { user, room });
+    }
+
+    // ── waiting for a turn ───────────────────────────────────────────────────────────────────────
+
+    /// `key` comes in its turn, when its room takes more, or when more can be let in.
+    pub(super) fn await_turn(&mut self, key: ConnectionKey) {
+        match self.room_of(key) {
+            Some(room) => {
+                self.channels[room.place()].awaiting_turn.push_back(key);
+                self.note_active(room);
+            }
+            None => self.awaiting_turn.push_back(key),
         }
     }
 
-    /// Somebody is in the room from now on.
-    pub(super) fn enter(&mut self, key: ConnectionKey, name: &Nickname) {
-        let Hub { connections, room, .. } = self;
-        room.join(connections, key, name);
-        log::info!("joined: {name} from {} ({} here)", connections[key].remote, room.count());
+    /// Whether others wait for the room of `key`. They come first.
+    pub(super) fn is_awaited(&self, key: ConnectionKey) -> bool {
+        let room = self.room_of(key);
+        room.is_some_and(|room| !self.channels[room.place()].awaiting_turn.is_empty())
+    }
+
+    fn room_of(&self, key: ConnectionKey) -> Option<RoomKey> {
+        self.connections[key].user().and_then(|user| self.chat.user(user)?.room())
+    }
+
+    /// Whether no more should be said in a room in this turn: either there is enough to write
+    /// already, or a reader is slow but alive. Talkers then wait, and nothing is lost.
+    fn is_full(&self, room: RoomKey) -> bool {
+        let channel = &self.channels[room.place()];
+        channel.turn_bytes + self.private_bytes > self.limits.backlog_bytes_max / 4
+            || channel.hold.is_on(self.now.instant)
+    }
+
+    /// Goes on with the talkers who wait for a room.
+    pub(super) fn resume_talkers(&mut self, room: RoomKey) {
+        for _ in 0..self.channels[room.place()].awaiting_turn.len() {
+            if self.is_full(room) {
+                break;
+            }
+            let next = self.channels[room.place()].awaiting_turn.pop_front();
+            next.into_iter().for_each(|key| self.resume_in_turn(key));
+        }
+    }
+
+    /// Goes on with newcomers who wait.
+    pub(super) fn resume_newcomers(&mut self) {
+        for _ in 0..self.awaiting_turn.len() {
+            let next = self.awaiting_turn.pop_front();
+            next.into_iter().for_each(|key| self.resume_in_turn(key));
+        }
+    }
+
+    fn resume_in_turn(&mut self, key: ConnectionKey) {
+        let wait = self.connections.get(key).and_then(Connection::wait);
+        if matches!(wait, Some(Wait::Turn | Wait::Room)) {
+            self.resume(key);
+            self.arm(key);
+        }
     }
 }
 

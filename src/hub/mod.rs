@@ -28,9 +28,12 @@
 //! `closing.rs`, and what time brings in `deadlines.rs`. What only browsers need is in `web.rs`.
 
 mod addresses;
+mod backlog;
 mod closing;
 mod deadlines;
 mod input;
+mod presence;
+mod telling;
 #[cfg(feature = "web")]
 mod web;
 
@@ -45,16 +48,16 @@ pub(crate) use self::addresses::AddressKey;
 use self::addresses::Addresses;
 use self::closing::level;
 use self::input::is_owed_much;
+use crate::chat::{Chat, EntryId, Recorded, RoomKey};
 use crate::config::{Config, Limits};
-use crate::connection::{Blocked, Connection, Connections, Gap, LINGER, State, Wait};
+use crate::connection::{Connection, Connections, Gap, LINGER, State, Wait};
+use crate::delivery::{Channel, Journals, Lists};
 use crate::dialect::decoder::extend_within;
 use crate::dialect::{Dialect, Framing, Lang, Naming, Transport};
-use crate::directory::Directory;
 use crate::event::{CloseReason, Event, Refusal};
 use crate::key::ConnectionKey;
 use crate::metrics::Metrics;
 use crate::nickname::Nickname;
-use crate::room::Room;
 use crate::text;
 use crate::timers::{Now, Timers};
 
@@ -75,13 +78,31 @@ pub struct Hub {
     lang: Lang,
     motd: Vec<String>,
     connections: Connections,
-    directory: Directory,
-    room: Room,
+    /// Users, names and rooms.
+    chat: Chat,
+    /// The number of the last entry.
+    last_entry: EntryId,
+    /// All entries until now, if they are wanted.
+    recorded: Option<Recorded>,
+    /// All that was said and somebody has not got.
+    journals: Journals,
+    /// How each room is delivered, by its place.
+    channels: Vec<Channel>,
+    /// Rooms for which something is to be done, in this turn or later.
+    active: Vec<RoomKey>,
+    /// Answers that many share.
+    lists: Lists,
+    /// Some who do not read have more ranges to leave out than they may.
+    skips_abound: bool,
+    /// Bytes of private messages since everyone was last written to.
+    private_bytes: usize,
+    /// How many are in rooms, by dialect.
+    members: [usize; Dialect::COUNT],
     timers: Timers,
     addresses: Addresses,
     /// Connections that were let in and whose sockets are not gone.
     clients: usize,
-    /// Who is to be listened to again as soon as the room takes more.
+    /// Newcomers who wait until more can be let in. Who waits for a room is in its channel.
     awaiting_turn: VecDeque<ConnectionKey>,
     /// Whom the server may read again.
     resumed: Vec<ConnectionKey>,
@@ -103,8 +124,16 @@ impl Hub {
             lang: config.lang,
             motd: config.motd.iter().map(|line| text::clean(line).into_owned()).collect(),
             connections: Connections::default(),
-            directory: Directory::default(),
-            room: Room::new(config.lang, &config.limits),
+            chat: Chat::new(&config.limits, &config.lobby, &config.rooms),
+            last_entry: 0,
+            recorded: None,
+            journals: Journals::default(),
+            channels: vec![Channel::default()],
+            active: Vec::new(),
+            lists: Lists::default(),
+            skips_abound: false,
+            private_bytes: 0,
+            members: [0; Dialect::COUNT],
             timers: Timers::default(),
             addresses: Addresses::default(),
             clients: 0,
@@ -254,16 +283,9 @@ impl Hub {
             self.expire(key);
             self.arm(key);
         }
-        for _ in 0..self.awaiting_turn.len() {
-            if self.room.is_full(now.instant) {
-                break;
-            }
-            let Some(key) = self.awaiting_turn.pop_front() else { break };
-            let wait = self.connections.get(key).and_then(Connection::wait);
-            if matches!(wait, Some(Wait::Turn | Wait::Room)) {
-                self.resume(key);
-                self.arm(key);
-            }
+        self.resume_newcomers();
+        for place in 0..self.active.len() {
+            self.resume_talkers(self.active[place]);
         }
     }
 
@@ -273,7 +295,7 @@ impl Hub {
         self.counts.bytes_sent += bytes as u64;
         let connection = &mut self.connections[key];
         let spec = connection.dialect.spec();
-        let journals = self.room.journals_mut();
+        let journals = &mut self.journals;
         connection.outbox.advance(journals, bytes);
         if spec.lf_separated {
             // The LF that was held back, after all that waited.
@@ -289,14 +311,14 @@ impl Hub {
         let connection = &mut self.connections[key];
         if let Some(blocked) = &mut connection.blocked {
             blocked.progress = now.instant;
-            if connection.outbox.is_empty(self.room.journals()) {
-                connection.blocked = None;
+            if connection.outbox.is_empty(&self.journals) {
+                self.connections.unblock(key);
             }
             self.arm(key);
         }
         self.process_if_read(key);
         let connection = &self.connections[key];
-        !connection.outbox.is_empty(self.room.journals())
+        !connection.outbox.is_empty(&self.journals)
     }
 
     /// If somebody has to read what waits for them first, and has: they are listened to again.
@@ -307,21 +329,13 @@ impl Hub {
         }
         if let Some(waiting) = &mut connection.waiting {
             waiting.why = Wait::Turn;
-            self.awaiting_turn.push_back(key);
+            self.await_turn(key);
         }
     }
 
     /// The socket of `key` takes no more, although something waits.
     pub fn handle_blocked(&mut self, key: ConnectionKey, now: Now) {
-        let connection = &mut self.connections[key];
-        match &mut connection.blocked {
-            Some(blocked) => blocked.writable = false,
-            None => {
-                let (writable, progress) = (false, now.instant);
-                connection.blocked =
-                    Some(Box::new(Blocked { writable, progress, waited_for: None }));
-            }
-        }
+        self.connections.block(key, now.instant);
         self.arm(key);
     }
 
@@ -343,10 +357,14 @@ impl Hub {
     /// The server stops: everyone is told, and closed when what waits for them has been sent.
     pub fn handle_stop(&mut self, now: Now) {
         self.now = now;
-        self.room.announce_stop(&mut self.connections);
+        let rooms: Vec<_> = self.chat.rooms().map(|(room, _)| room).collect();
+        for room in &rooms {
+            self.flush_presence(*room);
+        }
+        self.publish(&rooms, &Event::Stopping);
         for key in self.connections.keys() {
             if let State::AwaitingNick { .. } | State::Entering(_) = self.connections[key].state {
-                self.room.tell(&mut self.connections, key, &Event::Stopping);
+                self.tell(key, &Event::Stopping);
             }
             self.close(key, CloseReason::Stopping, "");
             self.arm(key);
@@ -360,12 +378,10 @@ impl Hub {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let now = self.now.instant;
-        let at_once = self.room.is_unsettled() || self.connections.any_touched();
-        let waiting = match (self.awaiting_turn.is_empty(), self.room.waits_until()) {
-            (true, _) => None,
-            (false, until) => Some(until.unwrap_or(now)),
-        };
-        [self.timers.next(), at_once.then_some(now), waiting].into_iter().flatten().min()
+        let at_once = self.connections.any_touched().then_some(now);
+        let newcomers = (!self.awaiting_turn.is_empty()).then_some(now);
+        let rooms = self.active.iter().filter_map(|room| self.channels[room.place()].due(now));
+        [self.timers.next(), at_once, newcomers].into_iter().flatten().chain(rooms).min()
     }
 
     /// Whether `key` may be read now. If not, `key` comes out of
@@ -377,7 +393,7 @@ impl Hub {
             return true;
         }
         // Those who have been waiting for the room come first.
-        let queue = !self.awaiting_turn.is_empty() && self.connections[key].member().is_some();
+        let queue = self.is_awaited(key);
         if !self.must_wait(key, queue) {
             return true;
         }
@@ -399,14 +415,12 @@ impl Hub {
     pub fn poll_writers(&mut self, keys: &mut Vec<ConnectionKey>, now: Now) {
         self.now = now;
         keys.clear();
-        self.room.flush_presence(&mut self.connections);
-        for key in self.room.check_backlog(&mut self.connections, now.instant) {
-            self.close(key, CloseReason::TooSlow, "");
-            self.arm(key);
-        }
-        self.room.flush_presence(&mut self.connections);
-        self.room.collect_readers(&self.connections, keys);
-        self.directory.end_turn();
+        self.flush_due_presence();
+        self.check_backlog();
+        // Who is closed there is told of at once.
+        self.flush_due_presence();
+        self.collect_readers(keys);
+        self.chat.end_turn();
         self.connections.take_touched(keys);
     }
 
@@ -417,9 +431,8 @@ impl Hub {
         key: ConnectionKey,
         slices: &mut [IoSlice<'a>],
     ) -> usize {
-        let Hub { connections, room, .. } = self;
+        let Hub { connections, journals, .. } = self;
         let connection = &mut connections[key];
-        let journals = room.journals_mut();
         let alone = connection.outbox.is_solo(journals);
         let most = match &connection.session {
             Some(session) => match session.gap {
@@ -444,7 +457,7 @@ impl Hub {
         let State::Closing { shut: shut @ false, deadline, .. } = &mut connection.state else {
             return false;
         };
-        if !connection.outbox.is_empty(self.room.journals()) {
+        if !connection.outbox.is_empty(&self.journals) {
             return false;
         }
         *shut = true;
@@ -460,7 +473,10 @@ impl Hub {
     /// order. Ends the turn.
     pub fn poll_closed(&mut self, keys: &mut Vec<ConnectionKey>) {
         keys.clear();
-        self.room.end_turn();
+        self.journals.end_turn();
+        self.lists.end_turn();
+        let channels = &self.channels;
+        self.active.retain(|room| channels[room.place()].is_active());
         keys.append(&mut self.closed);
         for key in keys.iter() {
             let Some(connection) = self.connections.remove(*key) else { continue };
@@ -486,37 +502,58 @@ impl Hub {
     /// What has been counted until now.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
-        let (lines, deliveries) = self.room.said();
+        let mut journal_bytes = [0; Dialect::COUNT];
+        for readers in self.channels.iter().flat_map(Channel::readers) {
+            journal_bytes[readers.dialect.index()] += self.journals.get(readers.journal).len();
+        }
         Metrics {
             connections: self.clients,
-            members: self.room.members_by_dialect(),
-            lines,
-            deliveries,
+            members: self.members,
             closings: self.closings,
-            journal_bytes: self.room.bytes_by_dialect(),
+            journal_bytes,
             ..self.counts.clone()
         }
     }
 
-    /// How many are in the room.
+    /// How many are in rooms.
     #[must_use]
     pub fn members(&self) -> usize {
-        self.room.count()
+        self.members.iter().sum()
     }
 
-    /// The most bytes that are kept for what the room says in one dialect, and for one connection
+    /// The most bytes that are kept for what one room says in one dialect, and for one connection
     /// alone. What bounds them is in `docs/operations.md`.
     #[must_use]
     pub fn kept_bytes(&self) -> (usize, usize) {
         let own = self.connections.iter().map(|connection| connection.outbox.own_bytes()).max();
-        (self.room.kept_bytes(), own.unwrap_or_default())
+        (self.journals.longest(), own.unwrap_or_default())
     }
 
     /// Bytes of long lists of names and of browsers' welcomes that somebody has not read yet; those
     /// that several share count once.
     #[must_use]
     pub fn list_bytes(&self) -> usize {
-        self.room.list_bytes()
+        self.lists.bytes()
+    }
+
+    /// From now on, all that becomes so is recorded, for [`replays_alike`](Self::replays_alike). For
+    /// tests: the record only grows.
+    pub fn record_entries(&mut self) {
+        self.recorded = Some(Recorded::new());
+    }
+
+    /// Whether what was recorded gives the same users, rooms and history when it is applied again.
+    ///
+    /// # Errors
+    /// What there is, and what there should be, if they differ.
+    pub fn replays_alike(&self) -> Result<(), String> {
+        let Some(recorded) = &self.recorded else { return Ok(()) };
+        let mut again = self.chat.anew();
+        for entry in recorded {
+            again.apply(entry);
+        }
+        let (here, there) = (self.chat.snapshot(), again.snapshot());
+        if here == there { Ok(()) } else { Err(format!("{here:#?}\nbut again:\n{there:#?}")) }
     }
 
     /// Whether nothing at all is left of all that happened: no connection, name, deadline or byte.
@@ -524,8 +561,10 @@ impl Hub {
     pub fn is_at_rest(&self) -> bool {
         self.is_empty()
             && self.clients == 0
-            && self.room.is_at_rest()
-            && self.directory.is_empty()
+            && self.lists.bytes() == 0
+            && self.chat.is_at_rest()
+            && self.channels.iter().all(Channel::is_at_rest)
+            && self.journals.is_at_rest()
             && self.addresses.is_empty()
             && self.poll_timeout().is_none()
     }

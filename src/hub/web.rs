@@ -92,7 +92,7 @@ impl Hub {
     /// Sends bytes that are no event.
     fn send(&mut self, key: ConnectionKey, write: impl FnOnce(&mut Vec<u8>)) {
         let connection = &mut self.connections[key];
-        connection.outbox.insert(self.room.journals(), false, write);
+        connection.outbox.insert(&self.journals, false, write);
         self.connections.touch(key);
     }
 }

@@ -74,7 +74,7 @@ impl Stream {
 impl Server {
     pub(crate) fn new(swarm: &Swarm, now: Now) -> Server {
         Server {
-            hub: Hub::new(&swarm.config, now),
+            hub: recording(Hub::new(&swarm.config, now)),
             streams: Vec::new(),
             ready: VecDeque::new(),
             listener: VecDeque::new(),
@@ -457,6 +457,12 @@ impl Server {
             }
         }
     }
+}
+
+/// A hub that remembers all that became so, to be applied again in the end.
+fn recording(mut hub: Hub) -> Hub {
+    hub.record_entries();
+    hub
 }
 
 /// Nobody is told that they gave no name in time who was overheard.

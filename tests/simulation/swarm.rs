@@ -230,6 +230,7 @@ fn config(rng: &mut Rng) -> Config {
         per: Duration::from_millis(50 + u64::from(wild(rng, 5000))),
     };
     let limits = Limits {
+        memory_bytes_max: Limits::default().memory_bytes_max,
         clients_max: if rng.bool() { 1000 } else { rng.usize(2..12) },
         line_bytes_max: 16 << rng.u32(..8),
         nick_timeout: Duration::from_millis(500 << rng.u32(..8)),

@@ -108,6 +108,9 @@ impl World {
         assert_eq!(self.server.open(), 0, "sockets that nobody uses");
         assert!(self.server.hub.is_at_rest(), "something is left: {:?}", self.server.hub);
         self.check_all(false);
+        if let Err(difference) = self.server.hub.replays_alike() {
+            panic!("applied again, the entries give something else: {difference}");
+        }
         *self.server.hub.closings()
     }
 

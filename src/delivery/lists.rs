@@ -30,20 +30,21 @@ pub(crate) struct Lists {
 
 #[derive(Debug)]
 struct List {
-    /// In which dialect this tells who is here now; `None` if it does not, or not any more.
-    here: Option<Dialect>,
+    /// Of which room, and in which dialect, this tells who is here now; `None` if it does not, or not
+    /// any more.
+    here: Option<(usize, Dialect)>,
     bytes: Arc<[u8]>,
 }
 
 impl Lists {
-    /// Who is here now, if somebody has been told so in this dialect.
-    pub(crate) fn here(&self, dialect: Dialect) -> Option<Arc<[u8]>> {
-        let list = self.kept.iter().rev().find(|list| list.here == Some(dialect));
+    /// Who is in a room now, if somebody has been told so in this dialect.
+    pub(crate) fn here(&self, room: usize, dialect: Dialect) -> Option<Arc<[u8]>> {
+        let list = self.kept.iter().rev().find(|list| list.here == Some((room, dialect)));
         list.map(|list| Arc::clone(&list.bytes))
     }
 
     /// Takes in a list that has just been made, if it is long.
-    pub(crate) fn share(&mut self, here: Option<Dialect>, bytes: Vec<u8>) -> Arc<[u8]> {
+    pub(crate) fn share(&mut self, here: Option<(usize, Dialect)>, bytes: Vec<u8>) -> Arc<[u8]> {
         let bytes: Arc<[u8]> = bytes.into();
         if bytes.len() <= SHORT_BYTES_MAX {
             return bytes;
@@ -54,10 +55,10 @@ impl Lists {
         bytes
     }
 
-    /// Somebody has come, gone or taken another name.
-    pub(crate) fn outdate(&mut self) {
+    /// Somebody has come into a room, gone or taken another name.
+    pub(crate) fn outdate(&mut self, room: usize) {
         for list in &mut self.kept {
-            list.here = None;
+            list.here.take_if(|(of, _)| *of == room);
         }
     }
 

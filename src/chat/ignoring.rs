@@ -15,10 +15,9 @@ use std::sync::Arc;
 
 use slab::Slab;
 
-use crate::connection::{Connections, Ignored, Member, PersonKey};
-use crate::directory::Directory;
+use super::directory::Directory;
+use super::user::{User, UserKey, Users};
 use crate::event::Refusal;
-use crate::key::ConnectionKey;
 use crate::nickname::{Keys, Nickname};
 
 /// How many people one can ignore; each costs memory.
@@ -44,12 +43,23 @@ struct Person {
     name: Nickname,
     here: bool,
     /// Who does not hear it, in ascending order.
-    ignored_by: Vec<ConnectionKey>,
+    ignored_by: Vec<UserKey>,
+}
+
+/// By which `Ignoring` knows somebody who is ignored.
+pub(crate) type PersonKey = usize;
+
+/// Somebody who is not heard.
+#[derive(Debug)]
+pub(crate) struct Ignored {
+    pub(crate) person: PersonKey,
+    /// What they were called then.
+    pub(crate) name: Nickname,
 }
 
 impl Ignoring {
     /// Those who do not hear a member, in ascending order.
-    pub(crate) fn deaf_to(&self, member: &Member) -> &[ConnectionKey] {
+    pub(crate) fn deaf_to(&self, member: &User) -> &[UserKey] {
         match &member.social {
             Some(social) => {
                 social.ignored_as.map_or(&[], |person| &self.persons[person].ignored_by)
@@ -59,24 +69,24 @@ impl Ignoring {
     }
 
     /// Whether `key` does not hear a member.
-    pub(crate) fn is_deaf_to(&self, key: ConnectionKey, member: &Member) -> bool {
+    pub(crate) fn is_deaf_to(&self, key: UserKey, member: &User) -> bool {
         self.deaf_to(member).binary_search(&key).is_ok()
     }
 
     /// Whether `key` ignores somebody who is called `name`, or who was when they left.
     pub(crate) fn is_deaf_to_name(
         &self,
-        connections: &Connections,
+        users: &Users,
         directory: &Directory,
-        key: ConnectionKey,
+        key: UserKey,
         name: &str,
     ) -> bool {
         let ignores = |person: &PersonKey| self.persons[*person].is_ignored_by(key);
-        self.called(connections, directory, name).iter().any(ignores)
+        self.called(users, directory, name).iter().any(ignores)
     }
 
     /// The names of those whom a member ignores.
-    pub(crate) fn ignored_names(&self, member: &Member) -> Vec<Nickname> {
+    pub(crate) fn ignored_names(&self, member: &User) -> Vec<Nickname> {
         let names = member.ignoring().iter().map(|ignored| &self.persons[ignored.person].name);
         names.cloned().collect()
     }
@@ -87,15 +97,14 @@ impl Ignoring {
     /// It is `key` itself, or one too many.
     pub(crate) fn ignore(
         &mut self,
-        connections: &mut Connections,
-        key: ConnectionKey,
-        target: ConnectionKey,
+        users: &mut Users,
+        key: UserKey,
+        target: UserKey,
     ) -> Result<(), Refusal<'static>> {
         if target == key {
             return Err(Refusal::IgnoreSelf);
         }
-        let (Some(member), Some(other)) = (connections[key].member(), connections[target].member())
-        else {
+        let (Some(member), Some(other)) = (users.get(key), users.get(target)) else {
             return Ok(());
         };
         if self.is_deaf_to(key, other) {
@@ -104,13 +113,13 @@ impl Ignoring {
         if member.ignoring().len() == IGNORING_MAX {
             return Err(Refusal::IgnoreTooMany(IGNORING_MAX));
         }
-        let Some(other) = connections[target].member_mut() else { return Ok(()) };
+        let Some(other) = users.get_mut(target) else { return Ok(()) };
         let name = other.name.clone();
         let person = *other.social_mut().ignored_as.get_or_insert_with(|| {
             self.persons.insert(Person { name: name.clone(), here: true, ignored_by: Vec::new() })
         });
         self.persons[person].add(key);
-        if let Some(member) = connections[key].member_mut() {
+        if let Some(member) = users.get_mut(key) {
             let ignoring = &mut member.social_mut().ignoring;
             ignoring.reserve_exact(1); // there are many such lists, and they seldom grow
             ignoring.push(Ignored { person, name });
@@ -121,15 +130,15 @@ impl Ignoring {
     /// `key` hears those again whom `name` may mean. Returns whether there is anybody.
     pub(crate) fn unignore(
         &mut self,
-        connections: &mut Connections,
+        users: &mut Users,
         directory: &Directory,
-        key: ConnectionKey,
+        key: UserKey,
         name: &str,
     ) -> bool {
         let mut any = false;
-        for person in self.called(connections, directory, name) {
+        for person in self.called(users, directory, name) {
             if self.persons[person].is_ignored_by(key) {
-                strike(connections, key, person);
+                strike(users, key, person);
                 self.hear_again(person, key);
                 any = true;
             }
@@ -138,43 +147,34 @@ impl Ignoring {
     }
 
     /// Somebody has joined. Whoever left under that name, or one like it, is back.
-    pub(crate) fn join(
-        &mut self,
-        connections: &mut Connections,
-        key: ConnectionKey,
-        name: &Nickname,
-    ) {
+    pub(crate) fn join(&mut self, users: &mut Users, key: UserKey) {
         if self.remembered.is_empty() {
             return;
         }
+        let Some(name) = users.get(key).map(|user| user.name.clone()) else { return };
         let mut known = self.remembered_as(&name.keys()).into_iter();
         let Some(person) = known.next() else { return };
         for other in known {
-            self.merge(connections, other, person);
+            self.merge(users, other, person);
         }
-        let back = Person { name: name.clone(), here: true, ignored_by: Vec::new() };
+        let back = Person { name, here: true, ignored_by: Vec::new() };
         let was = mem::replace(&mut self.persons[person], back);
         self.unlist(&was.name, person);
         self.persons[person].ignored_by = was.ignored_by;
-        if let Some(member) = connections[key].member_mut() {
+        if let Some(member) = users.get_mut(key) {
             member.social_mut().ignored_as = Some(person);
         }
     }
 
     /// `key` is called `name` from now on. Whoever was remembered by it is not any more.
-    pub(crate) fn rename(
-        &mut self,
-        connections: &mut Connections,
-        key: ConnectionKey,
-        name: &Nickname,
-    ) {
+    pub(crate) fn rename(&mut self, users: &mut Users, key: UserKey, name: &Nickname) {
         for person in self.remembered_as(&name.keys()) {
             for ignorer in mem::take(&mut self.persons[person].ignored_by) {
-                strike(connections, ignorer, person);
+                strike(users, ignorer, person);
             }
             self.forget(person);
         }
-        let social = connections[key].member().and_then(|member| member.social.as_ref());
+        let social = users.get(key).and_then(|member| member.social.as_ref());
         if let Some(person) = social.and_then(|social| social.ignored_as) {
             self.persons[person].name = name.clone();
         }
@@ -184,10 +184,10 @@ impl Ignoring {
     /// were ignored; by the last one, if that is the same.
     pub(crate) fn leave(
         &mut self,
-        connections: &mut Connections,
+        users: &mut Users,
         directory: &Directory,
-        key: ConnectionKey,
-        member: &mut Member,
+        key: UserKey,
+        member: &mut User,
     ) {
         let Some(social) = member.social.take() else { return };
         for ignored in social.ignoring {
@@ -195,9 +195,9 @@ impl Ignoring {
         }
         let Some(person) = social.ignored_as else { return };
         let keys = member.name.keys();
-        let mut names: Vec<(Nickname, Vec<ConnectionKey>)> = Vec::new();
+        let mut names: Vec<(Nickname, Vec<UserKey>)> = Vec::new();
         for ignorer in self.persons.remove(person).ignored_by {
-            let ignoring = connections[ignorer].member().map_or(&[][..], Member::ignoring);
+            let ignoring = users.get(ignorer).map_or(&[][..], User::ignoring);
             let Some(ignored) = ignoring.iter().find(|i| i.person == person) else { continue };
             let same = ignored.name == member.name || ignored.name.keys().meet(&keys);
             let name = if same { &member.name } else { &ignored.name };
@@ -207,7 +207,7 @@ impl Ignoring {
             }
         }
         for (name, ignored_by) in names {
-            self.remember(connections, directory, person, name, ignored_by);
+            self.remember(users, directory, person, name, ignored_by);
         }
     }
 
@@ -222,11 +222,11 @@ impl Ignoring {
     /// that; by those who do not remember another by it.
     fn remember(
         &mut self,
-        connections: &mut Connections,
+        users: &mut Users,
         directory: &Directory,
         was: PersonKey,
         name: Nickname,
-        mut ignored_by: Vec<ConnectionKey>,
+        mut ignored_by: Vec<UserKey>,
     ) {
         let keys = name.keys();
         let others = self.remembered_as(&keys);
@@ -235,10 +235,10 @@ impl Ignoring {
         ignored_by.retain(|ignorer| {
             let known = others.iter().any(|other| self.persons[*other].is_ignored_by(*ignorer));
             if known || !is_free {
-                strike(connections, *ignorer, was);
+                strike(users, *ignorer, was);
                 return false;
             }
-            let ignored = ignoring_mut(connections, *ignorer)
+            let ignored = ignoring_mut(users, *ignorer)
                 .and_then(|ignoring| ignoring.iter_mut().find(|ignored| ignored.person == was));
             if let Some(ignored) = ignored {
                 *ignored = Ignored { person, name: name.clone() };
@@ -253,13 +253,8 @@ impl Ignoring {
     }
 
     /// Those whom `name` may mean: who is here, and who has left.
-    fn called(
-        &self,
-        connections: &Connections,
-        directory: &Directory,
-        name: &str,
-    ) -> Vec<PersonKey> {
-        let here = directory.find(name).and_then(|key| connections[key].member());
+    fn called(&self, users: &Users, directory: &Directory, name: &str) -> Vec<PersonKey> {
+        let here = directory.find(name).and_then(|key| users.get(key));
         let here = here.and_then(|member| member.social.as_ref()?.ignored_as);
         let left = Keys::sought(name).map(|keys| self.remembered_as(&keys));
         here.into_iter().chain(left.unwrap_or_default()).collect()
@@ -278,9 +273,9 @@ impl Ignoring {
     }
 
     /// Two who have left are one. Who ignores both ignores one, in the place of the first.
-    fn merge(&mut self, connections: &mut Connections, other: PersonKey, person: PersonKey) {
+    fn merge(&mut self, users: &mut Users, other: PersonKey, person: PersonKey) {
         for ignorer in mem::take(&mut self.persons[other].ignored_by) {
-            let Some(ignoring) = ignoring_mut(connections, ignorer) else { continue };
+            let Some(ignoring) = ignoring_mut(users, ignorer) else { continue };
             for ignored in ignoring.iter_mut().filter(|ignored| ignored.person == other) {
                 ignored.person = person;
             }
@@ -292,7 +287,7 @@ impl Ignoring {
     }
 
     /// `key` hears a person again, or has left itself.
-    fn hear_again(&mut self, person: PersonKey, key: ConnectionKey) {
+    fn hear_again(&mut self, person: PersonKey, key: UserKey) {
         let Person { here, ignored_by, .. } = &mut self.persons[person];
         if let Ok(at) = ignored_by.binary_search(&key) {
             ignored_by.remove(at);
@@ -316,11 +311,11 @@ impl Ignoring {
 }
 
 impl Person {
-    fn is_ignored_by(&self, key: ConnectionKey) -> bool {
+    fn is_ignored_by(&self, key: UserKey) -> bool {
         self.ignored_by.binary_search(&key).is_ok()
     }
 
-    fn add(&mut self, key: ConnectionKey) {
+    fn add(&mut self, key: UserKey) {
         if let Err(at) = self.ignored_by.binary_search(&key) {
             self.ignored_by.reserve_exact(1);
             self.ignored_by.insert(at, key);
@@ -328,77 +323,59 @@ impl Person {
     }
 }
 
-fn ignoring_mut(connections: &mut Connections, key: ConnectionKey) -> Option<&mut Vec<Ignored>> {
-    connections[key].member_mut().map(|member| &mut member.social_mut().ignoring)
+fn ignoring_mut(users: &mut Users, key: UserKey) -> Option<&mut Vec<Ignored>> {
+    users.get_mut(key).map(|member| &mut member.social_mut().ignoring)
 }
 
 /// Takes a person off the list of `key`.
-fn strike(connections: &mut Connections, key: ConnectionKey, person: PersonKey) {
-    if let Some(ignoring) = ignoring_mut(connections, key) {
+fn strike(users: &mut Users, key: UserKey, person: PersonKey) {
+    if let Some(ignoring) = ignoring_mut(users, key) {
         ignoring.retain(|ignored| ignored.person != person);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
-    use std::io::IoSlice;
-    use std::time::Instant;
-
+    use super::super::user::Social;
     use super::*;
-    use crate::config::Config;
-    use crate::connection::{Connection, Social, State};
-    use crate::dialect::Dialect;
-    use crate::event::CloseReason;
-    use crate::hub::Hub;
-    use crate::timers::Now;
+    use crate::key::ConnectionKey;
 
-    fn nth(n: usize) -> ConnectionKey {
-        ConnectionKey::nth(n)
+    fn nth(n: usize) -> UserKey {
+        UserKey::nth(n)
     }
 
     /// People of these names, in this order.
-    fn room<'a>(names: impl IntoIterator<Item = &'a str>) -> (Connections, Directory) {
-        let (mut connections, mut directory) = (Connections::default(), Directory::default());
+    fn room<'a>(names: impl IntoIterator<Item = &'a str>) -> (Users, Directory) {
+        let (mut users, mut directory) = (Users::default(), Directory::default());
         for name in names {
             let name = Nickname::parse(name).unwrap();
-            let member = Member { name: name.clone(), slot: 0, social: None };
-            let remote = SocketAddr::from(([127, 0, 0, 1], 1));
-            let state = State::Chatting(member);
-            let key = connections.insert(|key| Connection::new(key, remote, Dialect::Lines, state));
+            let key = users.insert(name.clone(), ConnectionKey::nth(0));
             assert!(directory.claim(key, &name, None));
         }
-        (connections, directory)
+        (users, directory)
     }
 
-    fn leave(
-        ignoring: &mut Ignoring,
-        connections: &mut Connections,
-        directory: &mut Directory,
-        key: ConnectionKey,
-    ) {
-        let state = mem::replace(&mut connections[key].state, State::Closed);
-        let State::Chatting(mut member) = state else { panic!("{key} is not here") };
+    fn leave(ignoring: &mut Ignoring, users: &mut Users, directory: &mut Directory, key: UserKey) {
+        let Some(mut member) = users.remove(key) else { panic!("{key:?} is not here") };
         directory.release(&member.name);
-        ignoring.leave(connections, directory, key, &mut member);
+        ignoring.leave(users, directory, key, &mut member);
     }
 
     #[test]
     fn a_line_costs_as_much_as_there_are_who_ignore_its_speaker() {
         let names: Vec<_> = (0..200).map(|i| format!("member{i}")).collect();
-        let (mut connections, _) = room(names.iter().map(String::as_str));
+        let (mut users, _) = room(names.iter().map(String::as_str));
         let mut ignoring = Ignoring::default();
         for key in 0..200 {
             for next in 1..=100 {
-                ignoring.ignore(&mut connections, nth(key), nth((key + next) % 200)).unwrap();
+                ignoring.ignore(&mut users, nth(key), nth((key + next) % 200)).unwrap();
                 // Only the first of them are ignored by others as well.
                 if key >= 3 {
                     break;
                 }
             }
         }
-        let visited = |n| ignoring.deaf_to(connections[nth(n)].member().unwrap());
+        let visited = |n| ignoring.deaf_to(users.get(nth(n)).unwrap());
         assert_eq!(visited(3), [nth(0), nth(1), nth(2)]);
         assert_eq!(visited(150), [nth(149)]);
         let all: usize = (0..200).map(|key| visited(key).len()).sum();
@@ -408,103 +385,50 @@ mod tests {
     #[test]
     fn a_full_list_costs_less_than_4_kib() {
         let names: Vec<_> = (0..=IGNORING_MAX + 1).map(|i| format!("member{i}")).collect();
-        let (mut connections, _) = room(names.iter().map(String::as_str));
+        let (mut users, _) = room(names.iter().map(String::as_str));
         let mut ignoring = Ignoring::default();
         for target in 1..=IGNORING_MAX {
-            ignoring.ignore(&mut connections, nth(0), nth(target)).unwrap();
+            ignoring.ignore(&mut users, nth(0), nth(target)).unwrap();
         }
-        let one_more = ignoring.ignore(&mut connections, nth(0), nth(IGNORING_MAX + 1));
+        let one_more = ignoring.ignore(&mut users, nth(0), nth(IGNORING_MAX + 1));
         assert_eq!(one_more, Err(Refusal::IgnoreTooMany(IGNORING_MAX)));
-        let list = &connections[nth(0)].member().unwrap().social.as_ref().unwrap().ignoring;
+        let list = &users.get(nth(0)).unwrap().social.as_ref().unwrap().ignoring;
         let entries = list.capacity() * size_of::<Ignored>();
         let ignored_by = ignoring.persons.iter().map(|(_, person)| person.ignored_by.capacity());
-        let shares = ignored_by.sum::<usize>() * size_of::<ConnectionKey>();
+        let shares = ignored_by.sum::<usize>() * size_of::<UserKey>();
         let all = size_of::<Social>() + entries + shares;
         assert!(all < 4096, "{all} bytes");
     }
 
     #[test]
     fn nothing_is_left_of_who_has_left() {
-        let (mut connections, mut directory) = room(["alice", "bob", "carol"]);
+        let (mut users, mut directory) = room(["alice", "bob", "carol"]);
         let mut ignoring = Ignoring::default();
-        ignoring.ignore(&mut connections, nth(0), nth(1)).unwrap();
-        ignoring.ignore(&mut connections, nth(1), nth(2)).unwrap();
-        ignoring.ignore(&mut connections, nth(2), nth(1)).unwrap();
-        leave(&mut ignoring, &mut connections, &mut directory, nth(1));
+        ignoring.ignore(&mut users, nth(0), nth(1)).unwrap();
+        ignoring.ignore(&mut users, nth(1), nth(2)).unwrap();
+        ignoring.ignore(&mut users, nth(2), nth(1)).unwrap();
+        leave(&mut ignoring, &mut users, &mut directory, nth(1));
         let remembered: Vec<_> = ignoring.remembered.iter().map(|(key, _)| &**key).collect();
         assert_eq!(remembered, ["bob"]);
-        assert!(ignoring.is_deaf_to_name(&connections, &directory, nth(0), "Bob"));
-        assert!(ignoring.unignore(&mut connections, &directory, nth(2), "BOB"));
-        leave(&mut ignoring, &mut connections, &mut directory, nth(0));
+        assert!(ignoring.is_deaf_to_name(&users, &directory, nth(0), "Bob"));
+        assert!(ignoring.unignore(&mut users, &directory, nth(2), "BOB"));
+        leave(&mut ignoring, &mut users, &mut directory, nth(0));
         assert!(ignoring.persons.len() == 1, "carol, who is here, was ignored");
-        leave(&mut ignoring, &mut connections, &mut directory, nth(2));
+        leave(&mut ignoring, &mut users, &mut directory, nth(2));
         assert!(ignoring.is_at_rest());
     }
 
     #[test]
     fn nobody_ignores_themselves() {
-        let (mut connections, mut directory) = room(["alice", "bob"]);
+        let (mut users, mut directory) = room(["alice", "bob"]);
         let mut ignoring = Ignoring::default();
-        assert_eq!(ignoring.ignore(&mut connections, nth(0), nth(0)), Err(Refusal::IgnoreSelf));
-        ignoring.ignore(&mut connections, nth(0), nth(1)).unwrap();
-        leave(&mut ignoring, &mut connections, &mut directory, nth(1));
-        ignoring.rename(&mut connections, nth(0), &Nickname::parse("bob").unwrap());
-        let alice = connections[nth(0)].member().unwrap();
+        assert_eq!(ignoring.ignore(&mut users, nth(0), nth(0)), Err(Refusal::IgnoreSelf));
+        ignoring.ignore(&mut users, nth(0), nth(1)).unwrap();
+        leave(&mut ignoring, &mut users, &mut directory, nth(1));
+        ignoring.rename(&mut users, nth(0), &Nickname::parse("bob").unwrap());
+        let alice = users.get(nth(0)).unwrap();
         assert!(ignoring.deaf_to(alice).is_empty());
         assert!(alice.ignoring().is_empty(), "bob has lost his name to somebody else");
         assert!(ignoring.is_at_rest());
-    }
-
-    /// Writes what waits to everyone but one, whose socket takes nothing.
-    fn turn(hub: &mut Hub, slow: Option<ConnectionKey>, now: Now) {
-        let mut keys = Vec::new();
-        hub.poll_writers(&mut keys, now);
-        for key in keys.drain(..) {
-            loop {
-                let mut slices = [IoSlice::new(&[]); 4];
-                let filled = hub.poll_transmit(key, &mut slices);
-                let bytes = slices[..filled].iter().map(|slice| slice.len()).sum();
-                match filled {
-                    0 => break,
-                    _ if Some(key) == slow => break hub.handle_blocked(key, now),
-                    _ => hub.handle_written(key, bytes, now),
-                };
-            }
-        }
-        hub.poll_closed(&mut keys);
-    }
-
-    /// How much is kept for one connection alone, at most, and whether it was closed, while two
-    /// talk by turns and `slow`, who says `first`, does not read.
-    fn kept_for_a_slow_reader(first: &str) -> (usize, bool) {
-        let mut config = Config::default();
-        config.limits.flood = None;
-        let now = Now { instant: Instant::now(), unix_seconds: 0 };
-        let mut hub = Hub::new(&config, now);
-        let remote = SocketAddr::from(([127, 0, 0, 1], 1));
-        let [bob, carol, slow] = ["b", "c", "slow"].map(|name| {
-            let key = hub.handle_connect(Dialect::Lines, remote, now).unwrap();
-            hub.handle_input(key, format!("{name}\n").as_bytes(), now);
-            turn(&mut hub, None, now);
-            key
-        });
-        hub.handle_input(slow, first.as_bytes(), now);
-        let mut most = 0;
-        for _ in 0..10_000 {
-            hub.handle_input(bob, b"x\n", now);
-            hub.handle_input(carol, b"y\n", now);
-            turn(&mut hub, Some(slow), now);
-            most = most.max(hub.kept_bytes().1);
-        }
-        (most, hub.closings()[CloseReason::TooSlow.index()] > 0)
-    }
-
-    #[test]
-    fn what_a_slow_reader_does_not_hear_is_bounded() {
-        let (kept, closed) = kept_for_a_slow_reader("/ignore b\n");
-        assert!(kept <= 65 * 1024, "{kept} bytes");
-        assert!(closed, "the ranges to leave out were not counted");
-        let (_, closed) = kept_for_a_slow_reader("/who\n");
-        assert!(!closed, "100 KB behind is not too far");
     }
 }

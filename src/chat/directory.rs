@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::sync::Arc;
 
-use crate::key::ConnectionKey;
+use super::user::UserKey;
 use crate::nickname::{Keys, Nickname, suffix_of};
 
 /// Bytes of names that are compared in a turn, after which newcomers wait for the next one. With
@@ -20,7 +20,7 @@ const COMPARED_BYTES_PER_TURN: usize = 64 * 1024;
 /// Who is called what.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
-    owners: HashMap<Arc<str>, ConnectionKey>,
+    owners: HashMap<Arc<str>, UserKey>,
     suffixes: Suffixes,
     /// Bytes of names that have been compared in this turn.
     compared_bytes: usize,
@@ -38,7 +38,7 @@ impl Directory {
     /// if not, nothing has changed. One's own name in another spelling is free.
     pub(crate) fn claim(
         &mut self,
-        owner: ConnectionKey,
+        owner: UserKey,
         name: &Nickname,
         instead_of: Option<&Nickname>,
     ) -> bool {
@@ -59,26 +59,8 @@ impl Directory {
         true
     }
 
-    /// Gives `name` to `owner` with the lowest suffix from `first` on that is free.
-    pub(crate) fn claim_suffixed(
-        &mut self,
-        owner: ConnectionKey,
-        name: &Nickname,
-        first: u32,
-    ) -> Nickname {
-        let mut number = first;
-        loop {
-            number = self.lowest_free(name, number);
-            let suffixed = name.with_suffix(number);
-            if self.claim(owner, &suffixed, None) {
-                return suffixed;
-            }
-            number += 1;
-        }
-    }
-
     /// The lowest number from `first` on that is not known as taken behind `name`.
-    fn lowest_free(&mut self, name: &Nickname, first: u32) -> u32 {
+    pub(crate) fn lowest_free(&mut self, name: &Nickname, first: u32) -> u32 {
         let mut number = first;
         loop {
             // All numbers of as many digits leave as much of the name.
@@ -125,7 +107,7 @@ impl Directory {
 
     /// Who is called `name`, in any spelling of it. Of two who could be meant, it is the one
     /// whose name differs only in case. What is longer than a name can be is nobody's.
-    pub(crate) fn find(&self, name: &str) -> Option<ConnectionKey> {
+    pub(crate) fn find(&self, name: &str) -> Option<UserKey> {
         let keys = Keys::sought(name)?;
         keys.iter().find_map(|key| self.owners.get(key).copied())
     }
@@ -168,8 +150,8 @@ impl Suffixes {
 mod tests {
     use super::*;
 
-    fn nth(n: usize) -> ConnectionKey {
-        ConnectionKey::nth(n)
+    fn nth(n: usize) -> UserKey {
+        UserKey::nth(n)
     }
 
     fn name(name: &str) -> Nickname {
@@ -204,13 +186,31 @@ mod tests {
         assert!(directory.claim(nth(2), &name("eve"), Some(&name("BOB"))));
         assert_eq!((directory.find("bob"), directory.find("eve")), (None, Some(nth(2))));
     }
+    /// Gives somebody the name with the lowest suffix from `first` on that is free.
+    fn claim_suffixed(
+        directory: &mut Directory,
+        owner: UserKey,
+        name: &Nickname,
+        first: u32,
+    ) -> Nickname {
+        let mut number = first;
+        loop {
+            number = directory.lowest_free(name, number);
+            let suffixed = name.with_suffix(number);
+            if directory.claim(owner, &suffixed, None) {
+                return suffixed;
+            }
+            number += 1;
+        }
+    }
+
     /// The bytes of names that are compared when `count` people who give the same name come, the
     /// last of them, and what they are called.
     fn crowd(directory: &mut Directory, given: &Nickname, count: usize) -> (usize, Vec<Nickname>) {
         directory.end_turn();
         let mut names = Vec::new();
         for owner in 0..count {
-            names.push(directory.claim_suffixed(nth(owner), given, 2));
+            names.push(claim_suffixed(directory, nth(owner), given, 2));
         }
         (directory.end_turn(), names)
     }
@@ -230,10 +230,13 @@ mod tests {
                 directory.release(&given.with_suffix(number));
             }
             for (owner, number) in [(12, 12), (13, 13), (14, 4711), (15, 7000), (16, 9999)] {
-                let suffixed = directory.claim_suffixed(nth(owner), &given, 2);
+                let suffixed = claim_suffixed(&mut directory, nth(owner), &given, 2);
                 assert_eq!(suffixed, given.with_suffix(number));
             }
-            assert_eq!(directory.claim_suffixed(nth(17), &given, 2), given.with_suffix(10_002));
+            assert_eq!(
+                claim_suffixed(&mut directory, nth(17), &given, 2),
+                given.with_suffix(10_002)
+            );
             assert!(directory.end_turn() < 8 * 11 * given.as_str().len());
             (2..=10_002).for_each(|number| directory.release(&given.with_suffix(number)));
             assert!(directory.is_empty());
@@ -249,15 +252,18 @@ mod tests {
         }
         let suffixed = ["5", "6", "7", "8", "9", "11", "12"].map(|n| format!("Alice_{n}"));
         for expected in suffixed {
-            assert_eq!(directory.claim_suffixed(nth(1), &name("Alice"), 2).as_str(), expected);
+            assert_eq!(
+                claim_suffixed(&mut directory, nth(1), &name("Alice"), 2).as_str(),
+                expected
+            );
         }
         let long = name(&"y".repeat(32));
         assert!(directory.claim(nth(2), &long.with_suffix(3), None));
-        assert_eq!(directory.claim_suffixed(nth(3), &long, 2), long.with_suffix(2));
+        assert_eq!(claim_suffixed(&mut directory, nth(3), &long, 2), long.with_suffix(2));
         // One that is cut to the same by a longer suffix.
         assert!(directory.claim(nth(4), &name(&format!("{}_10", "y".repeat(29))), None));
         for number in (4..=9).chain([11]) {
-            assert_eq!(directory.claim_suffixed(nth(3), &long, 2), long.with_suffix(number));
+            assert_eq!(claim_suffixed(&mut directory, nth(3), &long, 2), long.with_suffix(number));
         }
     }
 }

@@ -1,0 +1,159 @@
+//! Applying: an entry becomes true. Nothing here knows a connection, a clock or who caused the
+//! entry, and nothing else changes users, names, rooms and history.
+//!
+//! An entry was judged before it was made, and something else may have become true in between. So
+//! what must hold is looked at again here: an entry that cannot be true changes nothing.
+
+use super::Chat;
+use super::entry::{Entry, Fact};
+use super::room::{RoomKey, Topic};
+use super::user::{User, UserKey};
+use crate::nickname::Nickname;
+
+/// What an entry has changed that it does not say itself.
+#[derive(Debug)]
+pub(crate) enum Applied {
+    /// That user has come.
+    Connected(UserKey),
+    /// They are in that room now.
+    Joined(RoomKey),
+    /// They were in the room.
+    Parted,
+    /// This user is gone; they still have the rooms that they were in.
+    Left(User),
+    /// They had that name.
+    Renamed { old: Nickname },
+    /// The text is what it is.
+    Said,
+    /// The entry is not true, since what it needs is not so any more. Nothing has changed.
+    Refused(Conflict),
+}
+
+/// Why an entry is not true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Conflict {
+    /// Somebody else has the name.
+    NameTaken,
+    /// The user has gone, is not in the room, or is in it already.
+    OutOfDate,
+}
+
+impl Chat {
+    /// Makes an entry true.
+    pub(crate) fn apply(&mut self, entry: &Entry<'_>) -> Applied {
+        let applied = match &entry.fact {
+            Fact::Connected { origin, name } => self.apply_connected(*origin, name),
+            Fact::Joined { user, room } => self.apply_joined(*user, room),
+            Fact::Parted { user, room } => self.apply_parted(*user, *room),
+            Fact::Left { user, .. } => self.apply_left(*user),
+            Fact::Renamed { user, name } => self.apply_renamed(*user, name),
+            Fact::Said { user, room, text, emote } => {
+                self.apply_said(entry, *user, *room, (text, *emote))
+            }
+            Fact::Told { user, to, .. } => {
+                self.users.get(*user).and(self.users.get(*to)).map(|_| Applied::Said)
+            }
+            Fact::Topic { user, room, text } => self.apply_topic(entry.at, *user, *room, text),
+        };
+        applied.unwrap_or(Applied::Refused(Conflict::OutOfDate))
+    }
+
+    fn apply_connected(
+        &mut self,
+        origin: crate::key::ConnectionKey,
+        name: &Nickname,
+    ) -> Option<Applied> {
+        if !self.directory.claim(self.users.next_key(), name, None) {
+            return Some(Applied::Refused(Conflict::NameTaken));
+        }
+        Some(Applied::Connected(self.users.insert(name.clone(), origin)))
+    }
+
+    fn apply_joined(&mut self, user: UserKey, name: &Nickname) -> Option<Applied> {
+        self.users.get(user)?;
+        let room = self.room_called(name);
+        if room.is_some_and(|room| self.is_in(user, room)) {
+            return None;
+        }
+        let room = room.unwrap_or_else(|| self.open_room(name, false));
+        let newcomer = self.users.get_mut(user)?;
+        let is_first = newcomer.room().is_none();
+        newcomer.add_room(room);
+        self.rooms[room.place()].add(&newcomer.name, user);
+        if is_first {
+            self.ignoring.join(&mut self.users, user);
+        }
+        Some(Applied::Joined(room))
+    }
+
+    fn apply_parted(&mut self, user: UserKey, room: RoomKey) -> Option<Applied> {
+        if !self.is_in(user, room) {
+            return None;
+        }
+        let leaver = self.users.get_mut(user)?;
+        leaver.remove_room(room);
+        self.rooms[room.place()].remove(&leaver.name);
+        self.close_room_if_empty(room);
+        Some(Applied::Parted)
+    }
+
+    fn apply_left(&mut self, key: UserKey) -> Option<Applied> {
+        let mut user = self.users.remove(key)?;
+        self.directory.release(&user.name);
+        self.ignoring.leave(&mut self.users, &self.directory, key, &mut user);
+        for room in user.rooms() {
+            self.rooms[room.place()].remove(&user.name);
+        }
+        for room in user.rooms() {
+            self.close_room_if_empty(room);
+        }
+        Some(Applied::Left(user))
+    }
+
+    fn apply_renamed(&mut self, key: UserKey, new: &Nickname) -> Option<Applied> {
+        let old = self.users.get(key)?.name.clone();
+        if !self.directory.claim(key, new, Some(&old)) {
+            return Some(Applied::Refused(Conflict::NameTaken));
+        }
+        self.ignoring.rename(&mut self.users, key, new);
+        let user = self.users.get_mut(key)?;
+        user.name = new.clone();
+        for room in user.rooms() {
+            let room = &mut self.rooms[room.place()];
+            room.remove(&old);
+            room.add(new, key);
+        }
+        Some(Applied::Renamed { old })
+    }
+
+    fn apply_said(
+        &mut self,
+        entry: &Entry<'_>,
+        key: UserKey,
+        room: RoomKey,
+        (text, emote): (&str, bool),
+    ) -> Option<Applied> {
+        if !self.is_in(key, room) {
+            return None;
+        }
+        let from = self.users.get(key)?.name.as_str();
+        let history = &mut self.rooms[room.place()].history;
+        history.record((entry.id, entry.at), (key, from), (text, emote));
+        Some(Applied::Said)
+    }
+
+    fn apply_topic(&mut self, at: u64, key: UserKey, room: RoomKey, text: &str) -> Option<Applied> {
+        if !self.is_in(key, room) {
+            return None;
+        }
+        let by = self.users.get(key)?.name.as_str().to_owned();
+        let topic = Topic { text: text.to_owned(), by, at };
+        self.rooms[room.place()].topic = (!text.is_empty()).then(|| Box::new(topic));
+        Some(Applied::Said)
+    }
+
+    /// Whether a user is in a room.
+    pub(crate) fn is_in(&self, user: UserKey, room: RoomKey) -> bool {
+        self.users.get(user).is_some_and(|user| user.rooms().any(|other| other == room))
+    }
+}

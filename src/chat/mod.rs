@@ -1,0 +1,247 @@
+//! The chat: who is called what, who is in which room, and what was said there. It knows no
+//! connection, no byte and no clock.
+//!
+//! What somebody asks for is a [`Command`](crate::event::Command). [`commands`] judges it: either
+//! it is answered at once, or it gives a [`Fact`], which becomes an [`Entry`] once it has a number
+//! and a time. [`apply`](Chat::apply) makes the entry true, and nothing else changes users, names,
+//! rooms and history. It looks at the entry and at the chat alone, so the same entries in the same
+//! order give the same chat everywhere ([`Chat::snapshot`]).
+//!
+//! ```text
+//! Command → judge → Fact → Entry → apply → what the hub tells its connections
+//!              └── an answer to the asker alone
+//! ```
+//!
+//! Whom somebody ignores, and who wrote to them last, is local: it is kept with the user, but no
+//! entry tells of it.
+
+mod apply;
+pub(crate) mod commands;
+mod directory;
+mod entry;
+mod history;
+mod ignoring;
+mod room;
+mod user;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use slab::Slab;
+
+pub(crate) use self::apply::{Applied, Conflict};
+pub(crate) use self::commands::{Judged, Listing};
+use self::directory::Directory;
+pub(crate) use self::entry::{Entry, EntryId, Fact, Leaving, Recorded};
+use self::ignoring::Ignoring;
+pub(crate) use self::room::{LOBBY, Room, RoomKey, RoomSnapshot};
+pub(crate) use self::user::{User, UserKey, Users};
+use crate::config::Limits;
+use crate::nickname::Nickname;
+
+/// Users, names and rooms.
+#[derive(Debug)]
+pub(crate) struct Chat {
+    limits: Limits,
+    users: Users,
+    /// Which name is whose, across all rooms.
+    directory: Directory,
+    rooms: Slab<Room>,
+    /// Rooms by the keys of their names.
+    room_names: HashMap<Arc<str>, RoomKey>,
+    /// Who does not hear whom.
+    ignoring: Ignoring,
+}
+
+/// All that entries decide, to be compared: two chats that applied the same entries have equal
+/// ones.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Snapshot {
+    /// The users' names, each with the names of the rooms they are in, in both cases sorted.
+    users: Vec<(String, Vec<String>)>,
+    rooms: Vec<RoomSnapshot>,
+}
+
+impl Chat {
+    /// A chat with the rooms that are always there, the lobby first, and nobody in them.
+    pub(crate) fn new(limits: &Limits, lobby: &Nickname, permanent: &[Nickname]) -> Chat {
+        let mut chat = Chat {
+            limits: *limits,
+            users: Users::default(),
+            directory: Directory::default(),
+            rooms: Slab::new(),
+            room_names: HashMap::new(),
+            ignoring: Ignoring::default(),
+        };
+        let lobby = chat.open_room(lobby, true);
+        debug_assert_eq!(lobby, LOBBY);
+        for name in permanent {
+            if chat.room_called(name).is_none() {
+                chat.open_room(name, true);
+            }
+        }
+        chat
+    }
+
+    /// A chat as this one was before anything happened.
+    pub(crate) fn anew(&self) -> Chat {
+        let permanent: Vec<_> = self.rooms().filter(|(_, room)| room.is_permanent()).collect();
+        let names: Vec<_> = permanent.iter().map(|(_, room)| room.name().clone()).collect();
+        Chat::new(&self.limits, self[LOBBY].name(), &names)
+    }
+
+    // ── users ────────────────────────────────────────────────────────────────────────────────────
+
+    /// Somebody who has a name.
+    pub(crate) fn user(&self, key: UserKey) -> Option<&User> {
+        self.users.get(key)
+    }
+
+    /// The name of somebody; empty if they are gone.
+    pub(crate) fn name(&self, key: UserKey) -> &str {
+        self.users.get(key).map_or("", |user| user.name.as_str())
+    }
+
+    /// Who is called `name`, in any spelling of it, and in some room. Who has a name may still be
+    /// on the way in.
+    pub(crate) fn find(&self, name: &str) -> Option<UserKey> {
+        let key = self.directory.find(name)?;
+        self.users.get(key).filter(|user| user.room().is_some()).map(|_| key)
+    }
+
+    /// Those who do not hear what `key` says, in ascending order.
+    pub(crate) fn deaf_to(&self, key: UserKey) -> &[UserKey] {
+        self.users.get(key).map_or(&[], |user| self.ignoring.deaf_to(user))
+    }
+
+    /// Whether `key` does not hear what `from` says.
+    pub(crate) fn is_deaf_to(&self, key: UserKey, from: UserKey) -> bool {
+        self.deaf_to(from).binary_search(&key).is_ok()
+    }
+
+    /// Whether `key` ignores whoever said the line at a place of a room's history. Of those who
+    /// have left, only the name is known.
+    pub(crate) fn is_deaf_to_line(&self, key: UserKey, room: RoomKey, place: usize) -> bool {
+        let ignores_nobody = |user: &User| user.ignoring().is_empty();
+        if self.users.get(key).is_none_or(ignores_nobody) {
+            return false;
+        }
+        let line = &self[room].history.line(place);
+        match self.users.get(line.by) {
+            Some(_) => self.is_deaf_to(key, line.by),
+            None => {
+                let Chat { ignoring, users, directory, .. } = self;
+                ignoring.is_deaf_to_name(users, directory, key, &line.said.from)
+            }
+        }
+    }
+
+    /// `from` has written to `key` in private.
+    pub(crate) fn note_sender(&mut self, key: UserKey, from: UserKey) {
+        let Some(name) = self.users.get(from).map(|user| user.name.clone()) else { return };
+        if let Some(user) = self.users.get_mut(key) {
+            user.social_mut().last_sender = Some((from, name));
+        }
+    }
+
+    /// The lowest number from `first` on for which `name` with it as a suffix may be free.
+    pub(crate) fn lowest_free_suffix(&mut self, name: &Nickname, first: u32) -> u32 {
+        self.directory.lowest_free(name, first)
+    }
+
+    // ── rooms ────────────────────────────────────────────────────────────────────────────────────
+
+    /// All rooms.
+    pub(crate) fn rooms(&self) -> impl Iterator<Item = (RoomKey, &Room)> {
+        self.rooms.iter().map(|(place, room)| (RoomKey::new(place), room))
+    }
+
+    /// The room of that name, or of one that looks like it.
+    pub(crate) fn room_called(&self, name: &Nickname) -> Option<RoomKey> {
+        name.keys().iter().find_map(|key| self.room_names.get(key).copied())
+    }
+
+    /// The first names of those who are in a room, sorted.
+    pub(crate) fn first_names(&self, room: RoomKey, max: usize) -> Vec<Nickname> {
+        let members = self[room].members();
+        members.take(max).filter_map(|user| Some(self.users.at(user)?.name.clone())).collect()
+    }
+
+    /// Whether there is a room with this key.
+    pub(crate) fn has_room(&self, key: RoomKey) -> bool {
+        self.rooms.contains(key.place())
+    }
+
+    /// A room as its history changes: encoded lines are kept there.
+    pub(crate) fn room_mut(&mut self, key: RoomKey) -> &mut Room {
+        &mut self.rooms[key.place()]
+    }
+
+    fn open_room(&mut self, name: &Nickname, permanent: bool) -> RoomKey {
+        let room = Room::new(name.clone(), permanent, self.limits.history_lines_max);
+        let key = RoomKey::new(self.rooms.insert(room));
+        for name_key in name.keys().iter() {
+            self.room_names.insert(Arc::clone(name_key), key);
+        }
+        key
+    }
+
+    /// Forgets a room that nobody is in, unless it is always there.
+    fn close_room_if_empty(&mut self, key: RoomKey) {
+        let room = &self.rooms[key.place()];
+        if room.count() == 0 && !room.is_permanent() {
+            for name_key in room.name().keys().iter() {
+                self.room_names.remove(name_key);
+            }
+            self.rooms.remove(key.place());
+        }
+    }
+
+    // ── the whole ────────────────────────────────────────────────────────────────────────────────
+
+    /// Whether no more names should be compared in this turn than already have been.
+    pub(crate) fn has_compared_enough(&self) -> bool {
+        self.directory.has_compared_enough()
+    }
+
+    /// Ends a turn.
+    pub(crate) fn end_turn(&mut self) {
+        self.directory.end_turn();
+    }
+
+    /// What entries have decided until now.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let room_name = |key: RoomKey| self[key].name().as_str().to_owned();
+        let mut users: Vec<_> = self
+            .users
+            .iter()
+            .map(|user| {
+                let mut rooms: Vec<_> = user.rooms().map(room_name).collect();
+                rooms.sort_unstable();
+                (user.name.as_str().to_owned(), rooms)
+            })
+            .collect();
+        users.sort_unstable();
+        let name_of = |user| self.users.at(user).map(|user| user.name.as_str().to_owned());
+        let rooms = self.rooms().map(|(_, room)| room.snapshot(name_of)).collect();
+        Snapshot { users, rooms }
+    }
+
+    /// Whether nobody is here and nothing is left of anybody but what was said in rooms that are
+    /// always there.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.users.is_empty()
+            && self.directory.is_empty()
+            && self.ignoring.is_at_rest()
+            && self.rooms().all(|(_, room)| room.is_permanent() && room.count() == 0)
+    }
+}
+
+/// A room that is there: whoever has its key is in it, or has it from this turn.
+impl std::ops::Index<RoomKey> for Chat {
+    type Output = Room;
+
+    fn index(&self, key: RoomKey) -> &Room {
+        &self.rooms[key.place()]
+    }
+}

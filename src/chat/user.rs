@@ -1,0 +1,154 @@
+//! Users: everybody who has a name. A user is known by a [`UserKey`], in whatever rooms they are and
+//! whatever they come with.
+
+use slab::Slab;
+
+use super::ignoring::{Ignored, PersonKey};
+use super::room::RoomKey;
+use crate::key::ConnectionKey;
+use crate::nickname::Nickname;
+
+/// A user: a place in the slab, which is used again, and a number that tells this user from all
+/// others that had the place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct UserKey {
+    index: u32,
+    generation: u32,
+}
+
+impl UserKey {
+    /// The key of the user that is the `n`th of all and has the place `n`.
+    #[cfg(test)]
+    pub(crate) fn nth(n: usize) -> UserKey {
+        UserKey { index: n as u32, generation: n as u32 + 1 }
+    }
+
+    /// Its place, nobody else's as long as the user is there.
+    pub(super) fn index(self) -> u32 {
+        self.index
+    }
+}
+
+/// Somebody who has a name.
+///
+/// Most are in one room and have to do with nobody in particular, so what else they may need is
+/// apart.
+#[derive(Debug)]
+pub(crate) struct User {
+    pub(crate) name: Nickname,
+    /// Where what is for them goes.
+    pub(crate) origin: ConnectionKey,
+    generation: u32,
+    /// The room that they have been in for the longest time, if any.
+    room: Option<RoomKey>,
+    pub(super) social: Option<Box<Social>>,
+}
+
+/// What a user has to do with others in particular, and in which other rooms they are.
+#[derive(Debug, Default)]
+pub(crate) struct Social {
+    /// Who messaged them last, who may have gone since, and the name by which they wrote.
+    pub(super) last_sender: Option<(UserKey, Nickname)>,
+    /// Whom they do not hear.
+    pub(super) ignoring: Vec<Ignored>,
+    /// Under which key `Ignoring` knows them, once they have been ignored.
+    pub(super) ignored_as: Option<PersonKey>,
+    /// The rooms after the first.
+    rooms: Vec<RoomKey>,
+}
+
+impl User {
+    /// The room that they are in, if any; of several, the first.
+    pub(crate) fn room(&self) -> Option<RoomKey> {
+        self.room
+    }
+
+    /// All rooms that they are in, in the order in which they came in.
+    pub(crate) fn rooms(&self) -> impl Iterator<Item = RoomKey> {
+        let more = self.social.as_ref().map_or(&[][..], |social| &social.rooms);
+        self.room.into_iter().chain(more.iter().copied())
+    }
+
+    /// Whom they do not hear.
+    pub(super) fn ignoring(&self) -> &[Ignored] {
+        self.social.as_ref().map_or(&[], |social| &social.ignoring)
+    }
+
+    /// What they have to do with others, from now on.
+    pub(super) fn social_mut(&mut self) -> &mut Social {
+        self.social.get_or_insert_default()
+    }
+
+    pub(super) fn add_room(&mut self, room: RoomKey) {
+        if self.room.is_none() {
+            self.room = Some(room);
+        } else {
+            let rooms = &mut self.social_mut().rooms;
+            rooms.reserve_exact(1); // many are in several rooms, and seldom go to one more
+            rooms.push(room);
+        }
+    }
+
+    pub(super) fn remove_room(&mut self, room: RoomKey) {
+        let more = self.social.as_mut().map(|social| &mut social.rooms);
+        match more {
+            Some(more) if self.room == Some(room) => {
+                self.room = (!more.is_empty()).then(|| more.remove(0));
+            }
+            Some(more) => more.retain(|other| *other != room),
+            None => self.room = self.room.filter(|first| *first != room),
+        }
+    }
+}
+
+/// All users.
+#[derive(Debug, Default)]
+pub(crate) struct Users {
+    slab: Slab<User>,
+    /// How many there have been.
+    generation: u32,
+}
+
+impl Users {
+    /// The key that the next user will have.
+    pub(super) fn next_key(&self) -> UserKey {
+        let generation = self.generation.wrapping_add(1);
+        UserKey { index: self.slab.vacant_key() as u32, generation }
+    }
+
+    /// Takes in a user, who is in no room yet.
+    pub(super) fn insert(&mut self, name: Nickname, origin: ConnectionKey) -> UserKey {
+        let key = self.next_key();
+        let UserKey { generation, .. } = key;
+        self.generation = generation;
+        self.slab.insert(User { name, origin, generation, room: None, social: None });
+        key
+    }
+
+    pub(super) fn remove(&mut self, key: UserKey) -> Option<User> {
+        self.get(key)?;
+        self.slab.try_remove(key.index as usize)
+    }
+
+    pub(super) fn get(&self, key: UserKey) -> Option<&User> {
+        self.at(key.index).filter(|user| user.generation == key.generation)
+    }
+
+    pub(super) fn get_mut(&mut self, key: UserKey) -> Option<&mut User> {
+        let user = self.slab.get_mut(key.index as usize);
+        user.filter(|user| user.generation == key.generation)
+    }
+
+    /// The user who has this place now.
+    pub(super) fn at(&self, index: u32) -> Option<&User> {
+        self.slab.get(index as usize)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &User> {
+        self.slab.iter().map(|(_, user)| user)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.slab.is_empty()
+    }
+}

@@ -1,0 +1,207 @@
+//! Presence: who came into a room and who left it, as the others are told.
+//!
+//! Those who come or go for the same reason directly one after the other are told in one notice: in
+//! a small room those of one turn, in a large one those of a longer time, since each notice is a
+//! write for every member. But a newcomer is always told of before anything that they do.
+
+use super::Hub;
+use super::telling::Shared;
+use crate::chat::{RoomKey, UserKey};
+use crate::delivery::{Channel, PresenceBatch, PresenceKind, Seq, presence_delay};
+use crate::dialect::Dialect;
+use crate::dialect::phrases::{WELCOME_MAX, WHOLE_WELCOME_MAX};
+use crate::event::{Event, Parting, Said};
+use crate::key::ConnectionKey;
+use crate::nickname::Nickname;
+
+impl Hub {
+    /// Makes sure that the batch being gathered in a room is of this kind; tells the one before if
+    /// not.
+    pub(super) fn gather_presence(&mut self, room: RoomKey, kind: PresenceKind) {
+        let batch = self.channel_mut(room).presence.as_ref();
+        if batch.is_some_and(|batch| batch.kind != kind) {
+            self.flush_presence(room);
+        }
+        let due = self.now.instant + presence_delay(self.chat[room].count());
+        let batch = &mut self.channel_mut(room).presence;
+        batch.get_or_insert(PresenceBatch { kind, names: Vec::new(), keys: Vec::new(), due });
+        self.note_active(room);
+    }
+
+    /// Adds somebody to the batch of a room; one who came with the connection.
+    pub(super) fn add_to_presence(
+        &mut self,
+        room: RoomKey,
+        name: &Nickname,
+        key: Option<ConnectionKey>,
+    ) {
+        if let Some(batch) = &mut self.channels[room.place()].presence {
+            batch.names.push(name.clone());
+            batch.keys.extend(key);
+        }
+    }
+
+    /// Tells who came and went in the rooms of somebody who is about to do something: always if the
+    /// others do not know of them yet, and in small rooms in any case.
+    pub(super) fn flush_presence_of(&mut self, user: UserKey) {
+        let Some(user) = self.chat.user(user) else { return };
+        let key = user.origin;
+        let is_due = |hub: &Hub, room: RoomKey| {
+            let channel = &hub.channels[room.place()];
+            channel.presence.is_some()
+                && (presence_delay(hub.chat[room].count()).is_zero() || channel.is_unannounced(key))
+        };
+        // Nearly always there is one room, and nothing to be told.
+        if user.rooms().any(|room| is_due(self, room)) {
+            for room in user.rooms().collect::<Vec<_>>() {
+                if is_due(self, room) {
+                    self.flush_presence(room);
+                }
+            }
+        }
+    }
+
+    /// Tells who came and went in all rooms where it is time to.
+    pub(super) fn flush_due_presence(&mut self) {
+        for place in 0..self.active.len() {
+            let room = self.active[place];
+            let batch = &self.channels[room.place()].presence;
+            if batch.as_ref().is_some_and(|batch| batch.due <= self.now.instant) {
+                self.flush_presence(room);
+            }
+        }
+    }
+
+    /// Tells who has come to a room or left it, if that has not been told yet.
+    pub(super) fn flush_presence(&mut self, room: RoomKey) {
+        let Some(batch) = self.channels[room.place()].presence.take() else { return };
+        let PresenceBatch { kind, names, keys, .. } = batch;
+        if names.is_empty() {
+            return;
+        }
+        let count = self.chat[room].count();
+        let why = match &kind {
+            PresenceKind::Joined => {
+                let seq = self.publish(&[room], &Event::Joined { names: &names, count });
+                self.tell_those_who_joined(room, &names, &keys, seq);
+                return self.welcome_wholly(room, &keys);
+            }
+            PresenceKind::Left => Parting::Plain,
+            PresenceKind::LeftWithWords(words, _) => Parting::Words(words),
+            PresenceKind::LeftFor(reason) => Parting::Reason(*reason),
+        };
+        let seq = self.publish(&[room], &Event::Left { names: &names, why, count });
+        if let PresenceKind::LeftWithWords(_, deaf) = &kind {
+            let event = Event::Left { names: &names, why: Parting::Plain, count };
+            for key in deaf.iter().copied() {
+                if self.is_reading(key, room) {
+                    self.leave_out(key, seq);
+                    self.tell(key, &event);
+                }
+            }
+        }
+    }
+
+    /// Of a notice of many who joined, each of them is told only those who came after it, for it
+    /// found the others there; and itself, if its dialect is such. Who is welcomed only now finds
+    /// them all.
+    fn tell_those_who_joined(
+        &mut self,
+        room: RoomKey,
+        names: &[Nickname],
+        keys: &[ConnectionKey],
+        seq: Seq,
+    ) {
+        let count = self.chat[room].count();
+        for (i, key) in keys.iter().copied().enumerate() {
+            let Some(connection) = self.connections.get(key) else { continue };
+            let spec = connection.dialect.spec();
+            let as_given = connection.given_name().is_none_or(|given| given == names[i].as_str());
+            if spec.whole_welcome.is_none() {
+                let known = i + usize::from(!spec.hears_own_joining);
+                if known > 0 {
+                    self.leave_out(key, seq);
+                    if known < names.len() {
+                        self.tell(key, &Event::Joined { names: &names[known..], count });
+                    }
+                }
+            }
+            self.tell(key, &Event::Entered { name: names[i].as_str(), as_given });
+        }
+    }
+
+    /// Tells those of `newcomers` who are told all at once who is here and what was said last, and
+    /// lets them read from here on. If there is too much of that kind already, they are told as
+    /// much as others are.
+    fn welcome_wholly(&mut self, room: RoomKey, newcomers: &[ConnectionKey]) {
+        let is_full = self.lists.is_full();
+        let mut shared: Option<(Dialect, Shared)> = None;
+        for key in newcomers.iter().copied() {
+            let Some(connection) = self.connections.get(key) else { continue };
+            let dialect = connection.dialect;
+            let Some(whole) = &dialect.spec().whole_welcome else { continue };
+            let Some(user) = connection.user() else { continue };
+            self.attach(key, room);
+            let company = match &shared {
+                Some((of, company)) if *of == dialect => Shared::clone(company),
+                _ => {
+                    let max = if is_full { WELCOME_MAX } else { WHOLE_WELCOME_MAX };
+                    let here = self.chat.first_names(room, max);
+                    let (room, mut company) = (&self.chat[room], Vec::new());
+                    let lines = room.history.lines().take_while(|_| !is_full);
+                    let history: Vec<&Said> = lines.map(|line| &line.said).collect();
+                    (whole.company)(&here, room.count(), &history, &mut company);
+                    self.lists.share(None, company)
+                }
+            };
+            let Hub { chat, connections, journals, .. } = self;
+            let outbox = &mut connections[key].outbox;
+            let greet = |out: &mut Vec<u8>| (whole.greeting)(chat.name(user), company.len(), out);
+            outbox.insert(journals, false, greet);
+            outbox.insert_shared_rest(journals, Shared::clone(&company));
+            connections.touch(key);
+            shared = Some((dialect, company));
+            if is_full {
+                self.tell_history(key, room);
+            }
+        }
+    }
+
+    /// Whether `key` is in a room and reads what is said there.
+    fn is_reading(&self, key: ConnectionKey, room: RoomKey) -> bool {
+        let connection = self.connections.get(key);
+        connection.and_then(|connection| connection.user()).is_some_and(|user| {
+            self.chat.is_in(user, room) && !self.channels[room.place()].is_unannounced(key)
+        })
+    }
+
+    // ── channels ─────────────────────────────────────────────────────────────────────────────────
+
+    /// The channel of a room, which may be a new one.
+    pub(super) fn channel_mut(&mut self, room: RoomKey) -> &mut Channel {
+        let place = room.place();
+        if self.channels.len() <= place {
+            self.channels.resize_with(place + 1, Channel::default);
+        }
+        &mut self.channels[place]
+    }
+
+    /// Something is to be done for a room, in this turn or later.
+    pub(super) fn note_active(&mut self, room: RoomKey) {
+        if !self.active.contains(&room) {
+            self.active.push(room);
+        }
+    }
+
+    /// Forgets how a room was delivered, if it is gone.
+    pub(super) fn close_channel_if_gone(&mut self, room: RoomKey) {
+        if self.chat.has_room(room) {
+            return;
+        }
+        let channel = std::mem::take(self.channel_mut(room));
+        for readers in channel.readers() {
+            self.journals.abandon(readers.journal);
+        }
+        self.active.retain(|other| *other != room);
+    }
+}

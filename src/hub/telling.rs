@@ -1,0 +1,346 @@
+//! Telling: from a fact that is proposed to what readers are told of it. Only here does the chat,
+//! which knows users, meet the delivery, which knows connections.
+
+use std::sync::Arc;
+
+use super::Hub;
+use crate::chat::{Applied, Entry, Fact, Leaving, Listing, RoomKey, User, UserKey};
+use crate::connection::{Connection, State};
+use crate::delivery::{Journals, PresenceKind, Seq};
+use crate::dialect::phrases::WELCOME_MAX;
+use crate::dialect::{Dialect, Lang};
+use crate::event::{CloseReason, Event, Refusal};
+use crate::key::ConnectionKey;
+use crate::nickname::Nickname;
+
+impl Hub {
+    /// Makes an entry of a fact, applies it, and tells whom it concerns. This is the one way to
+    /// change the chat.
+    pub(super) fn propose(&mut self, fact: Fact<'_>) -> Applied {
+        self.prepare(&fact);
+        self.last_entry += 1;
+        let entry = Entry { id: self.last_entry, at: self.now.unix_seconds, fact };
+        let applied = self.chat.apply(&entry);
+        self.tell_of(&entry, &applied);
+        if let Some(recorded) = &mut self.recorded {
+            recorded.push(entry.into_owned());
+        }
+        applied
+    }
+
+    /// Tells what must be told before a fact, while what was so before it still is.
+    fn prepare(&mut self, fact: &Fact<'_>) {
+        match fact {
+            Fact::Joined { room, .. } => {
+                if let Some(room) = self.chat.room_called(room) {
+                    self.gather_presence(room, PresenceKind::Joined);
+                }
+            }
+            Fact::Parted { room, .. } => self.gather_presence(*room, PresenceKind::Left),
+            Fact::Left { user, why } => {
+                let Some(kind) = self.presence_of(*user, why) else { return };
+                for room in self.rooms_of(*user) {
+                    self.gather_presence(room, kind.clone());
+                }
+            }
+            Fact::Renamed { user, .. } => {
+                for room in self.rooms_of(*user) {
+                    self.flush_presence(room);
+                }
+            }
+            Fact::Told { user, to, .. } => {
+                for user in [*user, *to] {
+                    self.flush_presence_of(user);
+                }
+            }
+            Fact::Connected { .. } | Fact::Said { .. } | Fact::Topic { .. } => {}
+        }
+    }
+
+    fn tell_of(&mut self, entry: &Entry<'_>, applied: &Applied) {
+        let at = entry.at;
+        match (&entry.fact, applied) {
+            (_, Applied::Refused(_)) => {}
+            (Fact::Joined { user, .. }, Applied::Joined(room)) => self.tell_joined(*user, *room),
+            (Fact::Parted { user, room }, _) => self.tell_parted(*user, *room),
+            (Fact::Left { why, .. }, Applied::Left(user)) => self.tell_left(user, why),
+            (Fact::Renamed { user, name }, Applied::Renamed { old }) => {
+                let rooms = self.rooms_of(*user);
+                self.outdate_lists(&rooms);
+                log::info!("renamed: {old} is now {name}");
+                self.publish(&rooms, &Event::Renamed { old: old.as_str(), new: name.as_str() });
+            }
+            (Fact::Said { user, room, text, emote }, _) => {
+                self.tell_said(*user, *room, (text, *emote), at);
+            }
+            (Fact::Told { user, to, text }, _) => self.tell_private(*user, *to, text, at),
+            _ => {}
+        }
+    }
+
+    /// All rooms that somebody is in.
+    pub(super) fn rooms_of(&self, user: UserKey) -> Vec<RoomKey> {
+        self.chat.user(user).map_or_else(Vec::new, |user| user.rooms().collect())
+    }
+
+    // ── lines ────────────────────────────────────────────────────────────────────────────────────
+
+    /// A line was said: tells everyone else who wants to hear it.
+    fn tell_said(&mut self, user: UserKey, room: RoomKey, (text, emote): (&str, bool), at: u64) {
+        let Some(speaker) = self.chat.user(user) else { return };
+        let (from, origin) = (speaker.name.clone(), speaker.origin);
+        let from = from.as_str();
+        log::debug!("said: {from}: {text}");
+        let event = match emote {
+            true => Event::Emoted { from, text, at },
+            false => Event::Said { from, text, at },
+        };
+        let seq = self.publish(&[room], &event);
+        let echoes = self.connections[origin].dialect.spec().echoes;
+        // Who does not hear it is one set, the speaker among them.
+        let mut left_out = 0;
+        if !echoes && self.chat.deaf_to(user).binary_search(&user).is_err() {
+            self.leave_out(origin, seq);
+            left_out += 1;
+        }
+        for place in 0..self.chat.deaf_to(user).len() {
+            let deaf = self.chat.deaf_to(user)[place];
+            if self.chat.is_in(deaf, room)
+                && let Some(origin) = self.chat.user(deaf).map(|user| user.origin)
+            {
+                self.leave_out(origin, seq);
+                left_out += 1;
+            }
+        }
+        let delivered = self.chat[room].count().saturating_sub(left_out) as u64;
+        let said = &mut self.channels[room.place()].said;
+        *said = (said.0 + 1, said.1 + delivered);
+        self.counts.lines += 1;
+        self.counts.deliveries += delivered;
+    }
+
+    /// A private message was sent: tells both, but not who ignores the sender.
+    fn tell_private(&mut self, user: UserKey, to: UserKey, text: &str, at: u64) {
+        let (Some(from), Some(target)) = (self.chat.user(user), self.chat.user(to)) else { return };
+        let (from_name, to_name) = (from.name.clone(), target.name.clone());
+        let (from_key, to_key) = (from.origin, target.origin);
+        log::debug!("told: {from_name} -> {to_name}: {text}");
+        if !self.chat.is_deaf_to(to, user) {
+            let waits = self.connections[to_key].outbox.own_bytes();
+            self.tell(to_key, &Event::Told { from: from_name.as_str(), text, at });
+            self.private_bytes += self.connections[to_key].outbox.own_bytes() - waits;
+            self.chat.note_sender(to, user);
+        }
+        self.tell(from_key, &Event::Sent { to: to_name.as_str(), text, at });
+    }
+
+    /// Keeps somebody from hearing an event.
+    pub(super) fn leave_out(&mut self, key: ConnectionKey, seq: Seq) {
+        let connection = &mut self.connections[key];
+        connection.outbox.skip(seq);
+        self.skips_abound |= connection.outbox.skips_too_much() && connection.is_blocked();
+    }
+
+    // ── coming and going ─────────────────────────────────────────────────────────────────────────
+
+    /// Somebody is in a room from now on: they read it, and are told who is there and what was
+    /// said, unless their dialect is told all that when the others are told of them.
+    fn tell_joined(&mut self, user: UserKey, room: RoomKey) {
+        let Some(User { name, origin, .. }) = self.chat.user(user) else { return };
+        let (name, key) = (name.clone(), *origin);
+        self.channel_mut(room);
+        self.gather_presence(room, PresenceKind::Joined);
+        self.add_to_presence(room, &name, Some(key));
+        self.outdate_lists(&[room]);
+        let count = self.chat[room].count();
+        let before = std::mem::replace(&mut self.connections[key].state, State::Chatting(user));
+        log::info!("joined: {name} from {} ({count} here)", self.connections[key].remote);
+        let is_whole = self.connections[key].dialect.spec().whole_welcome.is_some();
+        if !is_whole {
+            self.attach(key, room);
+            if !matches!(before, State::Entering(_)) {
+                self.welcome(key, room, &name);
+            }
+            self.tell_history(key, room);
+        }
+    }
+
+    /// All that is said in a room from now on is for `key`.
+    pub(super) fn attach(&mut self, key: ConnectionKey, room: RoomKey) {
+        let Hub { connections, channels, journals, .. } = self;
+        let connection = &mut connections[key];
+        let journal = channels[room.place()].add(journals, connection.dialect, key);
+        connection.outbox.attach(journals, journal);
+    }
+
+    /// Nothing that is said in a room from now on is for `key`.
+    fn detach(&mut self, key: ConnectionKey, room: RoomKey) {
+        let Hub { connections, channels, journals, .. } = self;
+        let Some(connection) = connections.get_mut(key) else { return };
+        if let Some(journal) = channels[room.place()].remove(connection.dialect, key) {
+            connection.outbox.detach(journals, journal);
+        }
+    }
+
+    fn tell_parted(&mut self, user: UserKey, room: RoomKey) {
+        let Some(User { name, origin, .. }) = self.chat.user(user) else { return };
+        let (name, key) = (name.clone(), *origin);
+        self.add_to_presence(room, &name, None);
+        self.outdate_lists(&[room]);
+        self.detach(key, room);
+        self.close_channel_if_gone(room);
+    }
+
+    fn tell_left(&mut self, user: &User, why: &Leaving<'_>) {
+        let is_told = !matches!(why, Leaving::Reason(CloseReason::Stopping));
+        for room in user.rooms() {
+            if is_told {
+                self.add_to_presence(room, &user.name, None);
+            }
+            self.outdate_lists(&[room]);
+            self.detach(user.origin, room);
+            self.close_channel_if_gone(room);
+        }
+    }
+
+    /// How those who are left are told that somebody goes; `None` if they are not.
+    fn presence_of(&self, user: UserKey, why: &Leaving<'_>) -> Option<PresenceKind> {
+        Some(match why {
+            Leaving::Reason(CloseReason::Stopping) => return None,
+            Leaving::Plain => PresenceKind::Left,
+            Leaving::Words(words) => {
+                let deaf = self.chat.deaf_to(user).iter();
+                let deaf = deaf.filter_map(|deaf| Some(self.chat.user(*deaf)?.origin));
+                PresenceKind::LeftWithWords(words.clone().into_owned(), deaf.collect())
+            }
+            Leaving::Reason(reason) => PresenceKind::LeftFor(*reason),
+        })
+    }
+
+    /// Tells a newcomer who is here.
+    pub(super) fn welcome(&mut self, key: ConnectionKey, room: RoomKey, name: &Nickname) {
+        let here = self.chat.first_names(room, WELCOME_MAX);
+        let count = self.chat[room].count();
+        self.tell(key, &Event::Welcomed { name: name.as_str(), here: &here, count });
+    }
+
+    // ── answers that are long ────────────────────────────────────────────────────────────────────
+
+    /// Tells the asker a list, or what was said in a room.
+    pub(super) fn list(&mut self, key: ConnectionKey, room: RoomKey, listing: Listing) {
+        match listing {
+            Listing::Members => self.tell_who_is_here(key, room),
+            Listing::History(count) => self.recall(key, room, count),
+        }
+    }
+
+    /// Tells all names; or the first of them, if too many lists wait to be read.
+    fn tell_who_is_here(&mut self, key: ConnectionKey, room: RoomKey) {
+        let Hub { chat, connections, lists, journals, lang, .. } = self;
+        let dialect = connections[key].dialect;
+        let list = lists.here(room.place(), dialect).unwrap_or_else(|| {
+            let max = if lists.is_full() { WELCOME_MAX } else { usize::MAX };
+            let names = chat.first_names(room, max);
+            let event = Event::Here { names: &names, count: chat[room].count() };
+            let mut list = Vec::new();
+            dialect.encode(*lang, &event, &mut list);
+            lists.share(Some((room.place(), dialect)), list)
+        });
+        connections[key].outbox.insert_shared(journals, list);
+        connections.touch(key);
+    }
+
+    /// Tells a newcomer what was said last.
+    pub(super) fn tell_history(&mut self, key: ConnectionKey, room: RoomKey) {
+        for place in 0..self.chat[room].history.len() {
+            self.replay(key, room, place);
+        }
+    }
+
+    /// Shows the last lines, but for those of people who are ignored.
+    fn recall(&mut self, key: ConnectionKey, room: RoomKey, count: Option<usize>) {
+        let Some(user) = self.connections[key].user() else { return };
+        let all = self.chat[room].history.len();
+        let mut shown = false;
+        for place in all - count.unwrap_or(all).min(all)..all {
+            if !self.chat.is_deaf_to_line(user, room, place) {
+                self.replay(key, room, place);
+                shown = true;
+            }
+        }
+        if !shown {
+            self.tell(key, &Event::NothingSaid);
+        }
+    }
+
+    /// Tells one the line at a place of the history.
+    fn replay(&mut self, key: ConnectionKey, room: RoomKey, place: usize) {
+        let Hub { chat, connections, journals, lang, .. } = self;
+        let (lang, connection) = (*lang, &mut connections[key]);
+        let dialect = connection.dialect;
+        let history = &mut chat.room_mut(room).history;
+        let bytes = history.replay(place, dialect, |said, out| {
+            dialect.encode(lang, &Event::Recalled(said), out);
+        });
+        connection.outbox.insert_shared(journals, bytes);
+        connections.touch(key);
+    }
+
+    fn outdate_lists(&mut self, rooms: &[RoomKey]) {
+        for room in rooms {
+            self.lists.outdate(room.place());
+        }
+    }
+
+    // ── readers ──────────────────────────────────────────────────────────────────────────────────
+
+    /// Tells some rooms: one encode for each dialect that somebody there reads. Whoever is in
+    /// several of them is told once. Returns the number of the event.
+    pub(super) fn publish(&mut self, rooms: &[RoomKey], event: &Event<'_>) -> Seq {
+        let Hub { channels, journals, lang, .. } = self;
+        let (lang, seq) = (*lang, journals.take_seq());
+        let encode = |dialect: Dialect, out: &mut Vec<u8>| dialect.encode(lang, event, out);
+        for room in rooms {
+            channels[room.place()].publish(journals, seq, encode);
+        }
+        for room in rooms {
+            self.note_active(*room);
+        }
+        seq
+    }
+
+    /// Tells one.
+    pub(super) fn tell(&mut self, key: ConnectionKey, event: &Event<'_>) {
+        let Hub { connections, journals, lang, .. } = self;
+        tell(&mut connections[key], journals, *lang, event);
+        connections.touch(key);
+    }
+
+    /// Tells one that something was not done.
+    pub(super) fn refuse(&mut self, key: ConnectionKey, refusal: Refusal<'_>) {
+        self.tell(key, &Event::Refused(refusal));
+    }
+
+    /// The name that somebody believes to have.
+    pub(super) fn given_name(&self, key: ConnectionKey) -> &str {
+        let connection = &self.connections[key];
+        let name = connection.user().map_or("", |user| self.chat.name(user));
+        connection.given_name().unwrap_or(name)
+    }
+}
+
+/// Tells one, who must be looked at when this turn is written out.
+pub(super) fn tell(
+    connection: &mut Connection,
+    journals: &Journals,
+    lang: Lang,
+    event: &Event<'_>,
+) {
+    let dialect = connection.dialect;
+    // In a handshake each frame must arrive alone, up to the one that ends it.
+    let alone = connection.gap().is_some();
+    connection.outbox.insert(journals, alone, |out| dialect.encode(lang, event, out));
+}
+
+/// Bytes that several are told.
+pub(super) type Shared = Arc<[u8]>;
