@@ -2,7 +2,6 @@
 //! is still owed, and the pace at which it may talk. What happens to it is decided in `hub/` and
 //! `chat/`.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::ops::{Index, IndexMut};
 use std::time::{Duration, Instant};
@@ -15,7 +14,7 @@ use crate::delivery::Outbox;
 use crate::dialect::Dialect;
 use crate::dialect::decoder::Decoder;
 use crate::hub::AddressKey;
-use crate::key::ConnectionKey;
+use crate::key::{ConnectionKey, reserve};
 use crate::timers::Timer;
 
 /// How long a connection that is being closed may still send before it is cut off. Closing with
@@ -42,7 +41,9 @@ pub(crate) struct Connection {
     /// There if its dialect needs it.
     pub(crate) session: Option<Box<SessionState>>,
     /// What `Timers` holds for it.
-    pub(crate) armed: Option<(Instant, Timer)>,
+    pub(crate) armed: Option<Instant>,
+    /// … and what is due then.
+    pub(crate) timer: Timer,
     /// Its input has ended; what is held of it is still to be heard.
     pub(crate) input_ended: bool,
     /// It came when there was no place, and is only told so.
@@ -188,6 +189,8 @@ pub(crate) struct Blocked {
     /// Until when it is a reason for talkers to wait, if it has become one. It must catch up
     /// before it can be one again.
     pub(crate) waited_for: Option<Instant>,
+    /// Its place among all that are blocked.
+    place: u32,
 }
 
 impl Connection {
@@ -213,6 +216,7 @@ impl Connection {
                 Box::new(SessionState { gap: Some(Gap::Over), ..SessionState::default() })
             }),
             armed: None,
+            timer: Timer::Closing,
             input_ended: false,
             turned_away: false,
             may_read: false,
@@ -341,7 +345,7 @@ pub(crate) struct Connections {
     generation: u32,
     touched: Vec<ConnectionKey>,
     /// Those whose sockets are full.
-    blocked: BTreeSet<ConnectionKey>,
+    blocked: Vec<ConnectionKey>,
 }
 
 impl Connections {
@@ -355,6 +359,7 @@ impl Connections {
         make: impl FnOnce(ConnectionKey) -> Connection,
     ) -> ConnectionKey {
         self.generation = self.generation.wrapping_add(1);
+        reserve(&mut self.slab);
         let entry = self.slab.vacant_entry();
         let key = ConnectionKey::new(entry.key(), self.generation);
         entry.insert(make(key));
@@ -393,26 +398,35 @@ impl Connections {
     }
 
     /// Those whose sockets are full, or were when they were last written to.
-    pub(crate) fn blocked(&self) -> Vec<ConnectionKey> {
-        self.blocked.iter().copied().collect()
+    pub(crate) fn blocked(&self) -> &[ConnectionKey] {
+        &self.blocked
     }
 
     /// The socket of `key` is full now.
     pub(crate) fn block(&mut self, key: ConnectionKey, now: Instant) {
-        match &mut self[key].blocked {
+        match &mut self.slab[key.index()].blocked {
             Some(blocked) => blocked.writable = false,
             blocked => {
-                let (writable, progress) = (false, now);
-                *blocked = Some(Box::new(Blocked { writable, progress, waited_for: None }));
-                self.blocked.insert(key);
+                let (writable, progress, place) = (false, now, self.blocked.len() as u32);
+                *blocked = Some(Box::new(Blocked { writable, progress, waited_for: None, place }));
+                self.blocked.push(key);
             }
         }
     }
 
     /// `key` has got all that waited for it, or gets nothing more.
     pub(crate) fn unblock(&mut self, key: ConnectionKey) {
-        self[key].blocked = None;
-        self.blocked.remove(&key);
+        let Some(blocked) = self[key].blocked.take() else { return };
+        let place = blocked.place as usize;
+        self.blocked.swap_remove(place);
+        if let Some(moved) = self.blocked.get(place).copied()
+            && let Some(blocked) = &mut self[moved].blocked
+        {
+            blocked.place = place as u32;
+        }
+        if self.blocked.is_empty() {
+            self.blocked = Vec::new();
+        }
     }
 
     pub(crate) fn any_touched(&self) -> bool {

@@ -1,6 +1,9 @@
-//! The key of a connection, by which the hub, the server and the timers all know it.
+//! The key of a connection, by which the hub, the server and the timers all know it; and how slabs
+//! grow.
 
 use std::fmt;
+
+use slab::Slab;
 
 /// A connection. `index` is its place in the slab, which is used again once the connection is gone;
 /// `generation` tells it from all others that had the same place before or will have it later.
@@ -40,5 +43,12 @@ impl ConnectionKey {
 impl fmt::Display for ConnectionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.index, self.generation)
+    }
+}
+
+/// Makes room for one more. What is large grows by an eighth: twice as much would lie idle.
+pub(crate) fn reserve<T>(slab: &mut Slab<T>) {
+    if slab.len() == slab.capacity() {
+        slab.reserve_exact((slab.len() / 8).max(16));
     }
 }

@@ -54,16 +54,16 @@ impl Timers {
     pub(crate) fn arm(
         &mut self,
         key: ConnectionKey,
-        armed: &mut Option<(Instant, Timer)>,
-        deadline: Option<(Instant, Timer)>,
+        armed: &mut Option<Instant>,
+        deadline: Option<Instant>,
     ) {
         if *armed == deadline {
             return;
         }
-        if let Some((old, _)) = *armed {
+        if let Some(old) = *armed {
             self.ordered.remove(&(old, key));
         }
-        if let Some((new, _)) = deadline {
+        if let Some(new) = deadline {
             self.ordered.insert((new, key));
         }
         *armed = deadline;
@@ -90,10 +90,9 @@ mod tests {
     fn a_moved_deadline_leaves_nothing_behind() {
         let start = Instant::now();
         let later = |s| Some(start + Duration::from_secs(s));
-        let stall = |s| later(s).map(|at| (at, Timer::Stall));
         let (mut timers, mut armed) = (Timers::default(), None);
-        timers.arm(ConnectionKey::nth(7), &mut armed, stall(10));
-        timers.arm(ConnectionKey::nth(7), &mut armed, stall(5));
+        timers.arm(ConnectionKey::nth(7), &mut armed, later(10));
+        timers.arm(ConnectionKey::nth(7), &mut armed, later(5));
         assert_eq!(timers.next(), later(5));
         assert_eq!(timers.due(start), None);
         assert_eq!(timers.due(start + Duration::from_secs(5)), Some(ConnectionKey::nth(7)));

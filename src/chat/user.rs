@@ -1,11 +1,11 @@
-//! Users: everybody who has a name. A user is known by a [`UserKey`], in whatever rooms they are and
-//! whatever they come with.
+//! Users: everybody who has a name. A user is known by a [`UserKey`], in whatever rooms they are
+//! and whatever they come with.
 
 use slab::Slab;
 
 use super::ignoring::{Ignored, PersonKey};
 use super::room::RoomKey;
-use crate::key::ConnectionKey;
+use crate::key::{ConnectionKey, reserve};
 use crate::nickname::Nickname;
 
 /// A user: a place in the slab, which is used again, and a number that tells this user from all
@@ -121,6 +121,7 @@ impl Users {
         let key = self.next_key();
         let UserKey { generation, .. } = key;
         self.generation = generation;
+        reserve(&mut self.slab);
         self.slab.insert(User { name, origin, generation, room: None, social: None });
         key
     }

@@ -11,8 +11,11 @@ use crate::event::CloseReason;
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
 
-/// In a room of this many members presence is told within a millisecond, in one of ten times as
-/// many within ten.
+/// In a room of up to so many members, presence is told in the turn in which it comes about: that
+/// costs a few milliseconds at most.
+const SMALL_ROOM: usize = 1024;
+
+/// In a larger one, presence may be gathered for a millisecond for each so many members.
 const MEMBERS_PER_MS: usize = 40;
 
 /// Presence is told after this time at the latest.
@@ -145,7 +148,7 @@ impl Channel {
 
 /// How long presence may be gathered in a room of so many members: not at all in a small one.
 pub(crate) fn presence_delay(members: usize) -> Duration {
-    if members < MEMBERS_PER_MS {
+    if members <= SMALL_ROOM {
         return Duration::ZERO;
     }
     let delay = Duration::from_micros((members * 1000 / MEMBERS_PER_MS) as u64);

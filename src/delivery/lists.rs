@@ -30,8 +30,8 @@ pub(crate) struct Lists {
 
 #[derive(Debug)]
 struct List {
-    /// Of which room, and in which dialect, this tells who is here now; `None` if it does not, or not
-    /// any more.
+    /// Of which room, and in which dialect, this tells who is here now; `None` if it does not, or
+    /// not any more.
     here: Option<(usize, Dialect)>,
     bytes: Arc<[u8]>,
 }

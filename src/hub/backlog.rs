@@ -7,14 +7,6 @@ use crate::delivery::{HOLD_MAX, JournalKey, Seq};
 use crate::event::CloseReason;
 use crate::key::ConnectionKey;
 
-/// How far one connection is behind.
-struct Lag {
-    key: ConnectionKey,
-    /// Bytes in the journal in which that is most, and in all together.
-    most: usize,
-    all: usize,
-}
-
 impl Hub {
     /// Whom to write to because something has been said where they are; those who cannot take it
     /// are left out.
@@ -48,46 +40,47 @@ impl Hub {
         if !is_long && !skips_abound && !self.is_over_memory() {
             return self.release_holds();
         }
-        let mut lags = Vec::new();
-        for key in self.connections.blocked() {
-            if self.is_too_slow(key, &mut lags) {
-                self.close(key, CloseReason::TooSlow, "");
-                self.arm(key);
+        let mut too_slow = Vec::new();
+        for place in 0..self.connections.blocked().len() {
+            let key = self.connections.blocked()[place];
+            if self.is_too_slow(key) {
+                too_slow.push(key);
             }
         }
         self.trim_journals();
-        self.shed(lags);
+        self.close_too_slow(too_slow);
+        self.shed();
         self.release_holds();
     }
 
+    fn close_too_slow(&mut self, keys: Vec<ConnectionKey>) {
+        for key in keys {
+            self.close(key, CloseReason::TooSlow, "");
+            self.arm(key);
+        }
+    }
+
     /// Whether `key` is too far behind. If not, but far, talkers wait for it where it is.
-    fn is_too_slow(&mut self, key: ConnectionKey, lags: &mut Vec<Lag>) -> bool {
+    fn is_too_slow(&mut self, key: ConnectionKey) -> bool {
         let Hub { connections, journals, limits, now, .. } = self;
         let (max, connection) = (limits.backlog_bytes_max, &mut connections[key]);
-        let behind = connection.outbox.readings();
-        let behind: Vec<_> =
-            behind.map(|(key, from)| (key, journals.get(key).behind(from))).collect();
-        let lag = Lag {
-            key,
-            most: behind.iter().map(|(_, bytes)| *bytes).max().unwrap_or_default(),
-            all: behind.iter().map(|(_, bytes)| *bytes).sum(),
-        };
+        let mut readings = connection.outbox.readings();
+        let behind = |(journal, from)| journals.get(journal).behind(from);
+        let Some(most) = readings.by_ref().map(behind).max() else { return false };
+        drop(readings);
         let skips_too_much = connection.outbox.skips_too_much();
         let Some(blocked) = &mut connection.blocked else { return false };
         // Who is about to be written to may make up for what this turn has brought.
         let grace = usize::from(blocked.writable) * (max / 4);
-        if lag.most > max + grace || !blocked.writable && skips_too_much {
-            return !behind.is_empty();
+        if most > max + grace || !blocked.writable && skips_too_much {
+            return true;
         }
-        if lag.most > max / 2 {
+        if most > max / 2 {
             let until = *blocked.waited_for.get_or_insert(now.instant + HOLD_MAX);
-            for (journal, bytes) in behind {
-                if bytes > max / 2 {
-                    self.want_hold(journal, until);
-                }
-            }
+            let is_far = |reading: &(JournalKey, Seq)| behind(*reading) > max / 2;
+            let far: Vec<_> = connection.outbox.readings().filter(is_far).collect();
+            far.into_iter().for_each(|(journal, _)| self.want_hold(journal, until));
         }
-        lags.push(lag);
         false
     }
 
@@ -120,7 +113,7 @@ impl Hub {
         let max = self.limits.backlog_bytes_max;
         let mut needed: Vec<(JournalKey, Seq)> = self.journals.longer_than(max / 4);
         for key in self.connections.blocked() {
-            for (journal, from) in self.connections[key].outbox.readings() {
+            for (journal, from) in self.connections[*key].outbox.readings() {
                 if let Some((_, oldest)) = needed.iter_mut().find(|(key, _)| *key == journal) {
                     *oldest = from.min(*oldest);
                 }
@@ -136,17 +129,19 @@ impl Hub {
     }
 
     /// If all journals together hold too much, those go who are furthest behind.
-    fn shed(&mut self, mut lags: Vec<Lag>) {
-        lags.sort_unstable_by_key(|lag| lag.all);
-        while self.is_over_memory()
-            && let Some(furthest) = lags.pop()
-        {
-            let near = furthest.all - furthest.all / 8;
-            let others = lags.split_off(lags.partition_point(|lag| lag.all < near));
-            for lag in others.into_iter().chain([furthest]) {
-                self.close(lag.key, CloseReason::TooSlow, "");
-                self.arm(lag.key);
-            }
+    fn shed(&mut self) {
+        while self.is_over_memory() {
+            let behind = |key: &ConnectionKey| {
+                let readings = self.connections[*key].outbox.readings();
+                readings.map(|(key, from)| self.journals.get(key).behind(from)).sum::<usize>()
+            };
+            let blocked = self.connections.blocked().iter().copied();
+            let mut lags: Vec<_> = blocked.map(|key| (behind(&key), key)).collect();
+            lags.retain(|(bytes, _)| *bytes > 0);
+            let Some((most, _)) = lags.iter().max() else { return };
+            let near = most - most / 8;
+            lags.retain(|(bytes, _)| *bytes >= near);
+            self.close_too_slow(lags.into_iter().map(|(_, key)| key).collect());
             self.trim_journals();
         }
     }

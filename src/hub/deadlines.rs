@@ -10,8 +10,7 @@ use crate::timers::Timer;
 impl Hub {
     /// A deadline of `key` has come.
     pub(super) fn expire(&mut self, key: ConnectionKey) {
-        let Some((_, timer)) = self.connections[key].armed else { return };
-        match timer {
+        match self.connections[key].timer {
             Timer::Pace => self.pace_is_over(key),
             Timer::Nickname => {
                 self.close(key, CloseReason::NickTimeout(self.limits.nick_timeout), "");
@@ -81,6 +80,9 @@ impl Hub {
     pub(super) fn arm(&mut self, key: ConnectionKey) {
         let connection = &mut self.connections[key];
         let deadline = connection.deadline(&self.limits);
-        self.timers.arm(key, &mut connection.armed, deadline);
+        if let Some((_, timer)) = deadline {
+            connection.timer = timer;
+        }
+        self.timers.arm(key, &mut connection.armed, deadline.map(|(at, _)| at));
     }
 }

@@ -536,8 +536,8 @@ impl Hub {
         self.lists.bytes()
     }
 
-    /// From now on, all that becomes so is recorded, for [`replays_alike`](Self::replays_alike). For
-    /// tests: the record only grows.
+    /// From now on, all that becomes so is recorded, for [`replays_alike`](Self::replays_alike).
+    /// For tests: the record only grows.
     pub fn record_entries(&mut self) {
         self.recorded = Some(Recorded::new());
     }
