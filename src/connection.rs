@@ -10,8 +10,7 @@ use slab::Slab;
 
 use crate::config::{Flood, Limits};
 use crate::delivery::Outbox;
-use crate::dialect::Dialect;
-use crate::dialect::decoder::Decoder;
+use crate::dialect::{Dialect, Gap, Session};
 use crate::hub::AddressKey;
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
@@ -28,7 +27,7 @@ pub(crate) struct Connection {
     pub(crate) state: State,
     /// Its own key.
     pub(crate) key: ConnectionKey,
-    pub(crate) decoder: Decoder,
+    pub(crate) session: Session,
     /// There while its input is not listened to.
     pub(crate) waiting: Option<Box<Waiting>>,
     pub(crate) outbox: Outbox,
@@ -37,8 +36,6 @@ pub(crate) struct Connection {
     pub(crate) address: Option<AddressKey>,
     /// There while its socket has not taken all that waits.
     pub(crate) blocked: Option<Box<Blocked>>,
-    /// There if its dialect needs it.
-    pub(crate) session: Option<Box<SessionState>>,
     /// What `Timers` holds for it.
     pub(crate) armed: Option<Instant>,
     /// Its input has ended; what is held of it is still to be heard.
@@ -54,9 +51,8 @@ pub(crate) struct Connection {
 /// How far a connection has come, and what belongs to that state alone.
 #[derive(Debug)]
 pub(crate) enum State {
-    /// An HTTP request has not come to its end.
-    #[cfg_attr(not(feature = "web"), expect(dead_code, reason = "only browsers come with one"))]
-    Requesting { deadline: Instant },
+    /// Its session has not opened, so it cannot be asked for anything; and has its own deadline.
+    Opening,
     /// Asked for a nickname.
     AwaitingNick { deadline: Instant },
     /// It has a name that nobody else can take, and comes in under it when it has been told so and
@@ -69,6 +65,17 @@ pub(crate) enum State {
     Closing { shut: bool, deadline: Instant },
     /// To be reaped at the end of the turn.
     Closed,
+}
+
+impl State {
+    /// Its name, if it has one already.
+    pub(crate) fn name(&self) -> Option<&Nickname> {
+        match self {
+            State::Entering(name) => Some(name),
+            State::Chatting(member) => Some(&member.name),
+            _ => None,
+        }
+    }
 }
 
 /// What there is to know of somebody in the room.
@@ -133,84 +140,13 @@ pub(crate) struct Waiting {
     pub(crate) resume_reading: bool,
     /// What is held ends with an arrival.
     pub(crate) read_drained: bool,
-    /// … and the rest of a character is not waited for any longer.
-    pub(crate) give_up: bool,
 }
 
 impl Waiting {
     /// Nothing has come yet that is not heard.
     pub(crate) fn new(why: Wait) -> Waiting {
-        Waiting {
-            why,
-            held: Vec::new(),
-            resume_reading: false,
-            read_drained: false,
-            give_up: false,
-        }
+        Waiting { why, held: Vec::new(), resume_reading: false, read_drained: false }
     }
-}
-
-/// What only some dialects need to know of a peer.
-#[derive(Debug, Default)]
-pub(crate) struct SessionState {
-    /// The name that it gave and still believes to have, if it got another; empty if that is longer
-    /// than any name.
-    pub(crate) given: Option<Box<str>>,
-    /// Until when an arrival that ended in the middle of a character waits for its rest.
-    pub(crate) rest_until: Option<Instant>,
-    /// There as long as each frame must arrive alone.
-    pub(crate) gap: Option<Gap>,
-    /// When it is given up if nothing is heard of it.
-    pub(crate) expires: Option<Instant>,
-    /// There if it is asked now and then whether it is still there.
-    #[cfg(feature = "web")]
-    pub(crate) ping: Option<Ping>,
-}
-
-/// How somebody answers who is asked now and then whether they are still there.
-#[cfg(feature = "web")]
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ping {
-    /// When to ask next.
-    pub(crate) at: Instant,
-    /// Pings since anything was heard.
-    pub(crate) missed: u8,
-}
-
-impl SessionState {
-    /// Nothing is due any more.
-    pub(crate) fn end_deadlines(&mut self) {
-        (self.rest_until, self.expires) = (None, None);
-        #[cfg(feature = "web")]
-        {
-            self.ping = None;
-        }
-    }
-
-    /// When something of this is due.
-    fn deadline(&self) -> Option<Instant> {
-        let gap = match self.gap {
-            Some(Gap::Sent(at) | Gap::Until(at)) => Some(at),
-            _ => None,
-        };
-        #[cfg(feature = "web")]
-        let ping = self.ping.map(|ping| ping.at);
-        #[cfg(not(feature = "web"))]
-        let ping = None;
-        [gap, self.rest_until, self.expires, ping].into_iter().flatten().min()
-    }
-}
-
-/// Whether the next frame may go out, to somebody to whom each must go alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gap {
-    /// It may.
-    Over,
-    /// A frame was written in the turn that began then. When exactly is not known, so the gap is
-    /// counted from the next turn.
-    Sent(Instant),
-    /// Not before this.
-    Until(Instant),
 }
 
 /// Why input is not listened to yet.
@@ -244,6 +180,7 @@ impl Connection {
         key: ConnectionKey,
         remote: SocketAddr,
         dialect: Dialect,
+        session: Session,
         state: State,
     ) -> Connection {
         Connection {
@@ -251,15 +188,12 @@ impl Connection {
             remote,
             dialect,
             state,
-            decoder: Decoder::new(dialect.framing()),
+            session,
             waiting: None,
             outbox: Outbox::default(),
             budget: Budget::default(),
             address: None,
             blocked: None,
-            session: dialect.spec().gap.map(|_| {
-                Box::new(SessionState { gap: Some(Gap::Over), ..SessionState::default() })
-            }),
             armed: None,
             input_ended: false,
             turned_away: false,
@@ -272,10 +206,7 @@ impl Connection {
     pub(crate) fn is_heard(&self) -> bool {
         matches!(
             self.state,
-            State::Requesting { .. }
-                | State::AwaitingNick { .. }
-                | State::Entering(_)
-                | State::Chatting(_)
+            State::Opening | State::AwaitingNick { .. } | State::Entering(_) | State::Chatting(_)
         )
     }
 
@@ -305,20 +236,17 @@ impl Connection {
         self.blocked.as_ref().is_some_and(|blocked| !blocked.writable)
     }
 
-    /// What its dialect needs to know of it, from now on.
-    pub(crate) fn session_mut(&mut self) -> &mut SessionState {
-        self.session.get_or_insert_default()
-    }
-
     /// Whether the next frame may go out, if each must arrive alone.
     pub(crate) fn gap(&self) -> Option<Gap> {
-        self.session.as_ref().and_then(|session| session.gap)
+        self.session.gap()
     }
 
     /// The name that it believes to have.
     pub(crate) fn given_name(&self) -> &str {
-        let given = self.session.as_ref().and_then(|session| session.given.as_deref());
-        given.or(self.member().map(|member| member.name.as_str())).unwrap_or_default()
+        self.session
+            .given_name()
+            .or(self.member().map(|member| member.name.as_str()))
+            .unwrap_or_default()
     }
 
     /// When it has taken nothing for too long. Who may be written to is given that chance first.
@@ -332,9 +260,8 @@ impl Connection {
     pub(crate) fn ends_at(&self) -> Option<Instant> {
         match &self.state {
             _ if self.wait() == Some(Wait::Room) => None,
-            State::Requesting { deadline }
-            | State::AwaitingNick { deadline }
-            | State::Closing { deadline, .. } => Some(*deadline),
+            State::Opening => self.session.deadline(),
+            State::AwaitingNick { deadline } | State::Closing { deadline, .. } => Some(*deadline),
             State::Entering(_) | State::Chatting(_) | State::Closed => None,
         }
     }
@@ -347,8 +274,9 @@ impl Connection {
             Some(Wait::Budget(ready)) => Some(ready),
             _ => None,
         };
-        let of_habits = self.session.as_ref().and_then(|session| session.deadline());
-        [of_state, of_stall, of_budget, of_habits].into_iter().flatten().min()
+        let is_opening = matches!(self.state, State::Opening);
+        let of_session = self.session.deadline().filter(|_| !is_opening);
+        [of_state, of_stall, of_budget, of_session].into_iter().flatten().min()
     }
 }
 

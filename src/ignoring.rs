@@ -349,7 +349,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::connection::{Connection, Social, State};
-    use crate::dialect::Dialect;
+    use crate::dialect::{Dialect, Session};
     use crate::event::CloseReason;
     use crate::hub::Hub;
     use crate::timers::Now;
@@ -365,8 +365,11 @@ mod tests {
             let name = Nickname::parse(name).unwrap();
             let member = Member { name: name.clone(), slot: 0, social: None };
             let remote = SocketAddr::from(([127, 0, 0, 1], 1));
+            let (dialect, settings) = (Dialect::Lines, Config::default().session_settings());
+            let session = Session::new(dialect, &settings, Instant::now());
             let state = State::Chatting(member);
-            let key = connections.insert(|key| Connection::new(key, remote, Dialect::Lines, state));
+            let new = |key| Connection::new(key, remote, dialect, session, state);
+            let key = connections.insert(new);
             assert!(directory.claim(key, &name, None));
         }
         (connections, directory)

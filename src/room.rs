@@ -390,7 +390,7 @@ impl Room {
             Command::Unknown(word) => {
                 self.refuse(connections, key, Refusal::UnknownCommand(&text::clean(word)));
             }
-            Command::Introduce { .. } | Command::Quit(_) => {}
+            Command::Quit(_) => {}
         }
     }
 
@@ -683,7 +683,9 @@ impl Room {
         let (lang, dialect) = (self.lang, connection.dialect);
         // In a handshake each frame must arrive alone, up to the one that ends it.
         let alone = connection.gap().is_some();
-        connection.outbox.insert(&self.journals, alone, |out| dialect.encode(lang, event, out));
+        let Connection { state, outbox, .. } = connection;
+        let name = state.name().map(Nickname::as_str);
+        outbox.insert(&self.journals, alone, |out| dialect.encode_for(lang, name, event, out));
         connections.touch(key);
     }
 

@@ -6,7 +6,7 @@ use log::Level;
 
 use super::Hub;
 use crate::connection::{LINGER, State};
-use crate::dialect::{Dialect, Transport};
+use crate::dialect::Dialect;
 use crate::event::{CloseReason, Event, Parting, Refusal};
 use crate::key::ConnectionKey;
 
@@ -28,12 +28,12 @@ impl Hub {
     pub(super) fn close(&mut self, key: ConnectionKey, reason: CloseReason, words: &str) {
         let Hub { connections, directory, room, .. } = self;
         let connection = &mut connections[key];
-        let requesting = matches!(connection.state, State::Requesting { .. });
+        let is_unopened = matches!(connection.state, State::Opening);
         match &connection.state {
             State::Closing { .. } if reason.is_orderly() => return,
             State::Closing { .. } => return self.drop_peer(key),
             State::Closed => return,
-            State::Requesting { .. } | State::AwaitingNick { .. } | State::Entering(_) => {
+            State::Opening | State::AwaitingNick { .. } | State::Entering(_) => {
                 log::log!(level(connection.dialect), "closed: {}: {reason}", connection.remote);
                 if let State::Entering(name) = &connection.state {
                     directory.release(name);
@@ -55,9 +55,7 @@ impl Hub {
         if connection.waiting.take().is_some_and(|waiting| waiting.resume_reading) {
             self.resumed.push(key);
         }
-        if let Some(session) = &mut connection.session {
-            session.end_deadlines();
-        }
+        connection.session.close();
         let orderly = reason.is_orderly();
         let time = if orderly { self.limits.drain.max(LINGER) } else { LINGER };
         connection.state = State::Closing { shut: false, deadline: self.now.instant + time };
@@ -67,10 +65,9 @@ impl Hub {
         if !orderly {
             connection.outbox.truncate_to_frame(self.room.journals_mut());
         }
-        if requesting {
-            #[cfg(feature = "web")]
-            self.refuse_request(key, reason);
-            return;
+        if is_unopened {
+            let farewell = connection.dialect.closed_unopened(self.lang, reason);
+            return self.send(key, &farewell);
         }
         let farewell = match reason {
             CloseReason::Quit => Event::Goodbye,
@@ -85,21 +82,14 @@ impl Hub {
         if !matches!(connection.state, State::Closed) {
             connection.state = State::Closed;
             connection.outbox.discard(self.room.journals_mut());
-            (connection.blocked, connection.session) = (None, None);
+            connection.blocked = None;
+            connection.session.discard();
             self.closed.push(key);
         }
     }
 }
 
-/// How loud the log is about somebody without a name. Anyone can make datagrams come from anywhere,
-/// and a page is fetched in several requests; that is not worth a line each.
+/// How loud the log is about somebody without a name.
 pub(super) fn level(dialect: Dialect) -> Level {
-    #[cfg(feature = "web")]
-    if dialect == Dialect::Web {
-        return Level::Debug;
-    }
-    match dialect.transport() {
-        Transport::Tcp => Level::Info,
-        Transport::Udp => Level::Debug,
-    }
+    if dialect.spec().is_casual { Level::Debug } else { Level::Info }
 }

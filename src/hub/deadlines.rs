@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use super::Hub;
-use crate::connection::{Gap, State, Wait};
+use crate::connection::{State, Wait};
+use crate::dialect::session::Due;
 use crate::event::CloseReason;
 use crate::key::ConnectionKey;
 
@@ -23,10 +24,10 @@ impl Hub {
             State::AwaitingNick { .. } if ended => {
                 self.close(key, CloseReason::NickTimeout(limits.nick_timeout), "");
             }
-            State::Requesting { .. } if ended => self.close(key, CloseReason::RequestTimeout, ""),
             State::Closing { .. } if ended => self.drop_peer(key),
             _ if stalled => self.close(key, CloseReason::Stalled, ""),
-            _ => self.go_on(key),
+            State::Opening if !ended => {}
+            _ => self.time_session(key),
         }
     }
 
@@ -44,36 +45,25 @@ impl Hub {
         again
     }
 
-    /// A time has come for which `key` had to wait.
-    fn go_on(&mut self, key: ConnectionKey) {
+    /// Does what is due in the session of `key`.
+    fn time_session(&mut self, key: ConnectionKey) {
         let now = self.now.instant;
-        let connection = &mut self.connections[key];
-        let Some(session) = &mut connection.session else { return };
-        match session.gap {
-            Some(Gap::Sent(_)) => {
-                session.gap = connection.dialect.spec().gap.map(|gap| Gap::Until(now + gap));
-            }
-            Some(Gap::Until(until)) if until <= now => {
-                session.gap = Some(Gap::Over);
-                self.connections.touch(key);
-                self.enter_if_told(key);
-            }
-            _ => {}
-        }
-        let Some(session) = &mut self.connections[key].session else { return };
-        let (rest_until, expires) = (session.rest_until, session.expires);
-        if rest_until.is_some_and(|until| until <= now) {
-            session.rest_until = None;
-            match &mut self.connections[key].waiting {
-                Some(waiting) => (waiting.read_drained, waiting.give_up) = (true, true),
-                None => self.end_arrival(key, false),
+        loop {
+            let connection = &mut self.connections[key];
+            let is_listened_to = connection.waiting.is_none();
+            match connection.session.handle_timeout(now, is_listened_to) {
+                Some(Due::ArrivalEnded) => match &mut connection.waiting {
+                    Some(waiting) => waiting.read_drained = true,
+                    None => self.end_arrival(key),
+                },
+                Some(Due::GapOver) => {
+                    self.connections.touch(key);
+                    self.enter_if_told(key);
+                }
+                Some(Due::Received(received)) => self.do_received(key, received),
+                None => return,
             }
         }
-        if expires.is_some_and(|expires| expires <= now) {
-            self.close(key, CloseReason::TimedOut, "");
-        }
-        #[cfg(feature = "web")]
-        self.ping(key);
     }
 
     /// A gap is over. Whoever has been told by the last frame that they come in does so now.
@@ -83,7 +73,7 @@ impl Hub {
             && let State::Entering(name) = &connection.state
         {
             let name = name.clone();
-            connection.session_mut().gap = None;
+            connection.session.end_gaps();
             self.enter(key, &name);
             self.process_if_read(key);
         }

@@ -25,14 +25,13 @@
 //! A key that came out of `poll_closed` must not be used again.
 //!
 //! Handlers and pollers are here. What becomes of input is in `input.rs`, how connections end in
-//! `closing.rs`, and what time brings in `deadlines.rs`. What only browsers need is in `web.rs`.
+//! `closing.rs`, and what time brings in `deadlines.rs`. How the bytes of a connection are to be
+//! understood is its session's business (`dialect/session.rs`).
 
 mod addresses;
 mod closing;
 mod deadlines;
 mod input;
-#[cfg(feature = "web")]
-mod web;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -46,11 +45,11 @@ use self::addresses::Addresses;
 use self::closing::level;
 use self::input::is_owed_much;
 use crate::config::{Config, Limits};
-use crate::connection::{Blocked, Connection, Connections, Gap, LINGER, State, Wait};
+use crate::connection::{Blocked, Connection, Connections, LINGER, State, Wait};
 use crate::dialect::decoder::extend_within;
-use crate::dialect::{Dialect, Framing, Lang, Naming, Transport};
+use crate::dialect::{Dialect, Framing, Gap, Lang, Naming, Session, Settings, Transport};
 use crate::directory::Directory;
-use crate::event::{CloseReason, Event, Refusal};
+use crate::event::{CloseReason, Event};
 use crate::key::ConnectionKey;
 use crate::metrics::Metrics;
 use crate::nickname::Nickname;
@@ -90,8 +89,8 @@ pub struct Hub {
     /// What is counted here; the rest of it is asked for when it is wanted.
     counts: Metrics,
     now: Now,
-    #[cfg(feature = "web")]
-    web: crate::config::Web,
+    /// What sessions go by.
+    settings: Settings,
 }
 
 impl Hub {
@@ -114,8 +113,7 @@ impl Hub {
             closings: [0; CloseReason::COUNT],
             counts: Metrics::default(),
             now,
-            #[cfg(feature = "web")]
-            web: config.web.clone(),
+            settings: config.session_settings(),
         }
     }
 
@@ -143,8 +141,10 @@ impl Hub {
             log::log!(level(dialect), "closed: {remote}: {reason}");
             return Err(reason);
         }
-        let state = self.first_state(dialect);
-        let key = self.connections.insert(|key| Connection::new(key, remote, dialect, state));
+        let session = Session::new(dialect, &self.settings, now.instant);
+        let state = self.first_state(&session);
+        let new = |key| Connection::new(key, remote, dialect, session, state);
+        let key = self.connections.insert(new);
         if refused.is_none() {
             self.clients += 1;
             let flood = self.limits.flood;
@@ -175,7 +175,8 @@ impl Hub {
         self.clients += 1;
         let remote = SocketAddr::from(([127, 0, 0, 1], 0));
         let state = State::AwaitingNick { deadline: now.instant };
-        let new = |key| Connection::new(key, remote, Dialect::Lines, state);
+        let session = Session::new(Dialect::Lines, &self.settings, now.instant);
+        let new = |key| Connection::new(key, remote, Dialect::Lines, session, state);
         let key = self.connections.insert(new);
         self.join_as(key, &Nickname::unchecked(name), 2);
         key
@@ -185,14 +186,7 @@ impl Hub {
     /// reason.
     #[must_use]
     pub fn farewell(&self, dialect: Dialect, reason: CloseReason) -> Vec<u8> {
-        #[cfg(feature = "web")]
-        if dialect == Dialect::Web {
-            return crate::dialect::web::http::farewell(reason);
-        }
-        let mut bytes = Vec::new();
-        let event = Event::Refused(Refusal::Closed(reason));
-        dialect.encode(self.lang, &event, &mut bytes);
-        bytes
+        dialect.closed_unopened(self.lang, reason)
     }
 
     /// `bytes` came from `key`; from a peer over UDP, one datagram. What cannot be heard now is
@@ -202,8 +196,7 @@ impl Hub {
     pub fn handle_input(&mut self, key: ConnectionKey, bytes: &[u8], now: Now) {
         self.now = now;
         self.counts.bytes_received += bytes.len() as u64;
-        #[cfg(feature = "web")]
-        self.note_alive(key);
+        self.connections[key].session.note_alive(&self.settings, now.instant);
         let held_bytes_max = HELD_BYTES_MAX + self.limits.line_bytes_max;
         let datagram = self.connections[key].dialect.framing() == Framing::Datagrams;
         let bytes = if datagram { Cow::Owned(as_line(bytes)) } else { Cow::Borrowed(bytes) };
@@ -212,8 +205,9 @@ impl Hub {
             Some(waiting) => extend_within(&mut waiting.held, &bytes, held_bytes_max),
             None => self.process(key, &bytes),
         }
-        if datagram {
-            self.note_datagram(key);
+        if datagram && matches!(self.connections[key].state, State::AwaitingNick { .. }) {
+            // The first datagram gave no name.
+            self.close(key, CloseReason::WrongProtocol, "");
         }
         self.arm(key);
     }
@@ -224,7 +218,7 @@ impl Hub {
         if self.connections[key].dialect.framing() == Framing::Arrivals {
             match &mut self.connections[key].waiting {
                 Some(waiting) => waiting.read_drained = true,
-                None => self.end_arrival(key, true),
+                None => self.end_arrival(key),
             }
             self.arm(key);
         }
@@ -279,11 +273,7 @@ impl Hub {
             // The LF that was held back, after all that waited.
             connection.outbox.pass_last_lf(journals);
         }
-        if let Some(session) = &mut connection.session
-            && session.gap.is_some()
-            && !connection.outbox.is_within_insert()
-        {
-            session.gap = Some(Gap::Sent(now.instant));
+        if !connection.outbox.is_within_insert() && connection.session.begin_gap(now.instant) {
             self.arm(key);
         }
         let connection = &mut self.connections[key];
@@ -421,13 +411,10 @@ impl Hub {
         let connection = &mut connections[key];
         let journals = room.journals_mut();
         let alone = connection.outbox.is_solo(journals);
-        let most = match &connection.session {
-            Some(session) => match session.gap {
-                Some(Gap::Sent(_) | Gap::Until(_)) => 0,
-                Some(Gap::Over) if alone => 1,
-                _ => slices.len(),
-            },
-            None => slices.len(),
+        let most = match connection.gap() {
+            Some(Gap::Sent(_) | Gap::Until(_)) => 0,
+            Some(Gap::Over) if alone => 1,
+            _ => slices.len(),
         };
         let most = most.min(slices.len());
         connection.outbox.slices(
@@ -486,16 +473,7 @@ impl Hub {
     /// What has been counted until now.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
-        let (lines, deliveries) = self.room.said();
-        Metrics {
-            connections: self.clients,
-            members: self.room.members_by_dialect(),
-            lines,
-            deliveries,
-            closings: self.closings,
-            journal_bytes: self.room.bytes_by_dialect(),
-            ..self.counts.clone()
-        }
+        counted(&self.room, self.clients, &self.closings, &self.counts)
     }
 
     /// How many are in the room.
@@ -528,6 +506,25 @@ impl Hub {
             && self.directory.is_empty()
             && self.addresses.is_empty()
             && self.poll_timeout().is_none()
+    }
+}
+
+/// What has been counted until now, here and there.
+fn counted(
+    room: &Room,
+    clients: usize,
+    closings: &[u64; CloseReason::COUNT],
+    counts: &Metrics,
+) -> Metrics {
+    let (lines, deliveries) = room.said();
+    Metrics {
+        connections: clients,
+        members: room.members_by_dialect(),
+        lines,
+        deliveries,
+        closings: *closings,
+        journal_bytes: room.bytes_by_dialect(),
+        ..counts.clone()
     }
 }
 
