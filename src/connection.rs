@@ -423,6 +423,6 @@ mod tests {
 
     #[test]
     fn a_peer_is_small() {
-        assert!(size_of::<Connection>() <= 232, "{} bytes", size_of::<Connection>());
+        assert!(size_of::<Connection>() <= 224, "{} bytes", size_of::<Connection>());
     }
 }

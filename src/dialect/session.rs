@@ -305,3 +305,34 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a message asks for from a newcomer.
+    fn asked(dialect: Dialect, line: &str) -> Vec<String> {
+        let message = Message::Line(line.into());
+        let commands = message.commands(dialect, Stage::Naming, "");
+        commands.map(|command| format!("{command:?}")).collect()
+    }
+
+    #[test]
+    fn a_message_may_ask_for_several_things_and_mostly_asks_for_one() {
+        assert_eq!(asked(Dialect::Lines, "al"), [r#"Rename("al")"#]);
+        assert_eq!(asked(Dialect::Datagram, "al : hi"), [r#"Rename("al")"#, r#"Say("hi")"#]);
+        assert_eq!(Commands::None.count(), 0);
+    }
+
+    #[test]
+    fn a_dialect_that_opens_by_itself_has_no_deadline_before_it_is_spoken() {
+        let settings = crate::config::Config::default().session_settings();
+        for dialect in Dialect::ALL {
+            let session = Session::new(dialect, &settings, Instant::now());
+            let is_open = dialect.spec().closed_unopened.is_none();
+            assert_eq!(session.is_open(), is_open, "{dialect}");
+            let has_deadline = !is_open || dialect == Dialect::Datagram;
+            assert_eq!(session.deadline().is_some(), has_deadline, "{dialect}");
+        }
+    }
+}

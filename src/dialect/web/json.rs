@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dialect::Lang;
 use crate::dialect::phrases::{self, Part, Phrases, WHOLE_WELCOME_MAX};
-use crate::dialect::{Lang, lines};
 use crate::event::{CloseReason, Command, Event, Parting, Refusal, Said, Topic};
 use crate::nickname::Nickname;
 
@@ -307,7 +307,7 @@ impl ClientMessage {
             if words.trim().is_empty() { Command::Misuse(topic) } else { command }
         };
         match self.kind {
-            Kind::Say => lines::parse_slash(text).unwrap_or(Command::Say(text)),
+            Kind::Say => super::say(text),
             Kind::Me => required(text, Command::Emote(text), Topic::Me),
             Kind::Msg if name.is_empty() => Command::Misuse(Topic::Msg),
             Kind::Msg => required(text, Command::Tell { to: name, text }, Topic::Msg),

@@ -40,9 +40,13 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
     encode,
 };
 
-/// What somebody says may be a command, as in `lines`.
 fn parse<'a>(_: Stage, line: &'a str, _given: &str) -> Commands<'a> {
-    Commands::One(parse_slash(line).unwrap_or(Command::Say(line)))
+    Commands::One(say(line))
+}
+
+/// What somebody says may be a command, as in `lines`.
+fn say(text: &str) -> Command<'_> {
+    parse_slash(text).unwrap_or(Command::Say(text))
 }
 
 fn encode(_: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
