@@ -1,14 +1,17 @@
-//! How fast input becomes lines, however the network cuts it.
+//! How fast input becomes lines and commands, however the network cuts it.
 //!
 //! ```text
 //! cargo bench --bench decode
 //! ```
 
 use std::hint::black_box;
+use std::time::Instant;
 
 use chinwag::config::Config;
-use chinwag::dialect::Framing;
 use chinwag::dialect::decoder::{Decoder, Frame};
+use chinwag::dialect::session::{Context, Received};
+use chinwag::dialect::{Dialect, Framing, Session, Stage};
+use chinwag::event::Command;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 use hub::lines;
@@ -55,5 +58,32 @@ fn decode(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decode);
+/// The whole way from bytes to commands, as the hub goes it for each connection.
+fn receive(criterion: &mut Criterion) {
+    let (input, dialect, now) = (lines(LINES), Dialect::Lines, Instant::now());
+    let settings = Config::default().session_settings();
+    let context = Context { now, settings: &settings, metrics: &String::new };
+    let mut group = criterion.benchmark_group("receive");
+    group.throughput(Throughput::Elements(LINES as u64));
+    for (name, read_bytes) in [("reads_of_64_KiB", 64 * 1024), ("reads_of_1448_bytes", 1448)] {
+        let mut session = Session::new(dialect, &settings, now);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let mut count = 0;
+                for mut read in input.chunks(read_bytes) {
+                    while let Some(received) = session.receive(&mut read, &context) {
+                        let Received::Message(message) = received else { continue };
+                        let commands = message.commands(dialect, Stage::Chatting, "al");
+                        count +=
+                            commands.filter(|command| matches!(command, Command::Say(_))).count();
+                    }
+                }
+                assert_eq!(black_box(count), LINES, "every line is found, and nothing else");
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decode, receive);
 criterion_main!(benches);

@@ -47,7 +47,8 @@ pub fn read_line(server: &mut impl BufRead) -> io::Result<Option<String>> {
 /// Whether the server will take `line` as a farewell.
 #[must_use]
 pub fn is_farewell(line: &str) -> bool {
-    matches!(Dialect::Lines.parse(Stage::Chatting, line, ""), Command::Quit(_))
+    let mut commands = Dialect::Lines.parse(Stage::Chatting, line, "");
+    commands.any(|command| matches!(command, Command::Quit(_)))
 }
 
 /// What a line from the server is. Its first bytes tell.
@@ -203,11 +204,11 @@ impl Room {
     #[must_use]
     pub fn say(&self, line: &str) -> Option<String> {
         let from = self.me()?;
-        match Dialect::Lines.parse(Stage::Chatting, line, "") {
+        Dialect::Lines.parse(Stage::Chatting, line, "").find_map(|command| match command {
             Command::Say(text) if !text::is_blank(text) => Some(format!("{from}: {text}")),
             Command::Emote(text) => Some(format!("** {from} {text}")),
             _ => None,
-        }
+        })
     }
 
     /// What Tab makes of `line` with the cursor behind so many characters, and where the cursor is

@@ -11,8 +11,7 @@ use slab::Slab;
 use crate::chat::UserKey;
 use crate::config::{Flood, Limits};
 use crate::delivery::Outbox;
-use crate::dialect::Dialect;
-use crate::dialect::decoder::Decoder;
+use crate::dialect::{Dialect, Gap, Session};
 use crate::hub::AddressKey;
 use crate::key::{ConnectionKey, reserve};
 use crate::timers::Timer;
@@ -29,7 +28,7 @@ pub(crate) struct Connection {
     pub(crate) state: State,
     /// Its own key.
     pub(crate) key: ConnectionKey,
-    pub(crate) decoder: Decoder,
+    pub(crate) session: Session,
     /// There while its input is not listened to.
     pub(crate) waiting: Option<Box<Waiting>>,
     pub(crate) outbox: Outbox,
@@ -38,8 +37,6 @@ pub(crate) struct Connection {
     pub(crate) address: Option<AddressKey>,
     /// There while its socket has not taken all that waits.
     pub(crate) blocked: Option<Box<Blocked>>,
-    /// There if its dialect needs it.
-    pub(crate) session: Option<Box<SessionState>>,
     /// What `Timers` holds for it.
     pub(crate) armed: Option<Instant>,
     /// … and what is due then.
@@ -57,9 +54,8 @@ pub(crate) struct Connection {
 /// How far a connection has come, and what belongs to that state alone.
 #[derive(Debug)]
 pub(crate) enum State {
-    /// An HTTP request has not come to its end.
-    #[cfg_attr(not(feature = "web"), expect(dead_code, reason = "only browsers come with one"))]
-    Requesting { deadline: Instant },
+    /// Its session has not opened, so it cannot be asked for anything; and has its own deadline.
+    Opening,
     /// Asked for a nickname.
     AwaitingNick { deadline: Instant },
     /// It has a name that nobody else can take, and comes in under it when it has been told so and
@@ -84,86 +80,13 @@ pub(crate) struct Waiting {
     pub(crate) resume_reading: bool,
     /// What is held ends with an arrival.
     pub(crate) read_drained: bool,
-    /// … and the rest of a character is not waited for any longer.
-    pub(crate) give_up: bool,
 }
 
 impl Waiting {
     /// Nothing has come yet that is not heard.
     pub(crate) fn new(why: Wait) -> Waiting {
-        Waiting {
-            why,
-            held: Vec::new(),
-            resume_reading: false,
-            read_drained: false,
-            give_up: false,
-        }
+        Waiting { why, held: Vec::new(), resume_reading: false, read_drained: false }
     }
-}
-
-/// What only some dialects need to know of a peer.
-#[derive(Debug, Default)]
-pub(crate) struct SessionState {
-    /// The name that it gave and still believes to have, if it got another; empty if that is longer
-    /// than any name.
-    pub(crate) given: Option<Box<str>>,
-    /// Until when an arrival that ended in the middle of a character waits for its rest.
-    pub(crate) rest_until: Option<Instant>,
-    /// There as long as each frame must arrive alone.
-    pub(crate) gap: Option<Gap>,
-    /// When it is given up if nothing is heard of it.
-    pub(crate) expires: Option<Instant>,
-    /// There if it is asked now and then whether it is still there.
-    #[cfg(feature = "web")]
-    pub(crate) ping: Option<Ping>,
-}
-
-/// How somebody answers who is asked now and then whether they are still there.
-#[cfg(feature = "web")]
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ping {
-    /// When to ask next.
-    pub(crate) at: Instant,
-    /// Pings since anything was heard.
-    pub(crate) missed: u8,
-}
-
-impl SessionState {
-    /// Nothing is due any more.
-    pub(crate) fn end_deadlines(&mut self) {
-        (self.rest_until, self.expires) = (None, None);
-        #[cfg(feature = "web")]
-        {
-            self.ping = None;
-        }
-    }
-
-    /// What of this is due first, and when.
-    fn deadline(&self) -> Option<(Instant, Timer)> {
-        let gap = match self.gap {
-            Some(Gap::Sent(at) | Gap::Until(at)) => Some((at, Timer::Gap)),
-            _ => None,
-        };
-        #[cfg(feature = "web")]
-        let ping = self.ping.map(|ping| (ping.at, Timer::Ping));
-        #[cfg(not(feature = "web"))]
-        let ping = None;
-        let rest = self.rest_until.map(|at| (at, Timer::PartialChar));
-        let expiry = self.expires.map(|at| (at, Timer::Expiry));
-        [gap, rest, expiry, ping].into_iter().flatten().min_by_key(|(at, _)| *at)
-    }
-}
-
-/// Whether the next frame may go out, to somebody to whom each must go alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gap {
-    /// It may.
-    Over,
-    /// A frame was written in the turn that began then. When exactly is not known, so the gap is
-    /// counted from the next turn.
-    Sent(Instant),
-    /// Not before this.
-    Until(Instant),
 }
 
 /// Why input is not listened to yet.
@@ -199,6 +122,7 @@ impl Connection {
         key: ConnectionKey,
         remote: SocketAddr,
         dialect: Dialect,
+        session: Session,
         state: State,
     ) -> Connection {
         Connection {
@@ -206,15 +130,12 @@ impl Connection {
             remote,
             dialect,
             state,
-            decoder: Decoder::new(dialect.framing()),
+            session,
             waiting: None,
             outbox: Outbox::default(),
             budget: Budget::default(),
             address: None,
             blocked: None,
-            session: dialect.spec().gap.map(|_| {
-                Box::new(SessionState { gap: Some(Gap::Over), ..SessionState::default() })
-            }),
             armed: None,
             timer: Timer::Closing,
             input_ended: false,
@@ -228,10 +149,7 @@ impl Connection {
     pub(crate) fn is_heard(&self) -> bool {
         matches!(
             self.state,
-            State::Requesting { .. }
-                | State::AwaitingNick { .. }
-                | State::Entering(_)
-                | State::Chatting(_)
+            State::Opening | State::AwaitingNick { .. } | State::Entering(_) | State::Chatting(_)
         )
     }
 
@@ -239,6 +157,14 @@ impl Connection {
     pub(crate) fn user(&self) -> Option<UserKey> {
         match self.state {
             State::Chatting(user) => Some(user),
+            _ => None,
+        }
+    }
+
+    /// Who it is, once it has a name.
+    pub(crate) fn any_user(&self) -> Option<UserKey> {
+        match self.state {
+            State::Entering(user) | State::Chatting(user) => Some(user),
             _ => None,
         }
     }
@@ -253,19 +179,14 @@ impl Connection {
         self.blocked.as_ref().is_some_and(|blocked| !blocked.writable)
     }
 
-    /// What its dialect needs to know of it, from now on.
-    pub(crate) fn session_mut(&mut self) -> &mut SessionState {
-        self.session.get_or_insert_default()
-    }
-
     /// Whether the next frame may go out, if each must arrive alone.
     pub(crate) fn gap(&self) -> Option<Gap> {
-        self.session.as_ref().and_then(|session| session.gap)
+        self.session.gap()
     }
 
-    /// The name that it gave and believes to have, if it got another.
+    /// The name that its client believes to have, if that is another than it has.
     pub(crate) fn given_name(&self) -> Option<&str> {
-        self.session.as_ref().and_then(|session| session.given.as_deref())
+        self.session.given_name()
     }
 
     /// When it has taken nothing for too long. Who may be written to is given that chance first.
@@ -279,9 +200,8 @@ impl Connection {
     pub(crate) fn ends_at(&self) -> Option<Instant> {
         match &self.state {
             _ if self.wait() == Some(Wait::Room) => None,
-            State::Requesting { deadline }
-            | State::AwaitingNick { deadline }
-            | State::Closing { deadline, .. } => Some(*deadline),
+            State::Opening => self.session.deadline(),
+            State::AwaitingNick { deadline } | State::Closing { deadline, .. } => Some(*deadline),
             State::Entering(_) | State::Chatting(_) | State::Closed => None,
         }
     }
@@ -295,7 +215,9 @@ impl Connection {
         };
         let of_state = self.ends_at().map(|at| (at, self.end_of_state()));
         let of_stall = self.stalls_at(limits).map(|at| (at, Timer::Stall));
-        let of_session = self.session.as_ref().and_then(|session| session.deadline());
+        let is_opening = matches!(self.state, State::Opening);
+        let of_session = self.session.deadline().filter(|_| !is_opening);
+        let of_session = of_session.map(|at| (at, Timer::Session));
         let all = [of_budget, of_state, of_stall, of_session];
         all.into_iter().flatten().min_by_key(|(at, _)| *at)
     }
@@ -303,7 +225,7 @@ impl Connection {
     /// What ends when it has been in its state for too long.
     fn end_of_state(&self) -> Timer {
         match self.state {
-            State::Requesting { .. } => Timer::Request,
+            State::Opening => Timer::Session,
             State::Closing { .. } => Timer::Closing,
             _ => Timer::Nickname,
         }
@@ -489,6 +411,6 @@ mod tests {
 
     #[test]
     fn a_peer_is_small() {
-        assert!(size_of::<Connection>() <= 232, "{} bytes", size_of::<Connection>());
+        assert!(size_of::<Connection>() <= 224, "{} bytes", size_of::<Connection>());
     }
 }

@@ -25,13 +25,6 @@ pub enum Command<'a> {
     Reply(&'a str),
     /// Takes another name, or a name at all.
     Rename(&'a str),
-    /// Takes a name and says the first line in one.
-    Introduce {
-        /// The name.
-        name: &'a str,
-        /// The line.
-        text: &'a str,
-    },
     /// Asks who is here.
     Who,
     /// Asks for the last lines; all there are, or so many.

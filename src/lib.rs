@@ -6,7 +6,7 @@
 //!    reads it.
 //! 2. [`hub`]: the chat as a pure state machine, without sockets or a clock. It knows each
 //!    connection by its key, and is told of the byte by [`hub::Hub::handle_input`].
-//! 3. [`dialect`]: the peer's decoder makes bytes into an [`event::Command`].
+//! 3. [`dialect`]: the connection's session makes bytes into [`event::Command`]s.
 //! 4. `room`: does what the command asks for, and says what happened as an [`event::Event`]. What
 //!    may be said is in [`text`], who may be called how in [`nickname`], who is called how in
 //!    `directory`, and who does not hear whom in `ignoring`.

@@ -26,21 +26,12 @@ pub(crate) enum Timer {
     Pace,
     /// It has not given a nickname in time.
     Nickname,
-    /// Its HTTP request is not whole in time.
-    Request,
     /// It has had its time to close.
     Closing,
     /// It has taken nothing for too long.
     Stall,
-    /// The next frame of its handshake may go out.
-    Gap,
-    /// The rest of a character has not come.
-    PartialChar,
-    /// Nothing has come over UDP for too long.
-    Expiry,
-    /// It is to be asked whether it is still there.
-    #[cfg(feature = "web")]
-    Ping,
+    /// Something is due in its session: a handshake, a keepalive, a character that is not whole.
+    Session,
 }
 
 /// A set of deadlines, ordered by time.

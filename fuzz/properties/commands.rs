@@ -12,13 +12,22 @@ pub fn parse_commands(data: &[u8]) {
     let (given, line) = input.split_once('\n').unwrap_or(("al", &input));
     for dialect in Dialect::ALL {
         for stage in [Stage::Naming, Stage::Chatting] {
-            for text in words(&dialect.parse(stage, line, given)) {
+            for text in dialect.parse(stage, line, given).flat_map(|command| words(&command)) {
                 assert!(is_part(text, line), "{dialect}: {text:?} is not from {line:?}");
             }
         }
     }
     check_lines(line);
     check_older(given, line);
+}
+
+/// What a message asks for, which is one thing.
+fn one<'a>(dialect: Dialect, stage: Stage, line: &'a str, given: &str) -> Command<'a> {
+    let mut commands = dialect.parse(stage, line, given);
+    let (Some(command), None) = (commands.next(), commands.next()) else {
+        unreachable!("{dialect}: {line:?} is not one command");
+    };
+    command
 }
 
 /// The texts in a command.
@@ -32,7 +41,6 @@ fn words<'a>(command: &Command<'a>) -> Vec<&'a str> {
         | Command::Quit(text)
         | Command::Unknown(text) => vec![text],
         Command::Tell { to, text } => vec![to, text],
-        Command::Introduce { name, text } => vec![name, text],
         Command::Ignore(name) => name.into_iter().collect(),
         Command::Who | Command::History(_) | Command::Help(_) | Command::Misuse(_) => Vec::new(),
     }
@@ -47,7 +55,7 @@ fn is_part(part: &str, whole: &str) -> bool {
 
 /// In `lines`, a slash in front makes a command and two make a line with one.
 fn check_lines(line: &str) {
-    let parse = |stage, line| Dialect::Lines.parse(stage, line, "");
+    let parse = |stage, line| one(Dialect::Lines, stage, line, "");
     let command = parse(Stage::Chatting, line);
     if line.starts_with("//") {
         assert_eq!(command, Command::Say(&line[1..]));
@@ -63,7 +71,7 @@ fn check_lines(line: &str) {
     let end = line.find(|c: char| c.is_ascii_whitespace()).unwrap_or(line.len());
     for stage in [Stage::Naming, Stage::Chatting] {
         let loud = line[..end].to_ascii_uppercase() + &line[end..];
-        let kind = |line| discriminant(&Dialect::Lines.parse(stage, line, ""));
+        let kind = |line| discriminant(&one(Dialect::Lines, stage, line, ""));
         assert_eq!(kind(line), kind(&loud), "{line:?} and {loud:?}");
     }
     let naming = parse(Stage::Naming, line);
@@ -75,13 +83,13 @@ fn check_lines(line: &str) {
 
 /// The older clients' habits.
 fn check_older(given: &str, line: &str) {
-    let parse = |dialect: Dialect, line| dialect.parse(Stage::Chatting, line, given);
+    let parse = |dialect, line| one(dialect, Stage::Chatting, line, given);
     // One leading name is taken off, never two.
     for (dialect, separator) in [(Dialect::Nick, ": "), (Dialect::Datagram, " : ")] {
         let prefixed = format!("{given}{separator}{line}");
         let leaves = dialect == Dialect::Datagram && line.trim().eq_ignore_ascii_case("exit");
         if !given.is_empty() && !leaves {
-            let command = dialect.parse(Stage::Chatting, &prefixed, given);
+            let command = one(dialect, Stage::Chatting, &prefixed, given);
             assert_eq!(command, Command::Say(line), "{dialect}");
         }
     }

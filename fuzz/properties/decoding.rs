@@ -152,28 +152,26 @@ fn decode(framing: Framing, arrivals: &[Arrived], sizes: &[usize], max: usize) -
         }
     }
     found.extend(decoder.finish(max).map(|frame| match frame {
-        Frame::Line(line) => Found::Unfinished(line.to_vec()),
+        Frame::Line(line) => Found::Unfinished(line.into_owned()),
         Frame::TooLong => Found::TooLong,
         Frame::Unterminated => Found::Unterminated,
         Frame::WrongProtocol => Found::WrongProtocol,
-        frame => unreachable!("{frame:?} is a browser's"),
     }));
     found
 }
 
 /// Notes a frame. If the connection is closed for it, that is all that was found.
 fn note(found: &mut Vec<Found>, frame: Frame<'_>, max: usize) -> Option<Vec<Found>> {
+    let over = matches!(frame, Frame::Unterminated | Frame::WrongProtocol);
     found.push(match frame {
         Frame::Line(line) => {
             assert!(line.len() <= max, "{} bytes are more than {max}", line.len());
-            Found::Line(line.to_vec())
+            Found::Line(line.into_owned())
         }
         Frame::TooLong => Found::TooLong,
         Frame::Unterminated => Found::Unterminated,
         Frame::WrongProtocol => Found::WrongProtocol,
-        frame => unreachable!("{frame:?} is a browser's"),
     });
-    let over = matches!(frame, Frame::Unterminated | Frame::WrongProtocol);
     over.then(|| std::mem::take(found))
 }
 

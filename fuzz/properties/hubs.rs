@@ -74,6 +74,7 @@ fn config(input: &mut Input<'_>) -> Config {
     };
     Config {
         limits: Limits {
+            memory_bytes_max: Limits::default().memory_bytes_max,
             clients_max: 1 + input.below(12),
             line_bytes_max: input.one_of(&[4096, 16, 40, 200]),
             nick_timeout: seconds(input),

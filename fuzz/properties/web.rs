@@ -2,8 +2,12 @@
 //! requests and messages are those that a naive decoder finds, which sees all of it at once. And
 //! what the other properties need to speak it.
 
-use chinwag::dialect::Framing;
-use chinwag::dialect::decoder::{Decoder, Frame};
+use std::time::Instant;
+
+use chinwag::config::Config;
+use chinwag::dialect::session::{Context, Received};
+use chinwag::dialect::{Dialect, Session, Settings};
+use chinwag::event::CloseReason;
 
 use super::input::{Input, pieces};
 
@@ -138,27 +142,63 @@ fn draw(input: &mut Input<'_>, bytes: &mut Vec<u8>) {
     }
 }
 
-/// What the decoder finds, as the hub uses it.
+/// A browser's session, and what it goes by.
+struct Browser {
+    session: Session,
+    settings: Settings,
+    now: Instant,
+}
+
+impl Browser {
+    fn new(max: usize) -> Browser {
+        let settings = Settings { line_bytes_max: max, ..Config::default().session_settings() };
+        let now = Instant::now();
+        Browser { session: Session::new(Dialect::Web, &settings, now), settings, now }
+    }
+
+    fn receive(&mut self, input: &mut &[u8]) -> Option<String> {
+        let Browser { session, settings, now } = self;
+        let context = Context { now: *now, settings, metrics: &String::new };
+        session.receive(input, &context).map(|received| told(&received))
+    }
+}
+
+/// What was received, in words that say all of it that matters.
+fn told(received: &Received<'_>) -> String {
+    match received {
+        // Junk may be seen to be junk before all of it has come.
+        Received::Close(CloseReason::Answered, answer) => {
+            let status = String::from_utf8_lossy(&answer[9..12]).into_owned();
+            if ["400", "431", "505"].contains(&&*status) { "junk".to_owned() } else { status }
+        }
+        Received::Opened(_) => "Opened".to_owned(),
+        received => format!("{received:?}"),
+    }
+}
+
+/// Whether the connection is closed for what was received.
+fn ends(told: &str) -> bool {
+    told == "junk" || told.starts_with("Close(") || told.parse::<u16>().is_ok()
+}
+
+/// What the session makes of the input, as the hub uses it.
 fn decode(bytes: &[u8], sizes: &[usize], max: usize) -> Vec<String> {
-    let mut decoder = Decoder::new(Framing::Web);
+    let mut browser = Browser::new(max);
     let mut found = Vec::new();
     for mut read in pieces(bytes, sizes) {
         // As the hub does it: nothing is asked for when nothing has come.
         while !read.is_empty() {
-            let Some(frame) = decoder.pull(&mut read, max) else { break };
-            let ends = matches!(frame, Frame::Violation(_) | Frame::Close);
-            found.push(match frame {
-                // Junk may be seen to be junk before all of it has come.
-                Frame::Request(head) if !is_request(head) => return vec!["junk".to_owned()],
-                frame => format!("{frame:?}"),
-            });
-            if ends {
+            let Some(told) = browser.receive(&mut read) else { break };
+            found.push(told);
+            if found.last().is_some_and(|told| ends(told)) {
                 return found;
             }
         }
         assert!(read.is_empty(), "what a read brought is used up");
     }
-    assert!(decoder.finish(max).is_none());
+    let Browser { mut session, settings, now } = browser;
+    let context = Context { now, settings: &settings, metrics: &String::new };
+    assert!(session.finish(&context).is_none());
     found
 }
 
@@ -168,21 +208,23 @@ fn naive(bytes: &[u8], max: usize) -> Vec<String> {
         let is_junk = bytes.len() > HEAD_BYTES_MAX || parse_head(bytes).is_none();
         return if is_junk { vec!["junk".to_owned()] } else { Vec::new() };
     };
-    let mut found = vec![format!("{:?}", Frame::Request(&bytes[..head]))];
+    let mut found: Vec<_> = Browser::new(max).receive(&mut &bytes[..head]).into_iter().collect();
+    if found.first().is_none_or(|told| ends(told)) {
+        return found;
+    }
     let mut rest = &bytes[head..];
     let mut message: Option<Vec<u8>> = None;
     loop {
         match naive_frame(&mut rest, &mut message, max) {
             Ok(None) => return found,
             Ok(Some(frame)) => {
-                let ends = frame == "Close";
                 found.push(frame);
-                if ends {
+                if found.last().is_some_and(|told| ends(told)) {
                     return found;
                 }
             }
             Err(code) => {
-                found.push(format!("{:?}", Frame::Violation(code)));
+                found.push(close(CloseReason::Violation(code)));
                 return found;
             }
         }
@@ -213,16 +255,19 @@ fn naive_frame(
     let payload: Vec<u8> = payload.collect();
     *rest = &rest[begin + length as usize..];
     match opcode {
-        8 => return naive_farewell(&payload).map(|()| Some("Close".to_owned())),
-        9 => return Ok(Some(format!("{:?}", Frame::Ping(&payload)))),
-        10 => return Ok(Some("Pong".to_owned())),
+        8 => return naive_farewell(&payload).map(|()| Some(close(CloseReason::EndOfInput))),
+        9 => {
+            let pong = [&[0x8a, payload.len() as u8], &payload[..]].concat();
+            return Ok(Some(told(&Received::Reply(pong))));
+        }
+        10 => return Ok(Some(told(&Received::Nothing))),
         _ => message.get_or_insert_default().extend(payload),
     }
     if !is_final {
-        return Ok(Some("Fragment".to_owned()));
+        return Ok(Some(told(&Received::Nothing)));
     }
     let message = message.take().unwrap_or_default();
-    naive_line(&message, max).map(Some)
+    naive_message(&message, max).map(Some)
 }
 
 /// The first byte, the payload's length, the mask, and where the payload begins.
@@ -261,21 +306,28 @@ fn naive_farewell(payload: &[u8]) -> Result<(), u16> {
     }
 }
 
-/// The line of a message, as far as it can be told without making it.
-fn naive_line(message: &[u8], max: usize) -> Result<String, u16> {
+fn close(reason: CloseReason) -> String {
+    told(&Received::Close(reason, Vec::new()))
+}
+
+/// What a message asks for, as far as it can be told without a parser of our own.
+fn naive_message(message: &[u8], max: usize) -> Result<String, u16> {
     let text = std::str::from_utf8(message).map_err(|_| 1007_u16)?;
-    let mut decoder = Decoder::new(Framing::Web);
+    let mut browser = Browser::new(max);
     let input = [HANDSHAKE.as_bytes(), &masked(0x81, text.as_bytes())].concat();
     let mut input = &input[..];
-    assert!(matches!(decoder.pull(&mut input, max), Some(Frame::Request(_))));
+    assert_eq!(browser.receive(&mut input).as_deref(), Some("Opened"));
     let is_object = serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(text).is_ok();
-    match decoder.pull(&mut input, max) {
-        Some(frame @ Frame::Line(_)) => {
+    match browser.receive(&mut input) {
+        Some(told) if told.starts_with("Message(") => {
             assert!(is_object, "{text:?}");
-            Ok(format!("{frame:?}"))
+            Ok(told)
         }
-        Some(Frame::Violation(code @ (1007 | 1009))) => Err(code),
-        other => unreachable!("{other:?}"),
+        other => {
+            let is_of = |code: &u16| other == Some(close(CloseReason::Violation(*code)));
+            let code = [1007, 1009].into_iter().find(is_of);
+            Err(code.unwrap_or_else(|| unreachable!("{other:?}")))
+        }
     }
 }
 
@@ -284,10 +336,6 @@ fn head(bytes: &[u8]) -> Option<usize> {
     parse_head(&bytes[..bytes.len().min(HEAD_BYTES_MAX + 1)])
         .flatten()
         .filter(|length| *length <= HEAD_BYTES_MAX)
-}
-
-fn is_request(head: &[u8]) -> bool {
-    head.len() <= HEAD_BYTES_MAX && parse_head(head) == Some(Some(head.len()))
 }
 
 /// `None` if it is not the beginning of a request, otherwise its length if it is whole. What is not

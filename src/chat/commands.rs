@@ -63,7 +63,6 @@ impl Chat {
             Command::Misuse(topic) => done(refuse(Refusal::Usage(topic))),
             Command::Unknown(word) => done(refuse(Refusal::UnknownCommand(&text::clean(word)))),
             Command::Quit(words) => Judged::Quit(last_words(words)),
-            Command::Introduce { .. } => Judged::Done,
         }
     }
 

@@ -102,6 +102,11 @@ impl Chat {
         self.users.get(key).map_or("", |user| user.name.as_str())
     }
 
+    /// The name of somebody, if they are there.
+    pub(crate) fn nickname(&self, key: UserKey) -> Option<&Nickname> {
+        self.users.get(key).map(|user| &user.name)
+    }
+
     /// Who is called `name`, in any spelling of it, and in some room. Who has a name may still be
     /// on the way in.
     pub(crate) fn find(&self, name: &str) -> Option<UserKey> {

@@ -18,7 +18,7 @@ use crate::dialect::decoder::UNTERMINATED_BYTES_MAX;
 pub use crate::dialect::web::origin::Web;
 #[cfg(feature = "web")]
 use crate::dialect::web::origin::{Origin, is_host_name};
-use crate::dialect::{Dialect, Lang, Transport};
+use crate::dialect::{Dialect, Lang, Settings, Transport};
 use crate::nickname::{Nickname, NicknameError};
 
 /// The name that is kept for the server's own terminal.
@@ -129,6 +129,17 @@ impl Config {
         } else {
             return Ok(());
         })
+    }
+
+    /// What of this the conversation with a connection goes by.
+    #[must_use]
+    pub fn session_settings(&self) -> Settings {
+        Settings {
+            line_bytes_max: self.limits.line_bytes_max,
+            udp_expiry: self.limits.udp_expiry,
+            #[cfg(feature = "web")]
+            web: self.web.clone(),
+        }
     }
 
     /// What is wrong with the names by which browsers may find the server.

@@ -1,8 +1,9 @@
-//! The decoder: from whatever pieces the input came in to one message at a time. It knows three
-//! ways in which a message may end: with its line, with the arrival it came in, or with its
-//! datagram; a fourth, that of browsers, is in `web/websocket.rs`. What a message means is the
-//! dialect's business.
+//! The decoder of dialects that are text and nothing else: from whatever pieces the input came in
+//! to one message at a time. A message ends with its line, with the arrival it came in, or with its
+//! datagram. What it means is the dialect's business. Protocols with more around their messages
+//! have decoders of their own (`web/websocket.rs`).
 
+use std::borrow::Cow;
 use std::mem;
 
 use memchr::{memchr, memchr2};
@@ -40,156 +41,66 @@ enum Telnet {
 }
 
 /// One message of a client, or why there is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Frame<'a> {
-    /// A message, without what ends it. Any bytes, at most `--max-line` of them.
-    Line(&'a [u8]),
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame<'i> {
+    /// A message, without what ends it. Any bytes, at most `--max-line` of them. It is borrowed
+    /// from the input if all of it lies there.
+    Line(Cow<'i, [u8]>),
     /// A message that is longer than that. The rest of it is swallowed.
     TooLong,
     /// So many bytes without the end of a message that there is no point in going on.
     Unterminated,
     /// Another protocol.
     WrongProtocol,
-    /// The head of an HTTP request, or bytes that are none.
-    Request(&'a [u8]),
-    /// A WebSocket's ping, with what its answer must carry.
-    Ping(&'a [u8]),
-    /// The answer to a ping.
-    Pong,
-    /// A piece of a WebSocket's message, with more of it to come. It is told because each costs.
-    Fragment,
-    /// A WebSocket's close frame.
-    Close,
-    /// What a WebSocket must not send; the close code of RFC 6455 that says so.
-    Violation(u16),
-}
-
-impl Frame<'_> {
-    /// Whether it is no message, but something that only a browser's connection has.
-    #[cfg(feature = "web")]
-    pub(crate) fn is_browsers(&self) -> bool {
-        matches!(
-            self,
-            Frame::Request(_)
-                | Frame::Ping(_)
-                | Frame::Pong
-                | Frame::Fragment
-                | Frame::Close
-                | Frame::Violation(_)
-        )
-    }
 }
 
 /// What the end of an arrival makes of the input so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrival {
     /// Nothing that was not handed out already.
     Nothing,
     /// Bytes came, but none of a message: telnet's.
     Blank,
     /// The end of a message.
-    Frame(Frame<'a>),
+    Frame(Frame<'static>),
     /// Not the end of a message, for it would be in the middle of a character.
     Cut,
 }
 
-/// Splits input into messages. What is left of it between two reads is an unfinished message.
+/// Splits input into messages. What is left of it between two reads is an unfinished message; who
+/// has none keeps no buffer.
 #[derive(Debug)]
-pub struct Decoder(Kind);
-
-#[derive(Debug)]
-enum Kind {
-    Plain(Plain),
-    #[cfg(feature = "web")]
-    Browser(Box<super::web::websocket::Decoder>),
+pub struct Decoder {
+    /// The message so far, telnet bytes taken out. At most `max` bytes, a CR and one more.
+    partial: Vec<u8>,
+    /// Bytes that came since the last message ended, whatever they were.
+    unterminated: u32,
+    framing: Framing,
+    telnet: Telnet,
+    /// The message is too long, has been refused, and is dropped up to its end.
+    swallowing: bool,
+    /// A message has been judged: from now on, nothing can be another protocol's greeting.
+    begun: bool,
 }
 
 impl Decoder {
     /// A decoder for a new connection.
     #[must_use]
     pub fn new(framing: Framing) -> Decoder {
-        Decoder(match framing {
-            #[cfg(feature = "web")]
-            Framing::Web => Kind::Browser(Box::default()),
-            framing => Kind::Plain(Plain::new(framing)),
-        })
+        Decoder {
+            partial: Vec::new(),
+            unterminated: 0,
+            framing,
+            telnet: Telnet::Text,
+            swallowing: false,
+            begun: false,
+        }
     }
 
     /// Takes the next whole message off the front of `input`, together with what came of it
     /// earlier. `None` when `input` is used up; what it ended with is kept for the next time.
     /// `max` is the length of a message in bytes.
-    pub fn pull<'f, 'i: 'f>(&'f mut self, input: &mut &'i [u8], max: usize) -> Option<Frame<'f>> {
-        match &mut self.0 {
-            Kind::Plain(plain) => plain.pull(input, max),
-            #[cfg(feature = "web")]
-            Kind::Browser(browser) => browser.pull(input, max),
-        }
-    }
-
-    /// All that has arrived for now has been pulled. Where a message ends with its arrival, this is
-    /// the end of one; unless it would be in the middle of a character and there is reason to be
-    /// `patient`.
-    pub fn read_drained(&mut self, max: usize, patient: bool) -> Arrival<'_> {
-        match &mut self.0 {
-            Kind::Plain(plain) => plain.read_drained(max, patient),
-            #[cfg(feature = "web")]
-            Kind::Browser(_) => Arrival::Nothing,
-        }
-    }
-
-    /// What was handed out last is done with: nobody keeps a buffer who has no unfinished message.
-    pub(crate) fn release(&mut self) {
-        match &mut self.0 {
-            Kind::Plain(plain) => plain.forget_handed_out(),
-            #[cfg(feature = "web")]
-            Kind::Browser(browser) => browser.forget_handed_out(),
-        }
-    }
-
-    /// The message that the end of the input leaves unfinished, if there is one.
-    pub fn finish(&mut self, max: usize) -> Option<Frame<'_>> {
-        match &mut self.0 {
-            Kind::Plain(plain) => plain.finish(max),
-            // Without its end, a frame is none.
-            #[cfg(feature = "web")]
-            Kind::Browser(_) => None,
-        }
-    }
-}
-
-/// A decoder of messages that end with their line, their arrival or their datagram.
-#[derive(Debug)]
-struct Plain {
-    framing: Framing,
-    /// The message so far, telnet bytes taken out. At most `max` bytes, a CR and one more.
-    partial: Vec<u8>,
-    /// Bytes that came since the last message ended, whatever they were.
-    unterminated: u32,
-    telnet: Telnet,
-    /// The message is too long, has been refused, and is dropped up to its end.
-    swallowing: bool,
-    /// A message has been judged: from now on, nothing can be another protocol's greeting.
-    begun: bool,
-    /// `partial` is the message that was handed out last time.
-    handed_out: bool,
-}
-
-impl Plain {
-    fn new(framing: Framing) -> Plain {
-        Plain {
-            framing,
-            partial: Vec::new(),
-            unterminated: 0,
-            telnet: Telnet::Text,
-            swallowing: false,
-            begun: false,
-            handed_out: false,
-        }
-    }
-
-    /// As [`Decoder::pull`].
-    fn pull<'f, 'i: 'f>(&'f mut self, input: &mut &'i [u8], max: usize) -> Option<Frame<'f>> {
-        self.forget_handed_out();
+    pub fn pull<'i>(&mut self, input: &mut &'i [u8], max: usize) -> Option<Frame<'i>> {
         let fresh = self.unterminated == 0;
         if fresh && !self.begun && input.first() == Some(&TLS_HANDSHAKE) {
             *input = &[];
@@ -202,17 +113,18 @@ impl Plain {
         {
             let line = without_cr(&input[..at]);
             *input = &input[at + 1..];
-            return Some(self.judge(line, max).unwrap_or(Frame::Line(line)));
+            return Some(self.judge(line, max).unwrap_or(Frame::Line(Cow::Borrowed(line))));
         }
         self.pull_in_pieces(input, max)
     }
 
-    /// As [`Decoder::read_drained`].
-    fn read_drained(&mut self, max: usize, patient: bool) -> Arrival<'_> {
+    /// All that has arrived for now has been pulled. Where a message ends with its arrival, this is
+    /// the end of one; unless it would be in the middle of a character and there is reason to be
+    /// `patient`.
+    pub fn read_drained(&mut self, max: usize, patient: bool) -> Arrival {
         if self.framing != Framing::Arrivals {
             return Arrival::Nothing;
         }
-        self.forget_handed_out();
         // A byte 255 that nothing follows is no telnet; with it, the character will not be
         // finished.
         let may_go_on = self.telnet != Telnet::Iac && !self.swallowing;
@@ -230,9 +142,8 @@ impl Plain {
         Arrival::Frame(self.hand_out(max))
     }
 
-    /// As [`Decoder::finish`].
-    fn finish(&mut self, max: usize) -> Option<Frame<'_>> {
-        self.forget_handed_out();
+    /// The message that the end of the input leaves unfinished, if there is one.
+    pub fn finish(&mut self, max: usize) -> Option<Frame<'static>> {
         if let Some(refused) = self.end_telnet(max) {
             return Some(refused);
         }
@@ -240,11 +151,7 @@ impl Plain {
     }
 
     /// A line in several pieces, or with telnet bytes in it: gathered run by run in `partial`.
-    fn pull_in_pieces<'f, 'i: 'f>(
-        &'f mut self,
-        input: &mut &'i [u8],
-        max: usize,
-    ) -> Option<Frame<'f>> {
+    fn pull_in_pieces(&mut self, input: &mut &[u8], max: usize) -> Option<Frame<'static>> {
         while let Some(&byte) = input.first() {
             if self.telnet == Telnet::Iac && byte < SUBNEGOTIATION_ENDS {
                 // Not telnet at all: the 255 before was meant as it stands, and so is this byte.
@@ -297,20 +204,11 @@ impl Plain {
         if pending { self.keep(&[IAC], max) } else { None }
     }
 
-    /// Hands out the message that has been gathered.
-    fn hand_out(&mut self, max: usize) -> Frame<'_> {
-        self.handed_out = true;
-        let line = mem::take(&mut self.partial);
-        let refused = self.judge(without_cr(&line), max);
-        self.partial = line;
-        refused.unwrap_or(Frame::Line(without_cr(&self.partial)))
-    }
-
-    /// As [`Decoder::release`].
-    fn forget_handed_out(&mut self) {
-        if mem::take(&mut self.handed_out) {
-            self.partial = Vec::new();
-        }
+    /// Hands out the message that has been gathered, with its buffer.
+    fn hand_out(&mut self, max: usize) -> Frame<'static> {
+        let mut line = mem::take(&mut self.partial);
+        line.truncate(without_cr(&line).len());
+        self.judge(&line, max).unwrap_or(Frame::Line(Cow::Owned(line)))
     }
 
     /// Steps through telnet's sequences. What it returns is to be kept as text.
@@ -406,7 +304,7 @@ mod tests {
     }
 
     fn line(bytes: &[u8]) -> String {
-        format!("{:?}", Frame::Line(bytes))
+        format!("{:?}", Frame::Line(Cow::Borrowed(bytes)))
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::io::Write as _;
 
 use super::phrases::{self, Part, Phrases};
-use super::{DialectSpec, Framing, Naming, Stage, Transport};
+use super::{Commands, DialectSpec, Framing, Naming, Reader, Stage, Transport};
 use crate::event::{Command, Event, Parting, Topic};
 
 pub(super) const SPEC: DialectSpec = DialectSpec {
@@ -20,11 +20,17 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
     whole_welcome: None,
     lf_separated: false,
     gap: None,
+    is_casual: false,
+    closed_unopened: None,
     parse,
     encode,
 };
 
-fn parse<'a>(stage: Stage, line: &'a str, _given: &str) -> Command<'a> {
+fn parse<'a>(stage: Stage, line: &'a str, _given: &str) -> Commands<'a> {
+    Commands::One(command(stage, line))
+}
+
+fn command(stage: Stage, line: &str) -> Command<'_> {
     let trimmed = line.trim();
     let is = |word: &str| trimmed.eq_ignore_ascii_case(word);
     if is("quit") || is("exit") {
@@ -109,7 +115,8 @@ fn topic(word: &str) -> Option<Topic> {
     NAMES.into_iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|(_, topic)| topic)
 }
 
-fn encode(phrases: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
+fn encode(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
+    let phrases = reader.phrases;
     match *event {
         // What travels a thousand times a second is written without a detour.
         Event::Said { from, text, .. } => line(out, &[from, ": ", text]),
@@ -226,7 +233,7 @@ mod tests {
             ("Exit", Command::Quit("")),
         ];
         for (line, command) in table {
-            assert_eq!(parse(Stage::Chatting, line, ""), command, "{line}");
+            assert_eq!(super::command(Stage::Chatting, line), command, "{line}");
         }
         for topic in Topic::ALL {
             assert_eq!(Topic::ALL[topic as usize], topic, "phrases are found by this order");
@@ -243,7 +250,7 @@ mod tests {
             ("/exit", Command::Quit("")),
             ("/help", Command::Help(None)),
         ] {
-            assert_eq!(parse(Stage::Naming, line, ""), command, "{line}");
+            assert_eq!(super::command(Stage::Naming, line), command, "{line}");
         }
     }
 
@@ -253,11 +260,8 @@ mod tests {
             (0..64).map(|i| crate::nickname::Nickname::unchecked(&format!("n{i}"))).collect();
         let told = |names, count| {
             let mut out = Vec::new();
-            encode(
-                phrases::of(crate::dialect::Lang::En),
-                &Event::Joined { names, count },
-                &mut out,
-            );
+            let reader = Reader { phrases: phrases::of(crate::dialect::Lang::En), name: None };
+            encode(&reader, &Event::Joined { names, count }, &mut out);
             String::from_utf8(out).unwrap()
         };
         assert_eq!(told(&names[..1], 3), "* n0 joined (3 here)\n");

@@ -8,7 +8,7 @@ use log::Level;
 use super::Hub;
 use crate::chat::{Fact, Leaving};
 use crate::connection::{LINGER, State};
-use crate::dialect::{Dialect, Transport};
+use crate::dialect::Dialect;
 use crate::event::{CloseReason, Event, Refusal};
 use crate::key::ConnectionKey;
 
@@ -29,12 +29,12 @@ impl Hub {
     /// are its own, if it has given any. It takes up its place until its socket is gone.
     pub(super) fn close(&mut self, key: ConnectionKey, reason: CloseReason, words: &str) {
         let connection = &self.connections[key];
-        let requesting = matches!(connection.state, State::Requesting { .. });
+        let is_unopened = matches!(connection.state, State::Opening);
         match connection.state {
             State::Closing { .. } if reason.is_orderly() => return,
             State::Closing { .. } => return self.drop_peer(key),
             State::Closed => return,
-            State::Requesting { .. } | State::AwaitingNick { .. } | State::Entering(_) => {
+            State::Opening | State::AwaitingNick { .. } | State::Entering(_) => {
                 log::log!(level(connection.dialect), "closed: {}: {reason}", connection.remote);
                 if let State::Entering(user) = connection.state {
                     self.propose(Fact::Left { user, why: Leaving::Plain });
@@ -59,9 +59,7 @@ impl Hub {
         if connection.waiting.take().is_some_and(|waiting| waiting.resume_reading) {
             self.resumed.push(key);
         }
-        if let Some(session) = &mut connection.session {
-            session.end_deadlines();
-        }
+        connection.session.close();
         let orderly = reason.is_orderly();
         let time = if orderly { self.limits.drain.max(LINGER) } else { LINGER };
         connection.state = State::Closing { shut: false, deadline: self.now.instant + time };
@@ -71,10 +69,9 @@ impl Hub {
         if !orderly {
             connection.outbox.truncate_to_frame(&mut self.journals);
         }
-        if requesting {
-            #[cfg(feature = "web")]
-            self.refuse_request(key, reason);
-            return;
+        if is_unopened {
+            let farewell = connection.dialect.closed_unopened(self.lang, reason);
+            return self.send(key, &farewell);
         }
         let farewell = match reason {
             CloseReason::Quit => Event::Goodbye,
@@ -89,22 +86,14 @@ impl Hub {
         if !matches!(connection.state, State::Closed) {
             connection.state = State::Closed;
             connection.outbox.discard(&mut self.journals);
-            connection.session = None;
+            connection.session.discard();
             self.connections.unblock(key);
             self.closed.push(key);
         }
     }
 }
 
-/// How loud the log is about somebody without a name. Anyone can make datagrams come from anywhere,
-/// and a page is fetched in several requests; that is not worth a line each.
+/// How loud the log is about somebody without a name.
 pub(super) fn level(dialect: Dialect) -> Level {
-    #[cfg(feature = "web")]
-    if dialect == Dialect::Web {
-        return Level::Debug;
-    }
-    match dialect.transport() {
-        Transport::Tcp => Level::Info,
-        Transport::Udp => Level::Debug,
-    }
+    if dialect.spec().is_casual { Level::Debug } else { Level::Info }
 }

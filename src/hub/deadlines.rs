@@ -2,7 +2,8 @@
 //! has one deadline among the timers, its earliest, and knows which [`Timer`] that is.
 
 use super::Hub;
-use crate::connection::{Gap, State, Wait};
+use crate::connection::{State, Wait};
+use crate::dialect::session::Due;
 use crate::event::CloseReason;
 use crate::key::ConnectionKey;
 use crate::timers::Timer;
@@ -15,14 +16,9 @@ impl Hub {
             Timer::Nickname => {
                 self.close(key, CloseReason::NickTimeout(self.limits.nick_timeout), "");
             }
-            Timer::Request => self.close(key, CloseReason::RequestTimeout, ""),
+            Timer::Session => self.time_session(key),
             Timer::Closing => self.drop_peer(key),
             Timer::Stall => self.close(key, CloseReason::Stalled, ""),
-            Timer::Gap => self.gap_is_over(key),
-            Timer::PartialChar => self.give_up_partial_char(key),
-            Timer::Expiry => self.close(key, CloseReason::TimedOut, ""),
-            #[cfg(feature = "web")]
-            Timer::Ping => self.ping(key),
         }
     }
 
@@ -34,33 +30,24 @@ impl Hub {
         }
     }
 
-    /// The time after a frame that had to arrive alone has begun, or is over.
-    fn gap_is_over(&mut self, key: ConnectionKey) {
+    /// Does what is due in the session of `key`.
+    fn time_session(&mut self, key: ConnectionKey) {
         let now = self.now.instant;
-        let connection = &mut self.connections[key];
-        let Some(session) = &mut connection.session else { return };
-        match session.gap {
-            Some(Gap::Sent(_)) => {
-                session.gap = connection.dialect.spec().gap.map(|gap| Gap::Until(now + gap));
+        loop {
+            let connection = &mut self.connections[key];
+            let is_listened_to = connection.waiting.is_none();
+            match connection.session.handle_timeout(now, is_listened_to) {
+                Some(Due::ArrivalEnded) => match &mut connection.waiting {
+                    Some(waiting) => waiting.read_drained = true,
+                    None => self.end_arrival(key),
+                },
+                Some(Due::GapOver) => {
+                    self.connections.touch(key);
+                    self.enter_if_told(key);
+                }
+                Some(Due::Received(received)) => self.do_received(key, received),
+                None => return,
             }
-            Some(Gap::Until(_)) => {
-                session.gap = Some(Gap::Over);
-                self.connections.touch(key);
-                self.enter_if_told(key);
-            }
-            Some(Gap::Over) | None => {}
-        }
-    }
-
-    /// The rest of a character has not come: what there is ends the message.
-    fn give_up_partial_char(&mut self, key: ConnectionKey) {
-        let connection = &mut self.connections[key];
-        if let Some(session) = &mut connection.session {
-            session.rest_until = None;
-        }
-        match &mut connection.waiting {
-            Some(waiting) => (waiting.read_drained, waiting.give_up) = (true, true),
-            None => self.end_arrival(key, false),
         }
     }
 
@@ -70,7 +57,7 @@ impl Hub {
         if connection.outbox.own_bytes() == 0
             && let State::Entering(user) = connection.state
         {
-            connection.session_mut().gap = None;
+            connection.session.end_gaps();
             self.enter(key, user);
             self.process_if_read(key);
         }

@@ -1,42 +1,47 @@
 //! Hearing: from bytes that came to what is done about them, and whom not to listen to for now.
 
-use std::mem;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::telling::tell;
-use super::{Hub, OWN_BYTES_MAX};
+use super::{Hub, OWN_BYTES_MAX, counted};
 use crate::chat::{Applied, Conflict, Fact, Judged, LOBBY, RoomKey, User, UserKey, commands};
 use crate::connection::{Budget, Connection, State, Wait, Waiting};
-use crate::dialect::decoder::{Arrival, Decoder, Frame, UNTERMINATED_BYTES_MAX};
-use crate::dialect::{Dialect, Framing, Naming, Stage, Transport};
+use crate::dialect::session::{Context, Message, Received};
+use crate::dialect::{Naming, Session, Stage, Transport};
 use crate::event::{CloseReason, Command, Event, Refusal};
 use crate::key::ConnectionKey;
-use crate::nickname::{self, Nickname};
+use crate::nickname::Nickname;
 use crate::text;
-
-/// How long an arrival that ended in the middle of a character waits for its rest.
-const PARTIAL_CHAR_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// How long an HTTP request may take to come.
-#[cfg(feature = "web")]
-const REQUEST_TIME: Duration = Duration::from_secs(10);
 
 impl Hub {
     /// Hears what came, as far as it may be heard now, and holds the rest.
     pub(super) fn process(&mut self, key: ConnectionKey, mut input: &[u8]) {
-        let mut decoder = self.take_decoder(key);
         while !input.is_empty() && self.connections[key].is_heard() && !self.must_wait(key, false) {
-            match decoder.pull(&mut input, self.limits.line_bytes_max) {
-                Some(frame) => self.execute(key, frame),
+            let received = self.ask_session(key, |session, context: &Context<'_>| {
+                session.receive(&mut input, context)
+            });
+            match received {
+                Some(received) => self.execute(key, received),
                 None => break,
             }
         }
-        decoder.release();
-        let connection = &mut self.connections[key];
-        connection.decoder = decoder;
-        if let Some(waiting) = &mut connection.waiting {
+        if let Some(waiting) = &mut self.connections[key].waiting {
             waiting.held.extend_from_slice(input);
         }
+    }
+
+    /// Lets the session of `key` do something, with what it may have to know for that.
+    fn ask_session<T>(
+        &mut self,
+        key: ConnectionKey,
+        ask: impl FnOnce(&mut Session, &Context<'_>) -> T,
+    ) -> T {
+        let Hub { connections, settings, now, counts, .. } = self;
+        let Hub { channels, journals, clients, members, closings, .. } = self;
+        let counted = || counted((channels, journals), (*clients, *members), closings, counts);
+        let metrics = || counted().to_string();
+        let context = Context { now: now.instant, settings, metrics: &metrics };
+        ask(&mut connections[key].session, &context)
     }
 
     /// Goes on hearing somebody who had to wait.
@@ -44,12 +49,12 @@ impl Hub {
         let Some(before) = self.connections[key].waiting.take() else { return };
         self.process(key, &before.held);
         if before.read_drained && self.connections[key].waiting.is_none() {
-            self.end_arrival(key, !before.give_up);
+            self.end_arrival(key);
         }
         let connection = &mut self.connections[key];
         if let Some(waiting) = &mut connection.waiting {
             waiting.resume_reading = before.resume_reading;
-            (waiting.read_drained, waiting.give_up) = (before.read_drained, before.give_up);
+            waiting.read_drained = before.read_drained;
             return;
         }
         if before.resume_reading {
@@ -62,51 +67,15 @@ impl Hub {
     }
 
     /// What has arrived from `key` for now ends here, and perhaps a message with it.
-    pub(super) fn end_arrival(&mut self, key: ConnectionKey, patient: bool) {
+    pub(super) fn end_arrival(&mut self, key: ConnectionKey) {
         if self.must_wait(key, false) {
             if let Some(waiting) = &mut self.connections[key].waiting {
-                (waiting.read_drained, waiting.give_up) = (true, !patient);
+                waiting.read_drained = true;
             }
-            return;
-        }
-        let mut decoder = self.take_decoder(key);
-        let mut cut = false;
-        if self.connections[key].is_heard() {
-            match decoder.read_drained(self.limits.line_bytes_max, patient) {
-                Arrival::Nothing => {}
-                Arrival::Blank => self.spend(key, 0),
-                Arrival::Frame(frame) => self.execute(key, frame),
-                Arrival::Cut => cut = true,
-            }
-        }
-        decoder.release();
-        let connection = &mut self.connections[key];
-        connection.decoder = decoder;
-        if cut {
-            let until = self.now.instant + PARTIAL_CHAR_TIMEOUT;
-            connection.session_mut().rest_until.get_or_insert(until);
-        } else if let Some(session) = &mut connection.session {
-            session.rest_until = None;
-        }
-    }
-
-    /// The decoder stands aside while what it takes out of the input is acted upon.
-    fn take_decoder(&mut self, key: ConnectionKey) -> Decoder {
-        // Any other will do in its place; this one costs nothing.
-        mem::replace(&mut self.connections[key].decoder, Decoder::new(Framing::Lines))
-    }
-
-    /// A datagram came from `key`: it lives on, if it is somebody.
-    pub(super) fn note_datagram(&mut self, key: ConnectionKey) {
-        let expires = self.now.instant + self.limits.udp_expiry;
-        let connection = &mut self.connections[key];
-        match connection.state {
-            State::Chatting(_) => connection.session_mut().expires = Some(expires),
-            State::AwaitingNick { .. } => self.close(key, CloseReason::WrongProtocol, ""),
-            State::Requesting { .. }
-            | State::Entering(_)
-            | State::Closing { .. }
-            | State::Closed => {}
+        } else if self.connections[key].is_heard()
+            && let Some(received) = self.ask_session(key, Session::end_arrival)
+        {
+            self.execute(key, received);
         }
     }
 
@@ -174,11 +143,10 @@ impl Hub {
 
     /// The input of `key` has ended and all of it but an unfinished line has been heard.
     pub(super) fn leave_after_input(&mut self, key: ConnectionKey) {
-        let mut decoder = self.take_decoder(key);
         if self.connections[key].is_heard()
-            && let Some(frame) = decoder.finish(self.limits.line_bytes_max)
+            && let Some(received) = self.ask_session(key, Session::finish)
         {
-            self.execute(key, frame);
+            self.execute(key, received);
         }
         match &self.connections[key].state {
             State::Closing { shut: true, .. } => self.drop_peer(key),
@@ -187,42 +155,43 @@ impl Hub {
         }
     }
 
-    /// Does what a message asks for.
-    fn execute(&mut self, key: ConnectionKey, frame: Frame<'_>) {
-        let max = self.limits.line_bytes_max;
-        let bytes = match frame {
-            Frame::Line(line) => line.len(),
-            Frame::TooLong => max,
-            _ => 0,
-        };
-        self.spend(key, bytes);
-        #[cfg(feature = "web")]
-        if frame.is_browsers() {
-            return self.process_control(key, frame);
+    /// Does what somebody has asked for, at the cost that it has.
+    fn execute(&mut self, key: ConnectionKey, received: Received<'_>) {
+        self.spend(key, received.bytes());
+        self.do_received(key, received);
+    }
+
+    /// Does what has come of input, or of a deadline.
+    pub(super) fn do_received(&mut self, key: ConnectionKey, received: Received<'_>) {
+        match received {
+            Received::Message(message) => self.execute_message(key, &message),
+            Received::Refused(..) if self.must_take_name(key) => self.admit_as_guest(key, ""),
+            Received::Refused(refusal, _) => self.refuse_input(key, refusal),
+            Received::Reply(bytes) => self.send(key, &bytes),
+            Received::Opened(bytes) => self.open(key, &bytes),
+            Received::Close(reason, bytes) => {
+                self.send(key, &bytes);
+                self.close(key, reason, "");
+            }
+            Received::Nothing => {}
         }
+    }
+
+    /// Does what a message asks for. It may ask for several things; who has left has no more.
+    fn execute_message(&mut self, key: ConnectionKey, message: &Message<'_>) {
         let connection = &self.connections[key];
-        let dialect = connection.dialect;
-        let stage = if connection.user().is_some() { Stage::Chatting } else { Stage::Naming };
-        let line = match frame {
-            Frame::Line(line) => std::str::from_utf8(line).map_err(|_| Refusal::NotUtf8),
-            Frame::TooLong => Err(Refusal::LineTooLong(max)),
-            Frame::Unterminated => {
-                let reason = CloseReason::Unterminated(UNTERMINATED_BYTES_MAX);
-                return self.close(key, reason, "");
+        let commands =
+            message.commands(connection.dialect, stage(connection), self.given_name(key));
+        for command in commands {
+            if self.connections[key].is_heard() {
+                self.execute_command(key, command);
             }
-            Frame::WrongProtocol => return self.close(key, CloseReason::WrongProtocol, ""),
-            // These were attended to.
-            _ => return,
-        };
-        let command = match line {
-            Ok(line) => dialect.parse(stage, line, self.given_name(key)),
-            Err(_) if stage == Stage::Naming && self.must_take(key) => {
-                return self.admit_as_guest(key, "");
-            }
-            Err(refusal) => return self.refuse_input(key, refusal),
-        };
-        match (stage, command) {
-            (Stage::Chatting, command) => self.obey(key, command),
+        }
+    }
+
+    fn execute_command(&mut self, key: ConnectionKey, command: Command<'_>) {
+        match (stage(&self.connections[key]), command) {
+            (Stage::Chatting, command) => self.execute_in_room(key, command),
             (Stage::Naming, Command::Quit(words)) => {
                 self.close(key, CloseReason::Quit, &commands::last_words(words));
             }
@@ -230,22 +199,19 @@ impl Hub {
                 commands::help(topic, &mut |event| self.tell(key, event));
             }
             (Stage::Naming, Command::Rename(name)) => self.admit(key, name),
-            (Stage::Naming, Command::Introduce { name, text }) => {
-                self.admit(key, name);
-                self.obey(key, Command::Say(text));
-            }
             (Stage::Naming, _) => {}
         }
     }
 
     /// Does what somebody in a room asks for.
-    fn obey(&mut self, key: ConnectionKey, command: Command<'_>) {
+    fn execute_in_room(&mut self, key: ConnectionKey, command: Command<'_>) {
         let Some(user) = self.connections[key].user() else { return };
         let Some(room) = self.chat.user(user).and_then(User::room) else { return };
         self.flush_presence_of(user);
         let Hub { chat, connections, journals, lang, .. } = self;
+        let name = chat.nickname(user).cloned();
         let judged = chat.judge(user, room, command, &mut |event| {
-            tell(&mut connections[key], journals, *lang, event);
+            tell(&mut connections[key], journals, (*lang, name.as_ref()), event);
             connections.touch(key);
         });
         match judged {
@@ -275,14 +241,30 @@ impl Hub {
         }
     }
 
-    /// How a connection begins.
-    pub(super) fn first_state(&self, dialect: Dialect) -> State {
-        let now = self.now.instant;
-        match dialect.framing() {
-            #[cfg(feature = "web")]
-            Framing::Web => State::Requesting { deadline: now + REQUEST_TIME },
-            _ => State::AwaitingNick { deadline: now + self.limits.nick_timeout },
+    /// Sends bytes that are no event.
+    pub(super) fn send(&mut self, key: ConnectionKey, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            let outbox = &mut self.connections[key].outbox;
+            outbox.insert(&self.journals, false, |out| out.extend_from_slice(bytes));
+            self.connections.touch(key);
         }
+    }
+
+    /// How a connection with this session begins.
+    pub(super) fn first_state(&self, session: &Session) -> State {
+        let deadline = self.now.instant + self.limits.nick_timeout;
+        if session.is_open() { State::AwaitingNick { deadline } } else { State::Opening }
+    }
+
+    /// The session of `key` has opened: after `bytes`, it is asked for a nickname.
+    fn open(&mut self, key: ConnectionKey, bytes: &[u8]) {
+        self.send(key, bytes);
+        let connection = &mut self.connections[key];
+        let deadline = self.now.instant + self.limits.nick_timeout;
+        connection.state = State::AwaitingNick { deadline };
+        let (remote, dialect) = (connection.remote, connection.dialect);
+        log::info!("connected: {remote} at {dialect} ({} connections)", self.clients);
+        self.ask(key);
     }
 
     /// Asks a newcomer for a nickname.
@@ -290,7 +272,7 @@ impl Hub {
         let line_bytes_max = self.limits.line_bytes_max;
         let Hub { connections, journals, lang, motd, .. } = self;
         let event = Event::Asked { motd, line_bytes_max };
-        tell(&mut connections[key], journals, *lang, &event);
+        tell(&mut connections[key], journals, (*lang, None), &event);
         connections.touch(key);
     }
 
@@ -342,20 +324,20 @@ impl Hub {
         self.note_given(key, given);
     }
 
-    /// Keeps what somebody gave as a name who got another. What is longer than any name is not
-    /// kept: the client's own lines then still begin with it.
+    /// Keeps what somebody gave as a name who got another.
     fn note_given(&mut self, key: ConnectionKey, given: &str) {
         if self.given_name(key) != given {
-            let connection = &mut self.connections[key];
-            let kept = if given.len() > nickname::BYTES_MAX { "" } else { given };
-            connection.session_mut().given = Some(kept.into());
+            self.connections[key].session.note_given(given);
         }
     }
 
-    /// Whether `key` can only give one name, whatever it is. A datagram without one is junk.
-    fn must_take(&self, key: ConnectionKey) -> bool {
-        let spec = self.connections[key].dialect.spec();
-        spec.naming == Naming::Once && spec.transport == Transport::Tcp
+    /// Whether `key` gives a name now, can only give one, and gets one whatever it is. A datagram
+    /// without one is junk.
+    fn must_take_name(&self, key: ConnectionKey) -> bool {
+        let connection = &self.connections[key];
+        let spec = connection.dialect.spec();
+        let is_naming = connection.user().is_none();
+        is_naming && spec.naming == Naming::Once && spec.transport == Transport::Tcp
     }
 
     /// Lets somebody in as `name`; or with the first suffix that is free, if that is taken or the
@@ -455,6 +437,11 @@ impl Hub {
             self.arm(key);
         }
     }
+}
+
+/// How far a connection has come.
+fn stage(connection: &Connection) -> Stage {
+    if connection.user().is_some() { Stage::Chatting } else { Stage::Naming }
 }
 
 /// Whether somebody must read what waits for them before they are listened to again. In a handshake

@@ -25,7 +25,8 @@
 //! A key that came out of `poll_closed` must not be used again.
 //!
 //! Handlers and pollers are here. What becomes of input is in `input.rs`, how connections end in
-//! `closing.rs`, and what time brings in `deadlines.rs`. What only browsers need is in `web.rs`.
+//! `closing.rs`, and what time brings in `deadlines.rs`. How the bytes of a connection are to be
+//! understood is its session's business (`dialect/session.rs`).
 
 mod addresses;
 mod backlog;
@@ -34,8 +35,6 @@ mod deadlines;
 mod input;
 mod presence;
 mod telling;
-#[cfg(feature = "web")]
-mod web;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -50,11 +49,11 @@ use self::closing::level;
 use self::input::is_owed_much;
 use crate::chat::{Chat, EntryId, Recorded, RoomKey};
 use crate::config::{Config, Limits};
-use crate::connection::{Connection, Connections, Gap, LINGER, State, Wait};
+use crate::connection::{Connection, Connections, LINGER, State, Wait};
 use crate::delivery::{Channel, Journals, Lists};
 use crate::dialect::decoder::extend_within;
-use crate::dialect::{Dialect, Framing, Lang, Naming, Transport};
-use crate::event::{CloseReason, Event, Refusal};
+use crate::dialect::{Dialect, Framing, Gap, Lang, Naming, Session, Settings, Transport};
+use crate::event::{CloseReason, Event};
 use crate::key::ConnectionKey;
 use crate::metrics::Metrics;
 use crate::nickname::Nickname;
@@ -111,8 +110,8 @@ pub struct Hub {
     /// What is counted here; the rest of it is asked for when it is wanted.
     counts: Metrics,
     now: Now,
-    #[cfg(feature = "web")]
-    web: crate::config::Web,
+    /// What sessions go by.
+    settings: Settings,
 }
 
 impl Hub {
@@ -143,8 +142,7 @@ impl Hub {
             closings: [0; CloseReason::COUNT],
             counts: Metrics::default(),
             now,
-            #[cfg(feature = "web")]
-            web: config.web.clone(),
+            settings: config.session_settings(),
         }
     }
 
@@ -172,8 +170,10 @@ impl Hub {
             log::log!(level(dialect), "closed: {remote}: {reason}");
             return Err(reason);
         }
-        let state = self.first_state(dialect);
-        let key = self.connections.insert(|key| Connection::new(key, remote, dialect, state));
+        let session = Session::new(dialect, &self.settings, now.instant);
+        let state = self.first_state(&session);
+        let new = |key| Connection::new(key, remote, dialect, session, state);
+        let key = self.connections.insert(new);
         if refused.is_none() {
             self.clients += 1;
             let flood = self.limits.flood;
@@ -204,7 +204,8 @@ impl Hub {
         self.clients += 1;
         let remote = SocketAddr::from(([127, 0, 0, 1], 0));
         let state = State::AwaitingNick { deadline: now.instant };
-        let new = |key| Connection::new(key, remote, Dialect::Lines, state);
+        let session = Session::new(Dialect::Lines, &self.settings, now.instant);
+        let new = |key| Connection::new(key, remote, Dialect::Lines, session, state);
         let key = self.connections.insert(new);
         self.join_as(key, &Nickname::unchecked(name), 2);
         key
@@ -214,14 +215,7 @@ impl Hub {
     /// reason.
     #[must_use]
     pub fn farewell(&self, dialect: Dialect, reason: CloseReason) -> Vec<u8> {
-        #[cfg(feature = "web")]
-        if dialect == Dialect::Web {
-            return crate::dialect::web::http::farewell(reason);
-        }
-        let mut bytes = Vec::new();
-        let event = Event::Refused(Refusal::Closed(reason));
-        dialect.encode(self.lang, &event, &mut bytes);
-        bytes
+        dialect.closed_unopened(self.lang, reason)
     }
 
     /// `bytes` came from `key`; from a peer over UDP, one datagram. What cannot be heard now is
@@ -231,8 +225,7 @@ impl Hub {
     pub fn handle_input(&mut self, key: ConnectionKey, bytes: &[u8], now: Now) {
         self.now = now;
         self.counts.bytes_received += bytes.len() as u64;
-        #[cfg(feature = "web")]
-        self.note_alive(key);
+        self.connections[key].session.note_alive(&self.settings, now.instant);
         let held_bytes_max = HELD_BYTES_MAX + self.limits.line_bytes_max;
         let datagram = self.connections[key].dialect.framing() == Framing::Datagrams;
         let bytes = if datagram { Cow::Owned(as_line(bytes)) } else { Cow::Borrowed(bytes) };
@@ -241,8 +234,9 @@ impl Hub {
             Some(waiting) => extend_within(&mut waiting.held, &bytes, held_bytes_max),
             None => self.process(key, &bytes),
         }
-        if datagram {
-            self.note_datagram(key);
+        if datagram && matches!(self.connections[key].state, State::AwaitingNick { .. }) {
+            // The first datagram gave no name.
+            self.close(key, CloseReason::WrongProtocol, "");
         }
         self.arm(key);
     }
@@ -253,7 +247,7 @@ impl Hub {
         if self.connections[key].dialect.framing() == Framing::Arrivals {
             match &mut self.connections[key].waiting {
                 Some(waiting) => waiting.read_drained = true,
-                None => self.end_arrival(key, true),
+                None => self.end_arrival(key),
             }
             self.arm(key);
         }
@@ -301,11 +295,7 @@ impl Hub {
             // The LF that was held back, after all that waited.
             connection.outbox.pass_last_lf(journals);
         }
-        if let Some(session) = &mut connection.session
-            && session.gap.is_some()
-            && !connection.outbox.is_within_insert()
-        {
-            session.gap = Some(Gap::Sent(now.instant));
+        if !connection.outbox.is_within_insert() && connection.session.begin_gap(now.instant) {
             self.arm(key);
         }
         let connection = &mut self.connections[key];
@@ -434,13 +424,10 @@ impl Hub {
         let Hub { connections, journals, .. } = self;
         let connection = &mut connections[key];
         let alone = connection.outbox.is_solo(journals);
-        let most = match &connection.session {
-            Some(session) => match session.gap {
-                Some(Gap::Sent(_) | Gap::Until(_)) => 0,
-                Some(Gap::Over) if alone => 1,
-                _ => slices.len(),
-            },
-            None => slices.len(),
+        let most = match connection.gap() {
+            Some(Gap::Sent(_) | Gap::Until(_)) => 0,
+            Some(Gap::Over) if alone => 1,
+            _ => slices.len(),
         };
         let most = most.min(slices.len());
         connection.outbox.slices(
@@ -502,17 +489,8 @@ impl Hub {
     /// What has been counted until now.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
-        let mut journal_bytes = [0; Dialect::COUNT];
-        for readers in self.channels.iter().flat_map(Channel::readers) {
-            journal_bytes[readers.dialect.index()] += self.journals.get(readers.journal).len();
-        }
-        Metrics {
-            connections: self.clients,
-            members: self.members,
-            closings: self.closings,
-            journal_bytes,
-            ..self.counts.clone()
-        }
+        let Hub { channels, journals, clients, members, closings, counts, .. } = self;
+        counted((channels, journals), (*clients, *members), closings, counts)
     }
 
     /// How many are in rooms.
@@ -568,6 +546,21 @@ impl Hub {
             && self.addresses.is_empty()
             && self.poll_timeout().is_none()
     }
+}
+
+/// What has been counted until now, here and there.
+fn counted(
+    (channels, journals): (&[Channel], &Journals),
+    (connections, members): (usize, [usize; Dialect::COUNT]),
+    closings: &[u64; CloseReason::COUNT],
+    counts: &Metrics,
+) -> Metrics {
+    let mut journal_bytes = [0; Dialect::COUNT];
+    for readers in channels.iter().flat_map(Channel::readers) {
+        journal_bytes[readers.dialect.index()] += journals.get(readers.journal).len();
+    }
+    let closings = *closings;
+    Metrics { connections, members, closings, journal_bytes, ..counts.clone() }
 }
 
 /// The name of somebody who has none. Without brackets, by which lines of `lines` can be told.

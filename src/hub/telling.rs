@@ -311,8 +311,9 @@ impl Hub {
 
     /// Tells one.
     pub(super) fn tell(&mut self, key: ConnectionKey, event: &Event<'_>) {
-        let Hub { connections, journals, lang, .. } = self;
-        tell(&mut connections[key], journals, *lang, event);
+        let Hub { chat, connections, journals, lang, .. } = self;
+        let name = connections[key].any_user().and_then(|user| chat.nickname(user));
+        tell(&mut connections[key], journals, (*lang, name), event);
         connections.touch(key);
     }
 
@@ -329,17 +330,18 @@ impl Hub {
     }
 }
 
-/// Tells one, who must be looked at when this turn is written out.
+/// Tells one, who must be looked at when this turn is written out, and who is called `name`.
 pub(super) fn tell(
     connection: &mut Connection,
     journals: &Journals,
-    lang: Lang,
+    (lang, name): (Lang, Option<&Nickname>),
     event: &Event<'_>,
 ) {
     let dialect = connection.dialect;
     // In a handshake each frame must arrive alone, up to the one that ends it.
     let alone = connection.gap().is_some();
-    connection.outbox.insert(journals, alone, |out| dialect.encode(lang, event, out));
+    let name = name.map(Nickname::as_str);
+    connection.outbox.insert(journals, alone, |out| dialect.encode_for(lang, name, event, out));
 }
 
 /// Bytes that several are told.

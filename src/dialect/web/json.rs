@@ -1,12 +1,12 @@
 //! What travels to and from browsers, as types: [`ServerMessage`] is what somebody is told, and
-//! [`line()`] reads what somebody asks for. Both are documented in `docs/websocket.md`.
+//! [`ClientMessage`] what somebody asks for. Both are documented in `docs/websocket.md`.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dialect::Lang;
 use crate::dialect::phrases::{self, Part, Phrases, WHOLE_WELCOME_MAX};
-use crate::dialect::{Lang, lines};
 use crate::event::{CloseReason, Command, Event, Parting, Refusal, Said, Topic};
 use crate::nickname::Nickname;
 
@@ -226,9 +226,40 @@ fn label(refusal: Refusal<'_>) -> &'static str {
 
 // ── what comes in ────────────────────────────────────────────────────────────────────────────────
 
-/// What somebody asks for. Other members of the object are passed over.
+/// What somebody asks for.
+///
+/// Its words are its own, because JSON has escapes: in what was received they do not yet stand as
+/// they are meant. Commands borrow from it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ClientMessage {
+    kind: Kind,
+    /// To or of whom.
+    name: String,
+    /// What is said; of what is unknown, what it is called.
+    text: String,
+    /// How many.
+    count: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Say,
+    Me,
+    Msg,
+    Reply,
+    Nick,
+    Who,
+    History,
+    Ignore,
+    Unignore,
+    Help,
+    Quit,
+    Unknown,
+}
+
+/// The object as it comes. Other members of it are passed over.
 #[derive(Deserialize)]
-struct ClientMessage<'a> {
+struct Fields<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -241,52 +272,93 @@ struct ClientMessage<'a> {
     count: Option<usize>,
 }
 
-/// Makes a line of a message: what is asked for, LF, and to whom or with what. [`command`] reads
-/// it. Returns with it how many bytes the longest thing in it has; `None` if the message is not
-/// such an object.
-///
-/// A line it must be because JSON has escapes: a command borrows its words from what was received,
-/// and there they do not yet stand as they are meant.
-pub(super) fn line(message: &str) -> Option<(String, usize)> {
-    if !message.trim_start().starts_with('{') {
-        return None; // An array of the values in their order would be taken for them.
+impl ClientMessage {
+    /// Reads a message. Returns with it how many bytes the longest thing in it has; `None` if it is
+    /// not such an object.
+    pub(super) fn parse(message: &str) -> Option<(ClientMessage, usize)> {
+        if !message.trim_start().starts_with('{') {
+            return None; // An array of the values in their order would be taken for them.
+        }
+        let Fields { kind, text, name, to, count } = serde_json::from_str(message).ok()?;
+        let longest = [&kind, &text, &name, &to].into_iter().map(|part| part.len()).max();
+        let (known, name, text) = match &*kind {
+            "say" => (Kind::Say, "".into(), text),
+            "me" => (Kind::Me, "".into(), text),
+            "reply" => (Kind::Reply, "".into(), text),
+            "quit" => (Kind::Quit, "".into(), text),
+            // A name with an LF in it is nobody's; without it, it will be told as it is.
+            "msg" => (Kind::Msg, to.replace('\n', " ").into(), text),
+            "nick" => (Kind::Nick, name, "".into()),
+            "ignore" => (Kind::Ignore, name, "".into()),
+            "unignore" => (Kind::Unignore, name, "".into()),
+            "who" => (Kind::Who, "".into(), "".into()),
+            "history" => (Kind::History, "".into(), "".into()),
+            "help" => (Kind::Help, "".into(), "".into()),
+            _ => (Kind::Unknown, "".into(), kind),
+        };
+        let (name, text) = (name.into_owned(), text.into_owned());
+        Some((ClientMessage { kind: known, name, text, count }, longest.unwrap_or_default()))
     }
-    let ClientMessage { kind, text, name, to, count } = serde_json::from_str(message).ok()?;
-    let longest = [&kind, &text, &name, &to].into_iter().map(|part| part.len()).max();
-    let line = match &*kind {
-        "say" | "me" | "reply" | "quit" => format!("{kind}\n{text}"),
-        "nick" | "ignore" | "unignore" => format!("{kind}\n{name}"),
-        // A name with an LF in it is nobody's; without it, it will be told as it is.
-        "msg" => format!("msg\n{}\n{text}", to.replace('\n', " ")),
-        "history" => count.map_or("history\n".to_owned(), |count| format!("history\n{count}")),
-        "who" | "help" => format!("{kind}\n"),
-        unknown => format!("?\n{unknown}"),
-    };
-    Some((line, longest.unwrap_or_default()))
+
+    /// What it asks for.
+    pub(crate) fn command(&self) -> Command<'_> {
+        let ClientMessage { name, text, .. } = self;
+        let required = |words: &str, command, topic| {
+            if words.trim().is_empty() { Command::Misuse(topic) } else { command }
+        };
+        match self.kind {
+            Kind::Say => super::say(text),
+            Kind::Me => required(text, Command::Emote(text), Topic::Me),
+            Kind::Msg if name.is_empty() => Command::Misuse(Topic::Msg),
+            Kind::Msg => required(text, Command::Tell { to: name, text }, Topic::Msg),
+            Kind::Reply => required(text, Command::Reply(text), Topic::Reply),
+            Kind::Nick => Command::Rename(name),
+            Kind::Who => Command::Who,
+            Kind::History => Command::History(self.count),
+            Kind::Ignore => Command::Ignore((!name.trim().is_empty()).then_some(name)),
+            Kind::Unignore => required(name, Command::Unignore(name), Topic::Unignore),
+            Kind::Help => Command::Help(None),
+            Kind::Quit => Command::Quit(text.trim()),
+            Kind::Unknown => Command::Unknown(text),
+        }
+    }
+
+    /// Bytes of its words.
+    pub(crate) fn bytes(&self) -> usize {
+        self.name.len() + self.text.len()
+    }
 }
 
-/// What a line that [`line()`] made asks for.
-pub(super) fn command(line: &str) -> Command<'_> {
-    let (kind, rest) = line.split_once('\n').unwrap_or((line, ""));
-    let blank = rest.trim().is_empty();
-    let required = |command, topic| if blank { Command::Misuse(topic) } else { command };
-    match kind {
-        "nick" => Command::Rename(rest),
-        "say" => lines::parse_slash(rest).unwrap_or(Command::Say(rest)),
-        "me" => required(Command::Emote(rest), Topic::Me),
-        "msg" => match rest.split_once('\n') {
-            Some((to, text)) if !to.is_empty() && !text.trim().is_empty() => {
-                Command::Tell { to, text }
-            }
-            _ => Command::Misuse(Topic::Msg),
-        },
-        "reply" => required(Command::Reply(rest), Topic::Reply),
-        "who" => Command::Who,
-        "history" => Command::History(rest.parse().ok()),
-        "ignore" => Command::Ignore((!blank).then_some(rest)),
-        "unignore" => required(Command::Unignore(rest), Topic::Unignore),
-        "help" => Command::Help(None),
-        "quit" => Command::Quit(rest.trim()),
-        _ => Command::Unknown(rest),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_the_command_that_the_page_means() {
+        let table: [(&str, Command<'_>); 16] = [
+            (r#"{"type":"say","text":"hi"}"#, Command::Say("hi")),
+            (r#"{"type":"say","text":"a\nb \"\u4f60"}"#, Command::Say("a\nb \"你")),
+            (r#"{"type":"say","text":"/me waves"}"#, Command::Emote("waves")),
+            (r#"{"type":"say","text":"//me"}"#, Command::Say("/me")),
+            (r#"{"type":"me","text":" "}"#, Command::Misuse(Topic::Me)),
+            (r#"{"type":"msg","to":"a\nb","text":"x"}"#, Command::Tell { to: "a b", text: "x" }),
+            (r#"{"type":"msg","to":"bob","text":""}"#, Command::Misuse(Topic::Msg)),
+            (r#"{"type":"msg","text":"x"}"#, Command::Misuse(Topic::Msg)),
+            (r#"{"type":"nick","name":"al","text":"x"}"#, Command::Rename("al")),
+            (r#" {"more":[{}],"type":"who"} "#, Command::Who),
+            (r#"{"type":"history","count":3}"#, Command::History(Some(3))),
+            (r#"{"type":"history"}"#, Command::History(None)),
+            (r#"{"type":"ignore","name":" "}"#, Command::Ignore(None)),
+            (r#"{"type":"unignore","name":"al"}"#, Command::Unignore("al")),
+            (r#"{"type":"quit","text":" so long "}"#, Command::Quit("so long")),
+            (r#"{"type":"dance\nall"}"#, Command::Unknown("dance\nall")),
+        ];
+        for (message, command) in table {
+            let read = ClientMessage::parse(message);
+            assert_eq!(read.as_ref().map(|(read, _)| read.command()), Some(command), "{message}");
+        }
+        for junk in ["", "[]", r#"["say","hi","",""]"#, r#"{"text":"hi"}"#, r#"{"type":1}"#] {
+            assert_eq!(ClientMessage::parse(junk), None, "{junk}");
+        }
     }
 }

@@ -2,19 +2,23 @@
 //!
 //! Peculiar: it begins as HTTP. A request is answered and its connection closed (`http.rs`); only
 //! one for `/ws` becomes a WebSocket (`websocket.rs`), and only from then on is it a dialect like
-//! the others: JSON objects come in and go out, one for each message and event (`json.rs`). Frames
-//! from a server are not masked, so that the same bytes are for everyone, the speaker too.
+//! the others: JSON objects come in and go out, one for each message and event (`json.rs`). The
+//! course of all that is in `session.rs`. Frames from a server are not masked, so that the same
+//! bytes are for everyone, the speaker too.
 
-pub(crate) mod http;
+mod http;
 mod json;
 pub(crate) mod origin;
-pub(crate) mod websocket;
+mod session;
+mod websocket;
 
 use tungstenite::protocol::frame::coding::CloseCode;
 
+pub(super) use self::json::ClientMessage;
 use self::json::{Company, Localized, ServerMessage};
-use super::phrases::Phrases;
-use super::{DialectSpec, Framing, Naming, Stage, Transport, WholeWelcome};
+pub(super) use self::session::Session;
+use super::lines::parse_slash;
+use super::{Commands, DialectSpec, Framing, Naming, Reader, Stage, Transport, WholeWelcome};
 use crate::event::{CloseReason, Command, Event, Refusal, Said};
 use crate::nickname::Nickname;
 
@@ -29,15 +33,23 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
     whole_welcome: Some(WholeWelcome { company, greeting }),
     lf_separated: false,
     gap: None,
+    // A page is fetched in several requests.
+    is_casual: true,
+    closed_unopened: Some(http::farewell),
     parse,
     encode,
 };
 
-fn parse<'a>(_: Stage, line: &'a str, _given: &str) -> Command<'a> {
-    json::command(line)
+fn parse<'a>(_: Stage, line: &'a str, _given: &str) -> Commands<'a> {
+    Commands::One(say(line))
 }
 
-fn encode(_: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
+/// What somebody says may be a command, as in `lines`.
+fn say(text: &str) -> Command<'_> {
+    parse_slash(text).unwrap_or(Command::Say(text))
+}
+
+fn encode(_: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
     match *event {
         Event::Goodbye => {
             tell(out, event);
@@ -61,13 +73,12 @@ fn encode(_: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// The part of a welcome that is for all: the end of an object, and of its frame.
+/// The part of a welcome that is for all: the end of an object.
 fn company(here: &[Nickname], count: usize, history: &[&Said], out: &mut Vec<u8>) {
     let begin = out.len();
     // Writing to a Vec cannot fail.
     drop(serde_json::to_writer(&mut *out, &Company::of(here, count, history)));
     out.remove(begin);
-    out.push(b'\n');
 }
 
 /// The part before it: the beginning of the object.

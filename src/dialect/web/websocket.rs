@@ -1,5 +1,5 @@
-//! WebSocket (RFC 6455) without I/O: the frames that go out, and the [`Decoder`] for what a browser
-//! sends, its HTTP request first and then frames, in whatever pieces they come.
+//! WebSocket (RFC 6455) without I/O: the frames that go out, and the [`Decoder`] for those that a
+//! browser sends, in whatever pieces they come.
 //!
 //! A frame's header and the handshake's key are tungstenite's. What is ours is that nothing is
 //! allocated because a header announces it: a message grows by what has really come, and is given
@@ -8,13 +8,11 @@
 use std::io::Cursor;
 use std::mem;
 
-use memchr::memrchr;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
-use super::http::{self, HEAD_BYTES_MAX};
-use super::json;
-use crate::dialect::decoder::{Frame, extend_within};
+use super::json::ClientMessage;
+use crate::dialect::decoder::extend_within;
 
 /// The longest header of a frame.
 const HEADER_BYTES_MAX: usize = 14;
@@ -25,17 +23,30 @@ const ENVELOPE_BYTES: usize = 256;
 /// Bytes that JSON may need for one byte of a line; as many as `\u00e9` has for each of its two.
 const ESCAPED_BYTES: usize = 3;
 
-/// What is unfinished of a browser's input.
+/// What came in one frame.
+#[derive(Debug)]
+pub(super) enum Frame {
+    /// The end of a message, and what it asks for.
+    Message(ClientMessage),
+    /// A piece of a message, with more of it to come. It is told because each costs.
+    Fragment,
+    /// A ping, with what its answer must carry.
+    Ping(Vec<u8>),
+    /// The answer to a ping.
+    Pong,
+    /// A close frame.
+    Close,
+    /// What must not be sent; the close code that says so.
+    Violation(u16),
+}
+
+/// What is unfinished of a WebSocket's input.
 #[derive(Debug, Default)]
-pub(crate) struct Decoder {
-    /// The request has been handed out: from now on, frames come.
-    upgraded: bool,
-    /// The request or message so far.
+pub(super) struct Decoder {
+    /// The message so far.
     message: Vec<u8>,
     /// A message has begun, and further fragments of it are to come.
     fragmented: bool,
-    /// `message` was handed out last time.
-    handed_out: bool,
     /// The header so far of the next frame.
     header: Vec<u8>,
     /// The frame whose payload comes next.
@@ -64,60 +75,22 @@ enum Kind {
 }
 
 impl Decoder {
-    /// As [`Decoder::pull`](crate::dialect::decoder::Decoder::pull).
-    pub(crate) fn pull<'f>(&'f mut self, input: &mut &[u8], max: usize) -> Option<Frame<'f>> {
-        self.forget_handed_out();
-        if !self.upgraded {
-            return self.pull_request(input);
-        }
-        match self.pull_frame(input, max) {
-            Ok(None) => None,
-            Ok(Some(Kind::Text)) if self.fragmented => Some(Frame::Fragment),
-            Ok(Some(Kind::Text)) => match self.read_message(max) {
-                Ok(()) => Some(Frame::Line(&self.message)),
-                Err(code) => Some(break_off(input, code)),
-            },
-            Ok(Some(Kind::Ping)) => Some(Frame::Ping(&self.control)),
-            Ok(Some(Kind::Pong)) => Some(Frame::Pong),
-            Ok(Some(Kind::Close)) => Some(Frame::Close),
-            Err(code) => Some(break_off(input, code)),
-        }
-    }
-
-    /// As [`Decoder::release`](crate::dialect::decoder::Decoder::release).
-    pub(crate) fn forget_handed_out(&mut self) {
-        if mem::take(&mut self.handed_out) {
-            self.message = Vec::new();
-        }
-        if self.open.is_none() {
-            self.control = Vec::new();
-        }
-    }
-
-    /// Gathers the head of a request, and hands it out when it is whole, or can never be.
-    fn pull_request<'f>(&'f mut self, input: &mut &[u8]) -> Option<Frame<'f>> {
-        let before = self.message.len();
-        let room = HEAD_BYTES_MAX + 1 - before;
-        let come = &input[..input.len().min(room)];
-        extend_within(&mut self.message, come, HEAD_BYTES_MAX + 1);
-        // A line at a time, for looking at all of it after each byte would cost the square of its
-        // length; but another protocol shows by its first byte, and may have no lines.
-        let lines = memrchr(b'\n', come).map(|at| before + at + 1);
-        let seen = lines.or((before == 0).then_some(1)).unwrap_or_default();
-        let Some(head) = http::head_length(&self.message[..seen]) else {
-            *input = &input[come.len()..];
-            if self.message.len() <= HEAD_BYTES_MAX {
-                return None;
+    /// Takes the next frame off the front of `input`, together with what came of it earlier. `None`
+    /// when `input` is used up. `max` is the length of the longest line in bytes.
+    pub(super) fn pull(&mut self, input: &mut &[u8], max: usize) -> Option<Frame> {
+        let frame = match self.pull_frame(input, max) {
+            Ok(None) => return None,
+            Ok(Some(Kind::Text)) if self.fragmented => Ok(Frame::Fragment),
+            Ok(Some(Kind::Text)) => self.read_message(max),
+            Ok(Some(Kind::Ping)) => Ok(Frame::Ping(mem::take(&mut self.control))),
+            Ok(Some(Kind::Pong)) => {
+                self.control = Vec::new();
+                Ok(Frame::Pong)
             }
-            return Some(self.hand_out_request(HEAD_BYTES_MAX + 1));
+            Ok(Some(Kind::Close)) => Ok(Frame::Close),
+            Err(code) => Err(code),
         };
-        *input = &input[head - before..];
-        Some(self.hand_out_request(head))
-    }
-
-    fn hand_out_request(&mut self, length: usize) -> Frame<'_> {
-        (self.upgraded, self.handed_out) = (true, true);
-        Frame::Request(&self.message[..length])
+        Some(frame.unwrap_or_else(|code| break_off(input, code)))
     }
 
     /// Takes one frame off the front of `input`, if it is there to its end.
@@ -213,19 +186,14 @@ impl Decoder {
         open
     }
 
-    /// Makes the line of the message that is whole now.
-    fn read_message(&mut self, max: usize) -> Result<(), CloseCode> {
-        self.handed_out = true;
-        let length = self.message.len();
-        let text = str::from_utf8(&self.message).map_err(|_| CloseCode::Invalid)?;
-        let too_long = |length: usize| length > max;
-        match json::line(text) {
-            Some((_, longest)) if too_long(longest) => Err(CloseCode::Size),
-            Some((line, _)) => {
-                self.message = line.into_bytes();
-                Ok(())
-            }
-            None if too_long(length) => Err(CloseCode::Size),
+    /// Reads the message that is whole now, and gives back its buffer.
+    fn read_message(&mut self, max: usize) -> Result<Frame, CloseCode> {
+        let message = mem::take(&mut self.message);
+        let text = str::from_utf8(&message).map_err(|_| CloseCode::Invalid)?;
+        match ClientMessage::parse(text) {
+            Some((_, longest)) if longest > max => Err(CloseCode::Size),
+            Some((message, _)) => Ok(Frame::Message(message)),
+            None if text.len() > max => Err(CloseCode::Size),
             None => Err(CloseCode::Invalid),
         }
     }
@@ -237,7 +205,7 @@ fn message_bytes_max(max: usize) -> usize {
 }
 
 /// There is no point in reading on.
-fn break_off<'f>(input: &mut &[u8], code: CloseCode) -> Frame<'f> {
+fn break_off(input: &mut &[u8], code: CloseCode) -> Frame {
     *input = &[];
     Frame::Violation(code.into())
 }
@@ -256,33 +224,30 @@ fn check_farewell(payload: &[u8]) -> Result<(), CloseCode> {
 
 // ── what goes out ────────────────────────────────────────────────────────────────────────────────
 
-/// Appends a text frame whose payload `write` appends. It ends with LF and holds no other, as every
-/// frame in a journal: JSON ends where it ends, whatever white space follows.
+/// Appends a text frame whose payload `write` appends.
 pub(super) fn text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-    begin_text(out, 1, write);
-    out.push(b'\n');
+    begin_text(out, 0, write);
 }
 
-/// As [`text`], but without the last `rest_bytes` bytes of the payload, of which LF is the last.
+/// As [`text`], but without the last `rest_bytes` bytes of the payload.
 pub(super) fn begin_text(out: &mut Vec<u8>, rest_bytes: usize, write: impl FnOnce(&mut Vec<u8>)) {
     let begin = out.len();
     write(out);
-    let length = length_without_lf(out.len() - begin + rest_bytes);
-    out.resize(begin + length - rest_bytes, b' ');
     put_header(out, begin, rest_bytes, OpCode::Data(Data::Text));
 }
 
-/// Appends a ping.
-pub(crate) fn ping(out: &mut Vec<u8>) {
-    let begin = out.len();
-    put_header(out, begin, 0, OpCode::Control(Control::Ping));
+/// A ping.
+pub(super) fn ping() -> Vec<u8> {
+    let mut out = Vec::new();
+    put_header(&mut out, 0, 0, OpCode::Control(Control::Ping));
+    out
 }
 
-/// Appends the answer to a ping.
-pub(crate) fn pong(out: &mut Vec<u8>, payload: &[u8]) {
-    let begin = out.len();
-    out.extend_from_slice(payload);
-    put_header(out, begin, 0, OpCode::Control(Control::Pong));
+/// The answer to a ping.
+pub(super) fn pong(payload: &[u8]) -> Vec<u8> {
+    let mut out = payload.to_vec();
+    put_header(&mut out, 0, 0, OpCode::Control(Control::Pong));
+    out
 }
 
 /// Appends a close frame. `reason` has at most 123 bytes.
@@ -301,21 +266,6 @@ fn put_header(out: &mut Vec<u8>, begin: usize, rest_bytes: usize, opcode: OpCode
     let _ = header.format((end - begin + rest_bytes) as u64, out);
     let header_bytes = out.len() - end;
     out[begin..].rotate_right(header_bytes);
-}
-
-/// The least length, from `length` on, that a header can tell without the byte LF.
-fn length_without_lf(mut length: usize) -> usize {
-    let bytes: u32 = match length {
-        0..=125 => 1,
-        126..=0xffff => 2,
-        _ => usize::BITS / 8,
-    };
-    for shift in (0..bytes).rev().map(|byte| byte * 8) {
-        if (length >> shift) & 0xff == usize::from(b'\n') {
-            length = ((length >> shift) + 1) << shift;
-        }
-    }
-    length
 }
 
 #[cfg(test)]
@@ -341,13 +291,13 @@ mod tests {
     }
 
     fn frames(input: &[u8], step: usize) -> Vec<String> {
-        let mut decoder = Decoder { upgraded: true, ..Decoder::default() };
+        let mut decoder = Decoder::default();
         let mut frames = Vec::new();
         for mut piece in input.chunks(step) {
             while !piece.is_empty() {
                 match decoder.pull(&mut piece, MAX) {
-                    Some(Frame::Line(line)) => {
-                        frames.push(String::from_utf8(line.to_vec()).unwrap());
+                    Some(Frame::Message(message)) => {
+                        frames.push(format!("{:?}", message.command()));
                     }
                     Some(frame @ Frame::Violation(_)) => {
                         frames.push(format!("{frame:?}"));
@@ -373,11 +323,15 @@ mod tests {
         input.extend(masked(0x88, b"\x03\xe8bye"));
         for step in 1..=input.len() {
             let frames = frames(&input, step);
-            assert_eq!(frames[0], "say\nhi");
+            assert_eq!(frames[0], r#"Say("hi")"#);
             assert_eq!(frames[1], "Fragment");
-            assert_eq!(frames[2], format!("{:?}", Frame::Ping(b"are you there")), "{step}");
+            assert_eq!(
+                frames[2],
+                format!("{:?}", Frame::Ping(b"are you there".to_vec())),
+                "{step}"
+            );
             assert_eq!(frames[3..5], ["Fragment"; 2], "also an empty one");
-            assert_eq!(frames[5], "say\n你\n\"😀", "in pieces of {step}");
+            assert_eq!(frames[5], r#"Say("你\n\"😀")"#, "in pieces of {step}");
             assert_eq!(frames[6..], ["Pong", "Close"]);
         }
     }
@@ -435,7 +389,7 @@ mod tests {
 
     #[test]
     fn an_announced_length_allocates_nothing() {
-        let mut decoder = Decoder { upgraded: true, ..Decoder::default() };
+        let mut decoder = Decoder::default();
         let frame = masked(0x81, &[b' '; 60_000]);
         assert!(decoder.pull(&mut &frame[..20], 60_000).is_none());
         let kept = decoder.message.capacity() + decoder.header.capacity();
@@ -443,36 +397,17 @@ mod tests {
     }
 
     #[test]
-    fn a_request_ends_with_an_empty_line_and_frames_follow() {
-        let head = b"GET /ws HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        let input = [&head[..], &masked(0x8a, b"")].concat();
-        for step in 1..=input.len() {
-            let mut decoder = Decoder::default();
-            let mut frames = Vec::new();
-            for mut piece in input.chunks(step) {
-                while let Some(frame) = decoder.pull(&mut piece, MAX) {
-                    frames.push(format!("{frame:?}"));
-                }
-            }
-            assert_eq!(frames, [format!("{:?}", Frame::Request(head)), "Pong".to_owned()]);
-        }
-    }
-
-    #[test]
-    fn a_frame_of_ours_ends_with_its_only_lf() {
-        for length in (0..3000).chain([2560, 32_010, 65_535, 70_000, 655_360, 10 << 16 | 0x0a0a]) {
+    fn a_frame_of_ours_says_how_long_it_is_also_if_its_rest_is_to_come() {
+        for length in [0, 1, 10, 125, 126, 2560, 65_535, 65_536, 10 << 16 | 0x0a0a] {
             let mut out = b"before".to_vec();
             let rest = length / 2;
-            begin_text(&mut out, rest + 1, |out| out.resize(out.len() + length - rest, b'x'));
+            begin_text(&mut out, rest, |out| out.resize(out.len() + length - rest, b'x'));
             out.resize(out.len() + rest, b'x');
-            out.push(b'\n');
-            let lfs = out.iter().filter(|byte| **byte == b'\n').count();
-            assert_eq!((lfs, out.last()), (1, Some(&b'\n')), "{length}");
             let mut cursor = Cursor::new(&out[6..]);
             let (header, told) = FrameHeader::parse(&mut cursor).unwrap().unwrap();
             assert_eq!(header.opcode, OpCode::Data(Data::Text));
+            assert_eq!(told, length as u64);
             assert_eq!(told, out.len() as u64 - 6 - cursor.position());
-            assert!(told as usize > length);
         }
     }
 }

@@ -5,11 +5,11 @@
 //! unasked, so it cannot be asked again. It hears itself. Any line with an `@` is meant for
 //! somebody: if there is nobody of that name, nobody hears it.
 
-use super::phrases::{self, Phrases};
-use super::{DialectSpec, Framing, Naming, Stage, Transport, frame};
+use super::frame;
+use crate::dialect::{Commands, DialectSpec, Framing, Naming, Reader, Stage, Transport, phrases};
 use crate::event::{Command, Event, Refusal, Topic};
 
-pub(super) const SPEC: DialectSpec = DialectSpec {
+pub(in crate::dialect) const SPEC: DialectSpec = DialectSpec {
     name: "mention",
     port: 4568,
     transport: Transport::Tcp,
@@ -20,12 +20,14 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
     whole_welcome: None,
     lf_separated: true,
     gap: None,
+    is_casual: false,
+    closed_unopened: None,
     parse,
     encode,
 };
 
-fn parse<'a>(stage: Stage, line: &'a str, _given: &str) -> Command<'a> {
-    match (stage, line.trim()) {
+fn parse<'a>(stage: Stage, line: &'a str, _given: &str) -> Commands<'a> {
+    Commands::One(match (stage, line.trim()) {
         (Stage::Naming, _) => Command::Rename(line.strip_prefix('!').unwrap_or(line)),
         (_, "#") => Command::Who,
         (_, "&") => Command::Help(None),
@@ -37,10 +39,10 @@ fn parse<'a>(stage: Stage, line: &'a str, _given: &str) -> Command<'a> {
             }
             Some((text, name)) => Command::Tell { to: name.trim(), text },
         },
-    }
+    })
 }
 
-fn encode(_: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
+fn encode(_: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
     match *event {
         Event::Entered { name, as_given } => phrases::renamed_on_entry(out, name, as_given, "\n"),
         Event::Said { from, text, .. } => frame(out, &[from, " say: ", text], "\n"),

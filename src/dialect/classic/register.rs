@@ -8,11 +8,11 @@
 
 use std::time::Duration;
 
-use super::phrases::{self, Phrases};
-use super::{DialectSpec, Framing, Naming, Stage, Transport, frame};
+use super::frame;
+use crate::dialect::{Commands, DialectSpec, Framing, Naming, Reader, Stage, Transport, phrases};
 use crate::event::{Command, Event, Refusal};
 
-pub(super) const SPEC: DialectSpec = DialectSpec {
+pub(in crate::dialect) const SPEC: DialectSpec = DialectSpec {
     name: "register",
     port: 4567,
     transport: Transport::Tcp,
@@ -23,19 +23,21 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
     whole_welcome: None,
     lf_separated: false,
     gap: Some(Duration::from_millis(100)),
+    is_casual: false,
+    closed_unopened: None,
     parse,
     encode,
 };
 
-fn parse<'a>(stage: Stage, line: &'a str, _given: &str) -> Command<'a> {
-    match stage {
+fn parse<'a>(stage: Stage, line: &'a str, _given: &str) -> Commands<'a> {
+    Commands::One(match stage {
         Stage::Naming => Command::Rename(line),
         Stage::Chatting if line.trim().eq_ignore_ascii_case("quit") => Command::Quit(""),
         Stage::Chatting => Command::Say(line),
-    }
+    })
 }
 
-fn encode(_: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
+fn encode(_: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
     match *event {
         Event::Asked { .. } | Event::AskedAgain => frame(out, &["请输入昵称:"], ""),
         Event::Refused(Refusal::Taken(_)) => frame(out, &["当前昵称已经存在，请重新输入"], "\n"),

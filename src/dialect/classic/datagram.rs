@@ -6,11 +6,11 @@
 //! whose peer had expired: it gets its name again and the line is said. Bad datagrams are met with
 //! silence, since their sender's address may be somebody else's.
 
-use super::phrases::{self, Phrases};
-use super::{DialectSpec, Framing, Naming, Stage, Transport, frame, without_own_name};
+use super::{frame, without_own_name};
+use crate::dialect::{Commands, DialectSpec, Framing, Naming, Reader, Stage, Transport, phrases};
 use crate::event::{Command, Event};
 
-pub(super) const SPEC: DialectSpec = DialectSpec {
+pub(in crate::dialect) const SPEC: DialectSpec = DialectSpec {
     name: "datagram",
     port: 9999,
     transport: Transport::Udp,
@@ -21,26 +21,30 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
     whole_welcome: None,
     lf_separated: true,
     gap: None,
+    is_casual: true,
+    closed_unopened: None,
     parse,
     encode,
 };
 
-fn parse<'a>(stage: Stage, line: &'a str, given: &str) -> Command<'a> {
+fn parse<'a>(stage: Stage, line: &'a str, given: &str) -> Commands<'a> {
     let text = without_own_name(line, given, " : ");
     let leaves = |text: &str| text.trim().eq_ignore_ascii_case("exit");
-    match stage {
+    Commands::One(match stage {
         Stage::Naming => match line.split_once(" : ") {
             _ if leaves(line) => Command::Quit(""),
             Some((_, text)) if leaves(text) => Command::Quit(""),
-            Some((name, text)) => Command::Introduce { name, text },
+            Some((name, text)) => {
+                return Commands::many(vec![Command::Rename(name), Command::Say(text)]);
+            }
             None => Command::Rename(line),
         },
         Stage::Chatting if leaves(text) => Command::Quit(""),
         Stage::Chatting => Command::Say(text),
-    }
+    })
 }
 
-fn encode(_: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
+fn encode(_: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
     match *event {
         Event::Entered { name, as_given } => phrases::renamed_on_entry(out, name, as_given, "\n"),
         Event::Said { from, text, .. } => frame(out, &[from, " : ", text], "\n"),

@@ -5,11 +5,11 @@
 //! Peculiar: neither side ends its messages. An arrival is one message. A client puts `NAME: `
 //! before each line it sends and prints what comes back, so it hears itself.
 
-use super::phrases::{self, Phrases};
-use super::{DialectSpec, Framing, Naming, Stage, Transport, frame, without_own_name};
+use super::{frame, without_own_name};
+use crate::dialect::{Commands, DialectSpec, Framing, Naming, Reader, Stage, Transport, phrases};
 use crate::event::{Command, Event};
 
-pub(super) const SPEC: DialectSpec = DialectSpec {
+pub(in crate::dialect) const SPEC: DialectSpec = DialectSpec {
     name: "nick",
     port: 32768,
     transport: Transport::Tcp,
@@ -20,18 +20,20 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
     whole_welcome: None,
     lf_separated: true,
     gap: None,
+    is_casual: false,
+    closed_unopened: None,
     parse,
     encode,
 };
 
-fn parse<'a>(stage: Stage, line: &'a str, given: &str) -> Command<'a> {
-    match stage {
+fn parse<'a>(stage: Stage, line: &'a str, given: &str) -> Commands<'a> {
+    Commands::One(match stage {
         Stage::Naming => Command::Rename(line),
         Stage::Chatting => Command::Say(without_own_name(line, given, ": ")),
-    }
+    })
 }
 
-fn encode(_: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
+fn encode(_: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
     match *event {
         Event::Asked { .. } => frame(out, &["NICK"], "\n"),
         Event::Entered { name, as_given } => {

@@ -3,12 +3,12 @@
 //!
 //! Peculiar: lines come in and CRLF goes out. A blank line leaves.
 
-use super::phrases::{self, Phrases};
-use super::{DialectSpec, Framing, Naming, Stage, Transport, frame};
+use super::frame;
+use crate::dialect::{Commands, DialectSpec, Framing, Naming, Reader, Stage, Transport, phrases};
 use crate::event::{Command, Event};
 use crate::text;
 
-pub(super) const SPEC: DialectSpec = DialectSpec {
+pub(in crate::dialect) const SPEC: DialectSpec = DialectSpec {
     name: "anonymous",
     port: 21567,
     transport: Transport::Tcp,
@@ -19,15 +19,18 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
     whole_welcome: None,
     lf_separated: false,
     gap: None,
+    is_casual: false,
+    closed_unopened: None,
     parse,
     encode,
 };
 
-fn parse<'a>(_stage: Stage, line: &'a str, _given: &str) -> Command<'a> {
-    if text::is_blank(&text::clean(line)) { Command::Quit("") } else { Command::Say(line) }
+fn parse<'a>(_stage: Stage, line: &'a str, _given: &str) -> Commands<'a> {
+    let is_blank = text::is_blank(&text::clean(line));
+    Commands::One(if is_blank { Command::Quit("") } else { Command::Say(line) })
 }
 
-fn encode(_: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
+fn encode(_: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
     match *event {
         Event::Said { from, text, .. } => frame(out, &["[ ", from, " ]: ", text], "\r\n"),
         Event::Joined { names, .. } => {
