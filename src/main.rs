@@ -1,6 +1,8 @@
 //! The program: the command line becomes a `Config`, the log goes to stderr, and what went wrong
 //! becomes one sentence and an exit code.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod logger;
 
 use std::fs::{self, File};
