@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The server is the real program in its own process. On this side one thread lets the members in,
-//! and three others talk, listen, and take what everybody else is told, so that they do not wait
+//! and three others talk, listen, and read what everybody else receives, so that they do not wait
 //! for each other. A line that is sent late still counts from when it was due.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the table is what they are for")]
@@ -44,7 +44,7 @@ const PACE: Duration = Duration::from_millis(20);
 /// How long lines may still be under way when the room is full or given up.
 const LAST_LINES: Duration = Duration::from_secs(5);
 
-/// How often what the members are told is taken from their sockets.
+/// How often the members' sockets are read.
 const DRAINING: Duration = Duration::from_millis(50);
 
 /// Of a delivered line, name and LF included.
@@ -119,7 +119,7 @@ fn meanwhile(server: &Server, shared: &Shared, members: usize) -> io::Result<()>
     let talker = enter(server.address(), 0, deadline)?;
     let listener = enter(server.address(), 1, deadline)?;
     let (comes, coming) = mpsc::channel();
-    // It is told as much as anybody.
+    // The talker receives as much as anybody.
     let _ = comes.send(talker.try_clone()?);
     let mut table = Table::new(server.pid());
     thread::scope(|scope| {
@@ -197,8 +197,8 @@ fn why_not_full(server: &Server, members: usize, error: &io::Error) -> io::Error
     })
 }
 
-/// Says a line whenever one is due, and gives the connection back. Its twin, from which is read what
-/// the talker is told, has made it nonblocking; but it has room for more than is said in all.
+/// Says a line whenever one is due, and returns the connection. The clone from which its input is
+/// drained has made it nonblocking; but its send buffer has room for more than is said in all.
 fn talk(mut stream: TcpStream, shared: &Shared) -> io::Result<TcpStream> {
     while !shared.over.load(Ordering::Relaxed) {
         let number = shared.said.load(Ordering::Relaxed);
@@ -215,7 +215,7 @@ fn due(shared: &Shared, number: u64) -> Instant {
     shared.begun + PACE * (number + 1) as u32
 }
 
-/// Hears all that the talker says, in its order, until it is over.
+/// Receives all that the talker says, in its order, until it is over.
 fn listen(stream: TcpStream, shared: &Shared) -> io::Result<()> {
     stream.set_read_timeout(Some(LAST_LINES))?;
     let mut lines = BufReader::new(stream);
@@ -250,7 +250,7 @@ fn listen(stream: TcpStream, shared: &Shared) -> io::Result<()> {
     }
 }
 
-/// Takes what the members are told, so that nobody is a slow reader.
+/// Reads what the members receive, so that nobody is a slow reader.
 fn drain(coming: &Receiver<TcpStream>, shared: &Shared) {
     let (mut members, mut scratch) = (Vec::new(), vec![0; 64 * 1024]);
     loop {
