@@ -1,6 +1,6 @@
 //! What a line to a room costs the server, beside what it must cost: its CPU time for each
-//! delivered line, for four loads and four sizes of room, over loopback TCP; and for one of them at
-//! the door for browsers.
+//! delivered line, for four loads and four sizes of room, over loopback TCP; and for one of them
+//! with browsers.
 //!
 //! ```text
 //! cargo bench --bench fan_out                # everything, about six minutes
@@ -51,7 +51,7 @@ struct Load {
     ahead: u64,
     /// Lines in one iteration of criterion's.
     batch: u64,
-    /// At the door for browsers. The floor then moves lines as long as its frames are.
+    /// With browsers. The floor then moves lines as long as their frames.
     web: bool,
 }
 
@@ -106,7 +106,7 @@ fn main() -> io::Result<()> {
     let mut rows = Vec::new();
     for load in &LOADS {
         for receivers in RECEIVERS {
-            // The door for browsers is there unless the feature is left out.
+            // There are no browsers if the feature is left out.
             let is_open = !load.web || cfg!(feature = "web") && receivers == 1_000;
             if is_open && load.batch * receivers as u64 <= DELIVERIES_MAX {
                 rows.extend(bench(&mut criterion, load, receivers));
@@ -266,8 +266,8 @@ impl Rig {
 /// room may fall behind by all that a hundred talkers have under way, which is 1.6 MiB.
 fn chinwag(dialect: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
-    let door = format!("{dialect}=127.0.0.1:0");
-    command.args(["--listen", &door, "--flood", "0", "--max-clients", "20000"]);
+    let listener = format!("{dialect}=127.0.0.1:0");
+    command.args(["--listen", &listener, "--flood", "0", "--max-clients", "20000"]);
     command.args(["--backlog", "16M", "--history", "50", "--log-level", "info"]);
     command
 }

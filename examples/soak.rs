@@ -47,7 +47,7 @@ struct Arguments {
     /// How long.
     #[arg(long, default_value_t = 1.0)]
     minutes: f64,
-    /// From what the dice are thrown.
+    /// The seed of all random numbers.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }

@@ -28,6 +28,9 @@
 //! # }
 //! ```
 
+// Unit tests may take the time wherever they like.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 pub mod server;
 
 pub mod hub;

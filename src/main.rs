@@ -1,5 +1,7 @@
-//! The program: the command line becomes a `Config`, the log goes to stderr, and what went wrong
-//! becomes one sentence and an exit code.
+//! The program: the command line becomes a `Config`, the log goes to stderr, and an error becomes
+//! one sentence and an exit code.
+
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod logger;
 
@@ -31,31 +33,30 @@ const MOTD_BYTES_MAX: u64 = 64 * 1024;
 /// A group-chat server: one room, many dialects, one thread.
 ///
 /// Start it, then join from another terminal with `nc 127.0.0.1 7711`, or with a browser at
-/// http://127.0.0.1:7780: give a nickname, then talk. Type /help in the room to see what else one
-/// can do there.
+/// http://127.0.0.1:7780: give a nickname, then talk. Type /help in the room for its commands.
 #[derive(Parser, Debug)]
 #[command(version, after_help = AFTER_HELP, max_term_width = 100)]
 struct Arguments {
     /// Listens for a dialect, at an address.
     ///
-    /// May be given several times; then only these are listened for. The dialects are lines, web,
-    /// nick, register, datagram, anonymous and mention. Without an address a dialect is spoken at
-    /// its own port on 127.0.0.1 (lines: 7711, web: 7780).
-    /// An IPv6 address stands in brackets, as in lines=[::1]:7711; [::]:7711 takes IPv4 as well.
-    /// Port 0 takes a free port, which the log tells.
+    /// May be given several times; then only these are open. The dialects are lines, web, nick,
+    /// register, datagram, anonymous and mention. Without an address a dialect listens at its own
+    /// port on 127.0.0.1 (lines: 7711, web: 7780).
+    /// An IPv6 address is in brackets, as in lines=[::1]:7711; [::]:7711 takes IPv4 as well.
+    /// Port 0 takes a free port, which the log shows.
     #[arg(short, long, value_name = "DIALECT[=ADDR]", env = "CHINWAG_LISTEN")]
     #[arg(value_delimiter = ',', default_value = usual_listeners())]
     listen: Vec<ListenerSpec>,
 
-    /// Allows browsers to find the server under this name, beside localhost and addresses.
+    /// Allows browsers to reach the server under this name, besides localhost and addresses.
     ///
-    /// May be given several times. A page of another site could otherwise reach the server through
-    /// a name of that site's.
+    /// May be given several times. Other names are refused, since a page of another site could
+    /// otherwise reach the server through a name of that site.
     #[cfg(feature = "web")]
     #[arg(long, value_name = "NAME", env = "CHINWAG_ALLOW_HOST", value_delimiter = ',')]
     allow_host: Vec<String>,
 
-    /// Allows pages of this origin to join, beside the server's own page.
+    /// Allows pages of this origin to join, besides the server's own page.
     ///
     /// May be given several times, as in https://chat.example.com.
     #[cfg(feature = "web")]
@@ -65,18 +66,18 @@ struct Arguments {
     /// Listens for the five older chat programs too, each at its own port on 127.0.0.1.
     ///
     /// nick 32768, register 4567, anonymous 21567 and mention 4568 over TCP, datagram 9999 over
-    /// UDP; a dialect for which --listen gives an address is spoken there alone.
+    /// UDP; a dialect for which --listen gives an address listens only there.
     #[arg(long, env = "CHINWAG_CLASSIC", value_parser = clap::builder::BoolishValueParser::new())]
     classic: bool,
 
-    /// Gives the server's own terminal a seat in the room.
+    /// Makes the server's own terminal a member of the room.
     ///
     /// What is typed there is said, what is said is printed on standard output, and commands work.
     #[arg(long, value_name = "NAME", env = "CHINWAG_CONSOLE")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = CONSOLE_NAME)]
     console: Option<String>,
 
-    /// How many can be connected at once, at all addresses together; whoever comes then is told so.
+    /// How many can be connected at once, at all addresses together; others are turned away.
     ///
     /// The limit of open files is raised to what this needs. If the system does not allow that,
     /// the number is lowered, with a warning in the log.
@@ -84,7 +85,7 @@ struct Arguments {
     #[arg(default_value_t = Limits::default().clients_max)]
     max_clients: usize,
 
-    /// How long a line may be; a longer one is refused, and its sender told.
+    /// How long a line may be; a longer one is refused, with the reason.
     #[arg(long, value_name = "BYTES", env = "CHINWAG_MAX_LINE")]
     #[arg(default_value_t = Size(Limits::default().line_bytes_max))]
     max_line: Size,
@@ -96,7 +97,7 @@ struct Arguments {
 
     /// How far a reader may fall behind the room before it is closed as too slow.
     ///
-    /// This is also what each room may have to remember, once and not for each reader.
+    /// Each room may have to remember as much, once and not for each reader.
     #[arg(long, value_name = "BYTES", env = "CHINWAG_BACKLOG")]
     #[arg(default_value_t = Size(Limits::default().backlog_bytes_max))]
     backlog: Size,
@@ -108,37 +109,37 @@ struct Arguments {
     #[arg(default_value_t = Size(Limits::default().memory_bytes_max))]
     memory: Size,
 
-    /// How long a reader may take nothing at all while something waits for it.
+    /// How long a reader may take nothing while something waits for it.
     #[arg(long, value_name = "SECONDS", env = "CHINWAG_STALL_TIMEOUT")]
     #[arg(default_value_t = Seconds(Limits::default().stall_timeout))]
     stall_timeout: Seconds,
 
     /// How fast one may talk: so many lines at once, and as many again in so many seconds.
     ///
-    /// Who talks faster is heard later; nothing is lost. 0 is no limit.
+    /// What comes faster is read later; nothing is lost. 0 is no limit.
     #[arg(long, value_name = "LINES/SECONDS", env = "CHINWAG_FLOOD")]
     #[arg(default_value_t = Pace(Limits::default().flood))]
     flood: Pace,
 
     /// How many can be connected from one address (IPv4, or an IPv6 /64); loopback is exempt.
     ///
-    /// But peers over UDP that seem to come from the machine itself get at most half of
-    /// --max-clients, all of them together, for anybody can forge where a datagram comes from.
+    /// But UDP peers that seem to come from the machine itself get at most half of --max-clients,
+    /// all of them together, since anybody can forge the source of a datagram.
     #[arg(long, value_name = "N", env = "CHINWAG_MAX_PER_IP")]
     #[arg(default_value_t = Limits::default().per_address_max)]
     max_per_ip: usize,
 
-    /// How long a peer over UDP may be silent before it is taken to have left.
+    /// How long a UDP peer may be silent before it counts as gone.
     #[arg(long, value_name = "SECONDS", env = "CHINWAG_UDP_EXPIRY")]
     #[arg(default_value_t = Seconds(Limits::default().udp_expiry))]
     udp_expiry: Seconds,
 
-    /// How many chat lines are kept for those who come later.
+    /// How many chat lines to remember for those who come later.
     #[arg(long, value_name = "LINES", env = "CHINWAG_HISTORY")]
     #[arg(default_value_t = Limits::default().history_lines_max)]
     history: usize,
 
-    /// How long to go on sending what waits when the server is told to stop.
+    /// How long to go on sending what waits when the server stops.
     #[arg(long, value_name = "SECONDS", env = "CHINWAG_DRAIN")]
     #[arg(default_value_t = Seconds(Limits::default().drain))]
     drain: Seconds,
@@ -147,23 +148,24 @@ struct Arguments {
     #[arg(long, value_name = "FILE", env = "CHINWAG_MOTD")]
     motd: Option<PathBuf>,
 
-    /// What goes to the log on stderr. What people say is only logged at debug.
+    /// What goes to the log on stderr; only debug and trace log what people say.
     #[arg(long, value_name = "LEVEL", env = "CHINWAG_LOG_LEVEL", default_value = "info")]
     #[arg(value_parser = parse_level)]
     log_level: LevelFilter,
 
-    /// The language of the server's own words in the dialect `lines`.
+    /// The language of the server's own messages in the dialect `lines`.
     #[arg(long, env = "CHINWAG_LANG", value_enum, default_value_t = Language(Lang::default()))]
     lang: Language,
 }
 
 const AFTER_HELP: &str = "\
 Sizes are bytes and take K and M (64K, 1M); seconds may be fractions (0.5). Each flag can also be \
-given by the variable shown as [env: …]; CHINWAG_LISTEN takes several values with commas between.
+given by the environment variable shown as [env: …]; CHINWAG_LISTEN takes several values with \
+commas between.
 
-SIGTERM, SIGINT (Ctrl-C) or SIGHUP stops the server: everyone is told, what waits is sent, and \
-the exit code is 0. A second one stops it at once. Other exit codes: 1 failed while running, \
-2 wrong usage, 3 could not bind or open what it was told to.";
+SIGTERM, SIGINT (Ctrl-C) or SIGHUP stops the server: everyone gets a notice, what waits is sent, \
+and the exit code is 0. A second signal stops it at once. Other exit codes: 1 failed while \
+running, 2 wrong usage, 3 could not open an address or a file.";
 
 /// What `--listen` is unless it is given.
 fn usual_listeners() -> &'static str {
@@ -197,14 +199,14 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, sentence)) => {
-            // Nobody may be listening at stderr; the exit code still tells.
+            // Perhaps nobody reads stderr; the exit code still says it.
             let _ = writeln!(io::stderr(), "chinwag: {sentence}");
             ExitCode::from(code)
         }
     }
 }
 
-/// Everything, with the exit code and the sentence of what went wrong.
+/// Runs the server. An error is an exit code and one sentence.
 fn run() -> Result<(), (u8, String)> {
     let Some(arguments) = parse_arguments()? else { return Ok(()) };
     logger::start(arguments.log_level);
@@ -239,7 +241,7 @@ fn run() -> Result<(), (u8, String)> {
     config.check().map_err(|error| (WRONG_USAGE, format!("{error}. Try --help.")))?;
     let mut server = Server::bind(&config).map_err(|error| (CANNOT_OPEN, format!("{error}.")))?;
     say_how_to_join(&server);
-    // A bug of ours ends the server, but not without a word in the log and an exit code.
+    // A bug ends the server, but with a line in the log and an exit code.
     let served = panic::catch_unwind(panic::AssertUnwindSafe(|| server.run()));
     match served {
         Ok(Ok(())) => Ok(()),
@@ -248,7 +250,7 @@ fn run() -> Result<(), (u8, String)> {
     }
 }
 
-/// The command line; `None` if it only asked for help or the version, which is printed.
+/// The command line; `None` if it only wanted help or the version, which is printed.
 fn parse_arguments() -> Result<Option<Arguments>, (u8, String)> {
     let error = match Arguments::try_parse() {
         Ok(arguments) => return Ok(Some(arguments)),
@@ -309,8 +311,8 @@ fn read_motd(path: &Path) -> Result<Vec<String>, (u8, String)> {
     Err((CANNOT_OPEN, format!("cannot read the --motd file {path}: {why}; check --motd.")))
 }
 
-/// What is in a file, up to one byte more than may be. To open a FIFO would wait for whoever writes
-/// to it.
+/// The content of a file, up to one byte more than is allowed. Opening a FIFO would wait for a
+/// writer.
 fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is not a regular file"));

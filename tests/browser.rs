@@ -23,7 +23,7 @@ use chromium::{Chromium, Tab};
 use common::{Person, Server, room};
 use serde_json::{Value, json};
 
-const DOORS: [&str; 2] = ["lines", "web"];
+const OPEN: [&str; 2] = ["lines", "web"];
 
 fn page(server: &Server) -> String {
     format!("http://{}/", server.address("web"))
@@ -38,7 +38,7 @@ fn texts(tab: &Tab, selector: &str) -> Vec<String> {
 #[test]
 fn two_browsers_and_a_terminal_talk_in_one_room() {
     let Some(chromium) = Chromium::start("en-US") else { return };
-    let server = Server::start_with_doors(&DOORS, &[]);
+    let server = Server::start_with_listeners(&OPEN, &[]);
     let alice = chromium.open(&page(&server));
     alice.joins_as("alice");
     let mut bob = Person::join(&server, "bob");
@@ -81,7 +81,7 @@ fn two_browsers_and_a_terminal_talk_in_one_room() {
 #[test]
 fn each_file_of_the_page_is_one_request() {
     let Some(chromium) = Chromium::start("en-US") else { return };
-    let server = Server::start_with_doors(&DOORS, &[]);
+    let server = Server::start_with_listeners(&OPEN, &[]);
     let alice = chromium.open(&page(&server));
     let fetched = "performance.getEntriesByType('resource')
         .map((file) => new URL(file.name).pathname).filter((path) => path != '/').sort()";
@@ -95,7 +95,7 @@ fn each_file_of_the_page_is_one_request() {
 #[test]
 fn what_anyone_writes_stays_text() {
     let Some(chromium) = Chromium::start("en-US") else { return };
-    let server = Server::start_with_doors(&DOORS, &["--flood=0"]);
+    let server = Server::start_with_listeners(&OPEN, &["--flood=0"]);
     let alice = chromium.open(&page(&server));
     alice.joins_as("alice");
     let mut bob = Person::join(&server, "bob");
@@ -121,7 +121,7 @@ fn what_anyone_writes_stays_text() {
 #[test]
 fn links_are_links_and_open_elsewhere() {
     let Some(chromium) = Chromium::start("en-US") else { return };
-    let server = Server::start_with_doors(&DOORS, &[]);
+    let server = Server::start_with_listeners(&OPEN, &[]);
     let alice = chromium.open(&page(&server));
     alice.joins_as("alice");
     alice.says("see (https://example.com/a?b=c&d), ftp://x and HTTP://example.org/ü.");
@@ -155,7 +155,7 @@ fn says(text: &str) -> Value {
 #[test]
 fn no_line_is_made_of_thousands_of_elements() {
     let Some(chromium) = Chromium::start("en-US") else { return };
-    let server = Server::start_with_doors(&DOORS, &["--flood=0"]);
+    let server = Server::start_with_listeners(&OPEN, &["--flood=0"]);
     let alice = chromium.open(&page(&server));
     // Making an expression is dear; it is counted from here on.
     alice.finds(
@@ -197,7 +197,7 @@ fn no_line_is_made_of_thousands_of_elements() {
 #[test]
 fn a_line_takes_time_in_proportion_to_its_length() {
     let Some(chromium) = Chromium::start("en-US") else { return };
-    let server = Server::start_with_doors(&DOORS, &[]);
+    let server = Server::start_with_listeners(&OPEN, &[]);
     let alice = chromium.open(&page(&server));
     taps_the_wire(&alice);
     alice.finds(
@@ -233,7 +233,7 @@ fn a_line_takes_time_in_proportion_to_its_length() {
 #[test]
 fn nobodys_marks_stand_over_the_lines_of_others() {
     let Some(chromium) = Chromium::start("en-US") else { return };
-    let server = Server::start_with_doors(&DOORS, &[]);
+    let server = Server::start_with_listeners(&OPEN, &[]);
     let alice = chromium.open(&page(&server));
     taps_the_wire(&alice);
     alice.looks_like(800, 600, false);
@@ -268,7 +268,7 @@ fn nobodys_marks_stand_over_the_lines_of_others() {
 #[test]
 fn whoever_looks_away_finds_how_much_was_said_and_who_meant_them() {
     let Some(chromium) = Chromium::start("en-US") else { return };
-    let server = Server::start_with_doors(&DOORS, &[]);
+    let server = Server::start_with_listeners(&OPEN, &[]);
     let alice = chromium.open(&page(&server));
     alice.joins_as("alice");
     let mut bob = Person::join(&server, "bob");
@@ -288,15 +288,15 @@ fn whoever_looks_away_finds_how_much_was_said_and_who_meant_them() {
 #[test]
 fn after_a_restart_everyone_is_back_under_their_names() {
     let Some(chromium) = Chromium::start("en-US") else { return };
-    let mut server = Server::start_with_doors(&DOORS, &[]);
-    let door = format!("--listen=web={}", server.address("web"));
+    let mut server = Server::start_with_listeners(&OPEN, &[]);
+    let listener = format!("--listen=web={}", server.address("web"));
     let alice = chromium.open(&page(&server));
     alice.joins_as("alice");
     alice.says("before");
     alice.sees("before");
     server.kill();
     alice.waits_for("document.querySelector('#status').textContent.includes('again')");
-    let server = Server::start(&[&door, "--listen=lines=127.0.0.1:0"]);
+    let server = Server::start(&[&listener, "--listen=lines=127.0.0.1:0"]);
     alice.waits_for("document.querySelector('#status').textContent == 'You are alice'");
     let mut bob = Person::join(&server, "bob");
     alice.says("after");
@@ -308,7 +308,7 @@ fn after_a_restart_everyone_is_back_under_their_names() {
 #[test]
 fn whoever_loads_the_page_again_is_back_under_their_name() {
     let Some(chromium) = Chromium::start("en-US") else { return };
-    let server = Server::start_with_doors(&DOORS, &[]);
+    let server = Server::start_with_listeners(&OPEN, &[]);
     let alice = chromium.open(&page(&server));
     alice.joins_as("alice");
     alice.says("before");
@@ -327,7 +327,7 @@ fn whoever_loads_the_page_again_is_back_under_their_name() {
 #[test]
 fn a_name_that_is_taken_is_asked_for_again() {
     let Some(chromium) = Chromium::start("zh-CN") else { return };
-    let server = Server::start_with_doors(&DOORS, &[]);
+    let server = Server::start_with_listeners(&OPEN, &[]);
     let mut bob = Person::join(&server, "bob");
     bob.says("before you");
     let alice = chromium.open(&page(&server));
@@ -349,7 +349,7 @@ fn a_name_that_is_taken_is_asked_for_again() {
 #[test]
 fn ten_thousand_lines_do_not_stay() {
     let Some(chromium) = Chromium::start("en-US") else { return };
-    let server = Server::start_with_doors(&DOORS, &["--flood=0"]);
+    let server = Server::start_with_listeners(&OPEN, &["--flood=0"]);
     let alice = chromium.open(&page(&server));
     alice.joins_as("alice");
     let mut bob = Person::join(&server, "bob");
@@ -366,7 +366,7 @@ fn ten_thousand_lines_do_not_stay() {
 #[test]
 fn the_page_can_be_used_by_those_who_do_not_see_it() {
     let Some(chromium) = Chromium::start("en-US") else { return };
-    let server = Server::start_with_doors(&DOORS, &[]);
+    let server = Server::start_with_listeners(&OPEN, &[]);
     let alice = chromium.open(&page(&server));
     alice.joins_as("alice");
     let _bob = Person::join(&server, "bob");
@@ -393,7 +393,7 @@ fn the_page_can_be_used_by_those_who_do_not_see_it() {
 #[test]
 fn what_is_for_one_person_is_never_said_to_all() {
     let Some(chromium) = Chromium::start("en-US") else { return };
-    let server = Server::start_with_doors(&DOORS, &[]);
+    let server = Server::start_with_listeners(&OPEN, &[]);
     let alice = chromium.open(&page(&server));
     alice.joins_as("alice");
     let (mut bob, mut carol) = (Person::join(&server, "bob"), Person::join(&server, "carol"));
@@ -415,7 +415,7 @@ fn what_is_for_one_person_is_never_said_to_all() {
 #[test]
 fn a_name_is_found_in_scripts_without_spaces() {
     let Some(chromium) = Chromium::start("zh-CN") else { return };
-    let server = Server::start_with_doors(&DOORS, &[]);
+    let server = Server::start_with_listeners(&OPEN, &[]);
     let page = chromium.open(&page(&server));
     page.joins_as("小明");
     let mut bob = Person::join(&server, "bob");
@@ -429,7 +429,7 @@ fn a_name_is_found_in_scripts_without_spaces() {
 #[test]
 fn the_last_lines_stay_in_sight_when_the_window_gets_lower() {
     let Some(chromium) = Chromium::start("en-US") else { return };
-    let server = Server::start_with_doors(&DOORS, &[]);
+    let server = Server::start_with_listeners(&OPEN, &[]);
     let alice = chromium.open(&page(&server));
     alice.looks_like(375, 667, false);
     alice.joins_as("alice");
@@ -448,7 +448,7 @@ fn the_last_lines_stay_in_sight_when_the_window_gets_lower() {
 #[test]
 fn it_looks_as_in_the_readme() {
     let Some(chromium) = Chromium::start("en-US") else { return };
-    let server = Server::start_with_doors(&DOORS, &["--flood=0"]);
+    let server = Server::start_with_listeners(&OPEN, &["--flood=0"]);
     let [mut bob, mut carol, mut dave, mut fang] = room(&server, ["bob", "carol", "dave", "王芳"]);
     bob.says("Morning! Is the new build up on staging?");
     carol.says("Going up now, ten minutes or so");

@@ -249,7 +249,7 @@ fn a_killed_server_can_be_started_again_at_once() {
     drop(bob);
 }
 
-// ---- Doors ----------------------------------------------------------------------------------
+// ---- Listeners ------------------------------------------------------------------------------
 
 #[test]
 fn the_default_door_is_7711_on_the_machine_itself() {
@@ -267,12 +267,12 @@ fn the_default_door_is_7711_on_the_machine_itself() {
 #[test]
 fn several_doors_lead_into_one_room() {
     let server = Server::start(&["--listen", "lines=127.0.0.1:0", "-l", "lines=127.0.0.1:0"]);
-    let doors = server.addresses("lines");
-    assert_ne!(doors[0], doors[1]);
-    let mut alice = Person::connect_to(doors[0]);
+    let listeners = server.addresses("lines");
+    assert_ne!(listeners[0], listeners[1]);
+    let mut alice = Person::connect_to(listeners[0]);
     alice.sees(WELCOME);
     alice.takes_name("alice");
-    let mut bob = Person::connect_to(doors[1]);
+    let mut bob = Person::connect_to(listeners[1]);
     bob.sees(WELCOME);
     bob.says("alice");
     bob.sees("! The nickname alice is taken. Try another.");
@@ -304,10 +304,10 @@ fn the_unspecified_ipv6_address_is_open_to_both() {
         return;
     }
     let server = Server::start(&["--listen", "lines=[::]:0"]);
-    let mut door = server.address("lines");
+    let mut listener = server.address("lines");
     for ip in [std::net::Ipv6Addr::LOCALHOST.into(), std::net::Ipv4Addr::LOCALHOST.into()] {
-        door.set_ip(ip);
-        Person::connect_to(door).sees(WELCOME);
+        listener.set_ip(ip);
+        Person::connect_to(listener).sees(WELCOME);
     }
 }
 
@@ -349,8 +349,8 @@ fn doors_are_read_from_the_environment() {
     command.env("CHINWAG_LISTEN", "lines=127.0.0.1:0");
     let process = Process::spawn(command);
     let line = process.stderr.waits_for("listening: lines on 127.0.0.1:");
-    let door = common::door(&line).map(|(_, address)| address);
-    assert!(door.is_some_and(|address| ![0, 7711].contains(&address.port())), "{line}");
+    let listener = common::listener(&line).map(|(_, address)| address);
+    assert!(listener.is_some_and(|address| ![0, 7711].contains(&address.port())), "{line}");
 }
 
 #[test]
@@ -372,8 +372,8 @@ fn a_log_that_nobody_reads_ends_nothing() {
     let mut child = command.spawn().unwrap();
     let log = BufReader::new(child.stderr.take().unwrap());
     // The log is closed as soon as it has been read that far.
-    let door = log.lines().map_while(Result::ok).find_map(|line| common::door(&line));
-    let (_, address) = door.unwrap();
+    let listener = log.lines().map_while(Result::ok).find_map(|line| common::listener(&line));
+    let (_, address) = listener.unwrap();
     let mut alice = Person::connect_to(address);
     alice.sees(WELCOME);
     alice.takes_name("alice");

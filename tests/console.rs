@@ -1,4 +1,4 @@
-//! `--console`: the server's own terminal is a seat in the room.
+//! `--console`: the server's own terminal is a member of the room.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::{Caller, DIALECTS, Person, Process, Server, Terminal, WELCOME, chinwag};
 
-/// A server whose terminal has a seat, and what that shows first.
+/// A server whose terminal is in the room, and what that shows first.
 #[track_caller]
 fn with_terminal(args: &[&str]) -> (Server, Terminal) {
     let all: Vec<&str> = args.iter().copied().chain(["--console"]).collect();
@@ -96,7 +96,7 @@ fn the_terminal_may_be_called_otherwise() {
 #[test]
 fn the_name_server_is_nobodys_but_the_terminals() {
     for args in [&["--console"][..], &[]] {
-        let server = Server::start_with_doors(&["lines", "nick", "register"], args);
+        let server = Server::start_with_listeners(&["lines", "nick", "register"], args);
         let mut newcomer = Person::connect(&server);
         newcomer.sees(WELCOME);
         newcomer.says("Server");
@@ -230,7 +230,7 @@ fn without_the_flag_the_terminal_is_silent_and_is_not_heard() {
 
 #[test]
 fn the_terminal_is_heard_at_every_door() {
-    let mut server = Server::start_with_doors(&DIALECTS, &["--console"]);
+    let mut server = Server::start_with_listeners(&DIALECTS, &["--console"]);
     let mut terminal = server.terminal();
     terminal.sees("* You are server. Here now: server. Type /help for help.");
     let heard = [

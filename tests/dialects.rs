@@ -1,5 +1,5 @@
 //! The five older dialects, row by row of their tables in WIRE.md, what happens where a table is
-//! silent, and `lines` in Chinese. Bob is always somebody at the door `lines` who sees what becomes
+//! silent, and `lines` in Chinese. Bob is always somebody in `lines` who sees what becomes
 //! of it in the room. What one dialect makes of another stands in `pairs.rs`, the clients of the
 //! original programs in `original_clients.rs`.
 
@@ -12,15 +12,15 @@ use std::time::{Duration, Instant};
 
 use common::{Caller, DIALECTS, Person, Server, WELCOME, left_by_reset};
 
-/// The doors of the older dialects …
+/// The older dialects …
 const CLASSIC: [&str; 5] = ["nick", "register", "datagram", "anonymous", "mention"];
 /// … and those of them where messages have no end.
 const UNFRAMED: [&str; 3] = ["nick", "register", "mention"];
 
-/// A room with a door of `dialect` and one of `lines`, where bob has come in.
+/// A room with listeners for `dialect` and for `lines`, where bob has joined.
 #[track_caller]
 fn with_bob(dialect: &str, args: &[&str]) -> (Server, Person) {
-    let server = Server::start_with_doors(&["lines", dialect], args);
+    let server = Server::start_with_listeners(&["lines", dialect], args);
     let bob = Person::join(&server, "bob");
     (server, bob)
 }
@@ -216,7 +216,7 @@ fn a_datagram_is_one_message_and_a_message_one_datagram() {
     alice.sends(format!("alice : {long}").as_bytes());
     bob.sees(&format!("alice: {long}"));
     carol.sees(&format!("alice : {long}"));
-    // Many lines in one write, which the server hears in one turn and tells in one.
+    // Many lines in one write, which the server reads in one turn and sends in one.
     let lines: Vec<String> = (0..50).map(|number| format!("line {number}")).collect();
     bob.sends(format!("{}\n", lines.join("\n")).as_bytes());
     for line in &lines {
@@ -313,9 +313,9 @@ fn a_datagram_from_the_doors_own_port_is_ignored() {
         return; // There nobody else can have that port.
     }
     let (server, mut bob) = with_bob("datagram", &[]);
-    let door = server.address("datagram");
-    let echo = UdpSocket::bind(("127.0.0.2", door.port())).unwrap();
-    let mut echo = Caller::with_socket(echo, door);
+    let listener = server.address("datagram");
+    let echo = UdpSocket::bind(("127.0.0.2", listener.port())).unwrap();
+    let mut echo = Caller::with_socket(echo, listener);
     echo.sends(b"echo");
     echo.sends(b"echo : hi");
     let _alice = enters(&server, "datagram", "alice", &mut bob, 2);
@@ -444,7 +444,7 @@ fn mention_tells_one_person_alone() {
     bob.says("/r and you");
     bob.sees("[you -> alice] and you");
     alice.sees("bob 对你说: and you");
-    // Nobody else has heard any of it.
+    // Nobody else has received any of it.
     alice.sends(b"hi all");
     alice.sees("alice say: hi all");
     carol.sees("alice say: hi all");
@@ -474,7 +474,7 @@ fn mention_tells_the_sender_when_nobody_has_that_name_and_nobody_else_hears_it()
 
 // ---- Names ----------------------------------------------------------------------------------
 
-/// Sends `name` as the clients of `dialect` do, at a door where one is not asked again, and is let
+/// Sends `name` as the clients of `dialect` do, where one is not asked again, and is let
 /// in as `called`, which it is told.
 #[track_caller]
 fn is_renamed(server: &Server, dialect: &str, name: &str, called: &str) -> Caller {
@@ -500,7 +500,7 @@ fn is_renamed(server: &Server, dialect: &str, name: &str, called: &str) -> Calle
 #[test]
 fn who_cannot_be_asked_again_gets_the_lowest_suffix_that_is_free_and_is_told() {
     for dialect in ["nick", "datagram", "mention"] {
-        let server = Server::start_with_doors(&["lines", dialect], &[]);
+        let server = Server::start_with_listeners(&["lines", dialect], &[]);
         let mut alice = Person::join(&server, "alice");
         let second = is_renamed(&server, dialect, "alice", "alice_2");
         alice.sees("* alice_2 joined (2 here)");
@@ -744,7 +744,7 @@ fn a_character_that_comes_in_two_arrivals_is_one() {
     }
 }
 
-/// Whether it was sent in time; if so, it was heard as one.
+/// Whether it was sent in time; if so, it was received as one.
 fn sends_a_character_in_two_arrivals(dialect: &str) -> bool {
     let (server, mut bob) = with_bob(dialect, &[]);
     let mut alice = enters(&server, dialect, "alice", &mut bob, 2);
@@ -861,7 +861,7 @@ fn a_line_in_which_exit_or_quit_stands_is_only_a_line() {
 
 #[test]
 fn a_reason_for_leaving_is_told_at_lines_alone() {
-    let server = Server::start_with_doors(&DIALECTS, &["--flood", "0"]);
+    let server = Server::start_with_listeners(&DIALECTS, &["--flood", "0"]);
     let mut bob = Person::join(&server, "bob");
     let mut callers: Vec<Caller> = Vec::new();
     for (here, dialect) in (2..).zip(CLASSIC) {
@@ -1054,7 +1054,7 @@ fn another_protocol_is_closed_and_nothing_of_it_is_said() {
 #[test]
 fn who_comes_and_goes_in_one_turn_is_told_in_one_notice() {
     for (count, more) in [(3, ""), (10, " 和另外 2 人")] {
-        let server = Server::start_with_doors(&DIALECTS, &["--flood", "0"]);
+        let server = Server::start_with_listeners(&DIALECTS, &["--flood", "0"]);
         let mut bob = Person::join(&server, "bob");
         let mut callers: Vec<Caller> = Vec::new();
         for (here, dialect) in (2..).zip(CLASSIC) {
@@ -1097,7 +1097,7 @@ fn who_comes_and_goes_in_one_turn_is_told_in_one_notice() {
     }
 }
 
-/// Returns when so many connections at the door `lines` have something that the server has not
+/// Returns when so many connections to `lines` have something that the server has not
 /// read: bytes, or their end. A busy system may deliver what was sent a little later.
 #[cfg(target_os = "linux")]
 fn waits_for_unread(server: &Server, count: usize) {
@@ -1131,16 +1131,16 @@ fn is_notice(notice: &str, start: &str, count: usize, more: &str, end: &str) -> 
     names.len() == count.min(8) && names.iter().all(is_one)
 }
 
-// ---- Doors ----------------------------------------------------------------------------------
+// ---- Listeners ------------------------------------------------------------------------------
 
 #[test]
 fn classic_opens_no_door_that_was_given_an_address() {
     // All of them are given one, so that no test takes a port that somebody may have.
-    let mut server = Server::start_with_doors(&DIALECTS, &["--classic"]);
+    let mut server = Server::start_with_listeners(&DIALECTS, &["--classic"]);
     for dialect in DIALECTS {
         assert_eq!(server.addresses(dialect).len(), 1, "{dialect}");
     }
-    // Whoever is let in comes after all doors were opened.
+    // Whoever is let in comes after all listeners were opened.
     let _bob = Person::join(&server, "bob");
     server.kill();
     let log = server.log().lines_at_the_end();
@@ -1150,8 +1150,8 @@ fn classic_opens_no_door_that_was_given_an_address() {
 
 #[test]
 fn a_dialect_may_have_several_doors() {
-    let doors = ["lines", "datagram", "datagram", "nick", "nick"];
-    let server = Server::start_with_doors(&doors, &[]);
+    let listeners = ["lines", "datagram", "datagram", "nick", "nick"];
+    let server = Server::start_with_listeners(&listeners, &[]);
     let mut bob = Person::join(&server, "bob");
     for (here, address) in (2..).zip(server.addresses("datagram")) {
         let socket = UdpSocket::bind(("127.0.0.1", 0)).unwrap();

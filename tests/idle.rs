@@ -78,7 +78,7 @@ impl Counted {
     }
 }
 
-/// `alice` says about so many bytes, all of which `bob` hears.
+/// `alice` says about so many bytes, all of which `bob` receives.
 #[track_caller]
 fn talk(alice: &mut Person, bob: &mut Person, bytes: usize) {
     const LINES: usize = 16;

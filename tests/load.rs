@@ -274,8 +274,8 @@ fn every_line_reaches_everybody_and_is_counted() {
             let printed = prints(&[&arguments[..], &more].concat());
             let told: serde_json::Value = serde_json::from_str(&printed).unwrap();
             let (lines, deliveries) = (told["lines"].as_u64(), told["deliveries"].as_u64());
-            let hearers = 19 + told["talkers"].as_u64().unwrap();
-            assert_eq!(deliveries, lines.map(|lines| lines * hearers), "{told}");
+            let receivers = 19 + told["talkers"].as_u64().unwrap();
+            assert_eq!(deliveries, lines.map(|lines| lines * receivers), "{told}");
             assert!(lines > Some(0), "{told}");
             assert_eq!(told["against"], against);
             assert_eq!(told["line_bytes"], 80);

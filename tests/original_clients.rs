@@ -200,7 +200,7 @@ impl MentionClient {
 
 #[test]
 fn all_five_and_nc_are_in_one_room() {
-    let server = Server::start_with_doors(&DIALECTS, &[]);
+    let server = Server::start_with_listeners(&DIALECTS, &[]);
     let mut nc = Person::join(&server, "bob");
     let mut nick = NickClient::start(&server, "nina");
     assert_eq!(nick.prints(), "nina 加入了聊天\n已连接至聊天服务器");
@@ -251,7 +251,7 @@ fn all_five_and_nc_are_in_one_room() {
 
 #[test]
 fn the_nick_client_gets_by_without_a_second_question() {
-    let server = Server::start_with_doors(&["lines", "nick"], &[]);
+    let server = Server::start_with_listeners(&["lines", "nick"], &[]);
     let mut bob = Person::join(&server, "bob");
     let mut client = NickClient::start(&server, "bob");
     assert_eq!(client.prints(), "bob_2 加入了聊天\n已连接至聊天服务器\n您的昵称是 bob_2");
@@ -267,7 +267,7 @@ fn the_nick_client_gets_by_without_a_second_question() {
 
 #[test]
 fn the_register_client_is_asked_until_its_name_is_free_and_quits() {
-    let server = Server::start_with_doors(&["lines", "register"], &[]);
+    let server = Server::start_with_listeners(&["lines", "register"], &[]);
     let mut bob = Person::join(&server, "bob");
     let mut client = RegisterClient::start(&server, &["bob", "no name", "rosa"]);
     bob.sees("* rosa joined (2 here)");
@@ -287,7 +287,7 @@ fn the_register_client_is_asked_until_its_name_is_free_and_quits() {
 
 #[test]
 fn the_datagram_clients_talk_and_leave_in_any_case() {
-    let server = Server::start_with_doors(&["lines", "datagram"], &[]);
+    let server = Server::start_with_listeners(&["lines", "datagram"], &[]);
     let mut bob = Person::join(&server, "bob");
     let mut dora = DatagramClient::start(&server, "dora");
     bob.sees("* dora joined (2 here)");
@@ -308,7 +308,7 @@ fn the_datagram_clients_talk_and_leave_in_any_case() {
 
 #[test]
 fn the_operator_answers_the_two_person_dialogue() {
-    let mut server = Server::start_with_doors(&["lines", "datagram"], &["--console"]);
+    let mut server = Server::start_with_listeners(&["lines", "datagram"], &["--console"]);
     let mut operator = server.terminal();
     operator.sees("* You are server. Here now: server. Type /help for help.");
     // The other client of [002] has no name: it sends what is typed, and waits for the answer.
@@ -332,7 +332,7 @@ fn the_operator_answers_the_two_person_dialogue() {
 
 #[test]
 fn the_anonymous_clients_talk_and_leave_by_a_blank_line() {
-    let server = Server::start_with_doors(&["lines", "anonymous"], &[]);
+    let server = Server::start_with_listeners(&["lines", "anonymous"], &[]);
     let mut bob = Person::join(&server, "bob");
     let mut first = AnonymousClient::start(&server);
     assert_eq!(first.prints(), format!("[ {} ]加入聊天室\r\n", first.address()));
@@ -357,7 +357,7 @@ fn the_anonymous_clients_talk_and_leave_by_a_blank_line() {
 
 #[test]
 fn the_mention_clients_talk_whisper_and_leave() {
-    let server = Server::start_with_doors(&["lines", "mention"], &[]);
+    let server = Server::start_with_listeners(&["lines", "mention"], &[]);
     let mut bob = Person::join(&server, "bob");
     let mut aaa = MentionClient::start(&server, "aaa");
     bob.sees("* aaa joined (2 here)");
@@ -392,7 +392,7 @@ const LOOK: Duration = Duration::from_millis(80);
 
 #[test]
 fn the_register_client_gets_in_a_hundred_times_out_of_a_hundred_under_load() {
-    let server = Server::start_with_doors(&["lines", "register"], &["--flood", "0"]);
+    let server = Server::start_with_listeners(&["lines", "register"], &["--flood", "0"]);
     let over = AtomicBool::new(false);
     let (done, late) = (AtomicUsize::new(0), AtomicUsize::new(0));
     thread::scope(|scope| {

@@ -1,6 +1,5 @@
-//! Every dialect with every other, in one room: what somebody at one door does is heard at each
-//! door in that door's own words, as the tables in WIRE.md have it. What is peculiar to a dialect
-//! stands in `dialects.rs`.
+//! Every dialect with every other, in one room: what somebody does in one dialect reaches everybody
+//! in their own dialect's words. What only one dialect has is in `dialects.rs`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -8,9 +7,9 @@ mod common;
 
 use common::{Caller, DIALECTS, Server};
 
-/// Who sits in the room at each door, in the order of [`DIALECTS`]. At `anonymous` one is called by
-/// one's address.
-const HEARERS: [&str; 6] = ["lara", "nina", "rosa", "dora", "", "mina"];
+/// Who is in the room with each dialect, in the order of [`DIALECTS`]. In `anonymous` the name is
+/// the address.
+const READERS: [&str; 6] = ["lara", "nina", "rosa", "dora", "", "mina"];
 
 /// What `dialect` makes of somebody joining.
 fn joined(dialect: &str, name: &str, here: usize) -> String {
@@ -110,35 +109,35 @@ fn leaves(dialect: &str, mut caller: Caller) {
     }
 }
 
-/// One hearer at each door; each has seen those come that came later.
+/// One reader in each dialect; each has seen those join who came later.
 #[track_caller]
-fn seat_hearers(server: &Server) -> Vec<Caller> {
-    let mut hearers: Vec<Caller> = Vec::new();
-    for (dialect, name) in DIALECTS.into_iter().zip(HEARERS) {
+fn enter_readers(server: &Server) -> Vec<Caller> {
+    let mut readers: Vec<Caller> = Vec::new();
+    for (dialect, name) in DIALECTS.into_iter().zip(READERS) {
         let newcomer = Caller::enters(server, dialect, name);
-        let here = hearers.len() + 1;
-        for (dialect, hearer) in DIALECTS.into_iter().zip(&mut hearers) {
-            hearer.sees(&joined(dialect, newcomer.name(), here));
+        let here = readers.len() + 1;
+        for (dialect, reader) in DIALECTS.into_iter().zip(&mut readers) {
+            reader.sees(&joined(dialect, newcomer.name(), here));
         }
-        hearers.push(newcomer);
+        readers.push(newcomer);
     }
-    hearers
+    readers
 }
 
-/// Somebody at a door of `dialect` joins, talks, whispers and leaves; all others are at all doors.
+/// Somebody in `dialect` joins, talks, writes privately and leaves; readers in all dialects see it.
 #[track_caller]
-fn is_heard_at_every_door(dialect: &str) {
-    let server = Server::start_with_doors(&DIALECTS, &["--flood", "0"]);
-    let mut hearers = seat_hearers(&server);
+fn reaches_every_dialect(dialect: &str) {
+    let server = Server::start_with_listeners(&DIALECTS, &["--flood", "0"]);
+    let mut readers = enter_readers(&server);
     let mut sam = Caller::enters(&server, dialect, "sam");
-    for (door, hearer) in DIALECTS.into_iter().zip(&mut hearers) {
-        hearer.sees(&joined(door, sam.name(), 7));
+    for (spoken, reader) in DIALECTS.into_iter().zip(&mut readers) {
+        reader.sees(&joined(spoken, sam.name(), 7));
     }
 
     let text = "hi, 你好 ☕";
     sam.says(&as_its_client_sends(dialect, sam.name(), text));
-    for (door, hearer) in DIALECTS.into_iter().zip(&mut hearers) {
-        hearer.sees(&said(door, sam.name(), text));
+    for (spoken, reader) in DIALECTS.into_iter().zip(&mut readers) {
+        reader.sees(&said(spoken, sam.name(), text));
     }
     if matches!(dialect, "nick" | "mention") {
         let echo = said(dialect, sam.name(), text);
@@ -146,98 +145,98 @@ fn is_heard_at_every_door(dialect: &str) {
     }
 
     for at in 0..DIALECTS.len() {
-        let (door, hearer) = (DIALECTS[at], &mut hearers[at]);
-        messages((dialect, &mut sam), (door, hearer), "just for you");
-        messages((door, hearer), (dialect, &mut sam), "and for you");
+        let (spoken, reader) = (DIALECTS[at], &mut readers[at]);
+        messages((dialect, &mut sam), (spoken, reader), "just for you");
+        messages((spoken, reader), (dialect, &mut sam), "and for you");
     }
 
-    // Nobody has heard what was not for them: what each of them says is the next thing heard.
+    // Nobody received what was not for them: what each of them says comes next.
     for at in 0..DIALECTS.len() {
         let text = format!("over at {}", DIALECTS[at]);
-        let name = hearers[at].name().to_owned();
-        hearers[at].says(&as_its_client_sends(DIALECTS[at], &name, &text));
+        let name = readers[at].name().to_owned();
+        readers[at].says(&as_its_client_sends(DIALECTS[at], &name, &text));
         sam.sees(&said(dialect, &name, &text));
-        for (door, hearer) in DIALECTS.into_iter().zip(&mut hearers) {
-            if door != DIALECTS[at] || matches!(door, "nick" | "mention") {
-                hearer.sees(&said(door, &name, &text));
+        for (spoken, reader) in DIALECTS.into_iter().zip(&mut readers) {
+            if spoken != DIALECTS[at] || matches!(spoken, "nick" | "mention") {
+                reader.sees(&said(spoken, &name, &text));
             }
         }
     }
 
     let name = sam.name().to_owned();
     leaves(dialect, sam);
-    for (door, hearer) in DIALECTS.into_iter().zip(&mut hearers) {
-        hearer.sees(&left(door, &name, 6));
+    for (spoken, reader) in DIALECTS.into_iter().zip(&mut readers) {
+        reader.sees(&left(spoken, &name, 6));
     }
 }
 
 #[test]
-fn who_speaks_lines_is_heard_at_every_door() {
-    is_heard_at_every_door("lines");
+fn a_speaker_of_lines_reaches_every_dialect() {
+    reaches_every_dialect("lines");
 }
 
 #[test]
-fn who_speaks_nick_is_heard_at_every_door() {
-    is_heard_at_every_door("nick");
+fn a_speaker_of_nick_reaches_every_dialect() {
+    reaches_every_dialect("nick");
 }
 
 #[test]
-fn who_speaks_register_is_heard_at_every_door() {
-    is_heard_at_every_door("register");
+fn a_speaker_of_register_reaches_every_dialect() {
+    reaches_every_dialect("register");
 }
 
 #[test]
-fn who_speaks_datagram_is_heard_at_every_door() {
-    is_heard_at_every_door("datagram");
+fn a_speaker_of_datagram_reaches_every_dialect() {
+    reaches_every_dialect("datagram");
 }
 
 #[test]
-fn who_speaks_anonymous_is_heard_at_every_door() {
-    is_heard_at_every_door("anonymous");
+fn a_speaker_of_anonymous_reaches_every_dialect() {
+    reaches_every_dialect("anonymous");
 }
 
 #[test]
-fn who_speaks_mention_is_heard_at_every_door() {
-    is_heard_at_every_door("mention");
+fn a_speaker_of_mention_reaches_every_dialect() {
+    reaches_every_dialect("mention");
 }
 
 #[test]
-fn a_line_that_breaks_or_steers_is_one_plain_line_at_every_door() {
-    let server = Server::start_with_doors(&DIALECTS, &["--flood", "0"]);
-    let mut hearers = seat_hearers(&server);
+fn a_line_that_breaks_or_steers_is_one_plain_line_in_every_dialect() {
+    let server = Server::start_with_listeners(&DIALECTS, &["--flood", "0"]);
+    let mut readers = enter_readers(&server);
     for speaker in 0..DIALECTS.len() {
         let dialect = DIALECTS[speaker];
-        let name = hearers[speaker].name().to_owned();
+        let name = readers[speaker].name().to_owned();
         let forged = "hi\r\u{b}\u{85}\u{2028}bob: \u{1b}[31mhi\u{202e}\u{feff}";
-        hearers[speaker].says(&as_its_client_sends(dialect, &name, forged));
-        for (door, hearer) in DIALECTS.into_iter().zip(&mut hearers) {
-            if door != dialect || matches!(door, "nick" | "mention") {
-                hearer.sees(&said(door, &name, "hibob: [31mhi"));
+        readers[speaker].says(&as_its_client_sends(dialect, &name, forged));
+        for (spoken, reader) in DIALECTS.into_iter().zip(&mut readers) {
+            if spoken != dialect || matches!(spoken, "nick" | "mention") {
+                reader.sees(&said(spoken, &name, "hibob: [31mhi"));
             }
         }
     }
 }
 
 #[test]
-fn a_blank_message_says_nothing_at_any_door_but_anonymous() {
-    let server = Server::start_with_doors(&DIALECTS, &["--flood", "0"]);
-    let mut hearers = seat_hearers(&server);
+fn a_blank_message_says_nothing_in_any_dialect_but_anonymous() {
+    let server = Server::start_with_listeners(&DIALECTS, &["--flood", "0"]);
+    let mut readers = enter_readers(&server);
     for speaker in (0..DIALECTS.len()).filter(|at| DIALECTS[*at] != "anonymous") {
         let dialect = DIALECTS[speaker];
-        let name = hearers[speaker].name().to_owned();
+        let name = readers[speaker].name().to_owned();
         let with_no_text = as_its_client_sends(dialect, &name, "");
         let blanks = ["", " ", "\u{1b}\t", "\r", &with_no_text];
         if dialect == "datagram" {
             for blank in blanks {
-                hearers[speaker].sends(blank.as_bytes());
+                readers[speaker].sends(blank.as_bytes());
             }
-            hearers[speaker].sends(b"dora : at last");
+            readers[speaker].sends(b"dora : at last");
         } else {
-            hearers[speaker].sends(format!("{}\nat last\n", blanks.join("\n")).as_bytes());
+            readers[speaker].sends(format!("{}\nat last\n", blanks.join("\n")).as_bytes());
         }
-        for (door, hearer) in DIALECTS.into_iter().zip(&mut hearers) {
-            if door != dialect || matches!(door, "nick" | "mention") {
-                hearer.sees(&said(door, &name, "at last"));
+        for (spoken, reader) in DIALECTS.into_iter().zip(&mut readers) {
+            if spoken != dialect || matches!(spoken, "nick" | "mention") {
+                reader.sees(&said(spoken, &name, "at last"));
             }
         }
     }

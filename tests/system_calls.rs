@@ -1,4 +1,4 @@
-//! What a line costs in system calls: one write for each who hears it, and a handful. Counted with
+//! What a line costs in system calls: one write for each receiver, and a handful. Counted with
 //! strace, which must be installed and allowed to trace; without it there is nothing to see.
 
 #![cfg(target_os = "linux")]

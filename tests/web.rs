@@ -1,4 +1,4 @@
-//! The door for browsers over real sockets: HTTP requests and their answers, the handshake, and the
+//! The dialect of browsers over real sockets: HTTP requests and their answers, the handshake, and the
 //! frames, as a browser's side of them sees them. The page itself is tried in `browser.rs`.
 
 #![cfg(feature = "web")]
@@ -26,10 +26,10 @@ use tungstenite::client::IntoClientRequest as _;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, Message, WebSocket};
 
-const DOORS: [&str; 2] = ["lines", "web"];
+const OPEN: [&str; 2] = ["lines", "web"];
 
 fn start(args: &[&str]) -> Server {
-    Server::start_with_doors(&DOORS, args)
+    Server::start_with_listeners(&OPEN, args)
 }
 
 fn stream(address: SocketAddr) -> TcpStream {
@@ -145,7 +145,7 @@ fn what_is_no_request_is_answered_all_the_same() {
     ] {
         assert_eq!(status(&answer(&server, request)), expected, "{request:.40}");
     }
-    assert_eq!(get(&server, "/healthz").0, 200, "and the door stays open");
+    assert_eq!(get(&server, "/healthz").0, 200, "and the listener stays open");
 }
 
 #[test]
@@ -428,7 +428,7 @@ fn a_name_is_asked_for_until_it_will_do() {
 
 #[test]
 fn people_of_every_dialect_hear_a_browser_and_are_heard() {
-    let server = Server::start_with_doors(&[&DIALECTS[..], &["web"]].concat(), &[]);
+    let server = Server::start_with_listeners(&[&DIALECTS[..], &["web"]].concat(), &[]);
     let mut web = Browser::joins(&server, "web");
     for dialect in DIALECTS {
         let mut caller = Caller::enters(&server, dialect, &format!("by-{dialect}"));
@@ -771,7 +771,7 @@ fn welcomes_that_nobody_reads_are_bounded_whatever_the_room_does() {
     clock.waits(0.0);
     assert_eq!(clock.hub.members(), 101, "nobody waits for those who do not read");
     assert!(clock.hub.list_bytes() > 8 << 20);
-    // The last is welcomed as at other doors: the first names, and the history line by line.
+    // The last is welcomed as in other dialects: the first names, and the history line by line.
     let welcome = clock.sent(browsers[99]);
     let (welcome, again) = (told(&welcome), String::from_utf8_lossy(&welcome));
     assert_eq!((&welcome["name"], &welcome["count"]), (&json!("b99"), &json!(101)));

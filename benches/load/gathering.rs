@@ -12,9 +12,9 @@ use super::room::Room;
 use super::speech::{self, Speech};
 use super::{Crowd, READ_BYTES, SILENCE_MAX};
 
-/// So many knock at once. More than a listener's backlog would have to knock again a second later,
+/// So many connect at once. More than a listener's backlog would have to try again a second later,
 /// and notices of who came would pile up in the sockets.
-pub(crate) const KNOCKING_MAX: usize = 1000;
+pub(crate) const CONNECTING_MAX: usize = 1000;
 
 /// Lines that each talker says before anything is measured.
 const REHEARSED_LINES: u64 = 3;
@@ -45,8 +45,8 @@ impl Crowd {
             reads: 0,
         };
         for key in 0..talkers + listeners {
-            crowd.knock(key, address)?;
-            if key % KNOCKING_MAX == KNOCKING_MAX - 1 {
+            crowd.connect(key, address)?;
+            if key % CONNECTING_MAX == CONNECTING_MAX - 1 {
                 crowd.wait_until_in()?;
             }
         }
@@ -57,7 +57,7 @@ impl Crowd {
         Ok(crowd)
     }
 
-    fn knock(&mut self, key: usize, address: SocketAddr) -> io::Result<()> {
+    fn connect(&mut self, key: usize, address: SocketAddr) -> io::Result<()> {
         let stream = net::TcpStream::connect(address)
             .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
         stream.set_nodelay(true)?;
@@ -72,8 +72,8 @@ impl Crowd {
     }
 
     fn wait_until_in(&mut self) -> io::Result<()> {
-        // Those before the last few who knock are in already.
-        let first = self.members.len().saturating_sub(KNOCKING_MAX);
+        // Those before the last few who connect are in already.
+        let first = self.members.len().saturating_sub(CONNECTING_MAX);
         for key in first..self.members.len() {
             while !self.members[key].is_in() {
                 if !self.turn(SILENCE_MAX)? {

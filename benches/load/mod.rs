@@ -4,7 +4,7 @@
 //! lines, at a [`Pace`], and returns when everybody has every one of them. What differs from server
 //! to server is in a [`speech::Speech`].
 //!
-//! - **Who hears a line**: everybody but the speaker. Talkers hear each other, so that a line costs
+//! - **Who gets a line**: everybody but the speaker. Talkers get each other's, so that a line costs
 //!   `listeners + talkers - 1` deliveries ([`Crowd::deliveries_per_line`]).
 //! - **Lines ahead**: the talkers together have at most so many lines under way that the *slowest*
 //!   listener has not got, dealt to them in turn.
@@ -87,7 +87,7 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    /// How many members hear a line.
+    /// How many members get a line.
     pub(crate) fn deliveries_per_line(&self) -> u64 {
         let listeners = self.members.len() - self.talkers;
         let others = if self.room.speech.talkers_listen { self.talkers - 1 } else { 0 };

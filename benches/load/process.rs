@@ -168,7 +168,7 @@ fn follow(
     for line in stderr.lines().map_while(Result::ok) {
         if line.contains(says) {
             let address = line.rsplit(' ').next().and_then(|word| word.parse().ok());
-            // Nobody waits for the address of a second door.
+            // Nobody waits for the address of a second listener.
             address.map(|address| found.send(address));
         }
         let mut lines = last_words.lock().unwrap_or_else(PoisonError::into_inner);

@@ -15,7 +15,7 @@ pub(crate) const NUMBERS: usize = 1024;
 
 /// All in which servers differ.
 pub(crate) struct Speech {
-    /// Whether one connection can talk and listen. If not, talkers hear nobody.
+    /// Whether one connection can talk and listen. If not, talkers receive nothing.
     pub(crate) talkers_listen: bool,
     /// Whether talkers get their own lines, too. They do not count.
     pub(crate) echoes: bool,
@@ -85,7 +85,7 @@ pub(crate) static FLOOR: Speech = Speech {
     frame: frame_of_lines,
 };
 
-/// chinwag's other door: JSON over WebSocket.
+/// chinwag's dialect `web`: JSON over WebSocket.
 pub(crate) static BROWSER: Speech = Speech {
     talkers_listen: true,
     echoes: true,

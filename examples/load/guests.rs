@@ -9,7 +9,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::load::gathering::KNOCKING_MAX;
+use crate::load::gathering::CONNECTING_MAX;
 use crate::load::speech::{self, Entry, Newcomer, Speech, contains};
 
 /// Keys below this are for those who talk meanwhile.
@@ -53,9 +53,9 @@ impl Guests {
         let (scratch, guests) = (vec![0; 64 * 1024], Vec::with_capacity(count));
         let mut all = Self { poll, events, scratch, speech, guests, welcomed: 0 };
         while all.welcomed < count {
-            let knocking = count.min(all.welcomed + KNOCKING_MAX);
-            while all.guests.len() < knocking {
-                all.knock(address, receive_buffer)?;
+            let connecting = count.min(all.welcomed + CONNECTING_MAX);
+            while all.guests.len() < connecting {
+                all.connect(address, receive_buffer)?;
             }
             all.turn(|_| {})?;
         }
@@ -81,7 +81,7 @@ impl Guests {
         Ok(())
     }
 
-    fn knock(&mut self, address: SocketAddr, receive_buffer: Option<usize>) -> io::Result<()> {
+    fn connect(&mut self, address: SocketAddr, receive_buffer: Option<usize>) -> io::Result<()> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         if let Some(bytes) = receive_buffer {
             socket.set_recv_buffer_size(bytes)?;

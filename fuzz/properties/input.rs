@@ -1,46 +1,43 @@
-//! Numbers, choices and texts out of the bytes that a fuzzer makes up. When they are used up all
-//! that comes is zero, so that every input means something.
+//! Numbers, choices and texts out of the bytes that a fuzzer makes up. `arbitrary` draws them; here
+//! is only how: when the bytes are used up all that comes is zero, so that every input means
+//! something, and nothing is drawn from the end, so that an input can be read from left to right.
+
+use arbitrary::Unstructured;
 
 /// What is left of an input.
 #[derive(Debug)]
-pub(crate) struct Input<'a> {
-    bytes: &'a [u8],
-}
+pub(crate) struct Input<'a>(Unstructured<'a>);
 
 impl<'a> Input<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Input<'a> {
-        Input { bytes }
+        Input(Unstructured::new(bytes))
     }
 
     pub(crate) fn is_used_up(&self) -> bool {
-        self.bytes.is_empty()
+        self.0.is_empty()
     }
 
     pub(crate) fn byte(&mut self) -> u8 {
-        let Some((first, rest)) = self.bytes.split_first() else { return 0 };
-        self.bytes = rest;
-        *first
+        self.0.arbitrary().unwrap_or_default()
     }
 
     pub(crate) fn flag(&mut self) -> bool {
-        self.byte() & 1 == 1
+        self.0.arbitrary().unwrap_or_default()
     }
 
-    /// A number below `bound`, which is at most 256.
+    /// A number below `bound`, which is at least 1.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
-        usize::from(self.byte()) % bound
+        self.0.int_in_range(0..=bound - 1).unwrap_or_default()
     }
 
-    /// One of `choices`.
+    /// One of `choices`. Where there is no choice, no byte is taken for it.
     pub(crate) fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())]
     }
 
     /// At most `most` bytes.
     pub(crate) fn take(&mut self, most: usize) -> &'a [u8] {
-        let (taken, rest) = self.bytes.split_at(most.min(self.bytes.len()));
-        self.bytes = rest;
-        taken
+        self.0.bytes(most.min(self.0.len())).unwrap_or_default()
     }
 
     /// As many bytes as the next one says.

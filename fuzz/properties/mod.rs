@@ -3,7 +3,7 @@
 //!
 //! It is used twice: as the library of this crate, by the targets in `fuzz_targets/`; and as a
 //! module of `tests/corpora.rs`, which replays the corpora on a stable compiler. So nothing in here
-//! knows of the fuzzer. Structure is drawn from the bytes by hand (`input.rs`).
+//! knows of the fuzzer. Structure is drawn from the bytes by `arbitrary` (`input.rs`).
 
 mod commands;
 mod decoding;

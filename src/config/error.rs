@@ -1,4 +1,4 @@
-//! What can be wrong with a [`Config`](super::Config), in the words that its operator is shown.
+//! What can be wrong with a [`Config`](super::Config), and the sentence that the operator sees.
 
 use std::fmt;
 
@@ -29,7 +29,7 @@ pub enum ConfigError {
     UdpExpiry,
     /// More than [`SECONDS_MAX`].
     Drain,
-    /// The console's name is no nickname.
+    /// The console's name is not a valid nickname.
     ConsoleName(NicknameError),
     /// This is not the name of a host.
     #[cfg(feature = "web")]
@@ -41,7 +41,7 @@ pub enum ConfigError {
     PerAddressMax,
     /// More than [`HISTORY_LINES_MAX`].
     HistoryLinesMax,
-    /// A pace without lines, without time, or in more than [`SECONDS_MAX`].
+    /// No lines, no time, or more than [`SECONDS_MAX`].
     Flood,
 }
 

@@ -1,9 +1,8 @@
 //! What an operator can decide: [`Config`], [`Limits`] and [`ListenerSpec`], as plain data.
 //!
 //! The defaults are here and nowhere else. [`Config::check`] finds values that make no sense, alone
-//! or together, and [`ConfigError`] says so. [`values`] reads and writes them as people do. Where
-//! they come from (flags, environment) is the business of `main.rs`; what they do is the business
-//! of the hub and the server.
+//! or together, and [`ConfigError`] says which. [`values`] parses and formats them. `main.rs` knows
+//! where they come from (flags, environment), the hub and the server what they do.
 
 mod error;
 pub mod values;
@@ -21,7 +20,7 @@ use crate::dialect::web::origin::{Origin, is_host_name};
 use crate::dialect::{Dialect, Lang, Settings, Transport};
 use crate::nickname::{Nickname, NicknameError};
 
-/// The name that is kept for the server's own terminal.
+/// The name of the server's own terminal; nobody else can have it.
 pub const CONSOLE_NAME: &str = "server";
 
 /// The least that a line may be limited to, in bytes; the most is [`UNTERMINATED_BYTES_MAX`].
@@ -30,20 +29,20 @@ pub const LINE_BYTES_MIN: usize = 16;
 /// A line must fit into a datagram with its speaker's name: this is the most where UDP is spoken.
 pub const DATAGRAM_LINE_BYTES_MAX: usize = 65_000;
 
-/// If the system's limit of open descriptors leaves room for fewer clients than this, and more
-/// were asked for, the server refuses to start.
+/// If the system's limit of open descriptors leaves room for fewer clients than this, and the
+/// operator wants more, the server refuses to start.
 pub const CLIENTS_MIN: usize = 16;
 
-/// More listeners than this nobody needs.
+/// Nobody needs more listeners than this.
 pub const LISTENERS_MAX: usize = 1000;
 
-/// More clients than this one process is not asked to carry.
+/// One process cannot serve more clients than this.
 pub const CLIENTS_MAX: usize = 1_000_000;
 
 /// How far a reader may be allowed to fall behind, in bytes: 1 KiB to 1 GiB.
 pub const BACKLOG_BYTES: RangeInclusive<usize> = 1 << 10..=1 << 30;
 
-/// More lines than this are not kept for newcomers.
+/// The longest history, in lines.
 pub const HISTORY_LINES_MAX: usize = 100_000;
 
 /// The longest time any flag takes, in seconds: a year. It keeps deadlines from overflowing.
@@ -54,7 +53,7 @@ pub const SECONDS_MAX: u64 = 365 * 24 * 60 * 60;
 pub struct Config {
     /// Where to listen, 1 to [`LISTENERS_MAX`].
     pub listeners: Vec<ListenerSpec>,
-    /// What may be asked of the server, and what happens past it.
+    /// How much of everything the server allows.
     pub limits: Limits,
     /// The room in which everybody begins.
     pub lobby: Nickname,
@@ -64,10 +63,10 @@ pub struct Config {
     pub motd: Vec<String>,
     /// The language of the dialect `lines`.
     pub lang: Lang,
-    /// Under what names browsers may find the server.
+    /// Under which names browsers may reach the server.
     #[cfg(feature = "web")]
     pub web: Web,
-    /// The name of the seat that the server's own terminal has in the room, if it has one.
+    /// The nickname of the server's own terminal, if that is in the room.
     pub console: Option<String>,
 }
 
@@ -142,7 +141,7 @@ impl Config {
         }
     }
 
-    /// What is wrong with the names by which browsers may find the server.
+    /// What is wrong with the names under which browsers may reach the server.
     #[cfg(feature = "web")]
     fn web_error(&self) -> Option<ConfigError> {
         let Web { hosts, origins } = &self.web;
@@ -167,21 +166,21 @@ impl Config {
 /// A listening address and the dialect spoken there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListenerSpec {
-    /// What is spoken.
+    /// The dialect.
     pub dialect: Dialect,
-    /// Where; port 0 takes a free one.
+    /// Where to listen; port 0 takes a free port.
     pub address: SocketAddr,
 }
 
 impl ListenerSpec {
-    /// Where a dialect is spoken unless told otherwise: its own port on 127.0.0.1.
+    /// Where a dialect listens by default: its own port on 127.0.0.1.
     #[must_use]
     pub fn usual(dialect: Dialect) -> ListenerSpec {
         ListenerSpec { dialect, address: SocketAddr::from(([127, 0, 0, 1], dialect.port())) }
     }
 }
 
-/// What may be asked of the server. What happens past each limit is told in the README.
+/// How much of everything the server allows. The README says what happens past each limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Connections at once, all listeners together, 1 to [`CLIENTS_MAX`].
@@ -194,16 +193,16 @@ pub struct Limits {
     pub backlog_bytes_max: usize,
     /// Time a connection may go without taking a byte while bytes wait for it.
     pub stall_timeout: Duration,
-    /// The pace of one talker; `None` for any.
+    /// The pace of one talker; `None` for no limit.
     pub flood: Option<Flood>,
-    /// Connections from one address (IPv4 /32, IPv6 /64), at least 1. The loopback is exempt, but
+    /// Connections from one address (IPv4 /32, IPv6 /64), at least 1. Loopback is exempt, except
     /// for its UDP peers: all of them together may be half of `clients_max`.
     pub per_address_max: usize,
-    /// Time after which a UDP peer that is not heard from leaves.
+    /// Time after which a silent UDP peer has left.
     pub udp_expiry: Duration,
-    /// Chat lines that are kept for newcomers, at most [`HISTORY_LINES_MAX`].
+    /// Chat lines that newcomers can see, at most [`HISTORY_LINES_MAX`].
     pub history_lines_max: usize,
-    /// Time to flush what waits when the server stops.
+    /// Time to send what waits when the server stops.
     pub drain: Duration,
     /// Bytes that all rooms together keep for readers who are behind.
     pub memory_bytes_max: usize,
@@ -246,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn each_bound_is_told_by_the_name_of_its_flag() {
+    fn each_error_names_its_flag() {
         type Spoil = fn(&mut Config);
         let cases: &[(&str, ConfigError, Spoil)] = &[
             #[cfg(feature = "web")]

@@ -1,5 +1,5 @@
 //! Settings as people write them: `64K`, `0.5`, `30/3`, `lines=127.0.0.1:7711`. Each type here
-//! reads what it writes.
+//! parses what it formats.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -17,22 +17,22 @@ pub struct Size(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seconds(pub Duration);
 
-/// The pace of one talker as `LINES/SECONDS`, or `0` for any.
+/// The pace of one talker as `LINES/SECONDS`, or `0` for no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace(pub Option<Flood>);
 
-/// Why a text is not such a value.
+/// Why a text is not a valid value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueError {
-    /// It is no [`Size`].
+    /// Not a [`Size`].
     Size,
-    /// They are no [`Seconds`].
+    /// Not [`Seconds`].
     Seconds,
-    /// It is no [`Pace`].
+    /// Not a [`Pace`].
     Pace,
-    /// A [`ListenerSpec`] has no such dialect.
+    /// A [`ListenerSpec`] with an unknown dialect.
     Dialect(UnknownDialect),
-    /// What follows the `=` of a [`ListenerSpec`] is no address.
+    /// A [`ListenerSpec`] with something after the `=` that is not an address.
     Address,
 }
 

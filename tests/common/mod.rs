@@ -1,5 +1,5 @@
 //! What the tests of behaviour stand on: the real binary in a process of its own ([`Server`]) and
-//! somebody at one of its doors, so that a test reads as a transcript of who says what and who sees
+//! somebody who connects to it, so that a test reads as a transcript of who says what and who sees
 //! what. A [`Person`] speaks `lines`; a [`Caller`] speaks any dialect, and for it bytes are all
 //! there is; a [`Terminal`] is the server's own. [`Process`] is what both the server and the
 //! example client are run in.
@@ -32,7 +32,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 /// since no test may fail because a machine is slow.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The first line that a newcomer sees at a door of the dialect `lines`.
+/// The first line that a newcomer sees in the dialect `lines`.
 pub(crate) const WELCOME: &str = "* Welcome to chinwag. What is your nickname?";
 
 /// The dialects, as `--listen` names them.
@@ -208,10 +208,10 @@ impl Output {
     }
 }
 
-/// A running chinwag and the addresses of its doors.
+/// A running chinwag and the addresses where it listens.
 pub(crate) struct Server {
     process: Process,
-    doors: Vec<(String, SocketAddr)>,
+    listeners: Vec<(String, SocketAddr)>,
 }
 
 impl Server {
@@ -221,13 +221,13 @@ impl Server {
         Self::start_as(chinwag(), args)
     }
 
-    /// As [`Server::start`], with a door on a free port for each of these dialects.
+    /// As [`Server::start`], with a listener on a free port for each of these dialects.
     #[track_caller]
-    pub(crate) fn start_with_doors(dialects: &[&str], args: &[&str]) -> Self {
-        let door = |dialect: &&str| format!("--listen={dialect}=127.0.0.1:0");
-        let doors: Vec<String> = dialects.iter().map(door).collect();
-        let doors = doors.iter().map(String::as_str);
-        Self::start(&args.iter().copied().chain(doors).collect::<Vec<_>>())
+    pub(crate) fn start_with_listeners(dialects: &[&str], args: &[&str]) -> Self {
+        let listener = |dialect: &&str| format!("--listen={dialect}=127.0.0.1:0");
+        let listeners: Vec<String> = dialects.iter().map(listener).collect();
+        let listeners = listeners.iter().map(String::as_str);
+        Self::start(&args.iter().copied().chain(listeners).collect::<Vec<_>>())
     }
 
     /// As [`Server::start`], where `command` is more than the bare binary.
@@ -237,36 +237,41 @@ impl Server {
     }
 
     /// As [`Server::start_as`], with another standard output than a pipe of ours. Returns when each
-    /// door has been reported open, so `--log-level` must be left at `info` or below.
+    /// listener has been reported open, so `--log-level` must be left at `info` or below.
     #[track_caller]
     pub(crate) fn start_writing_to(mut command: Command, args: &[&str], stdout: Stdio) -> Self {
         command.args(args);
         let is_listen = |arg: &&&str| arg.starts_with("--listen") || arg.starts_with("-l");
-        let mut doors_expected = args.iter().filter(is_listen).count();
-        if doors_expected == 0 {
+        let mut expected = args.iter().filter(is_listen).count();
+        if expected == 0 {
             command.args(["--listen", "lines=127.0.0.1:0"]);
-            doors_expected = 1;
+            expected = 1;
         }
         let process = Process::spawn_writing_to(command, stdout);
-        let doors = process.stderr.wait_until(|written| {
-            let doors: Vec<_> = written.lines.iter().filter_map(|line| door(line)).collect();
-            (doors.len() == doors_expected).then_some(doors)
+        let listeners = process.stderr.wait_until(|written| {
+            let listeners: Vec<_> =
+                written.lines.iter().filter_map(|line| listener(line)).collect();
+            (listeners.len() == expected).then_some(listeners)
         });
-        match doors {
-            Ok(doors) => Self { process, doors },
-            Err(log) => panic!("not {doors_expected} doors were opened; the log: {log:#?}"),
+        match listeners {
+            Ok(listeners) => Self { process, listeners },
+            Err(log) => panic!("not {expected} listeners were opened; the log: {log:#?}"),
         }
     }
 
-    /// Where the first door of `dialect` is.
+    /// The address of the first listener of `dialect`.
     #[track_caller]
     pub(crate) fn address(&self, dialect: &str) -> SocketAddr {
-        *self.addresses(dialect).first().unwrap_or_else(|| panic!("no door for {dialect}"))
+        *self.addresses(dialect).first().unwrap_or_else(|| panic!("no listener for {dialect}"))
     }
 
-    /// Where all doors of `dialect` are, in the order in which they were opened.
+    /// The addresses of all listeners of `dialect`, in the order in which they were opened.
     pub(crate) fn addresses(&self, dialect: &str) -> Vec<SocketAddr> {
-        self.doors.iter().filter(|(name, _)| name == dialect).map(|(_, address)| *address).collect()
+        self.listeners
+            .iter()
+            .filter(|(name, _)| name == dialect)
+            .map(|(_, address)| *address)
+            .collect()
     }
 
     /// The server's own terminal, which can be had once.
@@ -309,14 +314,14 @@ impl Server {
         }
     }
 
-    /// As [`awaits_arrival`], at the first door of `lines` of a paused server.
+    /// As [`awaits_arrival`], at the first listener of `lines` of a paused server.
     #[cfg(target_os = "linux")]
     #[track_caller]
     pub(crate) fn awaits_arrival_at(&self, count: usize) {
         awaits_arrival(self.address("lines").port(), count);
     }
 
-    /// What the kernel tells of the connections of the first door of `lines`, which must be at an
+    /// What the kernel tells of the connections of the first listener of `lines`, which must be at an
     /// IPv4 address.
     #[cfg(target_os = "linux")]
     pub(crate) fn tcp_table(&self) -> Vec<TcpRow> {
@@ -405,7 +410,7 @@ impl TcpRow {
 
 /// The dialect and the address in `… listening: lines on 127.0.0.1:7711`. Where standard output is
 /// the same pipe, what the console shows may follow before the line's end is written.
-pub(crate) fn door(log_line: &str) -> Option<(String, SocketAddr)> {
+pub(crate) fn listener(log_line: &str) -> Option<(String, SocketAddr)> {
     let (dialect, rest) = log_line.split_once("listening: ")?.1.split_once(" on ")?;
     let is_address = |c: char| c.is_ascii_hexdigit() || "[.:]".contains(c);
     let address = rest.split(|c| !is_address(c)).next()?;
@@ -486,7 +491,7 @@ enum Came {
 }
 
 impl Person {
-    /// Comes to the first door of the dialect `lines`.
+    /// Connects to the first listener of the dialect `lines`.
     #[track_caller]
     pub(crate) fn connect(server: &Server) -> Self {
         Self::connect_to(server.address("lines"))
@@ -527,7 +532,7 @@ impl Person {
         Self::join_at(server.address("lines"), name)
     }
 
-    /// The same at any door of `lines`, whoever has opened it.
+    /// The same at any listener of `lines`, whoever has opened it.
     #[track_caller]
     pub(crate) fn join_at(address: SocketAddr, name: &str) -> Self {
         let mut person = Self::connect_to(address);
@@ -781,7 +786,7 @@ impl Notice {
     }
 }
 
-/// Somebody at a door of any dialect, for whom bytes are all there is: what one `recv` brings is
+/// Somebody in any dialect, for whom bytes are all there is: what one `recv` brings is
 /// compared whole, as the older clients print it whole. Two frames without an end of their own can
 /// meet in a socket, so whoever tests such a dialect waits for each before causing the next.
 pub(crate) struct Caller {
@@ -800,7 +805,7 @@ enum Wire {
 }
 
 impl Caller {
-    /// Comes to the first door of `dialect`, and says nothing yet.
+    /// Connects to the first listener of `dialect`, and says nothing yet.
     #[track_caller]
     pub(crate) fn connect(server: &Server, dialect: &str) -> Self {
         let address = server.address(dialect);
@@ -815,7 +820,7 @@ impl Caller {
         Self::new(dialect, Wire::Stream(stream))
     }
 
-    /// Speaks `datagram` to a door at `address` from a socket that is there already.
+    /// Speaks `datagram` to a listener at `address` from a socket that is there already.
     pub(crate) fn with_socket(socket: UdpSocket, address: SocketAddr) -> Self {
         socket.connect(address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -832,7 +837,7 @@ impl Caller {
         }
     }
 
-    /// Comes to the first door of `dialect` and does there, and sees, what puts one in the room as
+    /// Connects to the first listener of `dialect` and does there, and sees, what puts one in the room as
     /// `name` (in `anonymous`, as one's address). In `mention` and `datagram` nothing tells the
     /// newcomer that it is in: there others must have seen it join before it says anything.
     #[track_caller]

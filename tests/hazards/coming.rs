@@ -208,7 +208,7 @@ fn of_many_who_claim_a_name_at_once_one_gets_it() {
 #[test]
 fn after_a_kill_the_same_port_is_free_at_once() {
     let mut server = Server::start(&[]);
-    let door = format!("lines={}", server.address("lines"));
+    let listener = format!("lines={}", server.address("lines"));
     for _ in 0..3 {
         let [alice, mut bob] = room(&server, ["alice", "bob"]);
         // One connection was closed by the server and one by its client, and one is there still.
@@ -217,7 +217,7 @@ fn after_a_kill_the_same_port_is_free_at_once() {
         carol.sees_until_eof();
         alice.closes();
         server.kill();
-        server = Server::start(&["--listen", &door]);
+        server = Server::start(&["--listen", &listener]);
         bob.sees_until_cut_off();
     }
     room(&server, ["alice", "bob"]);

@@ -1,5 +1,5 @@
 //! Whom the tests of hazards need beside the people of `common`: great numbers of them at once,
-//! members who never read, and strangers at any door for whom bytes are all there is.
+//! members who never read, and strangers in any dialect for whom bytes are all there is.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
@@ -23,7 +23,7 @@ pub(crate) fn as_many_as(count: usize) -> usize {
     count
 }
 
-/// So many come to the door of `lines`, and are greeted only when all have come.
+/// So many connect to `lines`, and are greeted only when all have connected.
 #[track_caller]
 pub(crate) fn callers(server: &Server, count: usize) -> Vec<Person> {
     let mut people: Vec<Person> = (0..count).map(|_| Person::connect(server)).collect();
@@ -64,7 +64,7 @@ pub(crate) fn deaf_member(server: &Server, name: &str) -> Stranger {
     stranger
 }
 
-/// Somebody at a door over TCP, whatever is spoken there.
+/// Somebody over TCP, in any dialect.
 pub(crate) struct Stranger {
     stream: TcpStream,
     seen: Vec<u8>,
@@ -85,7 +85,7 @@ impl Stranger {
         Self { stream, seen: Vec::new(), known: 0 }
     }
 
-    /// Comes to the door of `dialect` and is in the room, as `witness` sees, who has seen all else.
+    /// Connects to `dialect` and joins the room, as `witness` sees, who has seen all else.
     /// Returns the name too, which in `anonymous` is another.
     #[track_caller]
     pub(crate) fn enters(

@@ -9,10 +9,10 @@ use crate::common::{Person, Server, own_address};
 /// that answer each other never end.
 #[test]
 fn junk_over_udp_is_met_with_silence_and_the_door_stays_open() {
-    let server = Server::start_with_doors(&["lines", "datagram"], &["--flood=0"]);
-    let door = server.address("datagram");
+    let server = Server::start_with_listeners(&["lines", "datagram"], &["--flood=0"]);
+    let listener = server.address("datagram");
     let mut alice = Person::join(&server, "alice");
-    let dora = Sender::to(door);
+    let dora = Sender::to(listener);
     dora.sends(b"dora");
     alice.sees("* dora joined (2 here)");
 
@@ -29,7 +29,7 @@ fn junk_over_udp_is_met_with_silence_and_the_door_stays_open() {
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc",
         b"GET / HTTP/1.1\r\n\r\n",
     ];
-    let strangers: Vec<Sender> = junk.iter().map(|_| Sender::to(door)).collect();
+    let strangers: Vec<Sender> = junk.iter().map(|_| Sender::to(listener)).collect();
     // More than a socket holds is lost, so the server is given the time to read what there is.
     let mut is_read = || assert_eq!(alice.answers_to("/nothing").len(), 1);
     for (stranger, bytes) in strangers.iter().zip(junk) {
@@ -57,19 +57,19 @@ fn junk_over_udp_is_met_with_silence_and_the_door_stays_open() {
 /// 26
 #[test]
 fn a_server_or_a_service_of_the_system_is_no_peer() {
-    let server = Server::start_with_doors(&["lines", "datagram"], &[]);
-    let door = server.address("datagram");
+    let server = Server::start_with_listeners(&["lines", "datagram"], &[]);
+    let listener = server.address("datagram");
     let mut alice = Person::join(&server, "alice");
     // Another chinwag, at the same port of another address; and an echo service.
     let mut servers = Vec::new();
     if cfg!(target_os = "linux") {
-        servers.push(SocketAddr::from(([127, 0, 0, 2], door.port())));
+        servers.push(SocketAddr::from(([127, 0, 0, 2], listener.port())));
         servers.push(SocketAddr::from(([127, 0, 0, 2], 1023)));
     }
     for address in servers {
         // Only who may do anything may have a port below 1024.
         if address.port() > 1023 || std::net::UdpSocket::bind(address).is_ok() {
-            let other = Sender::from(address, door);
+            let other = Sender::from(address, listener);
             other.sends(b"echo");
             other.sends(b"echo");
             alice.sees_nothing_more();
@@ -78,10 +78,10 @@ fn a_server_or_a_service_of_the_system_is_no_peer() {
     }
     // Somebody whose socket is gone: the system tells so when it is written to, and the others
     // are heard all the same.
-    let dora = Sender::to(door);
+    let dora = Sender::to(listener);
     dora.sends(b"dora");
     alice.sees("* dora joined (2 here)");
-    let gone = Sender::to(door);
+    let gone = Sender::to(listener);
     gone.sends(b"gone");
     alice.sees("* gone joined (3 here)");
     assert_eq!(dora.receives(), "gone 进入聊天室...".as_bytes());
@@ -98,7 +98,7 @@ fn a_server_or_a_service_of_the_system_is_no_peer() {
 #[test]
 fn the_machine_itself_gets_half_of_all_places_over_udp() {
     let args = ["--max-clients=8", "--max-per-ip=2"];
-    let server = Server::start_with_doors(&["lines", "datagram"], &args);
+    let server = Server::start_with_listeners(&["lines", "datagram"], &args);
     let mut alice = Person::join(&server, "alice");
     let mut peers = Vec::new();
     for number in 0..4 {
@@ -128,12 +128,13 @@ fn an_address_gets_no_more_peers_over_udp_than_its_share_and_they_expire() {
         eprintln!("skipped: this machine has no address but its loopback");
         return;
     };
-    let doors = [format!("--listen=datagram={address}:0"), "--listen=lines=127.0.0.1:0".to_owned()];
-    let args = ["--max-per-ip=3", "--udp-expiry=1", &doors[0], &doors[1]];
+    let listeners =
+        [format!("--listen=datagram={address}:0"), "--listen=lines=127.0.0.1:0".to_owned()];
+    let args = ["--max-per-ip=3", "--udp-expiry=1", &listeners[0], &listeners[1]];
     let server = Server::start(&args);
     let mut alice = Person::join(&server, "alice");
-    let door = server.address("datagram");
-    let victims: Vec<Sender> = (0..10).map(|_| Sender::to(door)).collect();
+    let listener = server.address("datagram");
+    let victims: Vec<Sender> = (0..10).map(|_| Sender::to(listener)).collect();
     for (number, victim) in victims.iter().enumerate() {
         victim.sends(format!("victim{number}").as_bytes());
     }
@@ -150,7 +151,7 @@ fn an_address_gets_no_more_peers_over_udp_than_its_share_and_they_expire() {
     }
     assert_eq!((joined, left), (3, 3));
     alice.sees_nothing_more();
-    // Who had no place hears nothing of the room.
+    // Who had no place receives nothing of the room.
     alice.says("is this thing on?");
     alice.sees_nothing_more();
     let told = |victim: &Sender| {

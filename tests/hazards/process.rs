@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Stdio};
 
 use super::crowd::{Sender, Stranger, TCP_DIALECTS};
-use crate::common::{DIALECTS, Person, Server, chinwag, door};
+use crate::common::{DIALECTS, Person, Server, chinwag, listener};
 
 /// A server whose standard output and standard error are one pipe of ours. Dropping it kills it.
 struct Piped {
@@ -29,7 +29,7 @@ impl Piped {
         let address = loop {
             let mut line = String::new();
             assert!(reader.read_line(&mut line).unwrap() > 0, "the log ends");
-            if let Some((_, address)) = door(&line) {
+            if let Some((_, address)) = listener(&line) {
                 break address;
             }
         };
@@ -122,7 +122,7 @@ fn random_bytes_at_every_door_end_nobodys_chat() {
     const CONNECTIONS: usize = 200;
     let args = ["--flood=0", "--log-level=debug", "--nick-timeout=5"];
     let browsers: &[&str] = if cfg!(feature = "web") { &["web"] } else { &[] };
-    let mut server = Server::start_with_doors(&[&DIALECTS, browsers].concat(), &args);
+    let mut server = Server::start_with_listeners(&[&DIALECTS, browsers].concat(), &args);
     let mut alice = Person::join(&server, "alice");
     for (dialect, seed) in TCP_DIALECTS.iter().chain(browsers).zip(1..) {
         let mut rng = fastrand::Rng::with_seed(seed);
@@ -206,7 +206,7 @@ fn babble(rng: &mut fastrand::Rng) -> Vec<u8> {
             _ => bytes.extend(WORDS[rng.usize(..WORDS.len())]),
         }
     }
-    // Now and then more than a line may be, or than is heard without its end.
+    // Now and then more than a line may have, or than is read without its end.
     if rng.u8(0..20) == 0 {
         let more = rng.usize(0..100_000);
         bytes.extend(std::iter::repeat_n(b'x', more));

@@ -10,23 +10,23 @@ fn long_line(number: usize) -> String {
     format!("{number:.>4000}")
 }
 
-/// `talker` says so many lines, beginning with this number, and each of `hearers` hears each of
+/// `talker` says so many lines, beginning with this number, and each of `readers` gets each of
 /// them; they go hand in hand, so that nobody is slow who should not be. Returns what else
-/// the first of them heard.
+/// the first of them received.
 #[track_caller]
-fn talk(talker: &mut Person, hearers: &mut [Person], from: usize, lines: usize) -> Vec<String> {
+fn talk(talker: &mut Person, readers: &mut [Person], from: usize, lines: usize) -> Vec<String> {
     let numbers = from..from + lines;
     let text: String = numbers.clone().map(|number| long_line(number) + "\n").collect();
     talker.sends(text.as_bytes());
     let mut others = Vec::new();
-    for (place, hearer) in hearers.iter_mut().enumerate() {
+    for (place, reader) in readers.iter_mut().enumerate() {
         for number in numbers.clone() {
-            let mut line = hearer.sees_a_line();
+            let mut line = reader.sees_a_line();
             while line.starts_with("* ") {
                 if place == 0 {
                     others.push(line);
                 }
-                line = hearer.sees_a_line();
+                line = reader.sees_a_line();
             }
             assert_eq!(line, format!("talker: {}", long_line(number)));
         }
@@ -42,22 +42,22 @@ fn a_reader_that_never_reads_costs_nobody_a_line_and_the_server_no_memory() {
     let watched = super::system::Watched::start(&["--flood", "0"]);
     let [mut talker, bob, carol, dave] =
         crate::common::room(&watched.server, ["talker", "bob", "carol", "dave"]);
-    let mut hearers = [bob, carol, dave];
+    let mut readers = [bob, carol, dave];
     let deaf = deaf_member(&watched.server, "deaf");
-    for person in hearers.iter_mut().chain([&mut talker]) {
+    for person in readers.iter_mut().chain([&mut talker]) {
         person.sees("* deaf joined (5 here)");
     }
     watched.takes_peak_memory();
-    talk(&mut talker, &mut hearers, 0, BATCH);
+    talk(&mut talker, &mut readers, 0, BATCH);
     let before = watched.takes_peak_memory();
     let mut notices = Vec::new();
     for batch in 1..(100 << 20) / 4000 / BATCH {
-        notices.extend(talk(&mut talker, &mut hearers, batch * BATCH, BATCH));
+        notices.extend(talk(&mut talker, &mut readers, batch * BATCH, BATCH));
     }
     let growth = watched.takes_peak_memory().saturating_sub(before);
     assert_eq!(notices, ["* deaf left: too slow (4 here)"]);
     assert!(growth < 8 << 20, "the server has grown by {growth} bytes");
-    for person in &mut hearers {
+    for person in &mut readers {
         person.sees_nothing_more();
     }
     talker.sees("* deaf left: too slow (4 here)");
@@ -81,12 +81,12 @@ fn a_thousand_readers_that_never_read_cost_one_backlog() {
     let watched = super::system::Watched::start(&["--flood", "0"]);
     let mut talker = Person::join(&watched.server, "talker");
     let deaf = deaf_members(&watched.server, count);
-    let mut hearers = [Person::join(&watched.server, "hearer")];
+    let mut readers = [Person::join(&watched.server, "hearer")];
     talker.sees_until(&format!("* hearer joined ({} here)", count + 2));
-    talk(&mut talker, &mut hearers, 0, 1);
+    talk(&mut talker, &mut readers, 0, 1);
     watched.takes_peak_memory();
     let before = watched.takes_peak_memory();
-    let left = talk_until_gone(&mut talker, &mut hearers, count);
+    let left = talk_until_gone(&mut talker, &mut readers, count);
     let growth = watched.takes_peak_memory().saturating_sub(before);
     assert_eq!(left, count);
     assert!(growth < 4 << 20, "the server has grown by {growth} bytes");
@@ -100,9 +100,9 @@ fn newcomers_that_never_read_cost_one_history() {
     let count = as_many_as(500);
     let watched = super::system::Watched::start(&["--flood", "0"]);
     let mut talker = Person::join(&watched.server, "talker");
-    let mut hearers = [Person::join(&watched.server, "hearer")];
+    let mut readers = [Person::join(&watched.server, "hearer")];
     talker.sees("* hearer joined (2 here)");
-    talk(&mut talker, &mut hearers, 0, 50);
+    talk(&mut talker, &mut readers, 0, 50);
     watched.takes_peak_memory();
     let before = watched.takes_peak_memory();
     let deaf = deaf_members(&watched.server, count);
@@ -118,13 +118,13 @@ fn a_hundred_readers_that_are_too_slow_at_once_leave_once_each() {
     let server = Server::start(&["--flood", "0", "--backlog", "64K"]);
     let mut talker = Person::join(&server, "talker");
     let deaf = deaf_members(&server, 100);
-    let mut hearers = [Person::join(&server, "hearer")];
+    let mut readers = [Person::join(&server, "hearer")];
     talker.sees_until("* hearer joined (102 here)");
-    assert_eq!(talk_until_gone(&mut talker, &mut hearers, 100), 100);
+    assert_eq!(talk_until_gone(&mut talker, &mut readers, 100), 100);
     // Nothing follows that would make them more.
-    talk(&mut talker, &mut hearers, 0, 1);
-    hearers[0].sees_nothing_more();
-    assert_eq!(hearers[0].answers_to("/who"), ["* 2 here: hearer, talker"]);
+    talk(&mut talker, &mut readers, 0, 1);
+    readers[0].sees_nothing_more();
+    assert_eq!(readers[0].answers_to("/who"), ["* 2 here: hearer, talker"]);
     drop(deaf);
 }
 
@@ -135,14 +135,14 @@ fn deaf_members(server: &Server, count: usize) -> Vec<Stranger> {
 /// `talker` talks until `count` have left as too slow, of whom nobody is named twice. Returns how
 /// many did.
 #[track_caller]
-fn talk_until_gone(talker: &mut Person, hearers: &mut [Person], count: usize) -> usize {
+fn talk_until_gone(talker: &mut Person, readers: &mut [Person], count: usize) -> usize {
     /// More than a thousand sockets with little room hold each.
     const LINES_MAX: usize = (32 << 20) / 4000;
     let (mut left, mut number) = (0, 0);
     let mut names = HashSet::new();
     while left < count {
         assert!(number < LINES_MAX, "only {left} of {count} have left");
-        for line in talk(talker, hearers, number, 8) {
+        for line in talk(talker, readers, number, 8) {
             let notice = Notice::parse(&line).unwrap_or_else(|| panic!("{line:?}"));
             assert_eq!(notice.what, "left: too slow");
             left += notice.names.len() + notice.unnamed;

@@ -38,11 +38,11 @@ fn a_flooder_leaves_a_hundred_talkers_their_turn() {
     /// What the kernel, the backlog and a few turns of the loop may hold of the flood.
     const FLOOD_MAX: usize = 64 << 20;
     let server = Server::start(&["--flood", "0", "--backlog", "8M"]);
-    let mut hearer = Person::join(&server, "hearer");
+    let mut reader = Person::join(&server, "hearer");
     let mut talkers: Vec<Stranger> = (0..TALKERS)
-        .map(|number| Stranger::enters(&server, "lines", &format!("talker{number}"), &mut hearer).0)
+        .map(|number| Stranger::enters(&server, "lines", &format!("talker{number}"), &mut reader).0)
         .collect();
-    let (flooder, _) = Stranger::enters(&server, "lines", "flooder", &mut hearer);
+    let (flooder, _) = Stranger::enters(&server, "lines", "flooder", &mut reader);
     // Everyone reads what is said, lest they be too slow.
     for stranger in talkers.iter().chain([&flooder]) {
         let mut stream = stranger.stream().try_clone().unwrap();
@@ -58,7 +58,7 @@ fn a_flooder_leaves_a_hundred_talkers_their_turn() {
             }
         }
     });
-    hearer.sees_prefix("flooder: ");
+    reader.sees_prefix("flooder: ");
     for round in 0..ROUNDS {
         for talker in &mut talkers {
             talker.sends(format!("round {round}\n").as_bytes());
@@ -66,7 +66,7 @@ fn a_flooder_leaves_a_hundred_talkers_their_turn() {
         let mut heard = vec![0; TALKERS];
         let mut flooded = 0;
         while heard.iter().sum::<usize>() < TALKERS {
-            let line = hearer.sees_a_line();
+            let line = reader.sees_a_line();
             if line.starts_with("flooder: ") {
                 flooded += line.len();
                 assert!(flooded < FLOOD_MAX, "{} talkers were heard", heard.iter().sum::<usize>());
@@ -79,7 +79,7 @@ fn a_flooder_leaves_a_hundred_talkers_their_turn() {
         assert!(heard.iter().all(|times| *times == 1), "{heard:?}");
     }
     assert!(!flood.is_finished(), "the flood is over");
-    hearer.sees_prefix("flooder: ");
+    reader.sees_prefix("flooder: ");
     over.store(true, Ordering::Relaxed);
     flood.join().unwrap();
 }
@@ -100,7 +100,7 @@ fn a_half_closed_client_gets_all_that_it_asked_for() {
     assert!(orderly, "no orderly end");
     let seen = String::from_utf8(seen).unwrap();
     let help = alice.answers_to("/help");
-    // What is heard of bob stands among the answers.
+    // What bob says is among the answers.
     let (told, help): (Vec<_>, Vec<_>) = help.into_iter().partition(|line| line.contains("bob"));
     let answers: Vec<&str> = seen.lines().skip(2).collect();
     assert_eq!(answers.len(), help.len() * QUESTIONS);
@@ -171,8 +171,8 @@ fn readers_that_pause_have_everything_when_they_go_on_and_then_the_server_rests(
 #[test]
 fn the_reason_comes_before_the_end_although_a_megabyte_is_unread() {
     let megabyte = vec![b'x'; 1 << 20];
-    let doors = TCP_DIALECTS.map(|dialect| format!("--listen={dialect}=127.0.0.1:0"));
-    let server = Server::start(&doors.each_ref().map(String::as_str));
+    let listeners = TCP_DIALECTS.map(|dialect| format!("--listen={dialect}=127.0.0.1:0"));
+    let server = Server::start(&listeners.each_ref().map(String::as_str));
     let mut alice = Person::join(&server, "alice");
     for dialect in TCP_DIALECTS {
         let (mut bob, name) = Stranger::enters(&server, dialect, "bob", &mut alice);

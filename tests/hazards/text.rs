@@ -26,13 +26,13 @@ fn assert_clean(what: &str, bytes: &[u8]) {
     }
 }
 
-/// A room in which somebody sits at each door, whose bytes are looked at in the end.
+/// A room with somebody in each dialect, whose bytes are looked at in the end.
 struct House {
     server: Server,
-    /// At the door `lines`; she sees all that happens.
+    /// In `lines`; she sees all that happens.
     alice: Person,
     /// With their dialects and their names.
-    seats: Vec<(&'static str, String, Stranger)>,
+    strangers: Vec<(&'static str, String, Stranger)>,
     sender: Sender,
 }
 
@@ -40,24 +40,24 @@ impl House {
     #[track_caller]
     fn open() -> Self {
         let args = ["--flood=0", "--log-level=debug"];
-        let server = Server::start_with_doors(&DIALECTS, &args);
+        let server = Server::start_with_listeners(&DIALECTS, &args);
         let mut alice = Person::join(&server, "alice");
-        let mut seats = Vec::new();
+        let mut strangers = Vec::new();
         for dialect in TCP_DIALECTS {
             let (stranger, name) =
                 Stranger::enters(&server, dialect, &format!("at_{dialect}"), &mut alice);
-            seats.push((dialect, name, stranger));
+            strangers.push((dialect, name, stranger));
         }
         let sender = Sender::to(server.address("datagram"));
         sender.sends(b"dora");
         alice.sees("* dora joined (7 here)");
-        Self { server, alice, seats, sender }
+        Self { server, alice, strangers, sender }
     }
 
-    /// The person at each door in turn says `text`, and alice sees it as `seen`.
+    /// Somebody in each dialect in turn says `text`, and alice sees it as `seen`.
     #[track_caller]
     fn everyone_says(&mut self, text: &[u8], seen: &str) {
-        for (dialect, name, stranger) in &mut self.seats {
+        for (dialect, name, stranger) in &mut self.strangers {
             stranger.sends(&ended(dialect, text));
             self.alice.sees(&format!("{name}: {seen}"));
         }
@@ -69,7 +69,7 @@ impl House {
     #[track_caller]
     fn ends_clean(mut self) {
         self.alice.says("the end");
-        for (dialect, _, mut stranger) in self.seats {
+        for (dialect, _, mut stranger) in self.strangers {
             stranger.waits_for("the end");
             stranger.half_closes();
             assert_clean(dialect, &stranger.reads_to_the_end().0);
@@ -92,7 +92,7 @@ impl House {
     }
 }
 
-/// A message as it is sent at a door over TCP.
+/// A message as it is sent in a dialect over TCP.
 fn ended(dialect: &str, text: &[u8]) -> Vec<u8> {
     let end = match dialect {
         "lines" | "anonymous" => &b"\n"[..],
@@ -106,7 +106,7 @@ fn ended(dialect: &str, text: &[u8]) -> Vec<u8> {
 fn an_emoji_in_pieces_arrives_whole_at_every_door() {
     let mut house = House::open();
     let crab = "a crab: 🦀!".as_bytes();
-    for (dialect, name, stranger) in &mut house.seats {
+    for (dialect, name, stranger) in &mut house.strangers {
         for split in 0..=crab.len() {
             let (first, rest) = crab.split_at(split);
             // Without an end, a message ends with its arrival, unless a character is cut.
@@ -115,7 +115,7 @@ fn an_emoji_in_pieces_arrives_whole_at_every_door() {
                 continue;
             }
             stranger.sends(first);
-            // So the server has read it. (Alice is asked nothing that others hear.)
+            // So the server has read it. (Alice is asked nothing that others receive.)
             house.alice.sees_nothing_more();
             stranger.sends(&ended(dialect, rest));
             house.alice.sees(&format!("{name}: a crab: 🦀!"));
@@ -137,7 +137,7 @@ fn what_is_not_utf8_is_refused_at_every_door_and_reaches_nobody() {
     let mut house = House::open();
     for bytes in [&b"hi\xfe"[..], b"\x80", b"\xed\xa0\x80 hi", b"\xc0\xaf", b"hi \xf5\x80\x80\x80"]
     {
-        for (dialect, _, stranger) in &mut house.seats {
+        for (dialect, _, stranger) in &mut house.strangers {
             stranger.sends(&ended(dialect, bytes));
             stranger.waits_for("UTF-8");
             house.alice.sees_nothing_more();
@@ -169,20 +169,20 @@ fn nothing_steers_a_terminal_or_breaks_or_turns_a_line_at_any_door() {
     }
     house.everyone_says(format!("a{all}b").as_bytes(), "ab");
     // What is empty after that says nothing; at `anonymous`, as any blank line, it leaves.
-    for (dialect, _, stranger) in &mut house.seats {
+    for (dialect, _, stranger) in &mut house.strangers {
         if *dialect != "anonymous" {
             stranger.sends(&ended(dialect, "\x1b\u{202e}".as_bytes()));
         }
         house.alice.sees_nothing_more();
     }
     // Private messages and what is done; a refusal repeats what was refused.
-    let (_, _, bob) = &mut house.seats[0];
+    let (_, _, bob) = &mut house.strangers[0];
     for line in ["/me \x1b[2J", "/\x1b[2J", "/msg \x1b[2J hi", "/nick \x1b[2J", "/ignore \u{9b}"] {
         bob.sends(format!("{line}\n").as_bytes());
     }
     bob.sends(format!("/msg at_nick {all}psst\n").as_bytes());
     bob.waits_for("[you -> at_nick] psst\n");
-    house.seats[1].2.waits_for("psst");
+    house.strangers[1].2.waits_for("psst");
     house.alice.sees("** at_lines [2J");
     house.everyone_says(b"hi", "hi");
     house.ends_clean();
@@ -216,7 +216,7 @@ fn no_line_has_a_gap_that_fills_a_row_nor_a_pile_of_marks_at_any_door() {
     house.everyone_says(piled(4).as_bytes(), &piled(4));
     house.everyone_says(piled(99).as_bytes(), &piled(4));
     for blank in ["\u{3164}", "\u{2800} \u{200b}", "\t\u{115f}\u{ffa0}"] {
-        for (dialect, _, stranger) in &mut house.seats {
+        for (dialect, _, stranger) in &mut house.strangers {
             if *dialect != "anonymous" {
                 stranger.sends(&ended(dialect, blank.as_bytes()));
             }
@@ -344,7 +344,7 @@ fn a_browser_or_a_tls_client_is_closed_at_every_door_and_nothing_of_it_is_chat()
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\nmallory\nhi\n",
         b"OPTIONS * HTTP/1.1\r\nOrigin: x\r\n\r\nmallory\nhi\n",
     ];
-    let server = Server::start_with_doors(&TCP_DIALECTS, &["--flood=0"]);
+    let server = Server::start_with_listeners(&TCP_DIALECTS, &["--flood=0"]);
     let mut alice = Person::join(&server, "alice");
     for dialect in TCP_DIALECTS {
         for hello in hellos {
@@ -368,7 +368,7 @@ fn a_browser_or_a_tls_client_is_closed_at_every_door_and_nothing_of_it_is_chat()
 /// 29: two messages in one arrival, and who speaks before it is asked to.
 #[test]
 fn unframed_messages_that_meet_are_two_and_one_that_is_cut_is_one() {
-    let server = Server::start_with_doors(&TCP_DIALECTS, &["--flood=0"]);
+    let server = Server::start_with_listeners(&TCP_DIALECTS, &["--flood=0"]);
     let [mut alice, mut bob] = room(&server, ["alice", "bob"]);
     let mut strangers = Vec::new();
     for dialect in ["nick", "register", "mention"] {

@@ -18,7 +18,7 @@ use super::crowd::{Sender, Stranger};
 use crate::common::awaits_arrival;
 use crate::common::{PATIENCE, Person, Server, WELCOME};
 
-/// 16: at each door something comes all the time that is not a name.
+/// 16: in each dialect something comes all the time that is not a name.
 #[test]
 fn whoever_trickles_and_gives_no_name_is_cut_on_time_at_every_door() {
     const TRICKLES: [(&str, &[u8]); 5] = [
@@ -28,7 +28,7 @@ fn whoever_trickles_and_gives_no_name_is_cut_on_time_at_every_door() {
         ("register", b"-"),
         ("mention", b"! "),
     ];
-    let server = Server::start_with_doors(
+    let server = Server::start_with_listeners(
         &["lines", "nick", "register", "mention"],
         &["--nick-timeout=0.4"],
     );
@@ -61,7 +61,7 @@ fn a_deadline_needs_nothing_else_to_happen() {
     silent.sees_prefix("! ");
     silent.sees_eof();
 
-    // The pace: what was said too fast is heard later.
+    // The pace: what was said too fast is read later.
     let server = Server::start(&["--flood", "1/0.2"]);
     let mut alice = Person::join(&server, "alice");
     let mut bob = Person::join(&server, "bob");
@@ -80,15 +80,15 @@ fn a_deadline_needs_nothing_else_to_happen() {
     stranger.waits_for("系统消息rosa进入了聊天室\n");
 
     // The end of a message that was cut in the middle of a character, whose rest never comes.
-    let server = Server::start_with_doors(&["lines", "nick"], &[]);
+    let server = Server::start_with_listeners(&["lines", "nick"], &[]);
     let mut alice = Person::join(&server, "alice");
     let (mut nina, _) = Stranger::enters(&server, "nick", "nina", &mut alice);
     nina.sends(b"hi\xf0\x9f");
     nina.waits_for("UTF-8");
 
-    // A peer over UDP that is not heard of any more.
+    // A UDP peer that has fallen silent.
     let args = ["--udp-expiry=0.3"];
-    let server = Server::start_with_doors(&["lines", "datagram"], &args);
+    let server = Server::start_with_listeners(&["lines", "datagram"], &args);
     let mut alice = Person::join(&server, "alice");
     let dora = Sender::to(server.address("datagram"));
     dora.sends("dora".as_bytes());
@@ -151,7 +151,7 @@ fn the_wall_clock_is_asked_in_one_place_and_only_for_times_to_show() {
 fn what_came_in_time_is_heard_although_the_process_was_stopped_until_later() {
     const LIMIT: Duration = Duration::from_secs(5);
     let args = ["--nick-timeout=5", "--udp-expiry=5"];
-    let server = Server::start_with_doors(&["lines", "datagram"], &args);
+    let server = Server::start_with_listeners(&["lines", "datagram"], &args);
     let mut witness = Person::join(&server, "witness");
     let dora = Sender::to(server.address("datagram"));
     dora.sends(b"dora");

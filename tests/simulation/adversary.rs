@@ -14,7 +14,7 @@ use chinwag::hub::TURNED_AWAY_MAX;
 use fastrand::Rng;
 use memchr::{memchr, memmem};
 
-use super::client::{Client, Dice};
+use super::client::{Client, Seeded};
 use super::log;
 use super::plot::{self, Plot, Scene};
 use super::server::Server;
@@ -112,7 +112,7 @@ pub(crate) fn guest(
     id: usize,
     dialect: Dialect,
     address: [u8; 4],
-    (rng, swarm): Dice<'_>,
+    (rng, swarm): Seeded<'_>,
 ) -> Client {
     let mut client = Client::new(id, dialect, None, rng, swarm);
     client.socket = Socket::new(128 * 1024, 256 * 1024);

@@ -241,7 +241,7 @@ impl Client {
     }
 
     /// Sends a line, with its end unless it is to be the last.
-    pub(crate) fn send(&mut self, line: Line, bytes: &[u8], last: bool, (rng, swarm): Dice<'_>) {
+    pub(crate) fn send(&mut self, line: Line, bytes: &[u8], last: bool, (rng, swarm): Seeded<'_>) {
         if self.is_browser() {
             let converted = browser::convert(line, bytes, (rng, swarm));
             if let Some((line, frames)) = converted.filter(|(line, _)| !self.has_asked_for(line)) {
@@ -412,5 +412,5 @@ impl Client {
     }
 }
 
-/// The seed's dice, and what they are rolled for.
-pub(crate) type Dice<'a> = (&'a mut Rng, &'a Swarm);
+/// The seed's random numbers, and what they are drawn for.
+pub(crate) type Seeded<'a> = (&'a mut Rng, &'a Swarm);

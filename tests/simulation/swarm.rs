@@ -107,7 +107,7 @@ pub(crate) struct Swarm {
     pub(crate) read_bytes: usize,
     pub(crate) read_bytes_per_turn: usize,
     pub(crate) loopback: bool,
-    /// What is spoken at the doors; `Lines` always.
+    /// The dialects of the listeners; `Lines` always.
     pub(crate) dialects: Vec<Dialect>,
     /// The chance that a message without an end is given one.
     pub(crate) lf: u32,

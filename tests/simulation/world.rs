@@ -383,7 +383,7 @@ impl World {
     fn stop(&mut self) {
         self.stopped = true;
         self.server.stopping = true;
-        // Whoever stands at the door finds it closed.
+        // Whoever is about to connect finds the listener closed.
         for id in self.server.listener.drain(..) {
             self.clients[id].end(End::Reset);
         }

@@ -21,7 +21,7 @@ mod redis;
 /// A kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
-    /// The server of this crate, at its door `lines`.
+    /// The server of this crate, in its dialect `lines`.
     Chinwag,
     /// Redis or Valkey: one channel.
     Redis,
