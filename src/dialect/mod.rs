@@ -1,10 +1,10 @@
 //! The dialects: bytes to [`Command`](crate::event::Command)s, and [`Event`]s to bytes.
 //!
-//! A dialect is spoken at a listener. Each has a file or a folder of its own here, with its phrases,
-//! its port and its `DialectSpec`, and one line in this file; nothing else in the crate knows which
-//! there are. What differs between them is data wherever it can be. What cannot be is the
-//! [`Session`]: how a connection begins, how its messages are framed, and how one finds out whether
-//! somebody is still there. A dialect sees no socket, no room and no clock.
+//! A dialect is spoken at a listener. Each has a file or a folder of its own here, with its
+//! phrases, its port and its `DialectSpec`, and one line in this file; nothing else in the crate
+//! knows which there are. What differs between them is data wherever it can be. What cannot be is
+//! the [`Session`]: how a connection begins, how its messages are framed, and how one finds out
+//! whether somebody is still there. A dialect sees no socket, no room and no clock.
 
 mod classic;
 pub mod decoder;

@@ -1,5 +1,5 @@
-//! The session of a browser: an HTTP request first, which is answered; and if that makes a WebSocket
-//! of the connection, frames from then on. Pings and pongs end here.
+//! The session of a browser: an HTTP request first, which is answered; and if that makes a
+//! WebSocket of the connection, frames from then on. Pings and pongs end here.
 
 use std::mem;
 use std::time::{Duration, Instant};
