@@ -338,9 +338,9 @@ fn two_and_a_slow_reader(server: &Server) -> (Person, Person, Person) {
     (alice, bob, carol)
 }
 
-/// `talker` says numbered long lines, and `listener` receives each of them, until the listener is told
-/// `notice`; returns how many lines that took. `None` if `bytes_max` were said without the notice.
-/// The two go hand in hand, so that the listener is never slow itself.
+/// `talker` says numbered long lines, and `listener` receives each of them, until the listener is
+/// told `notice`; returns how many lines that took. `None` if `bytes_max` were said without the
+/// notice. The two go hand in hand, so that the listener is never slow itself.
 fn talk(
     talker: &mut Person,
     listener: &mut Person,

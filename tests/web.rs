@@ -1,5 +1,5 @@
-//! The dialect of browsers over real sockets: HTTP requests and their answers, the handshake, and the
-//! frames, as a browser's side of them sees them. The page itself is tried in `browser.rs`.
+//! The dialect of browsers over real sockets: HTTP requests and their answers, the handshake, and
+//! the frames, as a browser's side of them sees them. The page itself is tried in `browser.rs`.
 
 #![cfg(feature = "web")]
 #![allow(

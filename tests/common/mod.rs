@@ -321,8 +321,8 @@ impl Server {
         awaits_arrival(self.address("lines").port(), count);
     }
 
-    /// What the kernel tells of the connections of the first listener of `lines`, which must be at an
-    /// IPv4 address.
+    /// What the kernel tells of the connections of the first listener of `lines`, which must be at
+    /// an IPv4 address.
     #[cfg(target_os = "linux")]
     pub(crate) fn tcp_table(&self) -> Vec<TcpRow> {
         tcp_table(self.address("lines").port())
@@ -837,9 +837,9 @@ impl Caller {
         }
     }
 
-    /// Connects to the first listener of `dialect` and does there, and sees, what puts one in the room as
-    /// `name` (in `anonymous`, as one's address). In `mention` and `datagram` nothing tells the
-    /// newcomer that it is in: there others must have seen it join before it says anything.
+    /// Connects to the first listener of `dialect` and does there, and sees, what puts one in the
+    /// room as `name` (in `anonymous`, as one's address). In `mention` and `datagram` nothing tells
+    /// the newcomer that it is in: there others must have seen it join before it says anything.
     #[track_caller]
     pub(crate) fn enters(server: &Server, dialect: &str, name: &str) -> Self {
         let mut caller = Self::connect(server, dialect);
