@@ -110,17 +110,30 @@ impl Hub {
 
     /// Whether `key` is not to be heard now; if so, it is seen to that it will be.
     pub(super) fn must_wait(&mut self, key: ConnectionKey, queue: bool) -> bool {
-        let connection = &mut self.connections[key];
-        if connection.waiting.is_some() {
+        if self.connections[key].waiting.is_some() {
             return true;
         }
+        let why = self.wait_reason(key, queue);
+        if why == Some(Wait::Room) {
+            self.awaiting_turn.push_back(key);
+        }
+        self.connections[key].waiting = why.map(|why| Box::new(Waiting::new(why)));
+        why.is_some()
+    }
+
+    /// Whether `key` [must wait](Self::must_wait).
+    pub(super) fn would_wait(&self, key: ConnectionKey, queue: bool) -> bool {
+        self.connections[key].waiting.is_some() || self.wait_reason(key, queue).is_some()
+    }
+
+    /// Why `key`, who does not wait yet, must.
+    fn wait_reason(&self, key: ConnectionKey, queue: bool) -> Option<Wait> {
+        let connection = &self.connections[key];
         if !connection.is_heard() {
-            return false;
+            return None;
         }
         let now = self.now.instant;
-        let ready = self.next_line_at(key).filter(|ready| *ready > now);
-        let connection = &mut self.connections[key];
-        let why = if let Some(ready) = ready {
+        if let Some(ready) = self.next_line_at(key).filter(|ready| *ready > now) {
             Some(Wait::Budget(ready))
         } else if is_owed_much(connection) {
             Some(Wait::Outbox)
@@ -129,13 +142,10 @@ impl Hub {
             || connection.member().is_none()
                 && (self.room.has_listed_enough() || self.directory.has_compared_enough())
         {
-            self.awaiting_turn.push_back(key);
             Some(Wait::Room)
         } else {
             None
-        };
-        connection.waiting = why.map(|why| Box::new(Waiting::new(why)));
-        connection.waiting.is_some()
+        }
     }
 
     /// When `key` may say its next line, if it and its address have said any. Of those who wait for
