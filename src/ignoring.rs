@@ -343,16 +343,9 @@ fn strike(connections: &mut Connections, key: ConnectionKey, person: PersonKey) 
 mod tests {
     use std::net::SocketAddr;
 
-    use std::io::IoSlice;
-    use std::time::Instant;
-
     use super::*;
-    use crate::config::Config;
     use crate::connection::{Connection, Social, State};
     use crate::dialect::Dialect;
-    use crate::event::CloseReason;
-    use crate::hub::Hub;
-    use crate::timers::Now;
 
     fn nth(n: usize) -> ConnectionKey {
         ConnectionKey::nth(n)
@@ -453,58 +446,5 @@ mod tests {
         assert!(ignoring.deaf_to(alice).is_empty());
         assert!(alice.ignoring().is_empty(), "bob has lost his name to somebody else");
         assert!(ignoring.is_at_rest());
-    }
-
-    /// Writes what waits to everyone but one, whose socket takes nothing.
-    fn turn(hub: &mut Hub, slow: Option<ConnectionKey>, now: Now) {
-        let mut keys = Vec::new();
-        hub.poll_writers(&mut keys, now);
-        for key in keys.drain(..) {
-            loop {
-                let mut slices = [IoSlice::new(&[]); 4];
-                let filled = hub.poll_transmit(key, &mut slices);
-                let bytes = slices[..filled].iter().map(|slice| slice.len()).sum();
-                match filled {
-                    0 => break,
-                    _ if Some(key) == slow => break hub.handle_blocked(key, now),
-                    _ => hub.handle_written(key, bytes, now),
-                };
-            }
-        }
-        hub.poll_closed(&mut keys);
-    }
-
-    /// How much is kept for one connection alone, at most, and whether it was closed, while two
-    /// talk by turns and `slow`, who says `first`, does not read.
-    fn kept_for_a_slow_reader(first: &str) -> (usize, bool) {
-        let mut config = Config::default();
-        config.limits.flood = None;
-        let now = Now { instant: Instant::now(), unix_seconds: 0 };
-        let mut hub = Hub::new(&config, now);
-        let remote = SocketAddr::from(([127, 0, 0, 1], 1));
-        let [bob, carol, slow] = ["b", "c", "slow"].map(|name| {
-            let key = hub.handle_connect(Dialect::Lines, remote, now).unwrap();
-            hub.handle_input(key, format!("{name}\n").as_bytes(), now);
-            turn(&mut hub, None, now);
-            key
-        });
-        hub.handle_input(slow, first.as_bytes(), now);
-        let mut most = 0;
-        for _ in 0..10_000 {
-            hub.handle_input(bob, b"x\n", now);
-            hub.handle_input(carol, b"y\n", now);
-            turn(&mut hub, Some(slow), now);
-            most = most.max(hub.kept_bytes().1);
-        }
-        (most, hub.closings()[CloseReason::TooSlow.index()] > 0)
-    }
-
-    #[test]
-    fn what_a_slow_reader_does_not_hear_is_bounded() {
-        let (kept, closed) = kept_for_a_slow_reader("/ignore b\n");
-        assert!(kept <= 65 * 1024, "{kept} bytes");
-        assert!(closed, "the ranges to leave out were not counted");
-        let (_, closed) = kept_for_a_slow_reader("/who\n");
-        assert!(!closed, "100 KB behind is not too far");
     }
 }

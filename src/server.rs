@@ -86,9 +86,16 @@ impl Server {
     /// # Errors
     /// If an address cannot be listened at, or the system is short of something.
     pub fn bind(config: &Config) -> Result<Server, StartError> {
+        Server::bind_with(config, Budgets::default())
+    }
+
+    /// As [`bind`](Self::bind), with other budgets than the usual ones.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn bind_with(config: &Config, budgets: Budgets) -> Result<Server, StartError> {
         let mut config = config.clone();
         config.limits.clients_max = clients_within_descriptors(&config)?;
-        let budgets = Budgets::default();
         let poll = Poll::new().map_err(StartError::System)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(StartError::System)?);
         let signals = Signals::register(poll.registry(), SIGNALS, &waker);
@@ -128,10 +135,18 @@ impl Server {
     /// If the system's poll fails; no peer can bring that about.
     pub fn run(&mut self) -> io::Result<()> {
         while !self.event_loop.has_stopped(&self.sockets) {
-            self.event_loop.turn(&mut self.sockets)?;
+            self.turn()?;
         }
         log::info!("stopped");
         Ok(())
+    }
+
+    /// One turn of the loop.
+    ///
+    /// # Errors
+    /// See [`run`](Self::run).
+    pub fn turn(&mut self) -> io::Result<()> {
+        self.event_loop.turn(&mut self.sockets)
     }
 }
 

@@ -1,9 +1,9 @@
-//! The loop's body: one turn, over sockets that may be real or not. It decides who is read, how much
-//! and when, what is written, who is let in and let go; what the system does for that is behind
-//! [`Sockets`], and what people say to each other is the [`Hub`]'s.
+//! The loop's body: one turn, over sockets that may be real or not. It decides who is read, how
+//! much and when, what is written, who is let in and let go; what the system does for that is
+//! behind [`Sockets`], and what people say to each other is the [`Hub`]'s.
 //!
-//! There is one such loop and several kinds of sockets: mio's (`server.rs`), those of the simulation,
-//! and plain buffers for benches and other tests. So what is simulated is what runs.
+//! There is one such loop and several kinds of sockets: mio's (`server.rs`), those of the
+//! simulation, and plain buffers for benches and other tests. So what is simulated is what runs.
 //!
 //! # The order of a turn
 //! [`EventLoop::turn`] is the whole of it:
@@ -256,7 +256,7 @@ impl EventLoop {
             budgets,
             now,
             ready: VecDeque::new(),
-            slots: Vec::new(),
+            slots: Vec::with_capacity(config.limits.clients_max),
             drain: config.limits.drain,
             stopping: None,
             scratch: vec![0; DATAGRAM_BYTES_MAX].into(),
@@ -530,8 +530,8 @@ impl EventLoop {
         self.keys = keys;
     }
 
-    /// Lets in those who wait to be accepted.
-    fn accept<S: Sockets>(&mut self, sockets: &mut S) {
+    /// Lets in those who wait to be accepted. It is the end of a turn, and may be done between two.
+    pub fn accept<S: Sockets>(&mut self, sockets: &mut S) {
         for listener in 0..sockets.listeners() {
             for _ in 0..self.budgets.accepts_per_turn {
                 let Some(accepted) = sockets.accept(listener, self.now.instant) else { break };

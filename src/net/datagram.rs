@@ -74,7 +74,8 @@ impl Datagrams {
     }
 
     /// Reads the next datagram into `buffer`: how many bytes, and where from. What cannot be from a
-    /// person is passed over: another server's, above all, for two that answer each other never end.
+    /// person is passed over: another server's, above all, for two that answer each other never
+    /// end.
     pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> Option<(usize, SocketAddr)> {
         for _ in 0..if self.readable { FAILURES_MAX } else { 0 } {
             match self.socket.recv_from(buffer) {
