@@ -4,73 +4,55 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-use std::io::IoSlice;
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
-
+use chinwag::ConnectionKey;
 use chinwag::config::{Config, Limits};
 use chinwag::dialect::Dialect;
-use chinwag::hub::Hub;
-use chinwag::{ConnectionKey, Now};
 
-/// A hub, whose connections come from the machine itself and take nothing unless they are asked to.
-struct Crowd {
-    hub: Hub,
-    now: Now,
-}
+#[path = "../benches/hub/mod.rs"]
+mod hub;
+
+use hub::Room;
+
+/// A room whose members take nothing unless they are asked to.
+struct Crowd(Room);
 
 impl Crowd {
     fn new() -> Self {
-        let now = Now { instant: Instant::now(), unix_seconds: 1_700_000_000 };
         let limits = Limits { clients_max: 20_000, flood: None, ..Limits::default() };
-        Self { hub: Hub::new(&Config { limits, ..Config::default() }, now), now }
+        Self(Room::that_keeps(&Config { limits, ..Config::default() }))
     }
 
     fn comes(&mut self, dialect: Dialect) -> ConnectionKey {
-        let remote = SocketAddr::from(([127, 0, 0, 1], 50_000));
-        self.hub.handle_connect(dialect, remote, self.now).unwrap()
+        let key = self.0.connect(dialect);
+        self.0.let_take(key, 0);
+        key
     }
 
-    /// One arrival from somebody.
+    /// One arrival from somebody, whether they are listened to or not.
     fn sends(&mut self, key: ConnectionKey, bytes: &[u8]) {
-        self.hub.handle_input(key, bytes, self.now);
-        self.hub.handle_read_drained(key, self.now);
+        self.0.hear(key, bytes);
+        self.0.read_drained(key);
     }
 
-    /// The rest of a turn, in which nobody takes anything.
     fn turn(&mut self) {
-        self.now.instant += Duration::from_millis(1);
-        self.hub.handle_timeout(self.now);
-        self.hub.poll_writers(&mut Vec::new(), self.now);
-        self.hub.poll_closed(&mut Vec::new());
+        self.0.turn();
     }
 
     /// What waits for somebody, who takes it.
     fn takes(&mut self, key: ConnectionKey) -> String {
-        let mut all = Vec::new();
-        loop {
-            let mut slices = [IoSlice::new(&[]); 4];
-            let filled = self.hub.poll_transmit(key, &mut slices);
-            let bytes: Vec<u8> = slices[..filled].iter().flat_map(|s| s.to_vec()).collect();
-            if bytes.is_empty() {
-                return String::from_utf8_lossy(&all).into_owned();
-            }
-            self.hub.handle_written(key, bytes.len(), self.now);
-            all.extend(bytes);
-        }
+        self.0.takes(key)
     }
 }
 
 /// What says nothing must not be free, or many could keep the server busy with it.
 #[test]
 fn telnet_alone_costs_as_much_as_a_line() {
-    let now = Now { instant: Instant::now(), unix_seconds: 1_700_000_000 };
-    let mut crowd = Crowd { hub: Hub::new(&Config::default(), now), now };
+    let mut crowd = Crowd(Room::that_keeps(&Config::default()));
     let key = crowd.comes(Dialect::Nick);
     crowd.sends(key, b"alice");
     crowd.takes(key);
     let mut arrivals = 0;
-    while crowd.hub.wants_input(key) {
+    while crowd.0.wants(key) {
         crowd.sends(key, &[255, 241].repeat(1000));
         arrivals += 1;
         assert!(arrivals <= 30, "more than --flood allows at once");
@@ -88,13 +70,13 @@ fn a_crowd_of_one_name_comes_in_over_some_turns() {
     for key in &people {
         crowd.sends(*key, name.as_bytes());
     }
-    let at_once = crowd.hub.members();
+    let at_once = crowd.0.hub().members();
     assert!((100..1000).contains(&at_once), "{at_once} were named in a turn");
     let mut turns = 0;
-    while crowd.hub.members() < PEOPLE {
+    while crowd.0.hub().members() < PEOPLE {
         crowd.turn();
         turns += 1;
-        assert!(turns < 100, "{} are in after {turns} turns", crowd.hub.members());
+        assert!(turns < 100, "{} are in after {turns} turns", crowd.0.hub().members());
     }
     // In a large room, who came is told a little later.
     (0..250).for_each(|_| crowd.turn());
@@ -111,7 +93,7 @@ fn full_room(people: usize) -> (Crowd, Vec<ConnectionKey>) {
         crowd.sends(*key, format!("{number:x>32}\n").as_bytes());
     }
     crowd.turn();
-    assert_eq!(crowd.hub.members(), people);
+    assert_eq!(crowd.0.hub().members(), people);
     for key in &members {
         crowd.takes(*key);
     }
@@ -136,12 +118,12 @@ fn all_who_ask_who_is_here_share_one_list() {
     crowd.turn();
     let first = crowd.takes(members[0]);
     assert_eq!(list(&first).split(", ").count(), PEOPLE);
-    assert_eq!(crowd.hub.list_bytes(), list(&first).len() + 1, "one list, and its LF");
+    assert_eq!(crowd.0.hub().list_bytes(), list(&first).len() + 1, "one list, and its LF");
     for key in &members[1..] {
         assert_eq!(list(&crowd.takes(*key)), list(&first));
     }
     crowd.turn();
-    assert_eq!(crowd.hub.list_bytes(), 0, "nobody needs it any more");
+    assert_eq!(crowd.0.hub().list_bytes(), 0, "nobody needs it any more");
 }
 
 #[test]
@@ -158,9 +140,9 @@ fn lists_that_nobody_reads_are_bounded_whatever_the_room_does() {
             if turns {
                 crowd.turn();
             }
-            assert!(crowd.hub.list_bytes() <= *most, "{} bytes", crowd.hub.list_bytes());
+            assert!(crowd.0.hub().list_bytes() <= *most, "{} bytes", crowd.0.hub().list_bytes());
         }
-        assert!(crowd.hub.list_bytes() > *most - LIST_BYTES);
+        assert!(crowd.0.hub().list_bytes() > *most - LIST_BYTES);
         crowd.turn();
         // The last is told what a person would read of it, at once.
         let told = crowd.takes(members[999]);
@@ -175,5 +157,5 @@ fn lists_that_nobody_reads_are_bounded_whatever_the_room_does() {
     crowd.turn();
     assert_eq!(list(&crowd.takes(members[999])).split(", ").count(), 1000);
     crowd.turn();
-    assert_eq!(crowd.hub.list_bytes(), 0);
+    assert_eq!(crowd.0.hub().list_bytes(), 0);
 }

@@ -10,6 +10,7 @@ use chinwag::ConnectionKey;
 use chinwag::config::Config;
 use chinwag::dialect::Dialect;
 use chinwag::event::CloseReason;
+use chinwag::turn::Budgets;
 
 #[path = "../benches/hub/mod.rs"]
 mod hub;
@@ -46,11 +47,48 @@ fn line(bytes: usize) -> String {
 
 /// Says a line if it is listened to. Returns whether it was.
 fn says(room: &mut Room, key: ConnectionKey, line: &str) -> bool {
-    let is_heard = room.hub.wants_input(key);
+    let is_heard = room.wants(key);
     if is_heard {
         room.hear(key, line.as_bytes());
     }
     is_heard
+}
+
+// ── reading ──────────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn nobody_is_read_for_longer_than_a_turn_gives_them() {
+    let (mut room, [loud, quiet]) = room(["alice", "bob"]);
+    // Blank lines are not told to anybody, so that nobody waits for the room.
+    room.send(loud, &b"\n".repeat(1 << 20));
+    room.send(quiet, b"hi\n");
+    let before = room.hub().metrics();
+    room.turn();
+    let after = room.hub().metrics();
+    assert_eq!(after.lines - before.lines, 1, "the quiet one is heard in the same turn");
+    let budget = Budgets::default().read_bytes_per_turn as u64;
+    assert_eq!(after.bytes_received - before.bytes_received, budget + 3);
+    for _ in 0..(1 << 20) / budget {
+        room.turn();
+    }
+    let all = room.hub().metrics().bytes_received - before.bytes_received;
+    assert_eq!(all, (1 << 20) + 3, "the loud one in its turns");
+}
+
+#[test]
+fn who_is_not_wanted_is_read_as_soon_as_they_are() {
+    let (mut room, [talker, reader]) = room(["alice", "bob"]);
+    room.let_take(reader, 0);
+    talk_until_held(&mut room, talker);
+    let lines = room.hub().metrics().lines;
+    room.send(talker, b"hi\n");
+    room.turn();
+    assert_eq!(room.hub().metrics().lines, lines, "the room waits for the reader");
+    room.let_take(reader, usize::MAX);
+    for _ in 0..3 {
+        room.turn();
+    }
+    assert_eq!(room.hub().metrics().lines, lines + 1);
 }
 
 // ── waiting for readers ──────────────────────────────────────────────────────────────────────────
@@ -59,7 +97,7 @@ fn says(room: &mut Room, key: ConnectionKey, line: &str) -> bool {
 fn talk_until_held(room: &mut Room, talker: ConnectionKey) -> usize {
     for _ in 0..2 * BACKLOG / 1000 {
         if !says(room, talker, &line(1000)) {
-            return room.hub.kept_bytes().0;
+            return room.hub().kept_bytes().0;
         }
         room.turn();
     }
@@ -71,7 +109,7 @@ fn held(room: &mut Room, key: ConnectionKey, turns: usize) -> usize {
     let is_held = |_: &usize| {
         room.turn();
         room.wait(Duration::from_millis(9));
-        !room.hub.wants_input(key)
+        !room.wants(key)
     };
     (0..turns).filter(is_held).count()
 }
@@ -115,6 +153,38 @@ fn who_was_waited_for_in_vain_is_no_reason_against_waiting_for_others() {
     assert!((half..half + 2000).contains(&behind), "the first is {behind} bytes behind");
     let turns = held(&mut room, talker, 1000);
     assert!((95..=101).contains(&turns), "held for {turns} hundredths of a second");
+}
+
+/// How much is kept for one connection alone, at most, and whether it was closed, while two talk by
+/// turns and somebody, who says `first`, does not read.
+fn kept_for_a_slow_reader(first: &str) -> (usize, bool) {
+    let mut config = Config::default();
+    config.limits.flood = None;
+    let mut room = Room::new(&config);
+    let [bob, carol, slow] = ["b", "c", "slow"].map(|name| {
+        let key = room.join(name);
+        room.turn();
+        key
+    });
+    room.hear(slow, first.as_bytes());
+    room.let_take(slow, 0);
+    let mut most = 0;
+    for _ in 0..10_000 {
+        room.hear(bob, b"x\n");
+        room.hear(carol, b"y\n");
+        room.turn();
+        most = most.max(room.hub().kept_bytes().1);
+    }
+    (most, room.hub().closings()[CloseReason::TooSlow.index()] > 0)
+}
+
+#[test]
+fn what_a_slow_reader_does_not_hear_is_bounded() {
+    let (kept, closed) = kept_for_a_slow_reader("/ignore b\n");
+    assert!(kept <= 65 * 1024, "{kept} bytes");
+    assert!(closed, "the ranges to leave out were not counted");
+    let (_, closed) = kept_for_a_slow_reader("/who\n");
+    assert!(!closed, "100 KB behind is not too far");
 }
 
 // ── waiting for the room ─────────────────────────────────────────────────────────────────────────
@@ -166,12 +236,12 @@ fn all_talkers_of_an_address_have_a_budget_together() {
     for key in &talkers {
         room.read(*key, "hi\n".repeat(40).as_bytes());
     }
-    assert_eq!(room.hub.metrics().lines, 8 * 30, "at once");
+    assert_eq!(room.hub().metrics().lines, 8 * 30, "at once");
     for _ in 0..100 {
         room.wait(Duration::from_millis(9));
         room.turn();
     }
-    let more = room.hub.metrics().lines - 8 * 30;
+    let more = room.hub().metrics().lines - 8 * 30;
     assert!((70..=82).contains(&more), "{more} lines in the next second");
 }
 
@@ -192,10 +262,10 @@ fn who_is_closing_takes_up_a_place_until_the_socket_is_gone() {
             room.hear(key, b"/quit\n");
         }
         room.turn();
-        assert_eq!(room.hub.metrics().connections, places, "they have not read their farewell");
-        assert_eq!(room.hub.closings()[reason.index()], 0);
+        assert_eq!(room.hub().metrics().connections, places, "they have not read their farewell");
+        assert_eq!(room.hub().closings()[reason.index()], 0);
         room.connect_from(address, Dialect::Lines);
-        assert_eq!(room.hub.closings()[reason.index()], 1, "there is no place");
+        assert_eq!(room.hub().closings()[reason.index()], 1, "there is no place");
     }
 }
 
@@ -209,7 +279,7 @@ fn stays(bytes: usize) -> usize {
     }
     room.hear(leaves, b"/quit\n");
     let mut turns = 0;
-    while room.hub.metrics().connections > 1 {
+    while room.hub().metrics().connections > 1 {
         assert!(turns < 2000, "still there");
         turns += 1;
         room.wait(Duration::from_millis(9));

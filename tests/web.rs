@@ -632,8 +632,12 @@ impl Clockwork {
     }
 
     fn end_turn(&mut self) {
-        self.hub.poll_writers(&mut Vec::new(), self.now);
-        self.hub.poll_closed(&mut Vec::new());
+        self.hub.handle_input_done(self.now);
+        self.hub.poll_writers(&mut Vec::new());
+        self.hub.handle_output_done();
+        let mut closed = Vec::new();
+        self.hub.poll_closed(&mut closed);
+        closed.into_iter().for_each(|key| self.hub.handle_closed(key));
     }
 
     /// What there is to send to somebody.
@@ -665,7 +669,7 @@ fn a_request_has_ten_seconds_whatever_comes_of_it() {
     assert!(clock.sent(key).is_empty(), "not yet");
     clock.waits(0.001);
     assert_eq!(status(&String::from_utf8(clock.sent(key)).unwrap()), 408);
-    assert!(clock.hub.poll_finished(key, clock.now), "and that is all");
+    assert!(clock.hub.is_finished(key), "and that is all");
 }
 
 #[test]
@@ -689,7 +693,7 @@ fn whoever_misses_two_pings_is_gone_and_whoever_answers_stays() {
     assert!(clock.sent(key).is_empty(), "it may still answer");
     clock.waits(0.001);
     assert_eq!(closed(&clock.sent(key)), 1008);
-    assert!(clock.hub.poll_finished(key, clock.now));
+    assert!(clock.hub.is_finished(key));
 }
 
 #[test]
@@ -800,6 +804,7 @@ fn whoever_waits_for_the_room_is_not_gone_for_being_silent() {
     let line = [&[b'x'; 4000][..], b"\n"].concat();
     clock.hub.handle_input(alice.unwrap(), &line.repeat(80), clock.now);
     assert!(!clock.hub.wants_input(bob));
+    clock.hub.handle_unread(bob);
     clock.hub.handle_timeout(clock.now);
     assert_eq!(clock.hub.members(), 2, "it may have answered");
 }

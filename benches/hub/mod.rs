@@ -1,29 +1,30 @@
-//! A hub without sockets, for benchmarks of what it does itself, and for `tests/bounds.rs`: a
-//! [`Room`] is a hub with members whose sockets take everything at once, or just as much as they
-//! are told to. A turn is the server's (`src/server.rs`) without its system calls, and each is a
-//! millisecond after the last. It keeps nothing of what anybody sends or takes.
+//! A room without a network, for benchmarks of what the hub does itself, and for tests of turns and
+//! bounds: the server's own loop (`src/turn.rs`) over sockets that are only buffers (`memory.rs`).
+//! They take everything at once, or just as much as they are told to. Each turn is a millisecond
+//! after the last. What somebody says can be [sent](Room::send), to be read in the next turn, or
+//! the hub is told of it at once, where only that is of interest.
 
 #![allow(dead_code, reason = "each benchmark uses its own part of this")]
 #![allow(clippy::panic, reason = "a bench that cannot go on has nobody to be polite to")]
 
-use std::hint::black_box;
-use std::io::IoSlice;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use chinwag::config::Config;
 use chinwag::dialect::Dialect;
-use chinwag::hub::Hub;
+use chinwag::hub::{Hub, TURNED_AWAY_MAX};
+use chinwag::turn::{Budgets, EventLoop};
 use chinwag::{ConnectionKey, Now};
 
+use memory::{Memory, UNLIMITED};
+
+#[path = "memory.rs"]
+mod memory;
 #[path = "../load/speech.rs"]
 pub(crate) mod speech;
 
 /// The length of a delivered line, name and LF included.
 pub(crate) const LINE_BYTES: usize = 64;
-
-/// As many pieces as the server offers to a vectored write.
-const SLICES: usize = 16;
 
 /// As many bytes as the server reads at once.
 const READ_BYTES: usize = 16 * 1024;
@@ -32,12 +33,9 @@ const READ_BYTES: usize = 16 * 1024;
 const JOINING: usize = 100;
 
 pub(crate) struct Room {
-    pub(crate) hub: Hub,
-    now: Now,
-    keys: Vec<ConnectionKey>,
+    event_loop: EventLoop,
+    sockets: Memory,
     members: Vec<ConnectionKey>,
-    /// How many bytes each socket takes, by its key; one that is not here takes all.
-    rooms: Vec<usize>,
     /// The port from which the last one came.
     port: u16,
 }
@@ -59,11 +57,25 @@ impl Room {
         room
     }
 
-    /// A room without anybody.
+    /// A room without anybody, which keeps nothing of what anybody takes.
     pub(crate) fn new(config: &Config) -> Self {
-        let now = Now { instant: Instant::now(), unix_seconds: 0 };
-        let hub = Hub::new(config, now);
-        Self { hub, now, keys: Vec::new(), members: Vec::new(), rooms: Vec::new(), port: 1024 }
+        Self::over(config, false)
+    }
+
+    /// A room without anybody, in which it can be seen what each has [taken](Self::takes).
+    pub(crate) fn that_keeps(config: &Config) -> Self {
+        Self::over(config, true)
+    }
+
+    fn over(config: &Config, keeps: bool) -> Self {
+        let now = Now { instant: Instant::now(), unix_seconds: 1_700_000_000 };
+        let event_loop = EventLoop::new(config, Budgets::default(), now);
+        let capacity = config.limits.clients_max + TURNED_AWAY_MAX;
+        Self { event_loop, sockets: Memory::new(capacity, keeps, now), members: vec![], port: 1024 }
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.event_loop.hub
     }
 
     /// One of the members that the room began with.
@@ -87,92 +99,81 @@ impl Room {
     pub(crate) fn connect_from(&mut self, address: Ipv4Addr, dialect: Dialect) -> ConnectionKey {
         self.port = self.port.checked_add(1).unwrap_or(1024);
         let remote = SocketAddr::from((address, self.port));
-        let key = self.hub.handle_connect(dialect, remote, self.now);
-        key.unwrap_or_else(|reason| panic!("somebody is not let in: {reason:?}"))
+        let key = self.sockets.connect(&mut self.event_loop, dialect, remote);
+        key.unwrap_or_else(|| panic!("somebody is not let in"))
     }
 
     /// Somebody's connection is gone.
     pub(crate) fn lose(&mut self, key: ConnectionKey) {
-        self.hub.handle_disconnect(key, self.now);
+        self.event_loop.hub.handle_disconnect(key, self.sockets.now);
     }
 
+    /// Somebody sends something, which is read in the next turn.
+    pub(crate) fn send(&mut self, key: ConnectionKey, bytes: &[u8]) {
+        self.sockets.send(key, bytes, false);
+    }
+
+    /// The hub is told at once of what somebody has sent, whether it wants it or not.
     pub(crate) fn hear(&mut self, key: ConnectionKey, bytes: &[u8]) {
-        self.hub.handle_input(key, bytes, self.now);
+        self.event_loop.hub.handle_input(key, bytes, self.sockets.now);
     }
 
-    /// Somebody's socket is read, and no more of it than the hub wants to hear.
+    /// The hub is told at once of what somebody has sent, of no more than it wants, and that this
+    /// is all for now.
     pub(crate) fn read(&mut self, key: ConnectionKey, bytes: &[u8]) {
         for bytes in bytes.chunks(READ_BYTES) {
-            if self.hub.wants_input(key) {
+            if self.wants(key) {
                 self.hear(key, bytes);
             }
         }
-        if self.hub.wants_input(key) {
-            self.hub.handle_read_drained(key, self.now);
+        if self.wants(key) {
+            self.read_drained(key);
         }
+    }
+
+    /// The hub is told that it knows of all that somebody has sent.
+    pub(crate) fn read_drained(&mut self, key: ConnectionKey) {
+        self.event_loop.hub.handle_read_drained(key, self.sockets.now);
+    }
+
+    /// Whether somebody is listened to. If not, the hub knows that they wait for it.
+    pub(crate) fn wants(&mut self, key: ConnectionKey) -> bool {
+        let is_wanted = self.hub().wants_input(key);
+        if !is_wanted {
+            self.event_loop.hub.handle_unread(key);
+        }
+        is_wanted
     }
 
     /// From now on somebody's socket takes so many bytes and no more.
     pub(crate) fn let_take(&mut self, key: ConnectionKey, bytes: usize) {
-        if self.rooms.len() <= key.index() {
-            self.rooms.resize(key.index() + 1, usize::MAX);
-        }
-        self.rooms[key.index()] = bytes;
-        self.hub.handle_writable(key);
+        self.sockets.set_room(key, bytes);
+    }
+
+    /// All that waits for somebody, and what they have taken before that nobody has seen. A turn
+    /// passes; then they take nothing more.
+    pub(crate) fn takes(&mut self, key: ConnectionKey) -> String {
+        self.let_take(key, UNLIMITED);
+        self.turn();
+        self.let_take(key, 0);
+        let socket = self.sockets.get_mut(key);
+        let taken = socket.map(|socket| std::mem::take(&mut socket.received)).unwrap_or_default();
+        String::from_utf8_lossy(&taken).into_owned()
     }
 
     /// Time passes.
     pub(crate) fn wait(&mut self, time: Duration) {
-        self.now.instant += time;
+        self.sockets.wait(time);
     }
 
-    /// The rest of a turn, in which everybody takes what there is for them, as far as they do;
-    /// returns how many bytes.
+    /// A turn, in which everybody takes what there is for them, as far as they do; returns how many
+    /// bytes.
     pub(crate) fn turn(&mut self) -> usize {
         self.wait(Duration::from_millis(1));
-        self.hub.handle_timeout(self.now);
-        let mut keys = std::mem::take(&mut self.keys);
-        // Whoever may be read again is read when there is something.
-        self.hub.poll_resumed(&mut keys);
-        self.hub.poll_writers(&mut keys, self.now);
-        let mut taken = 0;
-        for key in keys.drain(..) {
-            let room = self.rooms.get(key.index()).copied().unwrap_or(usize::MAX);
-            let bytes = self.write(key, room);
-            if let Some(room) = self.rooms.get_mut(key.index()) {
-                *room -= bytes;
-            }
-            taken += bytes;
-        }
-        self.hub.poll_closed(&mut keys);
-        for key in &keys {
-            if let Some(room) = self.rooms.get_mut(key.index()) {
-                *room = usize::MAX;
-            }
-        }
-        self.keys = keys;
-        taken
-    }
-
-    /// Writes to a socket that has room for so many bytes.
-    fn write(&mut self, key: ConnectionKey, mut room: usize) -> usize {
-        let mut taken = 0;
-        loop {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let filled = self.hub.poll_transmit(key, &mut slices);
-            if filled == 0 {
-                self.hub.poll_finished(key, self.now);
-                return taken;
-            }
-            let offered: usize = black_box(&slices[..filled]).iter().map(|slice| slice.len()).sum();
-            if room == 0 {
-                self.hub.handle_blocked(key, self.now);
-                return taken;
-            }
-            let bytes = offered.min(room);
-            self.hub.handle_written(key, bytes, self.now);
-            (taken, room) = (taken + bytes, room - bytes);
-        }
+        let before = self.sockets.written;
+        let turned = self.event_loop.turn(&mut self.sockets);
+        turned.unwrap_or_else(|error| panic!("buffers can always be polled: {error}"));
+        self.sockets.written - before
     }
 }
 

@@ -51,13 +51,15 @@ const LINES: [&str; 32] = [
     "GET / HTTP/1.1",
 ];
 
+/// What one read brings at most, and what is read of one connection in a turn.
+const USUAL: (usize, usize) = (16 * 1024, 64 * 1024);
+
 /// Anything may happen.
 pub fn hub_operations(data: &[u8]) {
     let mut input = Input::new(data);
     let config = config(&mut input);
-    let mut world = World::new(&config);
-    (world.read_bytes, world.read_bytes_per_turn) =
-        input.one_of(&[(16 * 1024, 64 * 1024), (1, 16), (3, 1024), (40, 64)]);
+    let budgets = input.one_of(&[USUAL, (1, 16), (3, 1024), (40, 64)]);
+    let mut world = World::new(&config, budgets);
     let in_peace = input.flag();
     while !input.is_used_up() {
         operate(&mut world, &mut input);
@@ -119,7 +121,7 @@ fn operate(world: &mut World, input: &mut Input<'_>) {
         6 => {
             let Some(key) = somebody(world, input) else { return };
             let bytes = input.some();
-            world.send(key, bytes);
+            world.send(key, bytes, false);
         }
         7 => {
             // Much.
@@ -160,17 +162,17 @@ fn operate(world: &mut World, input: &mut Input<'_>) {
 fn speak(world: &mut World, input: &mut Input<'_>) {
     world.settle();
     let Some(key) = somebody(world, input) else { return };
-    let (before, keys) = (world.hub.metrics(), world.keys());
+    let (before, keys) = (world.hub().metrics(), world.keys());
     let text = format!("~{}~", before.lines);
     say(world, key, text.as_bytes());
     world.settle();
-    let after = world.hub.metrics();
+    let after = world.hub().metrics();
     // Whoever was closed in this time has not got everything.
-    let all_told = world.hub.kept_bytes().0 == 0 && after.closings == before.closings;
+    let all_told = world.hub().kept_bytes().0 == 0 && after.closings == before.closings;
     if after.lines == before.lines + 1 && all_told && world.keys() == keys {
         let heard = keys.iter().filter(|key| world.received(**key).contains(&text)).count();
         assert_eq!(after.deliveries.wrapping_sub(before.deliveries), heard as u64, "of {text}");
-        let echoes = world.seat(key).dialect.to_string() == "web";
+        let echoes = world.dialect(key).to_string() == "web";
         assert!(!echoes || world.received(key).contains(&text), "a browser does not hear itself");
     }
 }
@@ -203,8 +205,8 @@ fn connect(world: &mut World, input: &mut Input<'_>) -> Option<ConnectionKey> {
 /// Sends what a client of the dialect sends before anything that is chat.
 fn shake_hands(world: &mut World, key: ConnectionKey) {
     #[cfg(feature = "web")]
-    if world.seat(key).dialect == Dialect::Web {
-        world.send(key, super::web::HANDSHAKE.as_bytes());
+    if world.dialect(key) == Dialect::Web {
+        world.send(key, super::web::HANDSHAKE.as_bytes(), false);
     }
     let _ = (world, key);
 }
@@ -218,7 +220,7 @@ fn somebody(world: &World, input: &mut Input<'_>) -> Option<ConnectionKey> {
 /// Gives a name.
 fn introduce(world: &mut World, key: ConnectionKey, name: &str) {
     #[cfg(feature = "web")]
-    if world.seat(key).dialect == Dialect::Web {
+    if world.dialect(key) == Dialect::Web {
         return say(world, key, format!("/nick {name}").as_bytes());
     }
     say(world, key, name.as_bytes());
@@ -227,16 +229,16 @@ fn introduce(world: &mut World, key: ConnectionKey, name: &str) {
 /// Sends a message, with its end where it has one.
 fn say(world: &mut World, key: ConnectionKey, line: &[u8]) {
     #[cfg(feature = "web")]
-    if world.seat(key).dialect == Dialect::Web {
+    if world.dialect(key) == Dialect::Web {
         let line = String::from_utf8_lossy(line);
-        return world.send(key, &super::web::saying(&line));
+        return world.send(key, &super::web::saying(&line), false);
     }
-    let ends = match world.seat(key).dialect {
+    let ends = match world.dialect(key) {
         Dialect::Lines => "\n",
         Dialect::Anonymous => "\r\n",
         _ => "",
     };
-    world.send(key, &[line, ends.as_bytes()].concat());
+    world.send(key, &[line, ends.as_bytes()].concat(), false);
 }
 
 /// Somebody speaks while another listens; both are told the same, however the bytes are cut up.
@@ -271,10 +273,11 @@ fn conversation(
     pieces: &[&[u8]],
     turns: u8,
 ) -> [String; 2] {
-    let mut world = World::new(config);
+    let mut world = World::new(config, USUAL);
     let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
     let listener = if hears.transport() == Transport::Udp {
         world.datagram(address(50_001), b"bob", UNLIMITED);
+        world.turn();
         world.keys().pop()
     } else {
         let listener = world.connect(hears, address(50_001), UNLIMITED);
@@ -295,8 +298,10 @@ fn conversation(
     };
     for (i, piece) in pieces.iter().enumerate() {
         if world.is_connected(speaker) {
-            world.send(speaker, piece);
-            if turns >> (i % 8) & 1 == 1 { world.turn() } else { world.read_now(speaker) }
+            world.send(speaker, piece, true);
+            if turns >> (i % 8) & 1 == 1 {
+                world.turn();
+            }
         }
     }
     world.settle();

@@ -341,7 +341,10 @@ impl Outbox {
 
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self, journals: &Journals) -> bool {
-        if let (None, Some(key)) = (&self.own, self.reading) {
+        if let (None, Some(key)) = (&self.own, self.reading)
+            // Or else there may be something before what it skips.
+            && self.skip.start <= self.next
+        {
             return journals.get(key).is_behind_of(self.next.max(self.skip.end));
         }
         Walk::new(self, journals).next().is_none()
@@ -615,6 +618,7 @@ mod tests {
                 let mut slices = [IoSlice::new(&[]); 3];
                 let filled = outbox.slices(&mut self.journals, &mut slices, false);
                 let bytes: Vec<u8> = slices[..filled].iter().flat_map(|s| s.to_vec()).collect();
+                assert_eq!(outbox.is_empty(&self.journals), bytes.is_empty(), "after {all:?}");
                 if bytes.is_empty() {
                     return String::from_utf8(all).unwrap();
                 }
@@ -747,6 +751,16 @@ mod tests {
         assert_eq!(world.sent(&mut outbox, 99), "");
         world.journals.end_turn();
         assert_eq!(world.journals.get(world.rooms[0]).len(), 0);
+    }
+
+    #[test]
+    fn what_came_before_ones_own_line_still_waits() {
+        let (mut world, mut outbox) = (World::of(1), Outbox::default());
+        outbox.attach(&mut world.journals, world.rooms[0]);
+        world.say(0, "theirs\n");
+        let own = world.say(0, "mine\n");
+        outbox.skip(own);
+        assert_eq!(world.sent(&mut outbox, 3), "theirs\n");
     }
 
     #[test]

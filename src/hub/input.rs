@@ -81,28 +81,38 @@ impl Hub {
 
     /// Whether `key` is not to be processed now; if so, it is seen to that it will be.
     pub(super) fn must_wait(&mut self, key: ConnectionKey, queue: bool) -> bool {
-        let connection = &self.connections[key];
-        if connection.waiting.is_some() {
+        if self.connections[key].waiting.is_some() {
             return true;
         }
+        let why = self.wait_reason(key, queue);
+        if why == Some(Wait::Room) {
+            self.await_turn(key);
+        }
+        self.connections[key].waiting = why.map(|why| Box::new(Waiting::new(why)));
+        why.is_some()
+    }
+
+    /// Whether `key` [must wait](Self::must_wait).
+    pub(super) fn would_wait(&self, key: ConnectionKey, queue: bool) -> bool {
+        self.connections[key].waiting.is_some() || self.wait_reason(key, queue).is_some()
+    }
+
+    /// Why `key`, who does not wait yet, must.
+    fn wait_reason(&self, key: ConnectionKey, queue: bool) -> Option<Wait> {
+        let connection = &self.connections[key];
         if !connection.is_heard() {
-            return false;
+            return None;
         }
         let now = self.now.instant;
-        let ready = self.next_line_at(key).filter(|ready| *ready > now);
-        let why = if let Some(ready) = ready {
+        if let Some(ready) = self.next_line_at(key).filter(|ready| *ready > now) {
             Some(Wait::Budget(ready))
-        } else if is_owed_much(&self.connections[key]) {
+        } else if is_owed_much(connection) {
             Some(Wait::Outbox)
         } else if queue || self.is_full_for(key) {
-            self.await_turn(key);
             Some(Wait::Room)
         } else {
             None
-        };
-        let connection = &mut self.connections[key];
-        connection.waiting = why.map(|why| Box::new(Waiting::new(why)));
-        connection.waiting.is_some()
+        }
     }
 
     /// Whether what `key` may want takes no more in this turn: its room, or, if it is in none, the

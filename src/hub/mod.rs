@@ -1,28 +1,21 @@
 //! The hub: the whole chat as a state machine without sockets, clock, threads or dice. It is told
-//! what happened, and asked what to do.
+//! what happened, and asked what to do. In which order, stands in [`turn`](crate::turn), which does
+//! both.
 //!
 //! # Handlers: what happened
-//! [`Hub::handle_connect`], [`Hub::handle_input`], [`Hub::handle_read_drained`],
-//! [`Hub::handle_end`], [`Hub::handle_disconnect`], [`Hub::handle_timeout`],
-//! [`Hub::handle_blocked`], [`Hub::handle_writable`], [`Hub::handle_written`],
-//! [`Hub::handle_turn_end`], [`Hub::handle_stop`].
+//! - to a connection: [`Hub::handle_connect`], [`Hub::handle_input`],
+//!   [`Hub::handle_read_drained`], [`Hub::handle_unread`], [`Hub::handle_end`],
+//!   [`Hub::handle_disconnect`], [`Hub::handle_written`], [`Hub::handle_blocked`],
+//!   [`Hub::handle_writable`], [`Hub::handle_shut`], [`Hub::handle_closed`];
+//! - to all: [`Hub::handle_timeout`], [`Hub::handle_input_done`], [`Hub::handle_output_done`],
+//!   [`Hub::handle_turn_end`], [`Hub::handle_stop`].
 //!
 //! # Pollers: what to do
-//! [`Hub::poll_timeout`], [`Hub::wants_input`], [`Hub::poll_resumed`], [`Hub::poll_writers`],
-//! [`Hub::poll_transmit`], [`Hub::poll_finished`], [`Hub::poll_closed`].
-//!
-//! # The order of a turn
-//! 1. Wait, no longer than until `poll_timeout`, for sockets to become ready; take the time.
-//! 2. Of those who can be read and whose input is wanted (`wants_input`), `handle_input` what they
-//!    sent, and when that is all for now, they have `handle_read_drained`.
-//! 3. `handle_timeout`, and put those who are `poll_resumed` back among those to read.
-//! 4. For each who is `poll_writers`: `poll_transmit`, write, `handle_written`, until there is
-//!    nothing more or the socket is full, which is `handle_blocked`. If it is `poll_finished`, shut
-//!    its write side.
-//! 5. `poll_closed`: forget those connections.
-//! 6. `handle_connect` whoever came, now that the places of those who have gone are free.
-//!
-//! A key that came out of `poll_closed` must not be used again.
+//! They change nothing but what they hand out.
+//! - Questions, which may be asked again: [`Hub::poll_timeout`], [`Hub::wants_input`],
+//!   [`Hub::is_finished`]; and [`Hub::poll_transmit`], until [`Hub::handle_written`].
+//! - Lists, of which each key is handed out once: [`Hub::poll_resumed`], [`Hub::poll_writers`],
+//!   [`Hub::poll_closed`].
 //!
 //! Handlers and pollers are here. What becomes of input is in `input.rs`, how connections end in
 //! `closing.rs`, and what time brings in `deadlines.rs`. How the bytes of a connection are to be
@@ -39,7 +32,6 @@ mod telling;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::mem;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -224,6 +216,7 @@ impl Hub {
     /// sends beyond 16 KiB and a line in that time is lost, as it would be in the socket.
     pub fn handle_input(&mut self, key: ConnectionKey, bytes: &[u8], now: Now) {
         self.now = now;
+        self.connections[key].may_read = false;
         self.counts.bytes_received += bytes.len() as u64;
         self.connections[key].session.note_alive(&self.settings, now.instant);
         let held_bytes_max = HELD_BYTES_MAX + self.limits.line_bytes_max;
@@ -244,6 +237,7 @@ impl Hub {
     /// All that `key` has sent for now has been received.
     pub fn handle_read_drained(&mut self, key: ConnectionKey, now: Now) {
         self.now = now;
+        self.connections[key].may_read = false;
         if self.connections[key].dialect.framing() == Framing::Arrivals {
             match &mut self.connections[key].waiting {
                 Some(waiting) => waiting.read_drained = true,
@@ -253,9 +247,22 @@ impl Hub {
         }
     }
 
+    /// `key` is not read, for its input is not wanted ([`wants_input`](Self::wants_input)). It comes
+    /// out of [`poll_resumed`](Self::poll_resumed) when it is.
+    pub fn handle_unread(&mut self, key: ConnectionKey) {
+        self.connections[key].may_read = false;
+        self.must_wait(key, self.is_awaited(key));
+        match &mut self.connections[key].waiting {
+            Some(waiting) => waiting.resume_reading = true,
+            None => self.resumed.push(key),
+        }
+        self.arm(key);
+    }
+
     /// `key` will send no more. What it has said is still heard, then it leaves.
     pub fn handle_end(&mut self, key: ConnectionKey, now: Now) {
         self.now = now;
+        self.connections[key].may_read = false;
         self.connections[key].input_ended = true;
         if self.connections[key].waiting.is_none() {
             self.leave_after_input(key);
@@ -281,6 +288,17 @@ impl Hub {
         for place in 0..self.active.len() {
             self.resume_talkers(self.active[place]);
         }
+    }
+
+    /// All have been read who are read in this turn: what was gathered is told, and who is too far
+    /// behind is closed.
+    pub fn handle_input_done(&mut self, now: Now) {
+        self.now = now;
+        self.flush_due_presence();
+        self.check_backlog();
+        // Who is closed there is told of at once.
+        self.flush_due_presence();
+        self.chat.end_turn();
     }
 
     /// `bytes` of what [`poll_transmit`](Self::poll_transmit) gave for `key` have been written.
@@ -338,6 +356,37 @@ impl Hub {
         }
     }
 
+    /// The write side of the socket of `key`, which was [finished](Self::is_finished), is shut.
+    pub fn handle_shut(&mut self, key: ConnectionKey, now: Now) {
+        let connection = &mut self.connections[key];
+        if let State::Closing { shut, deadline, .. } = &mut connection.state {
+            *shut = true;
+            *deadline = (now.instant + LINGER).min(*deadline);
+            if connection.input_ended || connection.dialect.transport() == Transport::Udp {
+                self.drop_peer(key);
+            }
+        }
+        self.arm(key);
+    }
+
+    /// All have been written to for whom there was something: what everyone has got is forgotten.
+    pub fn handle_output_done(&mut self) {
+        self.journals.end_turn();
+        self.lists.end_turn();
+        let channels = &self.channels;
+        self.active.retain(|room| channels[room.place()].is_active());
+    }
+
+    /// The socket of `key` is dropped, which was [gone](Self::poll_closed). The key must not be used
+    /// again.
+    pub fn handle_closed(&mut self, key: ConnectionKey) {
+        let Some(connection) = self.connections.remove(key) else { return };
+        self.clients -= usize::from(!connection.turned_away);
+        if let Some(address) = connection.address {
+            self.addresses.leave(address, self.now.instant);
+        }
+    }
+
     /// A turn of the loop is over that took so long. This is only counted.
     pub fn handle_turn_end(&mut self, took: Duration) {
         self.counts.turns += 1;
@@ -374,24 +423,15 @@ impl Hub {
         [self.timers.next(), at_once, newcomers].into_iter().flatten().chain(rooms).min()
     }
 
-    /// Whether `key` may be read now. If not, `key` comes out of
-    /// [`poll_resumed`](Self::poll_resumed) when it may.
-    pub fn wants_input(&mut self, key: ConnectionKey) -> bool {
+    /// Whether `key` may be read now. Whoever may not is to be told so with
+    /// [`handle_unread`](Self::handle_unread).
+    #[must_use]
+    pub fn wants_input(&self, key: ConnectionKey) -> bool {
+        let connection = &self.connections[key];
         // Or else those who hold the room and those who fill it could keep it waiting for ever.
-        let may_read = mem::take(&mut self.connections[key].may_read);
-        if may_read && self.connections[key].waiting.is_none() {
-            return true;
-        }
-        // Those who have been waiting for the room come first.
-        let queue = self.is_awaited(key);
-        if !self.must_wait(key, queue) {
-            return true;
-        }
-        if let Some(waiting) = &mut self.connections[key].waiting {
-            waiting.resume_reading = true;
-        }
-        self.arm(key);
-        false
+        let may_read = connection.may_read && connection.waiting.is_none();
+        // Those come first who have been waiting for the room.
+        may_read || !self.would_wait(key, self.is_awaited(key))
     }
 
     /// Moves those to `keys` whose input is wanted again.
@@ -400,17 +440,10 @@ impl Hub {
     }
 
     /// Puts into `keys` everyone to whom something is to be written, or who is to be asked about
-    /// with [`poll_finished`](Self::poll_finished). Ends the hearing of this turn: what was
-    /// gathered is told.
-    pub fn poll_writers(&mut self, keys: &mut Vec<ConnectionKey>, now: Now) {
-        self.now = now;
+    /// with [`is_finished`](Self::is_finished).
+    pub fn poll_writers(&mut self, keys: &mut Vec<ConnectionKey>) {
         keys.clear();
-        self.flush_due_presence();
-        self.check_backlog();
-        // Who is closed there is told of at once.
-        self.flush_due_presence();
         self.collect_readers(keys);
-        self.chat.end_turn();
         self.connections.take_touched(keys);
     }
 
@@ -437,41 +470,20 @@ impl Hub {
         )
     }
 
-    /// Whether `key` is closing and has got all that was for it. True once: the write side of its
-    /// socket is to be shut now.
-    pub fn poll_finished(&mut self, key: ConnectionKey, now: Now) -> bool {
-        let connection = &mut self.connections[key];
-        let State::Closing { shut: shut @ false, deadline, .. } = &mut connection.state else {
-            return false;
-        };
-        if !connection.outbox.is_empty(&self.journals) {
-            return false;
-        }
-        *shut = true;
-        *deadline = (now.instant + LINGER).min(*deadline);
-        if connection.input_ended || connection.dialect.transport() == Transport::Udp {
-            self.drop_peer(key);
-        }
-        self.arm(key);
-        true
+    /// Whether `key` is closing and has got all that was for it: then the write side of its socket
+    /// is to be shut, which is [`handle_shut`](Self::handle_shut).
+    #[must_use]
+    pub fn is_finished(&self, key: ConnectionKey) -> bool {
+        let connection = &self.connections[key];
+        matches!(connection.state, State::Closing { shut: false, .. })
+            && connection.outbox.is_empty(&self.journals)
     }
 
-    /// Puts the connections into `keys` that are gone; the server drops their sockets, in this
-    /// order. Ends the turn.
+    /// Puts the connections into `keys` that are gone. When its socket is dropped, each is to have
+    /// [`handle_closed`](Self::handle_closed), in this order.
     pub fn poll_closed(&mut self, keys: &mut Vec<ConnectionKey>) {
         keys.clear();
-        self.journals.end_turn();
-        self.lists.end_turn();
-        let channels = &self.channels;
-        self.active.retain(|room| channels[room.place()].is_active());
         keys.append(&mut self.closed);
-        for key in keys.iter() {
-            let Some(connection) = self.connections.remove(*key) else { continue };
-            self.clients -= usize::from(!connection.turned_away);
-            if let Some(address) = connection.address {
-                self.addresses.leave(address, self.now.instant);
-            }
-        }
     }
 
     /// Whether nobody is connected.

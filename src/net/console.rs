@@ -10,8 +10,6 @@ use std::thread;
 
 use mio::Waker;
 
-use super::stream::Input;
-
 /// What one read of the terminal can bring.
 const READ_BYTES: usize = 4096;
 
@@ -69,21 +67,27 @@ impl Console {
         Ok(Console { input, ended: false, output, waiting, lost: 0 })
     }
 
-    /// Reads once, into `buffer`, which must hold what one read can bring.
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Input {
+    /// Reads once, into `buffer`, which must hold what one read can bring. Returns how many bytes
+    /// that brought; there is no end.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is nothing for now.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.input.try_recv() {
             Ok(bytes) => {
                 buffer[..bytes.len()].copy_from_slice(&bytes);
-                Input::Bytes(bytes.len())
+                Ok(bytes.len())
             }
             Err(TryRecvError::Disconnected) if !self.ended => {
                 // The seat stays when nobody types there any more: it still shows what is said. But
                 // an unfinished line is finished.
                 self.ended = true;
                 buffer[0] = b'\n';
-                Input::Bytes(1)
+                Ok(1)
             }
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => Input::Nothing,
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
         }
     }
 

@@ -11,9 +11,6 @@ use socket2::Type;
 
 use crate::key::ConnectionKey;
 
-/// More than any datagram holds, so that none is cut off.
-const DATAGRAM_BYTES: usize = 64 * 1024;
-
 /// Ports below this are the system's: what comes from there is some service's answer to somebody
 /// else's forgery, not a person.
 const FIRST_USER_PORT: u16 = 1024;
@@ -33,7 +30,6 @@ pub(crate) struct Datagrams {
     addresses: HashMap<ConnectionKey, SocketAddr>,
     /// Who could not be written to when the socket was full.
     blocked: Vec<ConnectionKey>,
-    buffer: Box<[u8]>,
 }
 
 impl Datagrams {
@@ -59,7 +55,6 @@ impl Datagrams {
             peers: HashMap::new(),
             addresses: HashMap::new(),
             blocked: Vec::new(),
-            buffer: vec![0; DATAGRAM_BYTES].into(),
         })
     }
 
@@ -78,11 +73,12 @@ impl Datagrams {
         self.readable = true;
     }
 
-    /// Reads the next datagram: how many bytes, and where from. What cannot be from a person is
-    /// passed over: another server's, above all, for two that answer each other never end.
-    pub(crate) fn receive(&mut self) -> Option<(usize, SocketAddr)> {
+    /// Reads the next datagram into `buffer`: how many bytes, and where from. What cannot be from a
+    /// person is passed over: another server's, above all, for two that answer each other never
+    /// end.
+    pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> Option<(usize, SocketAddr)> {
         for _ in 0..if self.readable { FAILURES_MAX } else { 0 } {
-            match self.socket.recv_from(&mut self.buffer) {
+            match self.socket.recv_from(buffer) {
                 Ok(received) if self.may_be_a_person(received.1) => return Some(received),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -103,11 +99,6 @@ impl Datagrams {
         let ip = from.ip().to_canonical();
         let one = !ip.is_unspecified() && !ip.is_multicast() && ip != Ipv4Addr::BROADCAST;
         one && from.port() >= FIRST_USER_PORT && from.port() != self.address.port()
-    }
-
-    /// The first `bytes` bytes of what was read last.
-    pub(crate) fn received(&self, bytes: usize) -> &[u8] {
-        &self.buffer[..bytes]
     }
 
     /// The peer at an address.

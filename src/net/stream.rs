@@ -12,31 +12,15 @@ use mio::{Interest, Registry, Token};
 pub(crate) struct Stream {
     socket: TcpStream,
     token: Token,
-    /// There may be something to read: the system says so once, and we remember until a read says
-    /// that there is not.
-    readable: bool,
     /// The system has been asked to say when it takes more.
     watching_writable: bool,
-}
-
-/// What a read brought.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Input {
-    /// So many bytes.
-    Bytes(usize),
-    /// Nothing for now.
-    Nothing,
-    /// The end.
-    End,
-    /// The connection is broken.
-    Broken,
 }
 
 impl Stream {
     /// Takes in a socket that has just been accepted, under the token by which the system will
     /// know it.
     pub(crate) fn new(socket: TcpStream, token: Token) -> Stream {
-        Stream { socket, token, readable: false, watching_writable: false }
+        Stream { socket, token, watching_writable: false }
     }
 
     /// Asks the system to say when there is something to read.
@@ -52,30 +36,16 @@ impl Stream {
         self.token
     }
 
-    /// Whether there may be something to read.
-    pub(crate) fn is_readable(&self) -> bool {
-        self.readable
-    }
-
-    /// The system says that there is something to read, or an end or an error to be found so.
-    pub(crate) fn note_readable(&mut self) {
-        self.readable = true;
-    }
-
-    /// Reads once.
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Input {
+    /// Reads once and returns how many bytes that brought. 0 is the end.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is nothing for now; any other means that it is broken.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            let input = match self.socket.read(buffer) {
-                Ok(0) => Input::End,
-                Ok(bytes) => return Input::Bytes(bytes),
-                Err(error) => match error.kind() {
-                    io::ErrorKind::Interrupted => continue,
-                    io::ErrorKind::WouldBlock => Input::Nothing,
-                    _ => Input::Broken,
-                },
-            };
-            self.readable = false;
-            return input;
+            match self.socket.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read,
+            }
         }
     }
 

@@ -70,7 +70,7 @@ fn highest(room: &mut Room, mut step: impl FnMut(&mut Room) -> bool) -> usize {
 
 /// So many come in, whose names are `name`'s, and have read all that is for them.
 fn crowd(room: &mut Room, dialect: Dialect, count: usize, name: Names) -> Vec<ConnectionKey> {
-    let (before, mut members) = (room.hub.members(), Vec::new());
+    let (before, mut members) = (room.hub().members(), Vec::new());
     while members.len() < count {
         let first = members.len();
         let comers = first..count.min(first + CROWD);
@@ -89,7 +89,7 @@ fn crowd(room: &mut Room, dialect: Dialect, count: usize, name: Names) -> Vec<Co
         members.extend(comers);
         rest(room);
     }
-    assert_eq!(room.hub.members(), before + count, "all are in");
+    assert_eq!(room.hub().members(), before + count, "all are in");
     members
 }
 
@@ -167,7 +167,7 @@ fn frame(payload: &[u8], is_final: bool) -> Vec<u8> {
 
 /// Somebody's socket is read as soon as they are listened to.
 fn read_in_time(room: &mut Room, key: ConnectionKey, bytes: &[u8]) {
-    while !room.hub.wants_input(key) {
+    while !room.wants(key) {
         room.turn();
     }
     room.read(key, bytes);
@@ -242,7 +242,7 @@ fn unread_by(dialect: Dialect, count: usize, length: usize) -> usize {
     let line = say(dialect, &"\"".repeat(length));
     highest(&mut room, |room| {
         (0..READ_BYTES / line.len()).for_each(|_| room.read(talker, &line));
-        room.hub.members() > 1
+        room.hub().members() > 1
     })
 }
 
@@ -273,7 +273,7 @@ fn unread_answers_to(dialect: Dialect, questions: &[&str]) -> (String, usize) {
         room.let_take(key, 0);
         for question in questions.iter().cycle() {
             room.hear(key, &say(dialect, question));
-            if !room.hub.wants_input(key) {
+            if !room.wants(key) {
                 break;
             }
         }
@@ -512,7 +512,7 @@ fn told_in_vain(dialect: Dialect, asks: bool) -> usize {
         if asks && let Some(asker) = askers.next() {
             read_in_time(room, *asker, &say(dialect, "/history"));
         }
-        room.hub.members() > CROWD
+        room.hub().members() > CROWD
     })
 }
 

@@ -12,6 +12,8 @@ use chinwag::dialect::Dialect;
 use chinwag::hub::Hub;
 #[cfg(target_os = "linux")]
 use chinwag::server::Server as InProcess;
+#[cfg(target_os = "linux")]
+use chinwag::turn::Budgets;
 
 use super::crowd::{Sender, Stranger};
 #[cfg(target_os = "linux")]
@@ -185,12 +187,13 @@ fn all_that_came_in_time_is_heard_before_a_deadline() {
         limits: Limits { nick_timeout: limit, ..Limits::default() },
         ..Config::default()
     };
-    let mut server = InProcess::bind(&config).unwrap();
+    let budgets = Budgets { events_per_poll: 1, ..Budgets::default() };
+    let mut server = InProcess::bind_with(&config, budgets).unwrap();
     let address = server.listeners().next().unwrap().address;
     let mut people: Vec<_> = (0..NAMES).map(|_| Person::connect_to(address)).collect();
     // All come in in one turn and are greeted in the next. Nothing more happens until the last.
     for _ in 0..2 {
-        server.turn(&mut mio::Events::with_capacity(1)).unwrap();
+        server.turn().unwrap();
     }
     for (number, person) in people.iter_mut().enumerate() {
         person.sees(WELCOME);
@@ -198,7 +201,7 @@ fn all_that_came_in_time_is_heard_before_a_deadline() {
     }
     awaits_arrival(address.port(), NAMES);
     std::thread::sleep(limit);
-    server.turn(&mut mio::Events::with_capacity(1)).unwrap();
+    server.turn().unwrap();
     for (number, person) in people.iter_mut().enumerate() {
         person.sees_prefix(&format!("* You are crowd{number}. "));
     }

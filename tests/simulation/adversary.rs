@@ -157,10 +157,10 @@ impl World {
             Friend::new(name, id, rate, (every, start + every))
         });
         // They are there before anybody else is.
-        while server.has_work(&mut clients) {
+        while server.has_work(&mut clients, &mut rng, &swarm) {
             server.turn(&mut clients, &mut rng, &swarm);
         }
-        assert_eq!(server.hub.members(), 2, "the pair does not get in");
+        assert_eq!(server.hub().members(), 2, "the pair does not get in");
         World {
             rng,
             swarm,
@@ -209,7 +209,7 @@ impl World {
             let waits = self.pair.each_ref().map(|friend| friend.longest_wait);
             eprintln!("the pair waited for {waits:?} at most");
         }
-        *self.server.hub.closings()
+        *self.server.hub().closings()
     }
 
     /// Some time passes. Everyone does what they do, and then the server what it must.
@@ -236,7 +236,7 @@ impl World {
         };
         self.plot.step(&mut scene);
         for _ in 0..TURNS_PER_TICK_MAX {
-            if !self.server.has_work(&mut self.clients) {
+            if !self.server.has_work(&mut self.clients, &mut self.rng, &self.swarm) {
                 break;
             }
             self.turn();
@@ -268,11 +268,11 @@ impl World {
     }
 
     fn turn(&mut self) {
-        let before = self.server.hub.metrics().lines;
+        let before = self.server.hub().metrics().lines;
         self.server.turn(&mut self.clients, &mut self.rng, &self.swarm);
-        let said = self.server.hub.metrics().lines - before;
+        let said = self.server.hub().metrics().lines - before;
         assert!(said <= LINES_PER_TURN_MAX, "LINES_PER_TURN_MAX: {said} lines in a turn");
-        let (journal, own) = self.server.hub.kept_bytes();
+        let (journal, own) = self.server.hub().kept_bytes();
         assert!(journal <= JOURNAL_BYTES_MAX, "JOURNAL_BYTES_MAX: a journal of {journal} bytes");
         assert!(own <= OWN_BYTES_MAX, "OWN_BYTES_MAX: an outbox of {own} bytes");
         let now = self.server.now.instant;
@@ -280,7 +280,7 @@ impl World {
             let socket = &mut self.clients[friend.id].socket;
             let (name, closed) = (friend.name, socket.shut || socket.dropped);
             let rate = friend.rate;
-            let closings = self.server.hub.closings();
+            let closings = self.server.hub().closings();
             assert!(
                 !closed,
                 "READER_BYTES_PER_SECOND: {name} is closed, who reads {rate:?} {closings:?}"

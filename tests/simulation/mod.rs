@@ -1,8 +1,8 @@
 //! A simulation of the hub: simulated clients, sockets and time, all from one seed.
 //!
 //! [`attempt`] is what is used from outside. It draws a [`swarm`] (limits, faults, rates), lets
-//! clients ([`client`], [`script`]) talk over simulated [`socket`]s to the hub, which [`server`]
-//! drives as `src/server.rs` does, and in the end stops all faults and lets everything come to rest
+//! clients ([`client`], [`script`]) talk over simulated [`socket`]s to the hub, in the very loop that
+//! runs in the server ([`server`]), and in the end stops all faults and lets everything come to rest
 //! ([`world`]). Then it is checked what everyone received ([`lines_checker`], [`verdict`]) against
 //! the one [`order`] in which things happened.
 //!

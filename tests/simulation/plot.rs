@@ -310,10 +310,14 @@ impl Plot {
                 client.socket.finish(End::Reset);
             }
         }
+        // They share their pace with all of their address, and have much that is still to be heard.
+        let by_datagrams = |member: &Member| member.plan.dialect == Dialect::Datagram;
+        let is_talked_over = self.members.iter().any(by_datagrams);
         for member in &mut self.members {
             let Some((id, _)) = member.here else { continue };
             let Client { socket, unsent, silent, .. } = &scene.clients[id];
             let is_heard = member.plan.talk == Talk::Nothing
+                && !is_talked_over
                 && unsent.is_empty()
                 && !socket.is_unread()
                 && socket.underway() == 0;

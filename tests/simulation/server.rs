@@ -1,16 +1,18 @@
-//! The turn of `src/server.rs`, step by step the same, over simulated sockets; and of
-//! `src/net/datagram.rs`.
+//! The sockets of a simulated world, for the very loop that runs in the server (`src/turn.rs`): what
+//! a poll tells and what it does not, how much a read or a write takes, and which datagram comes
+//! next, is drawn from the seed. Here is also what is watched of each turn.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, IoSlice};
 use std::mem;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chinwag::ConnectionKey;
 use chinwag::Now;
 use chinwag::dialect::Dialect;
 use chinwag::hub::{Hub, TURNED_AWAY_MAX};
+use chinwag::turn::{Accepted, Budgets, Datagram, EventLoop, PollEvent, Sockets};
 use fastrand::Rng;
 
 use super::client::Client;
@@ -20,38 +22,46 @@ use super::swarm::{Swarm, happens};
 
 const SLICES: usize = 4;
 
-/// The hub, and what the server remembers of each socket.
+/// The loop, and what the system remembers of each socket.
 #[derive(Debug)]
 pub(crate) struct Server {
-    pub(crate) hub: Hub,
+    event_loop: EventLoop,
+    system: System,
+}
+
+/// All that lies between the loop and the clients.
+#[derive(Debug)]
+pub(crate) struct System {
     streams: Vec<Option<Stream>>,
-    ready: VecDeque<ConnectionKey>,
     /// Clients that wait to be accepted.
     pub(crate) listener: VecDeque<usize>,
     pub(crate) datagrams: Datagrams,
     /// Which client is at an address, the last one of several.
     pub(crate) addresses: Addresses,
-    pub(crate) stopping: bool,
+    /// The operator wants the server to stop, and it has not been told.
+    pub(crate) wants_stop: bool,
+    /// Nobody comes in any more.
+    stopping: bool,
     pub(crate) now: Now,
-    keys: Vec<ConnectionKey>,
-    /// Who may be read again, and will be in the next turn.
-    resumed: Vec<ConnectionKey>,
     /// Bytes moved and sockets opened or closed, to tell a turn that did something.
     pub(crate) moved: usize,
     /// Bytes read in this turn.
     pub(crate) read: usize,
-    /// Who was not read to the end in this turn, although they were to be heard and read.
-    overheard: Vec<usize>,
+    /// Who was not read to the end in this turn, although they were to be heard and read. `None`
+    /// until the first is written to.
+    overheard: Option<Vec<usize>>,
 }
 
-/// What the server knows of a peer: its socket, or that it comes by datagrams.
+/// What is known of a connection: its client, or that it comes by datagrams.
 #[derive(Debug)]
 struct Stream {
     key: ConnectionKey,
     client: usize,
     dialect: Dialect,
-    readable: bool,
-    queued: bool,
+    /// Bytes read of it in this turn.
+    read: usize,
+    /// It was not wanted until after the reading of this turn.
+    resumed: bool,
 }
 
 /// The one socket for all who come by datagrams.
@@ -63,6 +73,8 @@ pub(crate) struct Datagrams {
     blocked: Vec<ConnectionKey>,
     /// It takes more again, and the server has not been told.
     pub(crate) writable_edge: bool,
+    /// The last that came from somebody who is not known: which client that is, and what it says.
+    first: Option<(usize, Vec<u8>)>,
 }
 
 impl Stream {
@@ -73,37 +85,87 @@ impl Stream {
 
 impl Server {
     pub(crate) fn new(swarm: &Swarm, now: Now) -> Server {
-        Server {
-            hub: recording(Hub::new(&swarm.config, now)),
+        let system = System {
             streams: Vec::new(),
-            ready: VecDeque::new(),
             listener: VecDeque::new(),
             datagrams: Datagrams::default(),
             addresses: Addresses::new(),
+            wants_stop: false,
             stopping: false,
             now,
-            keys: Vec::new(),
-            resumed: Vec::new(),
             moved: 0,
             read: 0,
-            overheard: Vec::new(),
-        }
+            overheard: None,
+        };
+        let mut event_loop = EventLoop::new(&swarm.config, budgets(swarm), now);
+        // All that becomes so is applied again in the end.
+        event_loop.hub.record_entries();
+        Server { event_loop, system }
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.event_loop.hub
     }
 
     /// Whether a poll would return at once.
-    pub(crate) fn has_work(&mut self, clients: &mut [Client]) -> bool {
-        self.queue_resumed(clients);
-        !self.ready.is_empty()
-            || !self.listener.is_empty()
-            || self.datagrams.writable_edge
+    pub(crate) fn has_work(
+        &mut self,
+        clients: &mut Vec<Client>,
+        rng: &mut Rng,
+        swarm: &Swarm,
+    ) -> bool {
+        let Server { event_loop, system } = self;
+        let ready = event_loop.has_ready(&mut World { system, clients, rng, swarm });
+        ready
+            || system.wants_stop
+            || !system.listener.is_empty()
+            || system.datagrams.writable_edge
             || clients.iter().any(|client| !client.socket.datagrams_in.is_empty())
-            || self.hub.poll_timeout().is_some_and(|at| at <= self.now.instant)
-            || self.streams.iter().flatten().any(|stream| {
+            || event_loop.hub.poll_timeout().is_some_and(|at| at <= system.now.instant)
+            || system.streams.iter().flatten().any(|stream| {
                 let socket = &clients[stream.client].socket;
                 socket.readable_edge || socket.writable_edge
             })
     }
 
+    /// One turn of the loop.
+    pub(crate) fn turn(&mut self, clients: &mut Vec<Client>, rng: &mut Rng, swarm: &Swarm) {
+        let Server { event_loop, system } = self;
+        (system.read, system.overheard) = (0, None);
+        event_loop.budgets = budgets(swarm);
+        let mut world = World { system, clients, rng, swarm };
+        event_loop.turn(&mut world).unwrap();
+        world.end_reading();
+    }
+}
+
+/// What the loop has of each in a turn.
+fn budgets(swarm: &Swarm) -> Budgets {
+    Budgets {
+        read_bytes: swarm.read_bytes,
+        read_bytes_per_turn: swarm.read_bytes_per_turn,
+        accepts_per_turn: usize::MAX,
+        datagrams_per_turn: swarm.datagrams_per_turn,
+        events_per_poll: swarm.events,
+        slices_per_write: SLICES,
+    }
+}
+
+impl std::ops::Deref for Server {
+    type Target = System;
+
+    fn deref(&self) -> &System {
+        &self.system
+    }
+}
+
+impl std::ops::DerefMut for Server {
+    fn deref_mut(&mut self) -> &mut System {
+        &mut self.system
+    }
+}
+
+impl System {
     /// How many sockets there are.
     pub(crate) fn open(&self) -> usize {
         self.holders().count()
@@ -112,89 +174,6 @@ impl Server {
     /// The clients whose sockets these are.
     pub(crate) fn holders(&self) -> impl Iterator<Item = usize> {
         self.streams.iter().flatten().map(|stream| stream.client)
-    }
-
-    /// One turn of the loop.
-    pub(crate) fn turn(&mut self, clients: &mut Vec<Client>, rng: &mut Rng, swarm: &Swarm) {
-        self.read = 0;
-        self.queue_resumed(clients);
-        let due = self.hub.poll_timeout().is_some_and(|at| at <= self.now.instant);
-        self.note(swarm.events, clients, rng, swarm);
-        if due {
-            self.note(usize::MAX, clients, rng, swarm);
-        }
-        self.read_datagrams(clients, rng, swarm);
-        self.read(clients, rng, swarm);
-        self.hub.handle_timeout(self.now);
-        let left = |stream: &&Stream| {
-            let client = &clients[stream.client];
-            let excused = client.unheard || client.slow || stream.queued;
-            !excused && !client.socket.inbox.is_empty()
-        };
-        let overheard = self.streams.iter().flatten().filter(left);
-        self.overheard = overheard.map(|stream| stream.client).collect();
-        self.hub.poll_resumed(&mut self.resumed);
-        for key in &self.resumed {
-            if let Some(stream) = &self.streams[key.index()] {
-                clients[stream.client].unheard = false;
-            }
-        }
-        for client in clients.iter_mut().filter(|client| !client.unheard) {
-            client.decoder_model.timeout(self.now.instant);
-        }
-        self.write(clients, rng, swarm);
-        self.reap(clients, swarm);
-        self.accept(clients, swarm);
-    }
-
-    /// Notes what has happened to at most `most` sockets.
-    fn note(&mut self, most: usize, clients: &mut [Client], rng: &mut Rng, swarm: &Swarm) {
-        if mem::take(&mut self.datagrams.writable_edge) {
-            for key in mem::take(&mut self.datagrams.blocked) {
-                self.hub.handle_writable(key);
-            }
-        }
-        let mut keys: Vec<_> = self.streams.iter().flatten().map(|stream| stream.key).collect();
-        rng.shuffle(&mut keys);
-        let mut told = 0;
-        for key in keys {
-            let Some(stream) = &mut self.streams[key.index()] else { continue };
-            let socket = &mut clients[stream.client].socket;
-            if stream.is_datagrams() || told == most {
-                continue;
-            }
-            told += usize::from(socket.readable_edge || socket.writable_edge);
-            let spurious = happens(rng, swarm.spurious);
-            let writable = mem::take(&mut socket.writable_edge);
-            if writable || spurious && socket.watching_writable {
-                self.hub.handle_writable(key);
-            }
-            if mem::take(&mut socket.readable_edge) || spurious {
-                stream.readable = true;
-                if !mem::replace(&mut stream.queued, true) {
-                    self.ready.push_back(key);
-                }
-            }
-        }
-    }
-
-    fn accept(&mut self, clients: &mut [Client], swarm: &Swarm) {
-        while let Some(id) = self.listener.pop_front() {
-            self.moved += 1;
-            let dialect = clients[id].dialect;
-            self.meet(id, clients);
-            match self.hub.handle_connect(dialect, clients[id].remote, self.now) {
-                Ok(key) => {
-                    clients[id].socket.readable_edge = true;
-                    self.insert(key, id, dialect);
-                    self.check_places(clients, id, swarm);
-                }
-                Err(reason) => {
-                    let farewell = self.hub.farewell(dialect, reason);
-                    clients[id].socket.turn_away(&farewell);
-                }
-            }
-        }
     }
 
     /// Sockets are bounded by the limits, whatever state their connections are in; but for a few
@@ -225,251 +204,276 @@ impl Server {
             self.streams.resize_with(key.index() + 1, || None);
         }
         assert!(self.streams[key.index()].is_none(), "key {key} is given out twice");
-        self.streams[key.index()] =
-            Some(Stream { key, client, dialect, readable: false, queued: false });
+        let stream = Stream { key, client, dialect, read: 0, resumed: false };
+        self.streams[key.index()] = Some(stream);
     }
 
-    /// Hears what comes without a connection. Whoever is not known is a peer from now on, and
-    /// another client if the address has been used before.
-    fn read_datagrams(&mut self, clients: &mut Vec<Client>, rng: &mut Rng, swarm: &Swarm) {
-        let mut left = swarm.datagrams_per_turn;
-        let waits = |client: &&Client| !client.socket.datagrams_in.is_empty();
-        let mut ids: Vec<_> = clients.iter().filter(waits).map(|client| client.id).collect();
-        rng.shuffle(&mut ids);
-        for mut id in ids {
-            while left > 0
-                && let Some(datagram) = clients[id].socket.datagrams_in.pop_front()
-            {
-                left -= 1;
-                self.moved += 1;
-                self.read += datagram.len();
-                id = self.hear_datagram(id, &datagram, clients, rng, swarm);
-            }
+    fn stream(&mut self, key: ConnectionKey) -> &mut Stream {
+        let stream = self.streams.get_mut(key.index()).and_then(Option::as_mut);
+        let stream = stream.filter(|stream| stream.key == key);
+        stream.unwrap_or_else(|| panic!("key {key} has no socket"))
+    }
+}
+
+/// The sockets of one turn.
+struct World<'a> {
+    system: &'a mut System,
+    clients: &'a mut Vec<Client>,
+    rng: &'a mut Rng,
+    swarm: &'a Swarm,
+}
+
+impl World<'_> {
+    /// All have been read who are read in this turn, and its deadlines were seen to.
+    fn end_reading(&mut self) {
+        if self.system.overheard.is_some() {
+            return;
         }
-    }
-
-    /// Returns who it was from, which may be somebody new.
-    fn hear_datagram(
-        &mut self,
-        mut id: usize,
-        datagram: &[u8],
-        clients: &mut Vec<Client>,
-        rng: &mut Rng,
-        swarm: &Swarm,
-    ) -> usize {
-        let remote = clients[id].remote;
-        let key = match self.datagrams.connections.get(&remote) {
-            Some(key) => *key,
-            None if self.stopping => return id,
-            None => {
-                if clients[id].heard_at.is_some() {
-                    let new = clients.len();
-                    let heir = clients[id].heir(new, rng, swarm);
-                    clients.push(heir);
-                    id = new;
-                }
-                self.meet(id, clients);
-                let Ok(key) = self.hub.handle_connect(Dialect::Datagram, remote, self.now) else {
-                    return id;
-                };
-                self.insert(key, id, Dialect::Datagram);
-                self.datagrams.connections.insert(remote, key);
-                key
-            }
+        let left = |stream: &&Stream| {
+            let client = &self.clients[stream.client];
+            let used_up = stream.read >= self.swarm.read_bytes_per_turn;
+            let excused = client.unheard || stream.resumed || client.slow || used_up;
+            !excused && !client.socket.inbox.is_empty()
         };
-        clients[id].decoder_model.bytes(datagram);
-        clients[id].heard_at = Some(self.now.instant);
-        self.hub.handle_input(key, datagram, self.now);
-        id
-    }
-
-    fn read(&mut self, clients: &mut [Client], rng: &mut Rng, swarm: &Swarm) {
-        for _ in 0..self.ready.len() {
-            let Some(key) = self.ready.pop_front() else { break };
-            let stream = self.streams[key.index()].as_ref().filter(|stream| stream.key == key);
-            let Some(stream) = stream else { continue };
-            let again = self.read_from(key, &mut clients[stream.client], rng, swarm);
-            if let Some(stream) = &mut self.streams[key.index()] {
-                stream.queued = again;
-            }
-            if again {
-                self.ready.push_back(key);
-            }
-        }
-    }
-
-    /// Reads one; returns whether it is the last.
-    fn read_from(
-        &mut self,
-        key: ConnectionKey,
-        client: &mut Client,
-        rng: &mut Rng,
-        swarm: &Swarm,
-    ) -> bool {
-        let mut scratch = vec![0; swarm.read_bytes];
-        let mut left = swarm.read_bytes_per_turn;
-        while self.hub.wants_input(key) {
-            if left == 0 {
-                return true;
-            }
-            let input = client.socket.read(&mut scratch, rng, swarm);
-            if let Input::Bytes(bytes) = input {
-                left = left.saturating_sub(bytes);
-                self.moved += bytes;
-                self.read += bytes;
-                client.decoder_model.bytes(&scratch[..bytes]);
-                self.hub.handle_input(key, &scratch[..bytes], self.now);
-                continue;
-            }
-            if let Some(stream) = &mut self.streams[key.index()] {
-                stream.readable = false;
-            }
-            match input {
-                Input::End => {
-                    client.decoder_model.end();
-                    self.hub.handle_end(key, self.now);
-                }
-                Input::Broken => self.hub.handle_disconnect(key, self.now),
-                Input::Bytes(_) | Input::Nothing => {
-                    client.decoder_model.nothing(self.now.instant);
-                    self.hub.handle_read_drained(key, self.now);
-                }
-            }
-            return false;
-        }
-        client.unheard = true;
-        false
-    }
-
-    fn queue_resumed(&mut self, clients: &mut [Client]) {
-        let mut keys = mem::take(&mut self.keys);
-        keys.clear();
-        keys.append(&mut self.resumed);
-        self.hub.poll_resumed(&mut keys);
-        for key in keys.drain(..) {
-            let Some(stream) = &mut self.streams[key.index()] else { continue };
-            clients[stream.client].unheard = false;
-            if stream.readable && !mem::replace(&mut stream.queued, true) {
-                self.ready.push_back(key);
-            }
-        }
-        self.keys = keys;
-    }
-
-    fn write(&mut self, clients: &mut [Client], rng: &mut Rng, swarm: &Swarm) {
-        let mut keys = mem::take(&mut self.keys);
-        self.hub.poll_writers(&mut keys, self.now);
-        for key in keys.drain(..) {
-            let Some(stream) = &self.streams[key.index()] else {
-                panic!("asked to write to key {key}, which has no socket");
-            };
-            let (client, datagrams) = (&mut clients[stream.client], stream.is_datagrams());
-            if self.overheard.contains(&client.id) {
-                check_in_time(&mut self.hub, key);
-            }
-            if self.write_to(key, client, rng, swarm).is_err() {
-                client.broke |= datagrams;
-                self.hub.handle_disconnect(key, self.now);
-            } else if self.hub.poll_finished(key, self.now) {
-                assert!(!client.socket.shut, "key {key} is finished twice");
-                client.socket.shut = true;
-                client.shut_at = Some(self.now.instant);
-                if datagrams {
-                    self.hub.handle_end(key, self.now);
-                }
-            }
-        }
-        self.keys = keys;
-    }
-
-    fn write_to(
-        &mut self,
-        key: ConnectionKey,
-        client: &mut Client,
-        rng: &mut Rng,
-        swarm: &Swarm,
-    ) -> io::Result<()> {
-        let by_datagrams = client.dialect == Dialect::Datagram;
-        loop {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let filled = self.hub.poll_transmit(key, &mut slices);
-            let slices = &slices[..filled];
-            if filled == 0 {
-                client.socket.watch_writable(false);
-                client.socket.note_drained();
-                return Ok(());
-            }
-            let written = match by_datagrams {
-                true => self.datagrams.send(client, slices, rng, swarm),
-                false => client.socket.write(slices, self.now.instant, (rng, swarm)),
-            };
-            match written {
-                Ok(bytes) => {
-                    self.moved += bytes;
-                    self.hub.handle_written(key, bytes, self.now);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.hub.handle_blocked(key, self.now);
-                    match by_datagrams {
-                        true => self.datagrams.blocked.push(key),
-                        false => client.socket.watch_writable(true),
-                    }
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    fn reap(&mut self, clients: &mut [Client], swarm: &Swarm) {
-        self.hub.poll_closed(&mut self.keys);
-        for key in self.keys.drain(..) {
-            let stream = self.streams[key.index()].take();
-            let Some(stream) = stream else { panic!("key {key} is reaped twice") };
-            self.moved += 1;
-            let client = &mut clients[stream.client];
-            client.socket.dropped = true;
-            if !client.socket.shut {
-                // It was not told all, and what it was told last perhaps not to the end.
-                client.socket.drained.retain(|at| *at < client.socket.written);
-                // Perhaps because closing took too long. When that began is not known here.
-                let age = self.now.instant.saturating_duration_since(client.accepted_at);
-                client.cut_off |= age >= swarm.config.limits.drain;
-            }
-            if stream.is_datagrams() {
-                client.eof = true;
-                self.datagrams.connections.remove(&client.remote);
-                self.datagrams.blocked.retain(|blocked| *blocked != key);
-                continue;
-            }
-            // Closing with input unread resets the connection, and what was underway is lost.
-            if !client.socket.inbox.is_empty() || !client.unsent.is_empty() {
-                let lingered = client.shut_at.is_none_or(|at| {
-                    self.now.instant.saturating_duration_since(at) >= Duration::from_secs(2)
-                });
-                assert!(
-                    lingered || client.is_broken() || client.slow,
-                    "client {} is dropped although it is still sending",
-                    stream.client
-                );
-                client.lost |= !client.socket.outbox.is_empty();
-                client.socket.outbox.clear();
-            }
+        let overheard = self.system.streams.iter().flatten().filter(left);
+        self.system.overheard = Some(overheard.map(|stream| stream.client).collect());
+        for client in self.clients.iter_mut().filter(|client| !client.unheard) {
+            client.decoder_model.timeout(self.system.now.instant);
         }
     }
 }
 
-/// A hub that remembers all that became so, to be applied again in the end.
-fn recording(mut hub: Hub) -> Hub {
-    hub.record_entries();
-    hub
+impl Sockets for World<'_> {
+    type Handle = usize;
+
+    fn now(&self) -> Now {
+        self.system.now
+    }
+
+    /// Tells what has happened to some of the sockets, and of some that nothing has happened to.
+    fn poll(&mut self, _: Option<Duration>, events: &mut Vec<PollEvent>) -> io::Result<usize> {
+        let World { system, clients, rng, swarm } = self;
+        if mem::take(&mut system.wants_stop) {
+            events.push(PollEvent::Stop);
+        }
+        if mem::take(&mut system.datagrams.writable_edge) {
+            events.extend(system.datagrams.blocked.drain(..).map(PollEvent::Writable));
+        }
+        let mut streams: Vec<_> = system.streams.iter_mut().flatten().collect();
+        rng.shuffle(&mut streams);
+        let mut told = 0;
+        for stream in streams {
+            (stream.read, stream.resumed) = (0, false);
+            let socket = &mut clients[stream.client].socket;
+            if stream.is_datagrams() || told == swarm.events {
+                continue;
+            }
+            let spurious = happens(rng, swarm.spurious);
+            told += usize::from(socket.readable_edge || socket.writable_edge);
+            let writable = mem::take(&mut socket.writable_edge);
+            if writable || spurious && socket.watching_writable {
+                events.push(PollEvent::Writable(stream.key));
+            }
+            if mem::take(&mut socket.readable_edge) || spurious {
+                events.push(PollEvent::Readable(stream.key));
+            }
+        }
+        Ok(told)
+    }
+
+    fn is_ready(&self) -> bool {
+        true // there is no time to wait in
+    }
+
+    fn count(&self) -> usize {
+        self.system.open() + 2
+    }
+
+    fn listeners(&self) -> usize {
+        usize::from(!self.system.stopping)
+    }
+
+    fn accept(&mut self, _: usize, _: Instant) -> Option<Accepted<usize>> {
+        let handle = self.system.listener.pop_front()?;
+        self.system.moved += 1;
+        self.system.meet(handle, self.clients);
+        let Client { dialect, remote, .. } = self.clients[handle];
+        Some(Accepted { handle, dialect, remote })
+    }
+
+    fn open(&mut self, key: ConnectionKey, id: usize) -> io::Result<()> {
+        self.clients[id].socket.readable_edge = true;
+        self.system.insert(key, id, self.clients[id].dialect);
+        self.system.check_places(self.clients, id, self.swarm);
+        Ok(())
+    }
+
+    fn turn_away(&mut self, id: usize, farewell: &[u8]) {
+        self.clients[id].socket.turn_away(farewell);
+    }
+
+    fn close_listeners(&mut self) {
+        self.system.stopping = true;
+        // Whoever waits there finds them closed.
+        for id in self.system.listener.drain(..) {
+            self.clients[id].end(super::socket::End::Reset);
+        }
+    }
+
+    fn datagram_sockets(&self) -> usize {
+        1
+    }
+
+    /// Whoever is not known is another client if the address has been used before.
+    fn receive(&mut self, _: usize, buffer: &mut [u8]) -> Option<Datagram> {
+        let World { system, clients, rng, swarm } = self;
+        let waits = |client: &&Client| !client.socket.datagrams_in.is_empty();
+        let waiting: Vec<_> = clients.iter().filter(waits).map(|client| client.id).collect();
+        let mut id = rng.choice(waiting)?;
+        let datagram = clients[id].socket.datagrams_in.pop_front()?;
+        system.moved += 1;
+        system.read += datagram.len();
+        let remote = clients[id].remote;
+        let key = system.datagrams.connections.get(&remote).copied();
+        if key.is_some() {
+            clients[id].decoder_model.bytes(&datagram);
+            clients[id].heard_at = Some(system.now.instant);
+        } else if !system.stopping {
+            if clients[id].heard_at.is_some() {
+                let heir = clients.len();
+                let client = clients[id].heir(heir, rng, swarm);
+                clients.push(client);
+                id = heir;
+            }
+            system.meet(id, clients);
+            system.datagrams.first = Some((id, datagram.clone()));
+        }
+        buffer[..datagram.len()].copy_from_slice(&datagram);
+        Some(Datagram { bytes: datagram.len(), dialect: Dialect::Datagram, remote, key })
+    }
+
+    fn open_datagrams(&mut self, key: ConnectionKey, _: usize, remote: SocketAddr) {
+        let World { system, clients, .. } = self;
+        let (id, datagram) = system.datagrams.first.take().unwrap();
+        assert_eq!(clients[id].remote, remote);
+        system.insert(key, id, Dialect::Datagram);
+        system.datagrams.connections.insert(remote, key);
+        clients[id].decoder_model.bytes(&datagram);
+        clients[id].heard_at = Some(system.now.instant);
+    }
+
+    fn read(&mut self, key: ConnectionKey, buffer: &mut [u8]) -> io::Result<usize> {
+        let stream = self.system.stream(key);
+        let client = &mut self.clients[stream.client];
+        match client.socket.read(buffer, self.rng, self.swarm) {
+            Input::Bytes(bytes) => {
+                client.decoder_model.bytes(&buffer[..bytes]);
+                stream.read += bytes;
+                self.system.moved += bytes;
+                self.system.read += bytes;
+                Ok(bytes)
+            }
+            Input::Nothing => {
+                client.decoder_model.nothing(self.system.now.instant);
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            Input::End => {
+                client.decoder_model.end();
+                Ok(0)
+            }
+            Input::Broken => Err(io::ErrorKind::ConnectionReset.into()),
+        }
+    }
+
+    fn watch_readable(&mut self, key: ConnectionKey, wanted: bool) {
+        let stream = self.system.stream(key);
+        self.clients[stream.client].unheard = !wanted;
+        stream.resumed = wanted;
+    }
+
+    fn write(&mut self, key: ConnectionKey, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.end_reading();
+        let World { system, clients, rng, swarm } = self;
+        let (id, datagrams) = (system.stream(key).client, system.stream(key).is_datagrams());
+        let client = &mut clients[id];
+        if system.overheard.as_ref().is_some_and(|overheard| overheard.contains(&id)) {
+            check_in_time(key, slices);
+        }
+        let written = match datagrams {
+            true => system.datagrams.send(client, slices, rng, swarm),
+            false => client.socket.write(slices, system.now.instant, (rng, swarm)),
+        };
+        match &written {
+            Ok(bytes) => system.moved += bytes,
+            Err(error) => client.broke |= datagrams && error.kind() != io::ErrorKind::WouldBlock,
+        }
+        written
+    }
+
+    /// A socket that was not full has been given all that waited.
+    fn watch_writable(&mut self, key: ConnectionKey, wanted: bool) -> io::Result<()> {
+        let stream = self.system.stream(key);
+        let socket = &mut self.clients[stream.client].socket;
+        if wanted && stream.is_datagrams() {
+            self.system.datagrams.blocked.push(key);
+            return Ok(());
+        }
+        socket.watch_writable(wanted);
+        if !wanted {
+            socket.note_drained();
+        }
+        Ok(())
+    }
+
+    fn shut(&mut self, key: ConnectionKey) -> bool {
+        let stream = self.system.stream(key);
+        let client = &mut self.clients[stream.client];
+        assert!(!client.socket.shut, "key {key} is finished twice");
+        client.socket.shut = true;
+        let can_send = !stream.is_datagrams();
+        client.shut_at = Some(self.system.now.instant);
+        can_send
+    }
+
+    fn close(&mut self, key: ConnectionKey) {
+        self.end_reading();
+        let World { system, clients, swarm, .. } = self;
+        let (id, by_datagrams) = (system.stream(key).client, system.stream(key).is_datagrams());
+        system.streams[key.index()] = None;
+        system.moved += 1;
+        let (now, client) = (system.now.instant, &mut clients[id]);
+        client.socket.dropped = true;
+        if !client.socket.shut {
+            // It was not told all, and what it was told last perhaps not to the end.
+            client.socket.drained.retain(|at| *at < client.socket.written);
+            // Perhaps because closing took too long. When that began is not known here.
+            let age = now.saturating_duration_since(client.accepted_at);
+            client.cut_off |= age >= swarm.config.limits.drain;
+        }
+        if by_datagrams {
+            client.eof = true;
+            system.datagrams.connections.remove(&client.remote);
+            system.datagrams.blocked.retain(|blocked| *blocked != key);
+            return;
+        }
+        // Closing with input unread resets the connection, and what was underway is lost.
+        if !client.socket.inbox.is_empty() || !client.unsent.is_empty() {
+            let lingered = client
+                .shut_at
+                .is_none_or(|at| now.saturating_duration_since(at) >= Duration::from_secs(2));
+            assert!(
+                lingered || client.is_broken() || client.slow,
+                "client {id} is dropped although it is still sending"
+            );
+            client.lost |= !client.socket.outbox.is_empty();
+            client.socket.outbox.clear();
+        }
+    }
 }
 
 /// Nobody is told that they gave no name in time who was overheard.
-fn check_in_time(hub: &mut Hub, key: ConnectionKey) {
-    let mut slices = [IoSlice::new(&[]); SLICES];
-    let filled = hub.poll_transmit(key, &mut slices);
-    let told: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect();
+fn check_in_time(key: ConnectionKey, slices: &[IoSlice<'_>]) {
+    let told: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
     let told = String::from_utf8_lossy(&told);
     let late = ["You gave no nickname", "没有输入昵称"].iter().any(|words| told.contains(words));
     assert!(!late, "what key {key} said in time was not heard: {told}");

@@ -106,12 +106,12 @@ impl World {
         }
         self.come_to_rest(Duration::MAX);
         assert_eq!(self.server.open(), 0, "sockets that nobody uses");
-        assert!(self.server.hub.is_at_rest(), "something is left: {:?}", self.server.hub);
+        assert!(self.server.hub().is_at_rest(), "something is left: {:?}", self.server.hub());
         self.check_all(false);
-        if let Err(difference) = self.server.hub.replays_alike() {
+        if let Err(difference) = self.server.hub().replays_alike() {
             panic!("applied again, the entries give something else: {difference}");
         }
-        *self.server.hub.closings()
+        *self.server.hub().closings()
     }
 
     // ── while faults happen ──────────────────────────────────────────────────────────────────────
@@ -213,7 +213,7 @@ impl World {
 
     /// A turn of the server, if it would wake up.
     fn turn_if_needed(&mut self) -> bool {
-        if !self.server.has_work(&mut self.clients) {
+        if !self.server.has_work(&mut self.clients, &mut self.rng, &self.swarm) {
             return false;
         }
         let before = (self.server.moved, self.server.now.instant);
@@ -241,7 +241,7 @@ impl World {
     /// first `known` events.
     fn check_bounds(&self, known: usize) {
         let limits = &self.swarm.config.limits;
-        let (journal, own) = self.server.hub.kept_bytes();
+        let (journal, own) = self.server.hub().kept_bytes();
         let events = &self.order.events[known..];
         let left = events.iter().filter(|(what, _)| matches!(what, What::Left { .. })).count();
         // The longest line, said by the longest name, where whoever leaves may say a last one; and
@@ -303,7 +303,7 @@ impl World {
     /// The witness reads all that has come, and it goes into the order.
     fn witness(&mut self) {
         let now = self.server.now;
-        let has_work = self.server.has_work(&mut self.clients);
+        let has_work = self.server.has_work(&mut self.clients, &mut self.rng, &self.swarm);
         let witness = &mut self.clients[WITNESS];
         let from = witness.received.len();
         witness.socket.receive(&mut witness.received, usize::MAX);
@@ -327,7 +327,7 @@ impl World {
         // Who went while it was written to will be told of in the next turn.
         let inside = !self.stopped && witness.ending == End::Open;
         if inside && !self.order.events.is_empty() && !has_work {
-            assert_eq!(self.server.hub.members(), self.order.roster.len(), "members");
+            assert_eq!(self.server.hub().members(), self.order.roster.len(), "members");
         }
     }
 
@@ -352,7 +352,7 @@ impl World {
         for round in 0.. {
             assert!(idle < IDLE_ROUNDS_MAX, "it does not come to rest");
             // Some may have stalled for too long before. After that, whoever reads is written to.
-            let closed = self.server.hub.closings()[STALLED.index()];
+            let closed = self.server.hub().closings()[STALLED.index()];
             assert!(closed <= stalled, "somebody is closed as stalled although everyone reads");
             if round >= 5 {
                 stalled = closed;
@@ -367,7 +367,7 @@ impl World {
             if turned || moved > 0 {
                 continue;
             }
-            let Some(next) = self.server.hub.poll_timeout() else { return };
+            let Some(next) = self.server.hub().poll_timeout() else { return };
             let time = next.saturating_duration_since(self.server.now.instant);
             // To browsers something is always sent.
             let now_heard = self.clients.iter().map(Client::heard_bytes).sum();
@@ -382,12 +382,7 @@ impl World {
 
     fn stop(&mut self) {
         self.stopped = true;
-        self.server.stopping = true;
-        // Whoever is about to connect finds the listener closed.
-        for id in self.server.listener.drain(..) {
-            self.clients[id].end(End::Reset);
-        }
-        self.server.hub.handle_stop(self.server.now);
+        self.server.wants_stop = true;
     }
 
     /// Everyone leaves in one way or another, the witness last.
@@ -455,7 +450,7 @@ impl World {
         if self.swarm.witness {
             self.order.claims =
                 classic_checker::claims(&self.clients, &self.order, &self.swarm.config);
-            let metrics = self.server.hub.metrics();
+            let metrics = self.server.hub().metrics();
             let counted = (metrics.lines, metrics.deliveries);
             let (config, manner) = (&self.swarm.config, (here, self.verbose));
             verdict::check(&self.clients, &self.order, config, counted, manner);
