@@ -224,8 +224,8 @@ impl Hub {
         }
     }
 
-    /// `key` is not read, for its input is not wanted ([`wants_input`](Self::wants_input)). It comes
-    /// out of [`poll_resumed`](Self::poll_resumed) when it is.
+    /// `key` is not read, for its input is not wanted ([`wants_input`](Self::wants_input)). It
+    /// comes out of [`poll_resumed`](Self::poll_resumed) when it is.
     pub fn handle_unread(&mut self, key: ConnectionKey) {
         self.connections[key].may_read = false;
         self.must_wait(key, self.must_queue(key));
@@ -372,8 +372,8 @@ impl Hub {
         self.room.end_turn();
     }
 
-    /// The socket of `key` is dropped, which was [gone](Self::poll_closed). The key must not be used
-    /// again.
+    /// The socket of `key` is dropped, which was [gone](Self::poll_closed). The key must not be
+    /// used again.
     pub fn handle_closed(&mut self, key: ConnectionKey) {
         let Some(connection) = self.connections.remove(key) else { return };
         self.clients -= usize::from(!connection.turned_away);
