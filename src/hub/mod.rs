@@ -247,8 +247,8 @@ impl Hub {
         }
     }
 
-    /// `key` is not read, for its input is not wanted ([`wants_input`](Self::wants_input)). It comes
-    /// out of [`poll_resumed`](Self::poll_resumed) when it is.
+    /// `key` is not read, for its input is not wanted ([`wants_input`](Self::wants_input)). It
+    /// comes out of [`poll_resumed`](Self::poll_resumed) when it is.
     pub fn handle_unread(&mut self, key: ConnectionKey) {
         self.connections[key].may_read = false;
         self.must_wait(key, self.is_awaited(key));
@@ -377,8 +377,8 @@ impl Hub {
         self.active.retain(|room| channels[room.place()].is_active());
     }
 
-    /// The socket of `key` is dropped, which was [gone](Self::poll_closed). The key must not be used
-    /// again.
+    /// The socket of `key` is dropped, which was [gone](Self::poll_closed). The key must not be
+    /// used again.
     pub fn handle_closed(&mut self, key: ConnectionKey) {
         let Some(connection) = self.connections.remove(key) else { return };
         self.clients -= usize::from(!connection.turned_away);
