@@ -57,6 +57,7 @@ mod delivery;
 mod key;
 mod net;
 mod timers;
+pub mod token;
 
 pub use key::ConnectionKey;
 pub use timers::Now;
