@@ -2,9 +2,9 @@
 //! comes out ([`Received`]); framing, handshake and keepalive never leave the dialect's own files.
 //!
 //! The hub keeps a session in each connection. It gives it what came ([`Session::receive`]), does
-//! what that asks for, and calls [`Session::handle_timeout`] when [`Session::deadline`] has come.
-//! A session sees no socket, no room and no clock. Each kind has a file of its own: `plain.rs` for
-//! dialects that are text and nothing else, `web/session.rs` for browsers.
+//! what that asks for, and calls `handle_timeout` when the session's `deadline` has come. A session
+//! sees no socket, no room and no clock. Each kind has a file of its own: `plain.rs` for dialects
+//! that are text and nothing else, `web/session.rs` for browsers.
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
