@@ -33,7 +33,6 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) use self::addresses::AddressKey;
@@ -86,8 +85,6 @@ pub struct Hub {
     channels: Vec<Channel>,
     /// Rooms for which something is to be done, in this turn or later.
     active: Vec<RoomKey>,
-    /// The name of the room that somebody parts from; it may be gone when they are told.
-    parted_title: Arc<str>,
     /// Answers that many share.
     lists: Lists,
     /// Some who do not read have more ranges to leave out than they may.
@@ -129,7 +126,6 @@ impl Hub {
             journals: Journals::default(),
             channels: vec![Channel::default()],
             active: Vec::new(),
-            parted_title: Arc::from(""),
             lists: Lists::default(),
             skips_abound: false,
             private_bytes: 0,
@@ -382,8 +378,8 @@ impl Hub {
     pub fn handle_output_done(&mut self) {
         self.journals.end_turn();
         self.lists.end_turn();
-        let channels = &self.channels;
-        self.active.retain(|room| channels[room.place()].is_active());
+        let channels = &mut self.channels;
+        self.active.retain(|room| channels[room.place()].stays_active());
     }
 
     /// The socket of `key` is dropped, which was [gone](Self::poll_closed). The key must not be
