@@ -1,6 +1,6 @@
-//! The hub: the whole chat as a state machine without sockets, clock, threads or dice. It is told
-//! what happened, and asked what to do. In which order, stands in [`turn`](crate::turn), which does
-//! both.
+//! The hub: the whole chat as a state machine without sockets, clock, threads or randomness. It is
+//! told what happened, and asked what to do. In which order, stands in [`turn`](crate::turn), which
+//! does both.
 //!
 //! # Handlers: what happened
 //! - to a connection: [`Hub::handle_connect`], [`Hub::handle_input`],
@@ -17,7 +17,8 @@
 //! - Lists, of which each key is handed out once: [`Hub::poll_resumed`], [`Hub::poll_writers`],
 //!   [`Hub::poll_closed`].
 //!
-//! Handlers and pollers are here. What becomes of input is in `input.rs`, how connections end in
+//! Handlers and pollers are here. What becomes of input is in `input.rs`, whom that is told in
+//! `telling.rs` and `presence.rs`, who is too far behind in `backlog.rs`, how connections end in
 //! `closing.rs`, and what time brings in `deadlines.rs`. How the bytes of a connection are to be
 //! understood is its session's business (`dialect/session.rs`).
 
