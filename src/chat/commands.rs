@@ -69,6 +69,7 @@ impl Chat {
             },
             Command::Reply(text) => self.judge_reply(user, text, &mut refuse),
             Command::Rename(name) => self.judge_rename(user, name, &mut refuse),
+            Command::Resume { .. } => done(refuse(Refusal::NotResumable)),
             Command::Who => Judged::List(Listing::Members),
             Command::History(count) => Judged::List(Listing::History(count)),
             Command::Join(None) => done(answer(&Event::Where)),
