@@ -191,7 +191,7 @@ impl Ignoring {
     ) {
         // Their rooms stay with them until they are gone from those.
         let Some(social) = &mut member.social else { return };
-        for ignored in std::mem::take(&mut social.ignoring) {
+        for ignored in mem::take(&mut social.ignoring) {
             self.hear_again(ignored.person, key);
         }
         let Some(person) = social.ignored_as.take() else { return };

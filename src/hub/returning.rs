@@ -7,6 +7,7 @@ use super::Hub;
 use super::addresses::block_of;
 use super::telling::Shared;
 use super::tickets::{Held, Owner, TicketKey};
+use crate::chat::commands::Answers;
 use crate::chat::{
     Applied, Chat, EntryId, Fact, Judged, LOBBY, Leaving, RoomKey, UserKey, commands,
 };
@@ -269,7 +270,9 @@ impl Hub {
             return true;
         }
         let command = Command::Join(Some(name));
-        match self.chat.judge((user, true), LOBBY, command, &mut |_| {}) {
+        let judged =
+            self.chat.judge((user, true), LOBBY, command, &mut Answers(&mut |_: &Event<'_>| {}));
+        match judged {
             Judged::Join { room, .. } => {
                 matches!(self.propose(Fact::Joined { user, room }), Applied::Joined(_))
             }

@@ -245,7 +245,7 @@ impl<'a> ServerMessage<'a> {
                 ServerMessage::Leave { room, names: names(gone), count, words, why }
             }
             Event::Renamed { old, new } => ServerMessage::Nick { old, new },
-            Event::Here { names: here, count } => {
+            Event::Here { names: here, count, .. } => {
                 ServerMessage::Who { room, members: names(here), count }
             }
             Event::Ignoring(ignored) => ServerMessage::Ignoring {
@@ -274,6 +274,35 @@ impl<'a> ServerMessage<'a> {
                 why: label(refusal),
                 text: Localized::refusal(refusal),
             },
+            Event::Rooms(..)
+            | Event::TopicSet(_)
+            | Event::TopicIs(_)
+            | Event::Parted
+            | Event::Invited { .. }
+            | Event::Where
+            | Event::InviteSent { .. } => return ServerMessage::of_room(event, room),
+            Event::Resumed(resumed) => {
+                let back = |missed: &'a Missed<'a>| {
+                    let company = Company::of(missed.title, &missed.view);
+                    Back { gap: missed.gap, company }
+                };
+                let rooms = resumed.rooms.iter().map(back).collect();
+                let token = resumed.token.to_string();
+                ServerMessage::Resumed { name: resumed.name, token, rooms }
+            }
+            Event::Acked { key, id } => ServerMessage::Ack { key, id },
+            Event::Goodbye => ServerMessage::Goodbye,
+            Event::Stopping => ServerMessage::Stopping,
+            Event::AskedAgain
+            | Event::Welcomed { .. }
+            | Event::InRoom(_)
+            | Event::Entered { .. } => return None,
+        })
+    }
+
+    /// As [`of`](Self::of), but of what is about a room itself.
+    fn of_room(event: &'a Event<'a>, room: Option<&'a str>) -> Option<ServerMessage<'a>> {
+        Some(match *event {
             Event::Rooms(rooms, more) => {
                 let room = |info: &RoomInfo<'a>| {
                     let RoomInfo { name, count, topic } = *info;
@@ -296,22 +325,7 @@ impl<'a> ServerMessage<'a> {
                 });
                 ServerMessage::Notice { text }
             }
-            Event::Resumed(resumed) => {
-                let back = |missed: &'a Missed<'a>| {
-                    let company = Company::of(missed.title, &missed.view);
-                    Back { gap: missed.gap, company }
-                };
-                let rooms = resumed.rooms.iter().map(back).collect();
-                let token = resumed.token.to_string();
-                ServerMessage::Resumed { name: resumed.name, token, rooms }
-            }
-            Event::Acked { key, id } => ServerMessage::Ack { key, id },
-            Event::Goodbye => ServerMessage::Goodbye,
-            Event::Stopping => ServerMessage::Stopping,
-            Event::AskedAgain
-            | Event::Welcomed { .. }
-            | Event::InRoom(_)
-            | Event::Entered { .. } => return None,
+            _ => return None,
         })
     }
 

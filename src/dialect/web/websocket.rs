@@ -385,12 +385,12 @@ mod tests {
     #[test]
     fn fragments_are_too_long_together_before_the_last_has_come() {
         let mut input = Vec::new();
-        for first in [0x01, 0x00, 0x00, 0x00, 0x00] {
-            input.extend(masked(first, &[b' '; 120]));
+        for first in [0x01, 0x00, 0x00, 0x00, 0x00, 0x00] {
+            input.extend(masked(first, &[b' '; 125]));
         }
         let mut frames = frames(&input, 7);
         assert_eq!(frames.pop(), Some(format!("{:?}", Frame::Violation(1009))));
-        assert_eq!(frames, ["Fragment"; 4]);
+        assert_eq!(frames, ["Fragment"; 5]);
     }
 
     #[test]
