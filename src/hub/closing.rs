@@ -1,6 +1,5 @@
 //! Closing: who may not come in, and how a connection ends.
 
-use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -8,7 +7,7 @@ use log::Level;
 
 use super::Hub;
 use super::addresses::CONNECT_WAIT_MAX;
-use crate::chat::{Fact, Leaving, User};
+use crate::chat::{Fact, Leaving};
 use crate::connection::{Connection, LINGER, State, Wait, Waiting};
 use crate::dialect::{Dialect, Naming};
 use crate::event::{CloseReason, Event, Refusal};
@@ -53,7 +52,27 @@ impl Hub {
     /// Closes a connection: others are told if it was in the room, it is told why if that is of
     /// use, and what waits for it is still sent if it keeps pace, for `--drain` at most. `words`
     /// are its own, if it has given any. It takes up its place until its socket is gone.
+    ///
+    /// Who may have been cut off against their will is waited for first.
     pub(super) fn close(&mut self, key: ConnectionKey, reason: CloseReason, words: &str) {
+        let held = match self.connections[key].state {
+            State::Chatting(user) => self.hold(key, user, reason),
+            _ => false,
+        };
+        self.close_connection(key, reason, (words, held));
+    }
+
+    /// Closes a connection whose other side has said that it goes.
+    pub(super) fn close_for_good(&mut self, key: ConnectionKey) {
+        self.close_connection(key, CloseReason::EndOfInput, ("", false));
+    }
+
+    fn close_connection(
+        &mut self,
+        key: ConnectionKey,
+        reason: CloseReason,
+        (words, held): (&str, bool),
+    ) {
         let connection = &self.connections[key];
         let is_unopened = matches!(connection.state, State::Opening);
         match connection.state {
@@ -66,19 +85,8 @@ impl Hub {
                     self.propose(Fact::Left { user, why: Leaving::Plain });
                 }
             }
-            State::Chatting(user) => {
-                let said = if words.is_empty() { String::new() } else { format!(" ({words})") };
-                let room = self.chat.user(user).and_then(User::room);
-                let left = room.map_or(0, |room| self.chat[room].count() - 1);
-                log::info!("left: {}: {reason}{said} ({left} here)", self.chat.name(user));
-                let why = match (words.is_empty(), reason) {
-                    (false, _) => Leaving::Words(Cow::Borrowed(words)),
-                    (true, CloseReason::Quit | CloseReason::EndOfInput) => Leaving::Plain,
-                    (true, reason) => Leaving::Reason(reason),
-                };
-                self.propose(Fact::Left { user, why });
-                self.members[self.connections[key].dialect.index()] -= 1;
-            }
+            State::Chatting(_) if held => {}
+            State::Chatting(user) => self.depart(user, connection.dialect, reason, words),
         }
         self.closings[reason.index()] += 1;
         let connection = &mut self.connections[key];
