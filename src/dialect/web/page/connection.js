@@ -9,9 +9,17 @@
 
 /**
  * Something that somebody said. `at` is in seconds since 1970; `again` is set for what is told a
- * second time, out of the history.
- * @typedef {{ from: string, text: string, at: number, again?: boolean }} Line
+ * second time, out of the history. `id` only grows in a room, and is the same for everybody.
+ * @typedef {{ from: string, text: string, at: number, again?: boolean, id?: number } & InRoom} Line
  */
+
+/**
+ * Which room something is about. Without it, it is the lobby of a server that has no rooms, or
+ * about no room.
+ * @typedef {{ room?: string }} InRoom
+ */
+
+/** @typedef {{ text: string, by?: string, at?: number }} Topic */
 
 /**
  * Who is in the room: at most 1,000 names, and how many there are.
@@ -19,22 +27,34 @@
  */
 
 /**
+ * A room as it is told to who comes in, or comes back. `id` is that of the last thing in it.
+ * @typedef {{ topic?: Topic, history: ServerMessage<"say" | "me">[], id?: number } & InRoom
+ *   & Members} Entered
+ */
+
+/**
  * What each type of message from the server has besides its type.
  * @typedef {object} ServerMessages
  * @property {{ motd: string[], line_bytes_max: number }} ask
- * @property {{ name: string, history: ServerMessage<"say" | "me">[] } & Members} welcome
+ * @property {{ name: string, token?: string } & Entered} welcome
+ * @property {{ name: string, token: string, rooms: (Entered & { gap?: boolean })[] }} resumed
  * @property {Line} say
  * @property {Line} me
  * @property {Line} msg
  * @property {{ to: string, text: string, at: number }} sent
- * @property {{ names: string[], count: number }} join
- * @property {{ names: string[], count: number, words?: string, why?: Sentence }} leave
+ * @property {{ names: string[], count: number } & InRoom} join
+ * @property {{ names: string[], count: number, words?: string, why?: Sentence } & InRoom} leave
  * @property {{ old: string, new: string }} nick
- * @property {Members} who
+ * @property {Members & InRoom} who
+ * @property {{ rooms: { room: string, count: number, topic?: string }[], more?: number }} rooms
+ * @property {{ room: string } & Topic} topic
+ * @property {{ room: string }} part
+ * @property {{ from: string, room: string }} invite
+ * @property {{ key: string, id: number }} ack
  * @property {{ names: string[], text: Sentence }} ignoring
  * @property {{ commands: { form: Sentence, purpose: Sentence }[] }} help
  * @property {{ text: Sentence }} notice
- * @property {{ why: string, text: Sentence }} refused
+ * @property {{ why: string, text: Sentence } & InRoom} refused
  * @property {{}} goodbye
  * @property {{}} stopping
  */
@@ -48,16 +68,24 @@
 /**
  * A message to the server. There are more; the page writes them as text that begins with `/`.
  * @typedef {{ type: "nick", name: string }
- *   | { type: "say", text: string }
+ *   | { type: "resume", token: string, rooms: Record<string, number> }
+ *   | { type: "say" | "me", text: string, room?: string, key?: string }
  *   | { type: "msg", to: string, text: string }
- *   | { type: "who" }} ClientMessage
+ *   | { type: "join" | "part" | "topic", room: string }
+ *   | { type: "rooms" }
+ *   | { type: "who", room?: string }} ClientMessage
  */
 
-// Pauses between attempts to connect again, in seconds.
-const PAUSES = [1, 2, 4, 8, 15, 30];
+// Pauses between attempts to connect again, in seconds. For the first minute they are short, so
+// that after a restart of the server everybody is back within 5 seconds.
+const PAUSES = [0.5, 1, 2, 3, ...Array(15).fill(4), 10, 20, 30];
 
 /** @type {WebSocket | null} */
 let socket = null;
+/** @type {() => void} */
+let whenClosed = () => {};
+// When the server was heard last, or was asked something.
+let heardAt = 0;
 // Attempts to connect since the last success.
 let attempts = 0;
 let timer = 0;
@@ -74,14 +102,34 @@ export function connect(onMessage, onClose) {
   old?.close();
   const opened = new WebSocket(location.origin.replace(/^http/, "ws") + "/ws");
   socket = opened;
+  whenClosed = onClose;
+  awaitAnswer();
   opened.onmessage = (message) => {
-    if (socket === opened) onMessage(JSON.parse(message.data));
+    if (socket !== opened) return;
+    heardAt = Date.now();
+    onMessage(JSON.parse(message.data));
   };
   opened.onclose = () => {
-    if (socket !== opened) return;
-    socket = null;
-    onClose();
+    if (socket === opened) drop();
   };
+}
+
+/** Gives the connection up. A dead one may take minutes to say that it is closed. */
+export function drop() {
+  const old = socket;
+  socket = null;
+  old?.close();
+  whenClosed();
+}
+
+/** Counts how long the server is quiet from now on. */
+export function awaitAnswer() {
+  heardAt = Date.now();
+}
+
+/** For how long nothing has been heard, in milliseconds. */
+export function quietFor() {
+  return Date.now() - heardAt;
 }
 
 /** Whether there is a connection, or will be one soon. */
@@ -107,8 +155,8 @@ export function reconnectLater(reconnect) {
   const pause = PAUSES[Math.min(attempts, PAUSES.length - 1)];
   attempts += 1;
   // Not all at once, when a server comes back.
-  later(pause * 1000 * (0.75 + Math.random() / 2), reconnect);
-  return pause;
+  later(pause * 1000 * (0.6 + Math.random() / 2), reconnect);
+  return Math.ceil(pause);
 }
 
 /** The next pause is the shortest again. */

@@ -12,6 +12,12 @@ const en = {
   send: "Send",
   down: "↓ New messages",
   everyone: "Write to everyone",
+  rooms: "Rooms",
+  allRooms: "All rooms",
+  joinRoom: "Join a room",
+  leave: "Leave",
+  nowhere: "You are in no room. Join one, or type /rooms to see which there are.",
+  resend: "Send again",
   you: "you",
   connecting: "Connecting…",
   /** @type {(name: string) => string} */
@@ -41,7 +47,26 @@ const en = {
   more: (count) => `and ${count} more`,
   /** @type {(bytes: number) => string} */
   tooLong: (bytes) => `A line has at most ${bytes} bytes. Nothing was sent.`,
-  missed: "Some of what was said in between may be missing.",
+  missed: "Some lines are missing",
+  unsure: "perhaps not sent",
+  /** @type {(room: string) => string} */
+  bound: (room) => `You will join ${room}.`,
+  /** @type {(room: string) => string} */
+  joinThis: (room) => `Join ${room}`,
+  /** @type {(room: string) => string} */
+  leaveThis: (room) => `Leave ${room}`,
+  /** @type {(room: string) => string} */
+  parted: (room) => `You have left ${room}.`,
+  /** @type {(from: string, room: string) => string} */
+  invited: (from, room) => `${from} invites you to ${room}.`,
+  /** @type {(text: string, by: string | undefined) => string} */
+  topic: (text, by) => `The topic${by ? `, by ${by}` : ""}: ${text}`,
+  noTopic: "There is no topic.",
+  /** @type {(count: number) => string} */
+  count: (count) => `${count} here`,
+  /** @type {(room: string, unread: number, mentions: number) => string} */
+  unread: (room, unread, mentions) =>
+    `${room}, ${unread} new${mentions ? `, ${mentions} for you` : ""}`,
 };
 
 /** @type {typeof en} */
@@ -56,6 +81,12 @@ const zh = {
   send: "发送",
   down: "↓ 新消息",
   everyone: "发给所有人",
+  rooms: "房间",
+  allRooms: "所有房间",
+  joinRoom: "进入房间",
+  leave: "离开",
+  nowhere: "您不在任何房间。请进入一个，或输入 /rooms 查看所有房间。",
+  resend: "重新发送",
   you: "你",
   connecting: "正在连接…",
   here: (name) => `您是 ${name}`,
@@ -74,7 +105,18 @@ const zh = {
   members: (names, count) => `在线 ${count} 人: ${names}`,
   more: (count) => `另外 ${count} 人`,
   tooLong: (bytes) => `一行最多 ${bytes} 字节，没有发送。`,
-  missed: "其间的一些消息可能没有显示。",
+  missed: "有些消息没有显示",
+  unsure: "可能没有发出",
+  bound: (room) => `您将进入 ${room}。`,
+  joinThis: (room) => `进入 ${room}`,
+  leaveThis: (room) => `离开 ${room}`,
+  parted: (room) => `您已离开 ${room}。`,
+  invited: (from, room) => `${from} 邀请您进入 ${room}。`,
+  topic: (text, by) => `话题${by ? ` (${by})` : ""}: ${text}`,
+  noTopic: "没有话题。",
+  count: (count) => `在线 ${count} 人`,
+  unread: (room, unread, mentions) =>
+    `${room}，${unread} 条新消息${mentions ? `，${mentions} 条提到你` : ""}`,
 };
 
 /** The page's language; the server tells its sentences in each. */
