@@ -310,8 +310,8 @@ mod tests {
             let (from, to, text) = ("bob", "bob", "[x] a: b");
             let (at, minutes) = (said[0].unix_seconds, 14 * 60 + 5);
             let table = [
-                (Event::Said { from, text, at }, ServerLine::Said { from, text }),
-                (Event::Emoted { from, text, at }, ServerLine::Emoted { from, text }),
+                (Event::Said { from, text, at, id: 0 }, ServerLine::Said { from, text }),
+                (Event::Emoted { from, text, at, id: 0 }, ServerLine::Emoted { from, text }),
                 (Event::Told { from, text, at }, ServerLine::Told { from, text }),
                 (Event::Sent { to, text, at }, ServerLine::Sent { to, text }),
                 (Event::Recalled(&said[0]), ServerLine::Recalled { minutes, text: "bob: a: b" }),
@@ -410,7 +410,7 @@ mod tests {
                 let why = Parting::Words(words);
                 let room = room_after(lang, &[Event::Left { names: &bob, why, count: 2 }]);
                 assert_eq!(room.people, ["alice", "carol"], "{words}");
-                let said = [Event::Said { from: "bob", text: words, at: 0 }];
+                let said = [Event::Said { from: "bob", text: words, at: 0, id: 0 }];
                 assert_eq!(room_after(lang, &said).people, ["alice", "carol", "bob"]);
             }
         }
@@ -423,7 +423,7 @@ mod tests {
 
     #[test]
     fn a_word_becomes_a_nickname_or_a_command() {
-        let carla = Event::Said { from: "Carla", text: "", at: 0 };
+        let carla = Event::Said { from: "Carla", text: "", at: 0, id: 0 };
         let mut room = room_after(Lang::En, &[carla]);
         assert_eq!(room.completions("c"), ["Carla: ", "carol: "]);
         assert_eq!(room.completions("hi CAR"), ["hi Carla ", "hi carol "]);

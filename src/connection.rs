@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use crate::chat::UserKey;
+use crate::chat::{RoomKey, UserKey};
 use crate::config::{Flood, Limits};
 use crate::delivery::Outbox;
 use crate::dialect::{Dialect, Gap, Session};
@@ -76,16 +76,26 @@ pub(crate) struct Waiting {
     pub(crate) why: Wait,
     /// What has come already.
     pub(crate) held: Vec<u8>,
+    /// What it said in a room that took no more; what is held came after it.
+    pub(crate) parked: Option<Box<Parked>>,
     /// The server was told not to read, and is to be told when it may.
     pub(crate) resume_reading: bool,
     /// What is held ends with an arrival.
     pub(crate) read_drained: bool,
 }
 
+/// A line for one of several rooms, which takes no more now.
+#[derive(Debug)]
+pub(crate) struct Parked {
+    pub(crate) room: RoomKey,
+    pub(crate) text: String,
+    pub(crate) emote: bool,
+}
+
 impl Waiting {
     /// Nothing has come yet that is not heard.
     pub(crate) fn new(why: Wait) -> Waiting {
-        Waiting { why, held: Vec::new(), resume_reading: false, read_drained: false }
+        Waiting { why, held: Vec::new(), parked: None, resume_reading: false, read_drained: false }
     }
 }
 

@@ -25,10 +25,20 @@ pub enum Command<'a> {
     Reply(&'a str),
     /// Takes another name, or a name at all.
     Rename(&'a str),
-    /// Asks who is here.
+    /// Asks who is in the room.
     Who,
-    /// Asks for the last lines; all there are, or so many.
+    /// Asks for the last lines of the room; all there are, or so many.
     History(Option<usize>),
+    /// Goes to a room, or into one room more; without a name, asks where one is.
+    Join(Option<&'a str>),
+    /// Leaves the room, not the server.
+    Part,
+    /// Asks which rooms there are.
+    Rooms,
+    /// Says what the room is about (nothing, if blank); without a text, asks for it.
+    Topic(Option<&'a str>),
+    /// Tells somebody of the room.
+    Invite(&'a str),
     /// Hears no more of somebody; without a name, asks who that is.
     Ignore(Option<&'a str>),
     /// Hears somebody again.
@@ -53,6 +63,11 @@ pub enum Topic {
     Nick,
     Who,
     History,
+    Join,
+    Part,
+    Rooms,
+    Topic,
+    Invite,
     Ignore,
     Unignore,
     Help,
@@ -61,13 +76,18 @@ pub enum Topic {
 
 impl Topic {
     /// All of them, in the order in which they are explained.
-    pub const ALL: [Topic; 10] = [
+    pub const ALL: [Topic; 15] = [
         Topic::Me,
         Topic::Msg,
         Topic::Reply,
         Topic::Nick,
         Topic::Who,
         Topic::History,
+        Topic::Join,
+        Topic::Part,
+        Topic::Rooms,
+        Topic::Topic,
+        Topic::Invite,
         Topic::Ignore,
         Topic::Unignore,
         Topic::Help,
@@ -96,6 +116,28 @@ pub enum Event<'a> {
         /// How many are here.
         count: usize,
     },
+    /// Somebody who was here already comes into another room.
+    InRoom(RoomView<'a>),
+    /// In which room the asker is.
+    Where,
+    /// The asker is not in the room any more.
+    Parted,
+    /// Rooms that there are, those with most people first, and how many there are besides.
+    Rooms(&'a [RoomInfo<'a>], usize),
+    /// Somebody says what the room is about; that it is about nothing, if the text is empty.
+    TopicSet(TopicView<'a>),
+    /// What the room is about, if anything.
+    TopicIs(Option<TopicView<'a>>),
+    /// Somebody tells of a room.
+    Invited {
+        /// Who.
+        from: &'a str,
+    },
+    /// Somebody has been told of the room.
+    InviteSent {
+        /// Who.
+        to: &'a str,
+    },
     /// A newcomer is in, and the others have been told.
     Entered {
         /// The name it has now.
@@ -111,6 +153,8 @@ pub enum Event<'a> {
         text: &'a str,
         /// When, as in [`Said::unix_seconds`].
         at: u64,
+        /// Its number, as in [`Said::id`].
+        id: u64,
     },
     /// What somebody does.
     Emoted {
@@ -120,6 +164,8 @@ pub enum Event<'a> {
         text: &'a str,
         /// When, as in [`Said::unix_seconds`].
         at: u64,
+        /// Its number, as in [`Said::id`].
+        id: u64,
     },
     /// Some have come.
     Joined {
@@ -185,6 +231,43 @@ pub enum Event<'a> {
     Refused(Refusal<'a>),
 }
 
+/// A room, as somebody finds it who comes into it.
+#[derive(Clone, Copy, Debug)]
+pub struct RoomView<'a> {
+    /// The first names of those who are there, sorted.
+    pub here: &'a [Nickname],
+    /// How many are there.
+    pub count: usize,
+    /// What it is about, if anything.
+    pub topic: Option<TopicView<'a>>,
+    /// The last lines, if they are told with it, the oldest first.
+    pub history: &'a [&'a Said],
+    /// The number of the last thing that happened anywhere.
+    pub id: u64,
+}
+
+/// What a room is about.
+#[derive(Clone, Copy, Debug)]
+pub struct TopicView<'a> {
+    /// The words.
+    pub text: &'a str,
+    /// Who said so.
+    pub by: &'a str,
+    /// When, as in [`Said::unix_seconds`].
+    pub at: u64,
+}
+
+/// A room in a list of rooms.
+#[derive(Clone, Copy, Debug)]
+pub struct RoomInfo<'a> {
+    /// Its name, with `#`.
+    pub name: &'a str,
+    /// How many are there.
+    pub count: usize,
+    /// What it is about; empty if nothing.
+    pub topic: &'a str,
+}
+
 /// A line of the room as the history keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Said {
@@ -234,6 +317,24 @@ pub enum Refusal<'a> {
     IgnoreTooMany(usize),
     /// To hear somebody again who is not ignored.
     NotIgnored(&'a str),
+    /// There is no such room (its name, with `#`).
+    NoSuchRoom(&'a str),
+    /// That cannot be the name of a room.
+    RoomName(&'a str),
+    /// One is not in that room.
+    NotInRoom(&'a str),
+    /// One is in that room already.
+    AlreadyIn(&'a str),
+    /// One is in as many rooms as one can be (the bound).
+    TooManyRooms(usize),
+    /// There are as many rooms as there can be (the bound).
+    RoomsFull(usize),
+    /// No rooms can be made but those that are always there.
+    RoomsFixed,
+    /// That somebody is in the room already whom one tells of it.
+    IsThere(&'a str),
+    /// A topic longer than this many bytes.
+    TopicTooLong(usize),
     /// A command in a form that it does not have.
     Usage(Topic),
     /// There is no such command.

@@ -2,8 +2,8 @@
 //!
 //! The modules, in the order in which a byte meets them:
 //!
-//! 1. [`server`]: the sockets. `net::listener` lets the byte's connection in, `net::stream` reads it,
-//!    when its turn has come: [`turn`] is the body of the readiness loop.
+//! 1. [`server`]: the sockets. `net::listener` lets the byte's connection in, `net::stream` reads
+//!    it, when its turn has come: [`turn`] is the body of the readiness loop.
 //! 2. [`hub`]: the chat as a pure state machine, without sockets or a clock. It knows each
 //!    connection by its key, and is told of the byte by [`hub::Hub::handle_input`].
 //! 3. [`dialect`]: the connection's session makes bytes into [`event::Command`]s.
@@ -57,6 +57,7 @@ mod delivery;
 mod key;
 mod net;
 mod timers;
+pub mod token;
 
 pub use key::ConnectionKey;
 pub use timers::Now;

@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 
 #[cfg(feature = "web")]
 use chinwag::config::Web;
-use chinwag::config::values::{Pace, Seconds, Size};
+use chinwag::config::values::{Pace, RoomName, Seconds, Size};
 use chinwag::config::{CONSOLE_NAME, Config, Limits, ListenerSpec};
 use chinwag::dialect::{Dialect, Lang};
 use chinwag::server::Server;
@@ -76,6 +76,24 @@ struct Arguments {
     #[arg(long, value_name = "NAME", env = "CHINWAG_CONSOLE")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = CONSOLE_NAME)]
     console: Option<String>,
+
+    /// The room in which everybody begins.
+    #[arg(long, value_name = "NAME", env = "CHINWAG_LOBBY", default_value = "lobby")]
+    lobby: RoomName,
+
+    /// Other rooms that are always there.
+    #[arg(long, value_name = "NAME", env = "CHINWAG_ROOMS", value_delimiter = ',')]
+    rooms: Vec<RoomName>,
+
+    /// Nobody can make rooms: there are only the lobby and those of --rooms.
+    #[arg(long, env = "CHINWAG_FIXED_ROOMS")]
+    #[arg(value_parser = clap::builder::BoolishValueParser::new())]
+    fixed_rooms: bool,
+
+    /// How many rooms there can be at once.
+    #[arg(long, value_name = "N", env = "CHINWAG_MAX_ROOMS")]
+    #[arg(default_value_t = Limits::default().rooms_max)]
+    max_rooms: usize,
 
     /// How many can be connected at once, at all addresses together; others are turned away.
     ///
@@ -234,9 +252,12 @@ fn run() -> Result<(), (u8, String)> {
             history_lines_max: arguments.history,
             drain: arguments.drain.0,
             memory_bytes_max: arguments.memory.0,
+            rooms_max: arguments.max_rooms,
+            rooms_fixed: arguments.fixed_rooms,
         },
         lang: arguments.lang.0,
-        ..Config::default()
+        lobby: arguments.lobby.0,
+        rooms: arguments.rooms.into_iter().map(|room| room.0).collect(),
     };
     config.check().map_err(|error| (WRONG_USAGE, format!("{error}. Try --help.")))?;
     let mut server = Server::bind(&config).map_err(|error| (CANNOT_OPEN, format!("{error}.")))?;

@@ -38,11 +38,19 @@ fn words<'a>(command: &Command<'a>) -> Vec<&'a str> {
         | Command::Reply(text)
         | Command::Rename(text)
         | Command::Unignore(text)
+        | Command::Invite(text)
         | Command::Quit(text)
         | Command::Unknown(text) => vec![text],
         Command::Tell { to, text } => vec![to, text],
-        Command::Ignore(name) => name.into_iter().collect(),
-        Command::Who | Command::History(_) | Command::Help(_) | Command::Misuse(_) => Vec::new(),
+        Command::Ignore(words) | Command::Join(words) | Command::Topic(words) => {
+            words.into_iter().collect()
+        }
+        Command::Who
+        | Command::History(_)
+        | Command::Part
+        | Command::Rooms
+        | Command::Help(_)
+        | Command::Misuse(_) => Vec::new(),
     }
 }
 

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use chinwag::dialect::{Dialect, Lang};
-use chinwag::event::{CloseReason, Event, Parting, Refusal, Said, Topic};
+use chinwag::dialect::{About, Dialect, Lang};
+use chinwag::event::{CloseReason, Event, Parting, Refusal, Said, Topic, TopicView};
 use chinwag::nickname::{Nickname, NicknameError};
 use chinwag::text;
 
@@ -27,8 +27,8 @@ struct Parts {
 }
 
 /// How many kinds of events [`Parts::event`] makes, and of refusals [`Parts::refusal`].
-const EVENTS: usize = 20;
-const REFUSALS: usize = 15;
+const EVENTS: usize = 26;
+const REFUSALS: usize = 17;
 
 /// Tells everybody everything that can be made of these parts.
 pub fn encode(data: &[u8]) {
@@ -105,8 +105,8 @@ impl Parts {
             1 => Event::AskedAgain,
             2 => Event::Welcomed { name: one, here: names, count: *count },
             3 => Event::Entered { name: one, as_given: self.flag },
-            4 => Event::Said { from: one, text: other, at },
-            5 => Event::Emoted { from: one, text: other, at },
+            4 => Event::Said { from: one, text: other, at, id: *count as u64 },
+            5 => Event::Emoted { from: one, text: other, at, id: *count as u64 },
             6 => Event::Joined { names, count: *count },
             7 => Event::Left { names, why: parting, count: *count },
             8 => Event::Renamed { old: one, new: other },
@@ -120,6 +120,12 @@ impl Parts {
             16 => Event::Goodbye,
             17 => Event::Stopping,
             18 => Event::Refused(Refusal::Closed(self.reason)),
+            19 => Event::TopicSet(TopicView { text: other, by: one, at }),
+            20 => Event::TopicIs(None),
+            21 => Event::Where,
+            22 => Event::Parted,
+            23 => Event::Invited { from: one },
+            24 => Event::InviteSent { to: one },
             _ => Event::Ignoring(&[]),
         }
     }
@@ -140,6 +146,8 @@ impl Parts {
             11 => Refusal::LineTooLong(self.count),
             12 => Refusal::NotUtf8,
             13 => Refusal::TellTooMuch(&self.one),
+            14 => Refusal::NoSuchRoom(&self.one),
+            15 => Refusal::TooManyRooms(self.count),
             _ => Refusal::Closed(self.reason),
         }
     }
@@ -158,7 +166,8 @@ fn check(dialect: Dialect, lang: Lang, event: &Event<'_>) {
     dialect.encode(lang, event, &mut out);
     assert!(out.starts_with(BEFORE), "what was there stays");
     let mut alone = BEFORE.to_vec();
-    dialect.encode_for(lang, Some("al"), event, &mut alone);
+    let about = About { room: None, name: Some("al") };
+    dialect.encode_about(lang, about, event, &mut alone);
     assert_eq!(alone, out, "no dialect so far tells its only reader how they are called");
     #[cfg(feature = "web")]
     if dialect == Dialect::Web {

@@ -77,6 +77,8 @@ fn config(input: &mut Input<'_>) -> Config {
     Config {
         limits: Limits {
             memory_bytes_max: Limits::default().memory_bytes_max,
+            rooms_max: Limits::default().rooms_max,
+            rooms_fixed: false,
             clients_max: 1 + input.below(12),
             line_bytes_max: input.one_of(&[4096, 16, 40, 200]),
             nick_timeout: seconds(input),

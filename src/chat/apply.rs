@@ -50,7 +50,7 @@ impl Chat {
             Fact::Said { user, room, text, emote } => {
                 self.apply_said(entry, *user, *room, (text, *emote))
             }
-            Fact::Told { user, to, .. } => {
+            Fact::Told { user, to, .. } | Fact::Invited { user, to, .. } => {
                 self.users.get(*user).and(self.users.get(*to)).map(|_| Applied::Said)
             }
             Fact::Topic { user, room, text } => self.apply_topic(entry.at, *user, *room, text),

@@ -38,6 +38,8 @@ pub(crate) enum Fact<'a> {
     Said { user: UserKey, room: RoomKey, text: Cow<'a, str>, emote: bool },
     /// A user says something to another alone.
     Told { user: UserKey, to: UserKey, text: Cow<'a, str> },
+    /// A user tells another of a room.
+    Invited { user: UserKey, to: UserKey, room: RoomKey },
     /// A user says what a room is about; nothing, if the text is empty.
     Topic { user: UserKey, room: RoomKey, text: Cow<'a, str> },
 }
@@ -80,6 +82,7 @@ impl Entry<'_> {
                 Fact::Said { user, room, text: owned(text), emote }
             }
             Fact::Told { user, to, text } => Fact::Told { user, to, text: owned(text) },
+            Fact::Invited { user, to, room } => Fact::Invited { user, to, room },
             Fact::Topic { user, room, text } => Fact::Topic { user, room, text: owned(text) },
         };
         Entry { id: self.id, at: self.at, fact }

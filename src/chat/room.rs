@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::history::History;
 use super::user::UserKey;
-use crate::event::Said;
+use crate::event::{Said, TopicView};
 use crate::nickname::Nickname;
 
 /// A room among all: one more than its place, so that an `Option` of it is no larger. It is used
@@ -32,6 +32,8 @@ impl RoomKey {
 #[derive(Debug)]
 pub(crate) struct Room {
     name: Nickname,
+    /// The name with `#` before it.
+    title: Arc<str>,
     /// It stays when nobody is in it.
     permanent: bool,
     /// The members' names by their folds, so that they come out sorted as people expect, and the
@@ -41,14 +43,12 @@ pub(crate) struct Room {
     pub(crate) history: History,
 }
 
-/// What a room is about.
+/// What a room is about, as in [`TopicView`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Topic {
-    pub(crate) text: String,
-    /// Who said so.
-    pub(crate) by: String,
-    /// When, in seconds since 1970-01-01 00:00 UTC.
-    pub(crate) at: u64,
+    pub(super) text: String,
+    pub(super) by: String,
+    pub(super) at: u64,
 }
 
 /// What entries decide of a room.
@@ -63,7 +63,8 @@ pub(crate) struct RoomSnapshot {
 impl Room {
     pub(super) fn new(name: Nickname, permanent: bool, history_lines_max: usize) -> Room {
         let history = History::new(history_lines_max);
-        Room { name, permanent, members: BTreeMap::new(), topic: None, history }
+        let title = format!("#{name}").into();
+        Room { name, title, permanent, members: BTreeMap::new(), topic: None, history }
     }
 
     /// The name, without the `#` before it.
@@ -71,13 +72,19 @@ impl Room {
         &self.name
     }
 
+    /// The name with `#` before it.
+    pub(crate) fn title(&self) -> &Arc<str> {
+        &self.title
+    }
+
     pub(crate) fn is_permanent(&self) -> bool {
         self.permanent
     }
 
     /// What it is about, if somebody has said so.
-    pub(crate) fn topic(&self) -> Option<&Topic> {
-        self.topic.as_deref()
+    pub(crate) fn topic(&self) -> Option<TopicView<'_>> {
+        let Topic { text, by, at } = self.topic.as_deref()?;
+        Some(TopicView { text, by, at: *at })
     }
 
     /// How many are here.

@@ -123,6 +123,8 @@ impl Config {
             ConfigError::PerAddressMax
         } else if limits.history_lines_max > HISTORY_LINES_MAX {
             ConfigError::HistoryLinesMax
+        } else if limits.rooms_max < 1 + self.rooms.len() {
+            ConfigError::RoomsMax
         } else if limits.flood.is_some_and(|flood| flood.lines == 0 || is_no_timeout(flood.per)) {
             ConfigError::Flood
         } else {
@@ -206,6 +208,10 @@ pub struct Limits {
     pub drain: Duration,
     /// Bytes that all rooms together keep for readers who are behind.
     pub memory_bytes_max: usize,
+    /// Rooms at once, at least 1.
+    pub rooms_max: usize,
+    /// No rooms can be made but those that are always there.
+    pub rooms_fixed: bool,
 }
 
 impl Default for Limits {
@@ -222,6 +228,8 @@ impl Default for Limits {
             history_lines_max: 50,
             drain: Duration::from_secs(5),
             memory_bytes_max: 256 << 20,
+            rooms_max: 1000,
+            rooms_fixed: false,
         }
     }
 }

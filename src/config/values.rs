@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::{Flood, ListenerSpec};
 use crate::dialect::UnknownDialect;
+use crate::nickname::Nickname;
 
 /// A number of bytes; `K` and `M` stand for KiB and MiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,10 @@ pub struct Seconds(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace(pub Option<Flood>);
 
+/// The name of a room, with or without the `#` before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomName(pub Nickname);
+
 /// Why a text is not a valid value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueError {
@@ -30,10 +35,21 @@ pub enum ValueError {
     Seconds,
     /// Not a [`Pace`].
     Pace,
+    /// Not a [`RoomName`].
+    Room,
     /// A [`ListenerSpec`] with an unknown dialect.
     Dialect(UnknownDialect),
     /// A [`ListenerSpec`] with something after the `=` that is not an address.
     Address,
+}
+
+impl FromStr for RoomName {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<RoomName, ValueError> {
+        let name = text.strip_prefix('#').unwrap_or(text);
+        Nickname::parse(name).map(RoomName).map_err(|_| ValueError::Room)
+    }
 }
 
 impl FromStr for Size {
@@ -124,6 +140,9 @@ impl fmt::Display for ValueError {
             ValueError::Size => "a size is a number of bytes, as in 4096, 64K or 1M",
             ValueError::Seconds => "a time is a number of seconds, as in 30 or 0.5",
             ValueError::Pace => "a pace is LINES/SECONDS, as in 30/3, or just 0 for none",
+            ValueError::Room => {
+                "a room's name has 1 to 32 letters and digits, with - _ . inside, as in #ops"
+            }
             ValueError::Dialect(error) => return error.fmt(f),
             ValueError::Address => {
                 "the address must be IP:PORT, as in 127.0.0.1:7711 or [::1]:7711"

@@ -113,7 +113,7 @@ impl Decoder {
         {
             let line = without_cr(&input[..at]);
             *input = &input[at + 1..];
-            return Some(self.judge(line, max).unwrap_or_else(|| Frame::Line(Cow::Borrowed(line))));
+            return Some(self.judge(line, max).unwrap_or(Frame::Line(Cow::Borrowed(line))));
         }
         self.pull_in_pieces(input, max)
     }
@@ -208,7 +208,7 @@ impl Decoder {
     fn hand_out(&mut self, max: usize) -> Frame<'static> {
         let mut line = mem::take(&mut self.partial);
         line.truncate(without_cr(&line).len());
-        self.judge(&line, max).unwrap_or_else(|| Frame::Line(Cow::Owned(line)))
+        self.judge(&line, max).unwrap_or(Frame::Line(Cow::Owned(line)))
     }
 
     /// Steps through telnet's sequences. What it returns is to be kept as text.

@@ -5,7 +5,7 @@
 
 use std::io::Write as _;
 
-use super::phrases::{self, Part, Phrases};
+use super::phrases::{self, Part};
 use super::{Commands, DialectSpec, Framing, Naming, Reader, Stage, Transport};
 use crate::event::{Command, Event, Parting, Topic};
 
@@ -16,6 +16,7 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
     framing: Framing::Lines,
     naming: Naming::Asked,
     echoes: false,
+    many_rooms: false,
     hears_own_joining: false,
     whole_welcome: None,
     lf_separated: false,
@@ -27,40 +28,57 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
 };
 
 fn parse<'a>(stage: Stage, line: &'a str, _given: &str) -> Commands<'a> {
-    Commands::One(command(stage, line))
-}
-
-fn command(stage: Stage, line: &str) -> Command<'_> {
     let trimmed = line.trim();
     let is = |word: &str| trimmed.eq_ignore_ascii_case(word);
     if is("quit") || is("exit") {
-        return Command::Quit("");
+        return Commands::One(Command::Quit(""));
     }
     match stage {
-        Stage::Naming => match parse_slash(line) {
-            Some(known @ (Command::Help(_) | Command::Quit(_))) => known,
+        Stage::Naming => Commands::One(match parse_slash(line) {
+            Some((_, known @ (Command::Help(_) | Command::Quit(_)))) => known,
             _ => Command::Rename(line),
-        },
-        Stage::Chatting if trimmed == "#" => Command::Who,
-        Stage::Chatting if trimmed == "&" => Command::Help(None),
-        Stage::Chatting => parse_slash(line).unwrap_or(Command::Say(line)),
+        }),
+        Stage::Chatting if trimmed == "#" => Commands::One(Command::Who),
+        Stage::Chatting if trimmed == "&" => Commands::One(Command::Help(None)),
+        Stage::Chatting => say(line, None),
     }
 }
 
-/// A line that begins with one slash is a command, known or not.
-pub(super) fn parse_slash(line: &str) -> Option<Command<'_>> {
+/// What somebody says in a room, the one that they are in if it is not given: a line, or a command.
+pub(super) fn say<'a>(line: &'a str, room: Option<&'a str>) -> Commands<'a> {
+    let (elsewhere, command) = parse_slash(line).unwrap_or((None, Command::Say(line)));
+    match elsewhere.or(room) {
+        Some(room) => Commands::In(room, command),
+        None => Commands::One(command),
+    }
+}
+
+/// A line that begins with one slash is a command, known or not. Some name the room that they are
+/// about.
+fn parse_slash(line: &str) -> Option<(Option<&str>, Command<'_>)> {
     let line = line.strip_prefix('/')?;
     if line.starts_with('/') {
-        return Some(Command::Say(line));
+        return Some((None, Command::Say(line)));
     }
     let (word, rest) = cut_word(line);
     let Some(topic) = topic(word) else {
-        return Some(Command::Unknown(word));
+        return Some((None, Command::Unknown(word)));
     };
+    let (room, rest) = match (topic, cut_word(rest)) {
+        (Topic::Who | Topic::History | Topic::Part, (room, rest)) if room.starts_with('#') => {
+            (Some(room), rest)
+        }
+        _ => (None, rest),
+    };
+    Some((room, parse_command(topic, rest).unwrap_or_else(|instead| instead)))
+}
+
+/// What a command asks for, with what stands behind its name; or what is said of its form.
+fn parse_command(topic: Topic, rest: &str) -> Result<Command<'_>, Command<'_>> {
     let argument = rest.trim();
     let optional = (!argument.is_empty()).then_some(argument);
     let required = optional.ok_or(Command::Misuse(topic));
-    let command = match topic {
+    match topic {
         Topic::Me => required.map(|_| Command::Emote(rest)),
         Topic::Msg => required.and_then(|_| match cut_word(rest) {
             (_, text) if text.trim().is_empty() => Err(Command::Misuse(topic)),
@@ -74,6 +92,11 @@ pub(super) fn parse_slash(line: &str) -> Option<Command<'_>> {
             Some(Ok(count)) => Ok(Command::History(Some(count))),
             Some(Err(_)) => Err(Command::Misuse(topic)),
         },
+        Topic::Join => Ok(Command::Join(optional)),
+        Topic::Part => Ok(Command::Part),
+        Topic::Rooms => Ok(Command::Rooms),
+        Topic::Topic => Ok(Command::Topic(optional)),
+        Topic::Invite => required.map(Command::Invite),
         Topic::Ignore => Ok(Command::Ignore(optional)),
         Topic::Unignore => required.map(Command::Unignore),
         Topic::Help => match optional.map(|word| word.strip_prefix('/').unwrap_or(word)) {
@@ -83,8 +106,7 @@ pub(super) fn parse_slash(line: &str) -> Option<Command<'_>> {
                 .ok_or(Command::Unknown(word)),
         },
         Topic::Quit => Ok(Command::Quit(argument)),
-    };
-    Some(command.unwrap_or_else(|instead| instead))
+    }
 }
 
 /// The word at the front, and what follows the white space behind it.
@@ -95,7 +117,7 @@ fn cut_word(text: &str) -> (&str, &str) {
 
 /// The command of that name, in any case; several have a second name.
 fn topic(word: &str) -> Option<Topic> {
-    const NAMES: [(&str, Topic); 15] = [
+    const NAMES: [(&str, Topic); 21] = [
         ("me", Topic::Me),
         ("msg", Topic::Msg),
         ("tell", Topic::Msg),
@@ -106,6 +128,12 @@ fn topic(word: &str) -> Option<Topic> {
         ("names", Topic::Who),
         ("list", Topic::Who),
         ("history", Topic::History),
+        ("join", Topic::Join),
+        ("j", Topic::Join),
+        ("part", Topic::Part),
+        ("rooms", Topic::Rooms),
+        ("topic", Topic::Topic),
+        ("invite", Topic::Invite),
         ("ignore", Topic::Ignore),
         ("unignore", Topic::Unignore),
         ("help", Topic::Help),
@@ -145,13 +173,14 @@ fn encode(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
             }
         }
         Event::Refused(refusal) => phrases.refuse(refusal, "! ", "\n", out),
-        _ => announce(phrases, event, out),
+        _ => announce(reader, event, out),
     }
 }
 
 /// The events that are told by a line beginning with `* `.
-fn announce(phrases: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
+fn announce(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
     use Part::{Count, Joint, Listed, Text};
+    let phrases = reader.phrases;
     match *event {
         Event::Welcomed { name, here, count } => {
             notice(out, phrases.welcomed, &[Text(name), Listed(phrases, here, count)]);
@@ -182,7 +211,7 @@ fn announce(phrases: &Phrases, event: &Event<'_>, out: &mut Vec<u8>) {
         }
         Event::Goodbye => notice(out, phrases.goodbye, &[]),
         Event::Stopping => notice(out, phrases.stopping, &[]),
-        _ => {}
+        _ => phrases::tell_of_room(reader, event, "* ", "\n", out),
     }
 }
 
@@ -203,6 +232,7 @@ fn line(out: &mut Vec<u8>, parts: &[&str]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::About;
 
     #[test]
     fn commands_are_what_they_look_like() {
@@ -233,7 +263,7 @@ mod tests {
             ("Exit", Command::Quit("")),
         ];
         for (line, command) in table {
-            assert_eq!(super::command(Stage::Chatting, line), command, "{line}");
+            assert_eq!(parse(Stage::Chatting, line, "").next(), Some(command), "{line}");
         }
         for topic in Topic::ALL {
             assert_eq!(Topic::ALL[topic as usize], topic, "phrases are found by this order");
@@ -250,7 +280,7 @@ mod tests {
             ("/exit", Command::Quit("")),
             ("/help", Command::Help(None)),
         ] {
-            assert_eq!(super::command(Stage::Naming, line), command, "{line}");
+            assert_eq!(parse(Stage::Naming, line, "").next(), Some(command), "{line}");
         }
     }
 
@@ -260,7 +290,8 @@ mod tests {
             (0..64).map(|i| crate::nickname::Nickname::unchecked(&format!("n{i}"))).collect();
         let told = |names, count| {
             let mut out = Vec::new();
-            let reader = Reader { phrases: phrases::of(crate::dialect::Lang::En), name: None };
+            let reader =
+                Reader { phrases: phrases::of(crate::dialect::Lang::En), about: About::default() };
             encode(&reader, &Event::Joined { names, count }, &mut out);
             String::from_utf8(out).unwrap()
         };

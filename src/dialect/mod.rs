@@ -23,8 +23,8 @@ use self::classic::{anonymous, datagram, mention, nick, register};
 use self::phrases::Phrases;
 pub(crate) use self::plain::Gap;
 pub use self::session::{Commands, Session, Settings};
-use crate::event::{CloseReason, Event, Refusal, Said};
-use crate::nickname::Nickname;
+use crate::event::{CloseReason, Event, Refusal, RoomView};
+use crate::token::Token;
 
 /// What is spoken at a door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,12 +126,13 @@ impl Dialect {
 
     /// Appends `event` to `out` as all who speak this dialect are told it; perhaps not at all.
     pub fn encode(self, lang: Lang, event: &Event<'_>, out: &mut Vec<u8>) {
-        (self.spec().encode)(&Reader { phrases: phrases::of(lang), name: None }, event, out);
+        self.encode_about(lang, About::default(), event, out);
     }
 
-    /// As [`encode`](Self::encode), but for one alone, who is called `name` if they have a name.
-    pub fn encode_for(self, lang: Lang, name: Option<&str>, event: &Event<'_>, out: &mut Vec<u8>) {
-        (self.spec().encode)(&Reader { phrases: phrases::of(lang), name }, event, out);
+    /// As [`encode`](Self::encode); `about` says in which room it happens, if in one, and who is the
+    /// only one to be told, if there is only one.
+    pub fn encode_about(self, lang: Lang, about: About<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
+        (self.spec().encode)(&Reader { phrases: phrases::of(lang), about }, event, out);
     }
 
     /// What somebody is sent who is closed before their session has opened; perhaps nothing.
@@ -188,6 +189,8 @@ pub(crate) struct DialectSpec {
     pub(crate) naming: Naming,
     /// Whether its clients count on hearing what they say themselves.
     pub(crate) echoes: bool,
+    /// Whether somebody can be in several rooms at once.
+    pub(crate) many_rooms: bool,
     /// Whether a newcomer is told like everyone else that it has come.
     pub(crate) hears_own_joining: bool,
     /// There if a newcomer is told at once all that a program can use.
@@ -214,19 +217,35 @@ pub(crate) struct DialectSpec {
 pub(crate) struct Reader<'a> {
     /// The phrases of their language.
     pub(crate) phrases: &'static Phrases,
+    /// What the event does not say itself.
+    pub(crate) about: About<'a>,
+}
+
+impl<'a> Reader<'a> {
+    /// The name of the room that the event is about, with `#`.
+    pub(crate) fn room(&self) -> &'a str {
+        self.about.room.unwrap_or_default()
+    }
+}
+
+/// Where something happens, and to whom it is told.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct About<'a> {
+    /// The room, with `#`; `None` if it happens in none, or in several at once.
+    pub room: Option<&'a str>,
     /// How the only reader is called. Many have no name in common, and a newcomer has none yet.
-    #[expect(dead_code, reason = "no dialect so far puts it into what it tells")]
-    pub(crate) name: Option<&'a str>,
+    pub name: Option<&'a str>,
 }
 
 /// A welcome with the history, and with more names than a person would read, in one frame. All who
 /// come in the same state of the room share the greater part of it.
 #[derive(Debug)]
 pub(crate) struct WholeWelcome {
-    /// Appends the part that is for all: who is here, how many, and what was said last.
-    pub(crate) company: fn(&[Nickname], usize, &[&Said], &mut Vec<u8>),
-    /// Appends what comes before that part, which has so many bytes, for whoever is called so.
-    pub(crate) greeting: fn(&str, usize, &mut Vec<u8>),
+    /// Appends the part that is for all who come into the room of that name.
+    pub(crate) company: fn(&str, &RoomView<'_>, &mut Vec<u8>),
+    /// Appends what comes before that part, which has so many bytes, for whoever is called so, and
+    /// may come back with the token.
+    pub(crate) greeting: fn(&str, Option<&Token>, usize, &mut Vec<u8>),
 }
 
 /// What carries a dialect.

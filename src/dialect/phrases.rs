@@ -7,8 +7,8 @@
 
 use std::io::Write as _;
 
-use super::Lang;
-use crate::event::{CloseReason, Event, Refusal, Topic};
+use super::{Lang, Reader};
+use crate::event::{CloseReason, Event, Refusal, RoomInfo, RoomView, Topic, TopicView};
 use crate::nickname::{Nickname, NicknameError};
 
 /// So many names are told when some come or go together …
@@ -45,6 +45,27 @@ pub(crate) struct Phrases {
     pub(crate) nothing_said: &'static str,
     pub(crate) ignoring: &'static str,
     pub(crate) ignoring_nobody: &'static str,
+    pub(crate) in_room: &'static str,
+    pub(crate) where_you_are: &'static str,
+    pub(crate) parted: &'static str,
+    pub(crate) room: &'static str,
+    pub(crate) room_about: &'static str,
+    pub(crate) more_rooms: &'static str,
+    pub(crate) topic_set: &'static str,
+    pub(crate) topic_gone: &'static str,
+    pub(crate) topic: &'static str,
+    pub(crate) no_topic: &'static str,
+    pub(crate) invited: &'static str,
+    pub(crate) invite_sent: &'static str,
+    no_such_room: &'static str,
+    room_name: &'static str,
+    not_in_room: &'static str,
+    already_in: &'static str,
+    too_many_rooms: &'static str,
+    rooms_full: &'static str,
+    rooms_fixed: &'static str,
+    is_there: &'static str,
+    topic_too_long: &'static str,
     pub(crate) goodbye: &'static str,
     pub(crate) stopping: &'static str,
     taken: &'static str,
@@ -118,6 +139,15 @@ impl Phrases {
             Refusal::IgnoreSelf => (self.ignore_self, Text("")),
             Refusal::IgnoreTooMany(max) => (self.ignore_too_many, Count(max)),
             Refusal::NotIgnored(name) => (self.not_ignored, Text(name)),
+            Refusal::NoSuchRoom(room) => (self.no_such_room, Text(room)),
+            Refusal::RoomName(room) => (self.room_name, Text(room)),
+            Refusal::NotInRoom(room) => (self.not_in_room, Text(room)),
+            Refusal::AlreadyIn(room) => (self.already_in, Text(room)),
+            Refusal::TooManyRooms(max) => (self.too_many_rooms, Count(max)),
+            Refusal::RoomsFull(max) => (self.rooms_full, Count(max)),
+            Refusal::RoomsFixed => (self.rooms_fixed, Text("")),
+            Refusal::IsThere(name) => (self.is_there, Text(name)),
+            Refusal::TopicTooLong(max) => (self.topic_too_long, Count(max)),
             Refusal::Usage(topic) => (self.usage, Text(self.form(topic))),
             Refusal::UnknownCommand(word) => (self.unknown_command, Text(word)),
             Refusal::LineTooLong(max) => (self.line_too_long, Count(max)),
@@ -256,7 +286,13 @@ pub(crate) fn renamed_on_entry(out: &mut Vec<u8>, name: &str, as_given: bool, en
 
 /// Tells, between `start` and `end`, those events for which the older dialects have no phrase of
 /// their own.
-pub(crate) fn tell_in_chinese(out: &mut Vec<u8>, event: &Event<'_>, start: &str, end: &str) {
+pub(crate) fn tell_in_chinese(
+    reader: &Reader<'_>,
+    event: &Event<'_>,
+    start: &str,
+    end: &str,
+    out: &mut Vec<u8>,
+) {
     use Part::{Count, Listed, Text};
     let (phrase, parts): (_, &[Part<'_>]) = match *event {
         Event::Refused(refusal) => return ZH.refuse(refusal, start, end, out),
@@ -268,11 +304,63 @@ pub(crate) fn tell_in_chinese(out: &mut Vec<u8>, event: &Event<'_>, start: &str,
             fill(out, "** {} {}", &[Text(from), Text(text)]);
             return out.extend_from_slice(end.as_bytes());
         }
-        _ => return,
+        _ => {
+            let reader = Reader { phrases: &ZH, ..*reader };
+            return tell_of_room(&reader, event, start, end, out);
+        }
     };
     out.extend_from_slice(start.as_bytes());
     fill(out, phrase, parts);
     out.extend_from_slice(end.as_bytes());
+}
+
+/// Tells, between `start` and `end` for each line, the events that are about rooms themselves.
+pub(crate) fn tell_of_room(
+    reader: &Reader<'_>,
+    event: &Event<'_>,
+    start: &str,
+    end: &str,
+    out: &mut Vec<u8>,
+) {
+    use Part::{Count, Listed, Text};
+    let (phrases, room) = (reader.phrases, Text(reader.room()));
+    let mut line = |phrase: &str, parts: &[Part<'_>]| {
+        out.extend_from_slice(start.as_bytes());
+        fill(out, phrase, parts);
+        out.extend_from_slice(end.as_bytes());
+    };
+    match *event {
+        Event::InRoom(RoomView { here, count, topic, .. }) => {
+            line(phrases.in_room, &[room, Listed(phrases, here, count)]);
+            if let Some(topic) = topic {
+                line(phrases.topic, &[room, Text(topic.text)]);
+            }
+        }
+        Event::Where => line(phrases.where_you_are, &[room]),
+        Event::Parted => line(phrases.parted, &[room]),
+        Event::Rooms(rooms, more) => {
+            for RoomInfo { name, count, topic } in rooms {
+                match topic.is_empty() {
+                    true => line(phrases.room, &[Text(name), Count(*count)]),
+                    false => line(phrases.room_about, &[Text(name), Count(*count), Text(topic)]),
+                }
+            }
+            if more > 0 {
+                line(phrases.more_rooms, &[Count(more)]);
+            }
+        }
+        Event::TopicSet(TopicView { text: "", by, .. }) => {
+            line(phrases.topic_gone, &[Text(by), room]);
+        }
+        Event::TopicSet(TopicView { text, by, .. }) => {
+            line(phrases.topic_set, &[Text(by), room, Text(text)]);
+        }
+        Event::TopicIs(None) => line(phrases.no_topic, &[room]),
+        Event::TopicIs(Some(topic)) => line(phrases.topic, &[room, Text(topic.text)]),
+        Event::Invited { from } => line(phrases.invited, &[Text(from), room, room]),
+        Event::InviteSent { to } => line(phrases.invite_sent, &[Text(to), room]),
+        _ => {}
+    }
 }
 
 /// Names that come or go together.
@@ -309,6 +397,27 @@ static EN: Phrases = Phrases {
     nothing_said: "Nothing has been said yet.",
     ignoring: "You ignore: {}.",
     ignoring_nobody: "You ignore nobody.",
+    in_room: "You are in {}. Here now: {}.",
+    where_you_are: "You are in {}.",
+    parted: "You have left {}.",
+    room: "{} ({} here)",
+    room_about: "{} ({} here): {}",
+    more_rooms: "and {} more",
+    topic_set: "{} says what {} is about: {}",
+    topic_gone: "{} says that {} is about nothing in particular",
+    topic: "{} is about: {}",
+    no_topic: "{} has no topic.",
+    invited: "{} invites you to {}. Type /join {} to go there.",
+    invite_sent: "You have invited {} to {}.",
+    no_such_room: "There is no room {}.",
+    room_name: "{} cannot be the name of a room: 1 to 32 letters and digits, with - _ . inside.",
+    not_in_room: "You are not in {}.",
+    already_in: "You are in {} already.",
+    too_many_rooms: "You cannot be in more than {} rooms.",
+    rooms_full: "There are {} rooms already. Join one of them: /rooms lists them.",
+    rooms_fixed: "No other rooms can be made here. /rooms lists those that there are.",
+    is_there: "{} is there already.",
+    topic_too_long: "A topic has at most {} bytes.",
     goodbye: "Goodbye.",
     stopping: "The server is stopping.",
     taken: "The nickname {} is taken. Try another.",
@@ -349,8 +458,13 @@ static EN: Phrases = Phrases {
         ("/msg NAME TEXT", "say something to one person alone; also /tell"),
         ("/reply TEXT", "answer the last person who messaged you; also /r"),
         ("/nick NAME", "take another nickname"),
-        ("/who", "list who is here; also /names, /list and #"),
+        ("/who [#ROOM]", "list who is here, or in another room; also /names, /list and #"),
         ("/history [COUNT]", "show the last lines again, in UTC"),
+        ("/join [ROOM]", "go to a room, which is made if there is none; or say where you are"),
+        ("/part", "leave the room; where one is in one room at a time, go back to the first"),
+        ("/rooms", "list the rooms, with how many are there and what they are about"),
+        ("/topic [TEXT]", "say what the room is about, or ask for it"),
+        ("/invite NAME", "tell somebody of the room that you are in"),
         ("/ignore [NAME]", "hear no more of somebody, or list whom you ignore"),
         ("/unignore NAME", "hear somebody again"),
         ("/help [COMMAND]", "show this, or one command; also &"),
@@ -370,6 +484,27 @@ static ZH: Phrases = Phrases {
     nothing_said: "还没有人说过话。",
     ignoring: "您屏蔽了: {}。",
     ignoring_nobody: "您没有屏蔽任何人。",
+    in_room: "您在 {}。这里有: {}。",
+    where_you_are: "您在 {}。",
+    parted: "您已离开 {}。",
+    room: "{} ({} 人)",
+    room_about: "{} ({} 人): {}",
+    more_rooms: "还有 {} 个房间",
+    topic_set: "{} 设定了 {} 的主题: {}",
+    topic_gone: "{} 取消了 {} 的主题",
+    topic: "{} 的主题: {}",
+    no_topic: "{} 没有主题。",
+    invited: "{} 邀请您去 {}。输入 /join {} 前往。",
+    invite_sent: "您已邀请 {} 来 {}。",
+    no_such_room: "没有房间 {}。",
+    room_name: "{} 不能作房间名: 1 到 32 个字母或数字，中间可有 - _ .。",
+    not_in_room: "您不在 {}。",
+    already_in: "您已经在 {}。",
+    too_many_rooms: "您最多可以在 {} 个房间。",
+    rooms_full: "已经有 {} 个房间了。请加入其中一个: /rooms 列出房间。",
+    rooms_fixed: "这里不能再开房间。/rooms 列出现有的房间。",
+    is_there: "{} 已经在那里了。",
+    topic_too_long: "主题最多 {} 字节。",
     goodbye: "再见。",
     stopping: "服务器即将停止。",
     taken: "昵称 {} 已被使用，请换一个。",
@@ -410,8 +545,13 @@ static ZH: Phrases = Phrases {
         ("/msg 昵称 文本", "给一个人发私信; 也可用 /tell"),
         ("/reply 文本", "回复最后给您发私信的人; 也可用 /r"),
         ("/nick 昵称", "换一个昵称"),
-        ("/who", "列出在线的人; 也可用 /names、/list 和 #"),
+        ("/who [#房间]", "列出在线的人，或另一个房间里的人; 也可用 /names、/list 和 #"),
         ("/history [条数]", "再看一遍最近的聊天记录 (UTC 时间)"),
+        ("/join [房间]", "去一个房间，没有就新开一个; 或告诉您在哪里"),
+        ("/part", "离开房间; 一次只在一个房间时，回到大厅"),
+        ("/rooms", "列出房间、人数和主题"),
+        ("/topic [文本]", "设定房间的主题，或查看主题"),
+        ("/invite 昵称", "告诉某人您所在的房间"),
         ("/ignore [昵称]", "屏蔽某人，或列出您屏蔽的人"),
         ("/unignore 昵称", "不再屏蔽某人"),
         ("/help [命令]", "显示帮助，或一个命令的帮助; 也可用 &"),

@@ -2,9 +2,9 @@
 //! comes out ([`Received`]); framing, handshake and keepalive never leave the dialect's own files.
 //!
 //! The hub keeps a session in each connection. It gives it what came ([`Session::receive`]), does
-//! what that asks for, and calls [`Session::handle_timeout`] when [`Session::deadline`] has come.
-//! A session sees no socket, no room and no clock. Each kind has a file of its own: `plain.rs` for
-//! dialects that are text and nothing else, `web/session.rs` for browsers.
+//! what that asks for, and calls `handle_timeout` when the session's `deadline` has come. A session
+//! sees no socket, no room and no clock. Each kind has a file of its own: `plain.rs` for dialects
+//! that are text and nothing else, `web/session.rs` for browsers.
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -85,7 +85,7 @@ impl Message<'_> {
         match self {
             Message::Line(line) => dialect.parse(stage, line, given),
             #[cfg(feature = "web")]
-            Message::Web(message) => Commands::One(message.command()),
+            Message::Web(message) => message.commands(),
         }
     }
 
@@ -105,11 +105,22 @@ pub enum Commands<'a> {
     None,
     /// One thing.
     One(Command<'a>),
+    /// One thing in the room of that name.
+    In(&'a str, Command<'a>),
     /// Several.
     Many(vec::IntoIter<Command<'a>>),
 }
 
 impl<'a> Commands<'a> {
+    /// The room that all of it is about, if that was said.
+    #[must_use]
+    pub fn room(&self) -> Option<&'a str> {
+        match self {
+            Commands::In(room, _) => Some(room),
+            _ => None,
+        }
+    }
+
     /// Several things in a row.
     #[must_use]
     pub fn many(commands: Vec<Command<'a>>) -> Commands<'a> {
@@ -123,7 +134,7 @@ impl<'a> Iterator for Commands<'a> {
     fn next(&mut self) -> Option<Command<'a>> {
         match self {
             Commands::None => None,
-            Commands::One(command) => {
+            Commands::One(command) | Commands::In(_, command) => {
                 let command = *command;
                 *self = Commands::None;
                 Some(command)

@@ -77,7 +77,7 @@ impl Hub {
             CloseReason::Quit => Event::Goodbye,
             reason => Event::Refused(Refusal::Closed(reason)),
         };
-        self.tell(key, &farewell);
+        self.tell(key, None, &farewell);
     }
 
     /// Nothing more comes from `key` or goes to it. It is reaped at the end of the turn.

@@ -1,13 +1,14 @@
 //! Hearing: from bytes that came to what is done about them, and whom not to listen to for now.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::telling::tell;
 use super::{Hub, OWN_BYTES_MAX, counted};
 use crate::chat::{Applied, Conflict, Fact, Judged, LOBBY, RoomKey, User, UserKey, commands};
-use crate::connection::{Budget, Connection, State, Wait, Waiting};
+use crate::connection::{Budget, Connection, Parked, State, Wait, Waiting};
 use crate::dialect::session::{Context, Message, Received};
-use crate::dialect::{Naming, Session, Stage, Transport};
+use crate::dialect::{About, Naming, Session, Stage, Transport};
 use crate::event::{CloseReason, Command, Event, Refusal};
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
@@ -46,7 +47,13 @@ impl Hub {
 
     /// Goes on hearing somebody who had to wait.
     pub(super) fn resume(&mut self, key: ConnectionKey) {
-        let Some(before) = self.connections[key].waiting.take() else { return };
+        let Some(mut before) = self.connections[key].waiting.take() else { return };
+        if let Some(parked) = before.parked.take()
+            && let Some(user) = self.connections[key].user()
+        {
+            let Parked { room, text, emote } = *parked;
+            self.propose(Fact::Said { user, room, text: text.into(), emote });
+        }
         self.process(key, &before.held);
         if before.read_drained && self.connections[key].waiting.is_none() {
             self.end_arrival(key);
@@ -115,14 +122,11 @@ impl Hub {
         }
     }
 
-    /// Whether what `key` may want takes no more in this turn: its room, or, if it is in none, the
-    /// number of newcomers.
+    /// Whether what `key` may want takes no more in this turn: the room that it is in, or, if it has
+    /// not come in, the number of newcomers. Of several rooms it shows later which one is meant.
     fn is_full_for(&self, key: ConnectionKey) -> bool {
         match self.connections[key].user() {
-            Some(user) => {
-                let rooms = self.chat.user(user).into_iter().flat_map(|user| user.rooms());
-                rooms.take(1).any(|room| self.is_full(room))
-            }
+            Some(_) => self.only_room_of(key).is_some_and(|room| self.is_full(room)),
             None => self.lists.has_made_enough() || self.chat.has_compared_enough(),
         }
     }
@@ -192,43 +196,73 @@ impl Hub {
         let connection = &self.connections[key];
         let commands =
             message.commands(connection.dialect, stage(connection), self.given_name(key));
+        let room = commands.room();
         for command in commands {
             if self.connections[key].is_heard() {
-                self.execute_command(key, command);
+                self.execute_command(key, room, command);
             }
         }
     }
 
-    fn execute_command(&mut self, key: ConnectionKey, command: Command<'_>) {
+    fn execute_command(&mut self, key: ConnectionKey, room: Option<&str>, command: Command<'_>) {
         match (stage(&self.connections[key]), command) {
-            (Stage::Chatting, command) => self.execute_in_room(key, command),
+            (Stage::Chatting, command) => self.execute_in_room(key, room, command),
             (Stage::Naming, Command::Quit(words)) => {
                 self.close(key, CloseReason::Quit, &commands::last_words(words));
             }
             (Stage::Naming, Command::Help(topic)) => {
-                commands::help(topic, &mut |event| self.tell(key, event));
+                commands::help(topic, &mut |event| self.tell(key, None, event));
             }
             (Stage::Naming, Command::Rename(name)) => self.admit(key, name),
             (Stage::Naming, _) => {}
         }
     }
 
-    /// Does what somebody in a room asks for.
-    fn execute_in_room(&mut self, key: ConnectionKey, command: Command<'_>) {
+    /// Does what somebody asks for who has come in: in the room of this name, or in the one that
+    /// they are in.
+    fn execute_in_room(&mut self, key: ConnectionKey, name: Option<&str>, command: Command<'_>) {
         let Some(user) = self.connections[key].user() else { return };
-        let Some(room) = self.chat.user(user).and_then(User::room) else { return };
         self.flush_presence_of(user);
+        let Some(room) = self.find_room(user, name) else {
+            let name = text::clean(name.unwrap_or_default());
+            return self.refuse(key, Refusal::NoSuchRoom(&name));
+        };
+        let many_rooms = self.connections[key].dialect.spec().many_rooms;
+        let title = Arc::clone(self.chat[room].title());
         let Hub { chat, connections, journals, lang, .. } = self;
         let name = chat.nickname(user).cloned();
-        let judged = chat.judge(user, room, command, &mut |event| {
-            tell(&mut connections[key], journals, (*lang, name.as_ref()), event);
+        let about = About { room: Some(&title), name: name.as_ref().map(Nickname::as_str) };
+        let judged = chat.judge((user, many_rooms), room, command, &mut |event| {
+            tell(&mut connections[key], journals, (*lang, about), event);
             connections.touch(key);
         });
         match judged {
             Judged::Propose(fact) => self.propose_for(key, fact),
             Judged::List(listing) => self.list(key, room, listing),
+            Judged::Join { from, room } => {
+                if let Some(from) = from {
+                    self.propose(Fact::Parted { user, room: from });
+                }
+                self.propose(Fact::Joined { user, room });
+            }
             Judged::Quit(words) => self.close(key, CloseReason::Quit, &words),
             Judged::Done => {}
+        }
+    }
+
+    /// Keeps a line for a room that takes no more now; what comes after it waits as well.
+    fn park(&mut self, key: ConnectionKey, parked: Parked) {
+        self.channels[parked.room.place()].awaiting_turn.push_back(key);
+        self.note_active(parked.room);
+        let waiting = Waiting { parked: Some(Box::new(parked)), ..Waiting::new(Wait::Room) };
+        self.connections[key].waiting = Some(Box::new(waiting));
+    }
+
+    /// The room of this name, or the one that somebody is in.
+    fn find_room(&self, user: UserKey, name: Option<&str>) -> Option<RoomKey> {
+        match name {
+            Some(name) => self.chat.room_called(&commands::parse_room(name)?),
+            None => Some(self.chat.user(user).and_then(User::room).unwrap_or(LOBBY)),
         }
     }
 
@@ -241,6 +275,13 @@ impl Hub {
         {
             let name = target.name.clone();
             return self.refuse(key, Refusal::TellTooMuch(name.as_str()));
+        }
+        if let Fact::Said { room, text, emote, .. } = &fact
+            && self.is_full(*room)
+        {
+            let (room, emote) = (*room, *emote);
+            let parked = Parked { room, text: text.clone().into_owned(), emote };
+            return self.park(key, parked);
         }
         let wanted = match &fact {
             Fact::Renamed { name, .. } => Some(name.clone()),
@@ -282,7 +323,7 @@ impl Hub {
         let line_bytes_max = self.limits.line_bytes_max;
         let Hub { connections, journals, lang, motd, .. } = self;
         let event = Event::Asked { motd, line_bytes_max };
-        tell(&mut connections[key], journals, (*lang, None), &event);
+        tell(&mut connections[key], journals, (*lang, About::default()), &event);
         connections.touch(key);
     }
 
@@ -294,7 +335,7 @@ impl Hub {
             return self.refuse(key, refusal);
         }
         self.refuse(key, refusal);
-        self.tell(key, &Event::AskedAgain);
+        self.tell(key, None, &Event::AskedAgain);
     }
 
     /// Lets somebody in under the name they give, or asks again, or gives them another.
@@ -394,7 +435,7 @@ impl Hub {
 
     /// `key` comes in its turn, when its room takes more, or when more can be let in.
     pub(super) fn await_turn(&mut self, key: ConnectionKey) {
-        match self.room_of(key) {
+        match self.only_room_of(key) {
             Some(room) => {
                 self.channels[room.place()].awaiting_turn.push_back(key);
                 self.note_active(room);
@@ -405,12 +446,14 @@ impl Hub {
 
     /// Whether others wait for the room of `key`. They come first.
     pub(super) fn is_awaited(&self, key: ConnectionKey) -> bool {
-        let room = self.room_of(key);
+        let room = self.only_room_of(key);
         room.is_some_and(|room| !self.channels[room.place()].awaiting_turn.is_empty())
     }
 
-    fn room_of(&self, key: ConnectionKey) -> Option<RoomKey> {
-        self.connections[key].user().and_then(|user| self.chat.user(user)?.room())
+    /// The room that `key` is in, if it is in one and no other.
+    fn only_room_of(&self, key: ConnectionKey) -> Option<RoomKey> {
+        let mut rooms = self.chat.user(self.connections[key].user()?)?.rooms();
+        rooms.next().filter(|_| rooms.next().is_none())
     }
 
     /// Whether no more should be said in a room in this turn: either there is enough to write

@@ -33,6 +33,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) use self::addresses::AddressKey;
@@ -62,6 +63,10 @@ const OWN_BYTES_MAX: usize = 64 * 1024;
 /// Datagrams of somebody who is not listened to are kept up to this and a line.
 const HELD_BYTES_MAX: usize = 16 * 1024;
 
+/// Entries are numbered from the time when the server began, in seconds, with so many bits behind
+/// it: no server has that many entries a second, so one that begins later goes on higher.
+const ENTRIES_PER_SECOND_BITS: u32 = 20;
+
 /// The chat.
 #[derive(Debug)]
 pub struct Hub {
@@ -81,6 +86,8 @@ pub struct Hub {
     channels: Vec<Channel>,
     /// Rooms for which something is to be done, in this turn or later.
     active: Vec<RoomKey>,
+    /// The name of the room that somebody parts from; it may be gone when they are told.
+    parted_title: Arc<str>,
     /// Answers that many share.
     lists: Lists,
     /// Some who do not read have more ranges to leave out than they may.
@@ -116,11 +123,13 @@ impl Hub {
             motd: config.motd.iter().map(|line| text::clean(line).into_owned()).collect(),
             connections: Connections::default(),
             chat: Chat::new(&config.limits, &config.lobby, &config.rooms),
-            last_entry: 0,
+            // Numbers of before a restart are never met again.
+            last_entry: now.unix_seconds << ENTRIES_PER_SECOND_BITS,
             recorded: None,
             journals: Journals::default(),
             channels: vec![Channel::default()],
             active: Vec::new(),
+            parted_title: Arc::from(""),
             lists: Lists::default(),
             skips_abound: false,
             private_bytes: 0,
@@ -247,8 +256,8 @@ impl Hub {
         }
     }
 
-    /// `key` is not read, for its input is not wanted ([`wants_input`](Self::wants_input)). It comes
-    /// out of [`poll_resumed`](Self::poll_resumed) when it is.
+    /// `key` is not read, for its input is not wanted ([`wants_input`](Self::wants_input)). It
+    /// comes out of [`poll_resumed`](Self::poll_resumed) when it is.
     pub fn handle_unread(&mut self, key: ConnectionKey) {
         self.connections[key].may_read = false;
         self.must_wait(key, self.is_awaited(key));
@@ -377,8 +386,8 @@ impl Hub {
         self.active.retain(|room| channels[room.place()].is_active());
     }
 
-    /// The socket of `key` is dropped, which was [gone](Self::poll_closed). The key must not be used
-    /// again.
+    /// The socket of `key` is dropped, which was [gone](Self::poll_closed). The key must not be
+    /// used again.
     pub fn handle_closed(&mut self, key: ConnectionKey) {
         let Some(connection) = self.connections.remove(key) else { return };
         self.clients -= usize::from(!connection.turned_away);
@@ -403,7 +412,7 @@ impl Hub {
         self.publish(&rooms, &Event::Stopping);
         for key in self.connections.keys() {
             if let State::AwaitingNick { .. } | State::Entering(_) = self.connections[key].state {
-                self.tell(key, &Event::Stopping);
+                self.tell(key, None, &Event::Stopping);
             }
             self.close(key, CloseReason::Stopping, "");
             self.arm(key);

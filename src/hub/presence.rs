@@ -10,7 +10,7 @@ use crate::chat::{RoomKey, UserKey};
 use crate::delivery::{Channel, PresenceBatch, PresenceKind, Seq, presence_delay};
 use crate::dialect::Dialect;
 use crate::dialect::phrases::{WELCOME_MAX, WHOLE_WELCOME_MAX};
-use crate::event::{Event, Parting, Said};
+use crate::event::{Event, Parting, RoomView, Said};
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
 
@@ -96,7 +96,7 @@ impl Hub {
             for key in deaf.iter().copied() {
                 if self.is_reading(key, room) {
                     self.leave_out(key, seq);
-                    self.tell(key, &event);
+                    self.tell(key, Some(room), &event);
                 }
             }
         }
@@ -122,11 +122,15 @@ impl Hub {
                 if known > 0 {
                     self.leave_out(key, seq);
                     if known < names.len() {
-                        self.tell(key, &Event::Joined { names: &names[known..], count });
+                        self.tell(
+                            key,
+                            Some(room),
+                            &Event::Joined { names: &names[known..], count },
+                        );
                     }
                 }
             }
-            self.tell(key, &Event::Entered { name: names[i].as_str(), as_given });
+            self.tell(key, Some(room), &Event::Entered { name: names[i].as_str(), as_given });
         }
     }
 
@@ -150,13 +154,16 @@ impl Hub {
                     let (room, mut company) = (&self.chat[room], Vec::new());
                     let lines = room.history.lines().take_while(|_| !is_full);
                     let history: Vec<&Said> = lines.map(|line| &line.said).collect();
-                    (whole.company)(&here, room.count(), &history, &mut company);
+                    let (count, topic, id) = (room.count(), room.topic(), self.last_entry);
+                    let view = RoomView { here: &here, count, topic, history: &history, id };
+                    (whole.company)(room.title(), &view, &mut company);
                     self.lists.share(None, company)
                 }
             };
             let Hub { chat, connections, journals, .. } = self;
             let outbox = &mut connections[key].outbox;
-            let greet = |out: &mut Vec<u8>| (whole.greeting)(chat.name(user), company.len(), out);
+            let greet =
+                |out: &mut Vec<u8>| (whole.greeting)(chat.name(user), None, company.len(), out);
             outbox.insert(journals, false, greet);
             outbox.insert_shared_rest(journals, Shared::clone(&company));
             connections.touch(key);

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use super::Hub;
-use crate::chat::{Applied, Entry, Fact, Leaving, Listing, RoomKey, User, UserKey};
+use crate::chat::{Applied, Entry, EntryId, Fact, Leaving, Listing, RoomKey, User, UserKey};
 use crate::connection::{Connection, State};
 use crate::delivery::{Journals, PresenceKind, Seq};
 use crate::dialect::phrases::WELCOME_MAX;
-use crate::dialect::{Dialect, Lang};
-use crate::event::{CloseReason, Event, Refusal};
+use crate::dialect::{About, Dialect, Lang};
+use crate::event::{CloseReason, Event, Refusal, RoomView, TopicView};
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
 
@@ -36,7 +36,10 @@ impl Hub {
                     self.gather_presence(room, PresenceKind::Joined);
                 }
             }
-            Fact::Parted { room, .. } => self.gather_presence(*room, PresenceKind::Left),
+            Fact::Parted { room, .. } => {
+                self.parted_title = Arc::clone(self.chat[*room].title());
+                self.gather_presence(*room, PresenceKind::Left);
+            }
             Fact::Left { user, why } => {
                 let Some(kind) = self.presence_of(*user, why) else { return };
                 for room in self.rooms_of(*user) {
@@ -48,7 +51,7 @@ impl Hub {
                     self.flush_presence(room);
                 }
             }
-            Fact::Told { user, to, .. } => {
+            Fact::Told { user, to, .. } | Fact::Invited { user, to, .. } => {
                 for user in [*user, *to] {
                     self.flush_presence_of(user);
                 }
@@ -71,9 +74,14 @@ impl Hub {
                 self.publish(&rooms, &Event::Renamed { old: old.as_str(), new: name.as_str() });
             }
             (Fact::Said { user, room, text, emote }, _) => {
-                self.tell_said(*user, *room, (text, *emote), at);
+                self.tell_said(*user, *room, (text, *emote), (entry.id, at));
             }
             (Fact::Told { user, to, text }, _) => self.tell_private(*user, *to, text, at),
+            (Fact::Invited { user, to, room }, _) => self.tell_invited(*user, *to, *room),
+            (Fact::Topic { user, room, text }, _) => {
+                let by = self.chat.name(*user).to_owned();
+                self.publish(&[*room], &Event::TopicSet(TopicView { text, by: &by, at }));
+            }
             _ => {}
         }
     }
@@ -86,14 +94,20 @@ impl Hub {
     // ── lines ────────────────────────────────────────────────────────────────────────────────────
 
     /// A line was said: tells everyone else who wants to hear it.
-    fn tell_said(&mut self, user: UserKey, room: RoomKey, (text, emote): (&str, bool), at: u64) {
+    fn tell_said(
+        &mut self,
+        user: UserKey,
+        room: RoomKey,
+        (text, emote): (&str, bool),
+        (id, at): (EntryId, u64),
+    ) {
         let Some(speaker) = self.chat.user(user) else { return };
         let (from, origin) = (speaker.name.clone(), speaker.origin);
         let from = from.as_str();
         log::debug!("said: {from}: {text}");
         let event = match emote {
-            true => Event::Emoted { from, text, at },
-            false => Event::Said { from, text, at },
+            true => Event::Emoted { from, text, at, id },
+            false => Event::Said { from, text, at, id },
         };
         let seq = self.publish(&[room], &event);
         let echoes = self.connections[origin].dialect.spec().echoes;
@@ -127,11 +141,22 @@ impl Hub {
         log::debug!("told: {from_name} -> {to_name}: {text}");
         if !self.chat.is_deaf_to(to, user) {
             let waits = self.connections[to_key].outbox.own_bytes();
-            self.tell(to_key, &Event::Told { from: from_name.as_str(), text, at });
+            self.tell(to_key, None, &Event::Told { from: from_name.as_str(), text, at });
             self.private_bytes += self.connections[to_key].outbox.own_bytes() - waits;
             self.chat.note_sender(to, user);
         }
-        self.tell(from_key, &Event::Sent { to: to_name.as_str(), text, at });
+        self.tell(from_key, None, &Event::Sent { to: to_name.as_str(), text, at });
+    }
+
+    /// Somebody was told of a room: tells both, but not who ignores the other.
+    fn tell_invited(&mut self, user: UserKey, to: UserKey, room: RoomKey) {
+        let (Some(from), Some(target)) = (self.chat.user(user), self.chat.user(to)) else { return };
+        let (from_name, to_name) = (from.name.clone(), target.name.clone());
+        let (from_key, to_key) = (from.origin, target.origin);
+        if !self.chat.is_deaf_to(to, user) {
+            self.tell(to_key, Some(room), &Event::Invited { from: from_name.as_str() });
+        }
+        self.tell(from_key, Some(room), &Event::InviteSent { to: to_name.as_str() });
     }
 
     /// Keeps somebody from hearing an event.
@@ -158,8 +183,10 @@ impl Hub {
         let is_whole = self.connections[key].dialect.spec().whole_welcome.is_some();
         if !is_whole {
             self.attach(key, room);
-            if !matches!(before, State::Entering(_)) {
-                self.welcome(key, room, &name);
+            match before {
+                State::Entering(_) => {}
+                State::Chatting(_) => self.tell_of_room(key, room),
+                _ => self.welcome(key, room, &name),
             }
             self.tell_history(key, room);
         }
@@ -188,6 +215,10 @@ impl Hub {
         self.add_to_presence(room, &name, None);
         self.outdate_lists(&[room]);
         self.detach(key, room);
+        if self.connections[key].dialect.spec().many_rooms {
+            let title = Arc::clone(&self.parted_title);
+            self.tell_titled(key, Some(&title), &Event::Parted);
+        }
         self.close_channel_if_gone(room);
     }
 
@@ -221,7 +252,19 @@ impl Hub {
     pub(super) fn welcome(&mut self, key: ConnectionKey, room: RoomKey, name: &Nickname) {
         let here = self.chat.first_names(room, WELCOME_MAX);
         let count = self.chat[room].count();
-        self.tell(key, &Event::Welcomed { name: name.as_str(), here: &here, count });
+        self.tell(key, Some(room), &Event::Welcomed { name: name.as_str(), here: &here, count });
+    }
+
+    /// Tells somebody who comes from another room who is in this one.
+    fn tell_of_room(&mut self, key: ConnectionKey, room: RoomKey) {
+        let here = self.chat.first_names(room, WELCOME_MAX);
+        let Hub { chat, connections, journals, lang, last_entry, .. } = self;
+        let room = &chat[room];
+        let (count, topic, id) = (room.count(), room.topic(), *last_entry);
+        let view = RoomView { here: &here, count, topic, history: &[], id };
+        let about = About { room: Some(room.title()), name: None };
+        tell(&mut connections[key], journals, (*lang, about), &Event::InRoom(view));
+        connections.touch(key);
     }
 
     // ── answers that are long ────────────────────────────────────────────────────────────────────
@@ -243,7 +286,8 @@ impl Hub {
             let names = chat.first_names(room, max);
             let event = Event::Here { names: &names, count: chat[room].count() };
             let mut list = Vec::new();
-            dialect.encode(*lang, &event, &mut list);
+            let about = About { room: Some(chat[room].title()), name: None };
+            dialect.encode_about(*lang, about, &event, &mut list);
             lists.share(Some((room.place(), dialect)), list)
         });
         connections[key].outbox.insert_shared(journals, list);
@@ -269,7 +313,7 @@ impl Hub {
             }
         }
         if !shown {
-            self.tell(key, &Event::NothingSaid);
+            self.tell(key, Some(room), &Event::NothingSaid);
         }
     }
 
@@ -278,9 +322,11 @@ impl Hub {
         let Hub { chat, connections, journals, lang, .. } = self;
         let (lang, connection) = (*lang, &mut connections[key]);
         let dialect = connection.dialect;
+        let title = Arc::clone(chat[room].title());
         let history = &mut chat.room_mut(room).history;
         let bytes = history.replay(place, dialect, |said, out| {
-            dialect.encode(lang, &Event::Recalled(said), out);
+            let about = About { room: Some(&title), name: None };
+            dialect.encode_about(lang, about, &Event::Recalled(said), out);
         });
         connection.outbox.insert_shared(journals, bytes);
         connections.touch(key);
@@ -297,9 +343,13 @@ impl Hub {
     /// Tells some rooms: one encode for each dialect that somebody there reads. Whoever is in
     /// several of them is told once. Returns the number of the event.
     pub(super) fn publish(&mut self, rooms: &[RoomKey], event: &Event<'_>) -> Seq {
-        let Hub { channels, journals, lang, .. } = self;
+        let Hub { chat, channels, journals, lang, .. } = self;
         let (lang, seq) = (*lang, journals.take_seq());
-        let encode = |dialect: Dialect, out: &mut Vec<u8>| dialect.encode(lang, event, out);
+        let room = if let [room] = rooms { Some(&**chat[*room].title()) } else { None };
+        let about = About { room, name: None };
+        let encode = |dialect: Dialect, out: &mut Vec<u8>| {
+            dialect.encode_about(lang, about, event, out);
+        };
         for room in rooms {
             channels[room.place()].publish(journals, seq, encode);
         }
@@ -309,17 +359,22 @@ impl Hub {
         seq
     }
 
-    /// Tells one.
-    pub(super) fn tell(&mut self, key: ConnectionKey, event: &Event<'_>) {
+    /// Tells one of something in a room, or in none.
+    pub(super) fn tell(&mut self, key: ConnectionKey, room: Option<RoomKey>, event: &Event<'_>) {
+        let title = room.map(|room| Arc::clone(self.chat[room].title()));
+        self.tell_titled(key, title.as_deref(), event);
+    }
+
+    fn tell_titled(&mut self, key: ConnectionKey, room: Option<&str>, event: &Event<'_>) {
         let Hub { chat, connections, journals, lang, .. } = self;
-        let name = connections[key].any_user().and_then(|user| chat.nickname(user));
-        tell(&mut connections[key], journals, (*lang, name), event);
+        let name = connections[key].any_user().map(|user| chat.name(user));
+        tell(&mut connections[key], journals, (*lang, About { room, name }), event);
         connections.touch(key);
     }
 
     /// Tells one that something was not done.
     pub(super) fn refuse(&mut self, key: ConnectionKey, refusal: Refusal<'_>) {
-        self.tell(key, &Event::Refused(refusal));
+        self.tell(key, None, &Event::Refused(refusal));
     }
 
     /// The name that somebody believes to have.
@@ -330,18 +385,17 @@ impl Hub {
     }
 }
 
-/// Tells one, who must be looked at when this turn is written out, and who is called `name`.
+/// Tells one, who must be looked at when this turn is written out.
 pub(super) fn tell(
     connection: &mut Connection,
     journals: &Journals,
-    (lang, name): (Lang, Option<&Nickname>),
+    (lang, about): (Lang, About<'_>),
     event: &Event<'_>,
 ) {
     let dialect = connection.dialect;
     // In a handshake each frame must arrive alone, up to the one that ends it.
     let alone = connection.gap().is_some();
-    let name = name.map(Nickname::as_str);
-    connection.outbox.insert(journals, alone, |out| dialect.encode_for(lang, name, event, out));
+    connection.outbox.insert(journals, alone, |out| dialect.encode_about(lang, about, event, out));
 }
 
 /// Bytes that several are told.

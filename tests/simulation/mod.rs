@@ -1,10 +1,10 @@
 //! A simulation of the hub: simulated clients, sockets and time, all from one seed.
 //!
 //! [`attempt`] is what is used from outside. It draws a [`swarm`] (limits, faults, rates), lets
-//! clients ([`client`], [`script`]) talk over simulated [`socket`]s to the hub, in the very loop that
-//! runs in the server ([`server`]), and in the end stops all faults and lets everything come to rest
-//! ([`world`]). Then it is checked what everyone received ([`lines_checker`], [`verdict`]) against
-//! the one [`order`] in which things happened.
+//! clients ([`client`], [`script`]) talk over simulated [`socket`]s to the hub, in the very loop
+//! that runs in the server ([`server`]), and in the end stops all faults and lets everything come
+//! to rest ([`world`]). Then it is checked what everyone received ([`lines_checker`], [`verdict`])
+//! against the one [`order`] in which things happened.
 //!
 //! [`withstand`] is a second kind of world, without faults and with the default limits, in which an
 //! [`adversary`] follows a [`plot`] against a pair of the others.

@@ -1,6 +1,6 @@
-//! The sockets of a simulated world, for the very loop that runs in the server (`src/turn.rs`): what
-//! a poll tells and what it does not, how much a read or a write takes, and which datagram comes
-//! next, is drawn from the seed. Here is also what is watched of each turn.
+//! The sockets of a simulated world, for the very loop that runs in the server (`src/turn.rs`):
+//! what a poll tells and what it does not, how much a read or a write takes, and which datagram
+//! comes next, is drawn from the seed. Here is also what is watched of each turn.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, IoSlice};

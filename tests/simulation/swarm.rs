@@ -231,6 +231,8 @@ fn config(rng: &mut Rng) -> Config {
     };
     let limits = Limits {
         memory_bytes_max: Limits::default().memory_bytes_max,
+        rooms_max: Limits::default().rooms_max,
+        rooms_fixed: false,
         clients_max: if rng.bool() { 1000 } else { rng.usize(2..12) },
         line_bytes_max: 16 << rng.u32(..8),
         nick_timeout: Duration::from_millis(500 << rng.u32(..8)),

@@ -15,6 +15,7 @@ pub(in crate::dialect) const SPEC: DialectSpec = DialectSpec {
     framing: Framing::Lines,
     naming: Naming::Address,
     echoes: false,
+    many_rooms: false,
     hears_own_joining: true,
     whole_welcome: None,
     lf_separated: false,
@@ -30,7 +31,7 @@ fn parse<'a>(_stage: Stage, line: &'a str, _given: &str) -> Commands<'a> {
     Commands::One(if is_blank { Command::Quit("") } else { Command::Say(line) })
 }
 
-fn encode(_: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
+fn encode(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
     match *event {
         Event::Said { from, text, .. } => frame(out, &["[ ", from, " ]: ", text], "\r\n"),
         Event::Joined { names, .. } => {
@@ -41,6 +42,6 @@ fn encode(_: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
         }
         Event::Told { from, text, .. } => frame(out, &["[ ", from, " ](私聊): ", text], "\r\n"),
         // Nobody can be called so: the name is reserved.
-        _ => phrases::tell_in_chinese(out, event, "[ 系统 ]: ", "\r\n"),
+        _ => phrases::tell_in_chinese(reader, event, "[ 系统 ]: ", "\r\n", out),
     }
 }

@@ -17,6 +17,7 @@ pub(in crate::dialect) const SPEC: DialectSpec = DialectSpec {
     framing: Framing::Datagrams,
     naming: Naming::Once,
     echoes: false,
+    many_rooms: false,
     hears_own_joining: false,
     whole_welcome: None,
     lf_separated: true,
@@ -44,7 +45,7 @@ fn parse<'a>(stage: Stage, line: &'a str, given: &str) -> Commands<'a> {
     })
 }
 
-fn encode(_: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
+fn encode(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
     match *event {
         Event::Entered { name, as_given } => phrases::renamed_on_entry(out, name, as_given, "\n"),
         Event::Said { from, text, .. } => frame(out, &[from, " : ", text], "\n"),
@@ -56,6 +57,6 @@ fn encode(_: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
         }
         Event::Told { from, text, .. } => frame(out, &[from, " (私聊) : ", text], "\n"),
         Event::Refused(_) => {}
-        _ => phrases::tell_in_chinese(out, event, "", "\n"),
+        _ => phrases::tell_in_chinese(reader, event, "", "\n", out),
     }
 }

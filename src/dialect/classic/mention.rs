@@ -16,6 +16,7 @@ pub(in crate::dialect) const SPEC: DialectSpec = DialectSpec {
     framing: Framing::Arrivals,
     naming: Naming::Once,
     echoes: true,
+    many_rooms: false,
     hears_own_joining: false,
     whole_welcome: None,
     lf_separated: true,
@@ -42,7 +43,7 @@ fn parse<'a>(stage: Stage, line: &'a str, _given: &str) -> Commands<'a> {
     })
 }
 
-fn encode(_: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
+fn encode(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
     match *event {
         Event::Entered { name, as_given } => phrases::renamed_on_entry(out, name, as_given, "\n"),
         Event::Said { from, text, .. } => frame(out, &[from, " say: ", text], "\n"),
@@ -53,12 +54,12 @@ fn encode(_: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
             frame(out, &[&phrases::together(names), " 离开了聊天室"], "\n");
         }
         Event::Told { from, text, .. } => frame(out, &[from, " 对你说: ", text], "\n"),
-        Event::Here { .. } => phrases::tell_in_chinese(out, event, "", "\n"),
+        Event::Here { .. } => phrases::tell_in_chinese(reader, event, "", "\n", out),
         Event::Helped(_) => {
             let help = "输入 # 查看在线成员，输入 内容@昵称 私聊某人 (text@name)，输入 exit 退出";
             frame(out, &[help, "，输入 & 查看本帮助"], "\n");
         }
         Event::Refused(Refusal::Usage(_)) => frame(out, &["用法: 内容@昵称"], "\n"),
-        _ => phrases::tell_in_chinese(out, event, "", "\n"),
+        _ => phrases::tell_in_chinese(reader, event, "", "\n", out),
     }
 }

@@ -16,6 +16,7 @@ pub(in crate::dialect) const SPEC: DialectSpec = DialectSpec {
     framing: Framing::Arrivals,
     naming: Naming::Once,
     echoes: true,
+    many_rooms: false,
     hears_own_joining: true,
     whole_welcome: None,
     lf_separated: true,
@@ -33,7 +34,7 @@ fn parse<'a>(stage: Stage, line: &'a str, given: &str) -> Commands<'a> {
     })
 }
 
-fn encode(_: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
+fn encode(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
     match *event {
         Event::Asked { .. } => frame(out, &["NICK"], "\n"),
         Event::Entered { name, as_given } => {
@@ -46,6 +47,6 @@ fn encode(_: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
         }
         Event::Left { names, .. } => frame(out, &[&phrases::together(names), " 退出了聊天"], "\n"),
         Event::Told { from, text, .. } => frame(out, &[from, " (私聊): ", text], "\n"),
-        _ => phrases::tell_in_chinese(out, event, "", "\n"),
+        _ => phrases::tell_in_chinese(reader, event, "", "\n", out),
     }
 }

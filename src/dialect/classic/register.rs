@@ -19,6 +19,7 @@ pub(in crate::dialect) const SPEC: DialectSpec = DialectSpec {
     framing: Framing::Arrivals,
     naming: Naming::Asked,
     echoes: false,
+    many_rooms: false,
     hears_own_joining: true,
     whole_welcome: None,
     lf_separated: false,
@@ -37,7 +38,7 @@ fn parse<'a>(stage: Stage, line: &'a str, _given: &str) -> Commands<'a> {
     })
 }
 
-fn encode(_: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
+fn encode(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
     match *event {
         Event::Asked { .. } | Event::AskedAgain => frame(out, &["请输入昵称:"], ""),
         Event::Refused(Refusal::Taken(_)) => frame(out, &["当前昵称已经存在，请重新输入"], "\n"),
@@ -51,6 +52,6 @@ fn encode(_: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
         }
         Event::Told { from, text, .. } => frame(out, &[from, "(私聊):", text], "\n"),
         Event::Goodbye => frame(out, &["退出"], ""),
-        _ => phrases::tell_in_chinese(out, event, "系统消息", "\n"),
+        _ => phrases::tell_in_chinese(reader, event, "系统消息", "\n", out),
     }
 }

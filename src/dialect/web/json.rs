@@ -5,9 +5,12 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dialect::Lang;
 use crate::dialect::phrases::{self, Part, Phrases, WHOLE_WELCOME_MAX};
-use crate::event::{CloseReason, Command, Event, Parting, Refusal, Said, Topic};
+use crate::dialect::{About, Commands, Lang, Reader, lines};
+use crate::event::{
+    self as command, CloseReason, Command, Event, Parting, Refusal, RoomInfo, RoomView, Said,
+    TopicView,
+};
 use crate::nickname::Nickname;
 
 /// What somebody is told, one object for each event. Sentences are there in each language, because
@@ -28,10 +31,14 @@ pub(super) enum ServerMessage<'a> {
         at: u64,
     },
     Join {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room: Option<&'a str>,
         names: Vec<&'a str>,
         count: usize,
     },
     Leave {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room: Option<&'a str>,
         names: Vec<&'a str>,
         count: usize,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,6 +51,8 @@ pub(super) enum ServerMessage<'a> {
         new: &'a str,
     },
     Who {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room: Option<&'a str>,
         members: Vec<&'a str>,
         count: usize,
     },
@@ -57,7 +66,28 @@ pub(super) enum ServerMessage<'a> {
     Notice {
         text: Localized,
     },
+    Rooms {
+        rooms: Vec<Room<'a>>,
+        more: usize,
+    },
+    Topic {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room: Option<&'a str>,
+        #[serde(flatten)]
+        topic: Topic<'a>,
+    },
+    Part {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room: Option<&'a str>,
+    },
+    Invite {
+        from: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room: Option<&'a str>,
+    },
     Refused {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room: Option<&'a str>,
         why: &'static str,
         text: Localized,
     },
@@ -68,14 +98,50 @@ pub(super) enum ServerMessage<'a> {
 /// What all are told who come: an object but for its beginning, which is each newcomer's own.
 #[derive(Serialize)]
 pub(super) struct Company<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    room: &'a str,
     members: Vec<&'a str>,
     count: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic: Option<Topic<'a>>,
     history: Vec<ServerMessage<'a>>,
+    /// The number of the last thing that happened.
+    id: u64,
+}
+
+/// A room in a list of rooms.
+#[derive(Serialize)]
+pub(super) struct Room<'a> {
+    room: &'a str,
+    count: usize,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    topic: &'a str,
+}
+
+/// What a room is about; nothing, if the text is empty.
+#[derive(Serialize)]
+pub(super) struct Topic<'a> {
+    text: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    by: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<u64>,
+}
+
+impl<'a> Topic<'a> {
+    fn of(topic: TopicView<'a>) -> Topic<'a> {
+        Topic { text: topic.text, by: topic.by, at: Some(topic.at) }
+    }
 }
 
 /// Something that somebody said.
 #[derive(Serialize)]
 pub(super) struct Line<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<&'a str>,
+    /// Its number; private messages have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
     from: &'a str,
     text: &'a str,
     /// Seconds since 1970-01-01 00:00 UTC.
@@ -101,7 +167,7 @@ pub(super) struct Localized {
 
 impl Localized {
     /// What `write` appends in each language.
-    fn new(write: impl Fn(&Phrases, &mut Vec<u8>)) -> Localized {
+    fn new(write: impl Fn(&'static Phrases, &mut Vec<u8>)) -> Localized {
         let in_language = |lang| {
             let mut out = Vec::new();
             write(phrases::of(lang), &mut out);
@@ -126,36 +192,42 @@ impl Localized {
 }
 
 impl<'a> Company<'a> {
-    /// The first of those who are here, how many are, and what was said last.
-    pub(super) fn of(here: &'a [Nickname], count: usize, history: &[&'a Said]) -> Company<'a> {
-        let history = history.iter().map(|said| ServerMessage::line(said, false)).collect();
-        Company { members: names(here), count, history }
+    /// The room as a newcomer finds it.
+    pub(super) fn of(room: &'a str, view: &RoomView<'a>) -> Company<'a> {
+        let RoomView { here, count, topic, history, id } = *view;
+        let line = |said: &&'a Said| ServerMessage::line(said, Some(room), false);
+        let history = history.iter().map(line).collect();
+        Company { room, members: names(here), count, topic: topic.map(Topic::of), history, id }
     }
 }
 
 impl<'a> ServerMessage<'a> {
     /// An event as browsers are told it; `None` if they are not.
-    pub(super) fn of(event: &'a Event<'a>) -> Option<ServerMessage<'a>> {
-        let again = false;
+    pub(super) fn of(event: &'a Event<'a>, room: Option<&'a str>) -> Option<ServerMessage<'a>> {
+        let said = |from, text, at, id| Line { room, id: Some(id), from, text, at, again: false };
         Some(match *event {
             Event::Asked { motd, line_bytes_max } => ServerMessage::Ask { motd, line_bytes_max },
-            Event::Said { from, text, at } => ServerMessage::Say(Line { from, text, at, again }),
-            Event::Emoted { from, text, at } => ServerMessage::Me(Line { from, text, at, again }),
-            Event::Told { from, text, at } => ServerMessage::Msg(Line { from, text, at, again }),
+            Event::Said { from, text, at, id } => ServerMessage::Say(said(from, text, at, id)),
+            Event::Emoted { from, text, at, id } => ServerMessage::Me(said(from, text, at, id)),
+            Event::Told { from, text, at } => {
+                ServerMessage::Msg(Line { room: None, id: None, from, text, at, again: false })
+            }
             Event::Sent { to, text, at } => ServerMessage::Sent { to, text, at },
-            Event::Recalled(said) => ServerMessage::line(said, true),
-            Event::Joined { names: new, count } => ServerMessage::Join { names: names(new), count },
+            Event::Recalled(said) => ServerMessage::line(said, room, true),
+            Event::Joined { names: new, count } => {
+                ServerMessage::Join { room, names: names(new), count }
+            }
             Event::Left { names: gone, why, count } => {
                 let (words, why) = match why {
                     Parting::Plain => (None, None),
                     Parting::Words(words) => (Some(words), None),
                     Parting::Reason(reason) => (None, parting(reason)),
                 };
-                ServerMessage::Leave { names: names(gone), count, words, why }
+                ServerMessage::Leave { room, names: names(gone), count, words, why }
             }
             Event::Renamed { old, new } => ServerMessage::Nick { old, new },
             Event::Here { names: here, count } => {
-                ServerMessage::Who { members: names(here), count }
+                ServerMessage::Who { room, members: names(here), count }
             }
             Event::Ignoring(ignored) => ServerMessage::Ignoring {
                 names: names(ignored),
@@ -169,7 +241,7 @@ impl<'a> ServerMessage<'a> {
                 }),
             },
             Event::Helped(topics) => {
-                let help = |topic: &Topic| Help {
+                let help = |topic: &command::Topic| Help {
                     form: Localized::plain(|phrases| phrases.form(*topic)),
                     purpose: Localized::plain(|phrases| phrases.purpose(*topic)),
                 };
@@ -178,17 +250,46 @@ impl<'a> ServerMessage<'a> {
             Event::NothingSaid => {
                 ServerMessage::Notice { text: Localized::plain(|phrases| phrases.nothing_said) }
             }
-            Event::Refused(refusal) => {
-                ServerMessage::Refused { why: label(refusal), text: Localized::refusal(refusal) }
+            Event::Refused(refusal) => ServerMessage::Refused {
+                room,
+                why: label(refusal),
+                text: Localized::refusal(refusal),
+            },
+            Event::Rooms(rooms, more) => {
+                let room = |info: &RoomInfo<'a>| {
+                    let RoomInfo { name, count, topic } = *info;
+                    Room { room: name, count, topic }
+                };
+                ServerMessage::Rooms { rooms: rooms.iter().map(room).collect(), more }
+            }
+            Event::TopicSet(topic) | Event::TopicIs(Some(topic)) => {
+                ServerMessage::Topic { room, topic: Topic::of(topic) }
+            }
+            Event::TopicIs(None) => {
+                ServerMessage::Topic { room, topic: Topic { text: "", by: "", at: None } }
+            }
+            Event::Parted => ServerMessage::Part { room },
+            Event::Invited { from } => ServerMessage::Invite { from, room },
+            Event::Where | Event::InviteSent { .. } => {
+                let about = About { room, name: None };
+                let text = Localized::new(|phrases, out| {
+                    phrases::tell_of_room(&Reader { phrases, about }, event, "", "", out);
+                });
+                ServerMessage::Notice { text }
             }
             Event::Goodbye => ServerMessage::Goodbye,
             Event::Stopping => ServerMessage::Stopping,
-            Event::AskedAgain | Event::Welcomed { .. } | Event::Entered { .. } => return None,
+            Event::AskedAgain
+            | Event::Welcomed { .. }
+            | Event::InRoom(_)
+            | Event::Entered { .. } => return None,
         })
     }
 
-    fn line(said: &'a Said, again: bool) -> ServerMessage<'a> {
-        let line = Line { from: &said.from, text: &said.text, at: said.unix_seconds, again };
+    fn line(said: &'a Said, room: Option<&'a str>, again: bool) -> ServerMessage<'a> {
+        let Said { from, text, .. } = said;
+        let (id, at) = (Some(said.id), said.unix_seconds);
+        let line = Line { room, id, from, text, at, again };
         if said.emote { ServerMessage::Me(line) } else { ServerMessage::Say(line) }
     }
 }
@@ -216,6 +317,15 @@ fn label(refusal: Refusal<'_>) -> &'static str {
         Refusal::IgnoreSelf => "ignore_self",
         Refusal::IgnoreTooMany(_) => "ignore_too_many",
         Refusal::NotIgnored(_) => "not_ignored",
+        Refusal::NoSuchRoom(_) => "no_such_room",
+        Refusal::RoomName(_) => "room_name",
+        Refusal::NotInRoom(_) => "not_in_room",
+        Refusal::AlreadyIn(_) => "already_in",
+        Refusal::TooManyRooms(_) => "too_many_rooms",
+        Refusal::RoomsFull(_) => "rooms_full",
+        Refusal::RoomsFixed => "rooms_fixed",
+        Refusal::IsThere(_) => "is_there",
+        Refusal::TopicTooLong(_) => "topic_too_long",
         Refusal::Usage(_) => "usage",
         Refusal::UnknownCommand(_) => "unknown_command",
         Refusal::LineTooLong(_) => "line_too_long",
@@ -233,6 +343,8 @@ fn label(refusal: Refusal<'_>) -> &'static str {
 #[derive(Debug, PartialEq, Eq)]
 pub struct ClientMessage {
     kind: Kind,
+    /// In which room, if that is said.
+    room: Option<String>,
     /// To or of whom.
     name: String,
     /// What is said; of what is unknown, what it is called.
@@ -250,6 +362,12 @@ enum Kind {
     Nick,
     Who,
     History,
+    Join,
+    Part,
+    Rooms,
+    Topic,
+    SetTopic,
+    Invite,
     Ignore,
     Unignore,
     Help,
@@ -263,7 +381,9 @@ struct Fields<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
     #[serde(borrow, default)]
-    text: Cow<'a, str>,
+    room: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    text: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     name: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -279,8 +399,12 @@ impl ClientMessage {
         if !message.trim_start().starts_with('{') {
             return None; // An array of the values in their order would be taken for them.
         }
-        let Fields { kind, text, name, to, count } = serde_json::from_str(message).ok()?;
-        let longest = [&kind, &text, &name, &to].into_iter().map(|part| part.len()).max();
+        let Fields { kind, room, text, name, to, count } = serde_json::from_str(message).ok()?;
+        let has_text = text.is_some();
+        let text = text.unwrap_or_default();
+        let room = room.map(Cow::into_owned);
+        let parts = [&*kind, room.as_deref().unwrap_or_default(), &text, &name, &to];
+        let longest = parts.into_iter().map(str::len).max();
         let (known, name, text) = match &*kind {
             "say" => (Kind::Say, "".into(), text),
             "me" => (Kind::Me, "".into(), text),
@@ -289,6 +413,12 @@ impl ClientMessage {
             // A name with an LF in it is nobody's; without it, it will be told as it is.
             "msg" => (Kind::Msg, to.replace('\n', " ").into(), text),
             "nick" => (Kind::Nick, name, "".into()),
+            "join" => (Kind::Join, "".into(), "".into()),
+            "part" => (Kind::Part, "".into(), "".into()),
+            "rooms" => (Kind::Rooms, "".into(), "".into()),
+            "topic" if has_text => (Kind::SetTopic, "".into(), text),
+            "topic" => (Kind::Topic, "".into(), "".into()),
+            "invite" => (Kind::Invite, name, "".into()),
             "ignore" => (Kind::Ignore, name, "".into()),
             "unignore" => (Kind::Unignore, name, "".into()),
             "who" => (Kind::Who, "".into(), "".into()),
@@ -297,26 +427,42 @@ impl ClientMessage {
             _ => (Kind::Unknown, "".into(), kind),
         };
         let (name, text) = (name.into_owned(), text.into_owned());
-        Some((ClientMessage { kind: known, name, text, count }, longest.unwrap_or_default()))
+        Some((ClientMessage { kind: known, room, name, text, count }, longest.unwrap_or_default()))
     }
 
     /// What it asks for.
-    pub(crate) fn command(&self) -> Command<'_> {
+    pub(crate) fn commands(&self) -> Commands<'_> {
+        let room = self.room.as_deref();
+        match (self.kind, room) {
+            (Kind::Say, room) => lines::say(&self.text, room),
+            (Kind::Join, _) => Commands::One(self.command()),
+            (_, Some(room)) => Commands::In(room, self.command()),
+            (_, None) => Commands::One(self.command()),
+        }
+    }
+
+    fn command(&self) -> Command<'_> {
         let ClientMessage { name, text, .. } = self;
         let required = |words: &str, command, topic| {
             if words.trim().is_empty() { Command::Misuse(topic) } else { command }
         };
         match self.kind {
-            Kind::Say => super::say(text),
-            Kind::Me => required(text, Command::Emote(text), Topic::Me),
-            Kind::Msg if name.is_empty() => Command::Misuse(Topic::Msg),
-            Kind::Msg => required(text, Command::Tell { to: name, text }, Topic::Msg),
-            Kind::Reply => required(text, Command::Reply(text), Topic::Reply),
+            Kind::Say => Command::Say(text),
+            Kind::Me => required(text, Command::Emote(text), command::Topic::Me),
+            Kind::Msg if name.is_empty() => Command::Misuse(command::Topic::Msg),
+            Kind::Msg => required(text, Command::Tell { to: name, text }, command::Topic::Msg),
+            Kind::Reply => required(text, Command::Reply(text), command::Topic::Reply),
             Kind::Nick => Command::Rename(name),
             Kind::Who => Command::Who,
             Kind::History => Command::History(self.count),
+            Kind::Join => Command::Join(self.room.as_deref()),
+            Kind::Part => Command::Part,
+            Kind::Rooms => Command::Rooms,
+            Kind::Topic => Command::Topic(None),
+            Kind::SetTopic => Command::Topic(Some(text)),
+            Kind::Invite => required(name, Command::Invite(name), command::Topic::Invite),
             Kind::Ignore => Command::Ignore((!name.trim().is_empty()).then_some(name)),
-            Kind::Unignore => required(name, Command::Unignore(name), Topic::Unignore),
+            Kind::Unignore => required(name, Command::Unignore(name), command::Topic::Unignore),
             Kind::Help => Command::Help(None),
             Kind::Quit => Command::Quit(text.trim()),
             Kind::Unknown => Command::Unknown(text),
@@ -340,10 +486,10 @@ mod tests {
             (r#"{"type":"say","text":"a\nb \"\u4f60"}"#, Command::Say("a\nb \"你")),
             (r#"{"type":"say","text":"/me waves"}"#, Command::Emote("waves")),
             (r#"{"type":"say","text":"//me"}"#, Command::Say("/me")),
-            (r#"{"type":"me","text":" "}"#, Command::Misuse(Topic::Me)),
+            (r#"{"type":"me","text":" "}"#, Command::Misuse(command::Topic::Me)),
             (r#"{"type":"msg","to":"a\nb","text":"x"}"#, Command::Tell { to: "a b", text: "x" }),
-            (r#"{"type":"msg","to":"bob","text":""}"#, Command::Misuse(Topic::Msg)),
-            (r#"{"type":"msg","text":"x"}"#, Command::Misuse(Topic::Msg)),
+            (r#"{"type":"msg","to":"bob","text":""}"#, Command::Misuse(command::Topic::Msg)),
+            (r#"{"type":"msg","text":"x"}"#, Command::Misuse(command::Topic::Msg)),
             (r#"{"type":"nick","name":"al","text":"x"}"#, Command::Rename("al")),
             (r#" {"more":[{}],"type":"who"} "#, Command::Who),
             (r#"{"type":"history","count":3}"#, Command::History(Some(3))),

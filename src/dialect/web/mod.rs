@@ -12,15 +12,17 @@ pub(crate) mod origin;
 mod session;
 mod websocket;
 
+use std::io::Write as _;
+
 use tungstenite::protocol::frame::coding::CloseCode;
 
 pub(super) use self::json::ClientMessage;
 use self::json::{Company, Localized, ServerMessage};
 pub(super) use self::session::Session;
-use super::lines::parse_slash;
+use super::lines;
 use super::{Commands, DialectSpec, Framing, Naming, Reader, Stage, Transport, WholeWelcome};
-use crate::event::{CloseReason, Command, Event, Refusal, Said};
-use crate::nickname::Nickname;
+use crate::event::{CloseReason, Event, Refusal, RoomView};
+use crate::token::Token;
 
 pub(super) const SPEC: DialectSpec = DialectSpec {
     name: "web",
@@ -29,6 +31,7 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
     framing: Framing::Web,
     naming: Naming::Asked,
     echoes: true,
+    many_rooms: true,
     hears_own_joining: false,
     whole_welcome: Some(WholeWelcome { company, greeting }),
     lf_separated: false,
@@ -41,57 +44,57 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
 };
 
 fn parse<'a>(_: Stage, line: &'a str, _given: &str) -> Commands<'a> {
-    Commands::One(say(line))
+    // What somebody says may be a command, as in `lines`.
+    lines::say(line, None)
 }
 
-/// What somebody says may be a command, as in `lines`.
-fn say(text: &str) -> Command<'_> {
-    parse_slash(text).unwrap_or(Command::Say(text))
-}
-
-fn encode(_: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
+fn encode(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
     match *event {
         Event::Goodbye => {
-            tell(out, event);
+            tell(reader, out, event);
             websocket::close(out, CloseCode::Normal, "");
         }
         Event::Refused(Refusal::Closed(reason)) => {
             let words = Localized::refusal(Refusal::Closed(reason)).en;
             // Not every reason is worth words.
             if !words.is_empty() {
-                tell(out, event);
+                tell(reader, out, event);
             }
             websocket::close(out, close_code(reason), &words);
         }
         Event::Welcomed { name, here, count } => {
             let mut shared = Vec::new();
-            company(here, count, &[], &mut shared);
-            greeting(name, shared.len(), out);
+            let view = RoomView { here, count, topic: None, history: &[], id: 0 };
+            company(reader.room(), &view, &mut shared);
+            greeting(name, None, shared.len(), out);
             out.extend_from_slice(&shared);
         }
-        _ => tell(out, event),
+        _ => tell(reader, out, event),
     }
 }
 
 /// The part of a welcome that is for all: the end of an object.
-fn company(here: &[Nickname], count: usize, history: &[&Said], out: &mut Vec<u8>) {
+fn company(room: &str, view: &RoomView<'_>, out: &mut Vec<u8>) {
     let begin = out.len();
     // Writing to a Vec cannot fail.
-    drop(serde_json::to_writer(&mut *out, &Company::of(here, count, history)));
+    drop(serde_json::to_writer(&mut *out, &Company::of(room, view)));
     out.remove(begin);
 }
 
 /// The part before it: the beginning of the object.
-fn greeting(name: &str, company_bytes: usize, out: &mut Vec<u8>) {
+fn greeting(name: &str, token: Option<&Token>, company_bytes: usize, out: &mut Vec<u8>) {
     websocket::begin_text(out, company_bytes, |out| {
         out.extend_from_slice(br#"{"type":"welcome","name":"#);
         drop(serde_json::to_writer(&mut *out, name));
+        if let Some(token) = token {
+            drop(write!(out, r#","token":"{token}""#));
+        }
         out.push(b',');
     });
 }
 
-fn tell(out: &mut Vec<u8>, event: &Event<'_>) {
-    if let Some(told) = ServerMessage::of(event) {
+fn tell(reader: &Reader<'_>, out: &mut Vec<u8>, event: &Event<'_>) {
+    if let Some(told) = ServerMessage::of(event, reader.about.room) {
         // Writing to a Vec cannot fail, and what is told has nothing that JSON has not.
         websocket::text(out, |out| drop(serde_json::to_writer(out, &told)));
     }

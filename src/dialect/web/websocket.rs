@@ -297,7 +297,9 @@ mod tests {
             while !piece.is_empty() {
                 match decoder.pull(&mut piece, MAX) {
                     Some(Frame::Message(message)) => {
-                        frames.push(format!("{:?}", message.command()));
+                        let commands: Vec<_> =
+                            message.commands().map(|it| format!("{it:?}")).collect();
+                        frames.push(commands.concat());
                     }
                     Some(frame @ Frame::Violation(_)) => {
                         frames.push(format!("{frame:?}"));
