@@ -129,8 +129,8 @@ impl Dialect {
         self.encode_about(lang, About::default(), event, out);
     }
 
-    /// As [`encode`](Self::encode); `about` says in which room it happens, if in one, and who is the
-    /// only one to be told, if there is only one.
+    /// As [`encode`](Self::encode); `about` says in which room it happens, if in one, and who is
+    /// the only one to be told, if there is only one.
     pub fn encode_about(self, lang: Lang, about: About<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
         (self.spec().encode)(&Reader { phrases: phrases::of(lang), about }, event, out);
     }

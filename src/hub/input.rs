@@ -122,8 +122,9 @@ impl Hub {
         }
     }
 
-    /// Whether what `key` may want takes no more in this turn: the room that it is in, or, if it has
-    /// not come in, the number of newcomers. Of several rooms it shows later which one is meant.
+    /// Whether what `key` may want takes no more in this turn: the room that it is in, or, if it
+    /// has not come in, the number of newcomers. Of several rooms it shows later which one is
+    /// meant.
     fn is_full_for(&self, key: ConnectionKey) -> bool {
         match self.connections[key].user() {
             Some(_) => self.only_room_of(key).is_some_and(|room| self.is_full(room)),
@@ -276,8 +277,10 @@ impl Hub {
             let name = target.name.clone();
             return self.refuse(key, Refusal::TellTooMuch(name.as_str()));
         }
+        // Who is in one room only would not have been processed while that is full.
         if let Fact::Said { room, text, emote, .. } = &fact
             && self.is_full(*room)
+            && self.only_room_of(key).is_none()
         {
             let (room, emote) = (*room, *emote);
             let parked = Parked { room, text: text.clone().into_owned(), emote };

@@ -35,13 +35,18 @@ pub(crate) fn too_much(name: &str) -> String {
 }
 
 /// The commands, in the order in which `/help` tells them.
-pub(crate) const HELP: [(&str, &str); 10] = [
+pub(crate) const HELP: [(&str, &str); 15] = [
     ("me", "* /me TEXT - say what you do: ** alice waves"),
     ("msg", "* /msg NAME TEXT - say something to one person alone; also /tell"),
     ("reply", "* /reply TEXT - answer the last person who messaged you; also /r"),
     ("nick", "* /nick NAME - take another nickname"),
-    ("who", "* /who - list who is here; also /names, /list and #"),
+    ("who", "* /who [#ROOM] - list who is here, or in another room; also /names, /list and #"),
     ("history", "* /history [COUNT] - show the last lines again, in UTC"),
+    ("join", "* /join [ROOM] - go to a room, which is made if there is none; or say where you are"),
+    ("part", "* /part - leave the room; where one is in one room at a time, go back to the first"),
+    ("rooms", "* /rooms - list the rooms, with how many are there and what they are about"),
+    ("topic", "* /topic [TEXT] - say what the room is about, or ask for it"),
+    ("invite", "* /invite NAME - tell somebody of the room that you are in"),
     ("ignore", "* /ignore [NAME] - hear no more of somebody, or list whom you ignore"),
     ("unignore", "* /unignore NAME - hear somebody again"),
     ("help", "* /help [COMMAND] - show this, or one command; also &"),
