@@ -214,6 +214,8 @@ pub enum Event<'a> {
         names: &'a [Nickname],
         /// How many are here.
         count: usize,
+        /// That is another room than the asker's.
+        elsewhere: bool,
     },
     /// A line of the history.
     Recalled(&'a Said),

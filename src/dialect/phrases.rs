@@ -42,6 +42,7 @@ pub(crate) struct Phrases {
     pub(crate) renamed: &'static str,
     pub(crate) you: &'static str,
     pub(crate) here: &'static str,
+    pub(crate) there: &'static str,
     pub(crate) nothing_said: &'static str,
     pub(crate) ignoring: &'static str,
     pub(crate) ignoring_nobody: &'static str,
@@ -297,7 +298,7 @@ pub(crate) fn tell_in_chinese(
     let (phrase, parts): (_, &[Part<'_>]) = match *event {
         Event::Refused(refusal) => return ZH.refuse(refusal, start, end, out),
         Event::Renamed { old, new } => (ZH.renamed, &[Text(old), Text(new)]),
-        Event::Here { names, count } => (ZH.here, &[Count(count), Listed(&ZH, names, count)]),
+        Event::Here { names, count, .. } => (ZH.here, &[Count(count), Listed(&ZH, names, count)]),
         Event::Stopping => (ZH.stopping, &[]),
         Event::Emoted { from, text, .. } => {
             // Not even with `start`: these two bytes are what no line of chat begins with.
@@ -394,6 +395,7 @@ static EN: Phrases = Phrases {
     renamed: "{} is now {}",
     you: "you",
     here: "{} here: {}",
+    there: "{} in {}: {}",
     nothing_said: "Nothing has been said yet.",
     ignoring: "You ignore: {}.",
     ignoring_nobody: "You ignore nobody.",
@@ -481,6 +483,7 @@ static ZH: Phrases = Phrases {
     renamed: "{} 改名为 {}",
     you: "你",
     here: "在线 {} 人: {}",
+    there: "{} 人在 {}: {}",
     nothing_said: "还没有人说过话。",
     ignoring: "您屏蔽了: {}。",
     ignoring_nobody: "您没有屏蔽任何人。",

@@ -38,8 +38,9 @@ impl Hub {
         ask: impl FnOnce(&mut Session, &Context<'_>) -> T,
     ) -> T {
         let Hub { connections, settings, now, counts, .. } = self;
-        let Hub { channels, journals, clients, members, closings, .. } = self;
-        let counted = || counted((channels, journals), (*clients, *members), closings, counts);
+        let Hub { chat, channels, journals, clients, members, closings, .. } = self;
+        let counted =
+            || counted((chat, channels, journals), (*clients, *members), closings, counts);
         let metrics = || counted().to_string();
         let context = Context { now: now.instant, settings, metrics: &metrics };
         ask(&mut connections[key].session, &context)

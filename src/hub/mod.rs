@@ -40,7 +40,7 @@ pub(crate) use self::addresses::AddressKey;
 use self::addresses::Addresses;
 use self::closing::level;
 use self::input::is_owed_much;
-use crate::chat::{Chat, EntryId, Recorded, RoomKey};
+use crate::chat::{Chat, EntryId, Recorded, Room, RoomKey};
 use crate::config::{Config, Limits};
 use crate::connection::{Connection, Connections, LINGER, State, Wait};
 use crate::delivery::{Channel, Journals, Lists};
@@ -48,7 +48,7 @@ use crate::dialect::decoder::extend_within;
 use crate::dialect::{Dialect, Framing, Gap, Lang, Naming, Session, Settings, Transport};
 use crate::event::{CloseReason, Event};
 use crate::key::ConnectionKey;
-use crate::metrics::Metrics;
+use crate::metrics::{BUSIEST_ROOMS, Metrics, RoomMetrics};
 use crate::nickname::Nickname;
 use crate::text;
 use crate::timers::{Now, Timers};
@@ -510,8 +510,8 @@ impl Hub {
     /// What has been counted until now.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
-        let Hub { channels, journals, clients, members, closings, counts, .. } = self;
-        counted((channels, journals), (*clients, *members), closings, counts)
+        let Hub { chat, channels, journals, clients, members, closings, counts, .. } = self;
+        counted((chat, channels, journals), (*clients, *members), closings, counts)
     }
 
     /// How many are in rooms.
@@ -571,7 +571,7 @@ impl Hub {
 
 /// What has been counted until now, here and there.
 fn counted(
-    (channels, journals): (&[Channel], &Journals),
+    (chat, channels, journals): (&Chat, &[Channel], &Journals),
     (connections, members): (usize, [usize; Dialect::COUNT]),
     closings: &[u64; CloseReason::COUNT],
     counts: &Metrics,
@@ -580,8 +580,16 @@ fn counted(
     for readers in channels.iter().flat_map(Channel::readers) {
         journal_bytes[readers.dialect.index()] += journals.get(readers.journal).len();
     }
-    let closings = *closings;
-    Metrics { connections, members, closings, journal_bytes, ..counts.clone() }
+    let of_room = |(key, room): (RoomKey, &Room)| RoomMetrics {
+        name: room.title().to_string(),
+        members: room.count(),
+        lines: channels.get(key.place()).map_or(0, |channel| channel.said.0),
+    };
+    let mut busiest: Vec<_> = chat.rooms().map(of_room).collect();
+    let (rooms, closings) = (busiest.len(), *closings);
+    busiest.sort_by_key(|room| std::cmp::Reverse((room.members, room.lines)));
+    busiest.truncate(BUSIEST_ROOMS);
+    Metrics { connections, members, rooms, busiest, closings, journal_bytes, ..counts.clone() }
 }
 
 /// The name of somebody who has none. Without brackets, by which lines of `lines` can be told.

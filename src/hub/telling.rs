@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::Hub;
-use crate::chat::{Applied, Entry, EntryId, Fact, Leaving, Listing, RoomKey, User, UserKey};
+use crate::chat::{Applied, Entry, EntryId, Fact, LOBBY, Leaving, Listing, RoomKey, User, UserKey};
 use crate::connection::{Connection, State};
 use crate::delivery::{Journals, PresenceKind, Seq};
 use crate::dialect::phrases::WELCOME_MAX;
@@ -179,7 +179,11 @@ impl Hub {
         self.outdate_lists(&[room]);
         let count = self.chat[room].count();
         let before = std::mem::replace(&mut self.connections[key].state, State::Chatting(user));
-        log::info!("joined: {name} from {} ({count} here)", self.connections[key].remote);
+        let remote = self.connections[key].remote;
+        match room {
+            LOBBY => log::info!("joined: {name} from {remote} ({count} here)"),
+            _ => log::info!("joined: {name} in {} ({count} here)", self.chat[room].title()),
+        }
         let is_whole = self.connections[key].dialect.spec().whole_welcome.is_some();
         if !is_whole {
             self.attach(key, room);
@@ -281,14 +285,17 @@ impl Hub {
     fn tell_who_is_here(&mut self, key: ConnectionKey, room: RoomKey) {
         let Hub { chat, connections, lists, journals, lang, .. } = self;
         let dialect = connections[key].dialect;
-        let list = lists.here(room.place(), dialect).unwrap_or_else(|| {
+        let elsewhere = !connections[key].user().is_some_and(|user| chat.is_in(user, room));
+        // What is told of another room is told in other words, and is not shared.
+        let shared = lists.here(room.place(), dialect).filter(|_| !elsewhere);
+        let list = shared.unwrap_or_else(|| {
             let max = if lists.is_full() { WELCOME_MAX } else { usize::MAX };
             let names = chat.first_names(room, max);
-            let event = Event::Here { names: &names, count: chat[room].count() };
+            let event = Event::Here { names: &names, count: chat[room].count(), elsewhere };
             let mut list = Vec::new();
             let about = About { room: Some(chat[room].title()), name: None };
             dialect.encode_about(*lang, about, &event, &mut list);
-            lists.share(Some((room.place(), dialect)), list)
+            lists.share((!elsewhere).then_some((room.place(), dialect)), list)
         });
         connections[key].outbox.insert_shared(journals, list);
         connections.touch(key);

@@ -226,7 +226,7 @@ impl<'a> ServerMessage<'a> {
                 ServerMessage::Leave { room, names: names(gone), count, words, why }
             }
             Event::Renamed { old, new } => ServerMessage::Nick { old, new },
-            Event::Here { names: here, count } => {
+            Event::Here { names: here, count, .. } => {
                 ServerMessage::Who { room, members: names(here), count }
             }
             Event::Ignoring(ignored) => ServerMessage::Ignoring {
