@@ -113,7 +113,7 @@ fn what_anyone_writes_stays_text() {
     alice.sees("bob left: <b>bye</b> (1 here)");
     assert_eq!(texts(&alice, "#log .text"), evil);
     assert_eq!(alice.finds("document.querySelectorAll('#log script, #log img, #log b').length"), 0);
-    assert_eq!(alice.finds("document.title"), "chinwag");
+    assert_eq!(alice.finds("document.title"), "#lobby · chinwag");
     let handlers = "[...document.querySelectorAll('#log *')].some((e) => e.onclick)";
     assert_eq!(alice.finds(handlers), false);
 }
@@ -277,12 +277,12 @@ fn whoever_looks_away_finds_how_much_was_said_and_who_meant_them() {
     alice.finds("document.hasFocus = () => false");
     bob.says("hi Alice!");
     bob.says("malice is not alices");
-    alice.waits_for("document.title == '(2) chinwag'");
+    alice.waits_for("document.title == '(2) #lobby · chinwag'");
     alice.sees("malice is not alices");
     assert_eq!(texts(&alice, "#log .mention .text"), ["hi Alice!"]);
     assert_eq!(texts(&alice, "#log mark"), ["Alice"]);
     alice.finds("window.dispatchEvent(new Event('focus'))");
-    alice.waits_for("document.title == 'chinwag'");
+    alice.waits_for("document.title == '#lobby · chinwag'");
 }
 
 #[test]
@@ -443,6 +443,132 @@ fn the_last_lines_stay_in_sight_when_the_window_gets_lower() {
         "(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight < 2
             && clientHeight < 375)(document.querySelector('#log'))",
     );
+}
+
+/// The names of the rooms in the list, each with how much is new in it.
+fn rooms_of(tab: &Tab) -> Vec<String> {
+    texts(tab, "#list button")
+}
+
+/// Somebody who is at `lines`, in another room than the lobby.
+fn person_in(server: &Server, name: &str, room: &str) -> Person {
+    let mut person = Person::join(server, name);
+    person.answers_to(&format!("/join {room}"));
+    person
+}
+
+#[test]
+fn each_room_has_its_own_log_people_draft_and_count_of_what_is_new() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let mut bob = Person::join(&server, "bob");
+    let alice = chromium.open(&page(&server));
+    alice.joins_as("alice");
+    bob.sees("* alice joined (2 here)");
+    alice.says("/join ops");
+    alice.waits_for("document.title == '#ops · chinwag' && location.hash == '#ops'");
+    let mut carol = person_in(&server, "carol", "#ops");
+    alice.sees("carol joined (2 here)");
+    assert_eq!(rooms_of(&alice), ["#lobby", "#ops"]);
+    alice.waits_for("document.querySelector('#members').innerText.includes('carol')");
+    assert_eq!(texts(&alice, "#members .name"), ["alice", "carol"]);
+
+    bob.says("is anybody here?");
+    bob.says("Alice, are you?");
+    alice.waits_for("document.title == '(2) #ops · chinwag'");
+    assert_eq!(rooms_of(&alice), ["#lobby2", "#ops"]);
+    let label = "document.querySelector('#list button').ariaLabel";
+    assert_eq!(alice.finds(label), "#lobby, 2 new, 1 for you");
+    assert_eq!(texts(&alice, "#list .mentioned"), ["2"]);
+    alice.says("/topic Who is on call");
+    alice.waits_for("document.querySelector('#topic').innerText == 'Who is on call'");
+    alice.types("not yet");
+    alice.presses("Alt+ArrowUp");
+    alice.waits_for("document.title == '#lobby · chinwag' && location.hash == '#lobby'");
+    alice.sees("is anybody here?");
+    assert_eq!(rooms_of(&alice), ["#lobby", "#ops"]);
+    assert_eq!(texts(&alice, "#topic"), [""]);
+    assert_eq!(alice.finds("document.querySelector('#line').value"), "");
+    alice.says("yes");
+    bob.sees_until("alice: yes");
+    alice.presses("Alt+ArrowDown");
+    alice.waits_for("document.querySelector('#line').value == 'not yet'");
+    alice.says(" but soon");
+    carol.sees_until("alice: not yet but soon");
+    alice.sees("not yet but soon");
+    assert_eq!(texts(&alice, "#log .text"), ["not yet but soon"]);
+    bob.sees_nothing_more();
+
+    alice.finds("document.querySelector('#leave').click()");
+    carol.sees("* alice left (1 here)");
+    alice.waits_for("document.title == '#lobby · chinwag'");
+    assert_eq!(rooms_of(&alice), ["#lobby"]);
+}
+
+#[test]
+fn a_link_to_a_room_leads_there_and_rooms_are_there_again_after_a_reload() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let mut bob = person_in(&server, "bob", "#ops");
+    bob.says("before you");
+    let alice = chromium.open(&format!("{}#ops", page(&server)));
+    alice.waits_for("document.querySelector('#bound').innerText == 'You will join #ops.'");
+    alice.joins_as("alice");
+    bob.sees_until("* alice joined (2 here)");
+    alice.sees("before you");
+    assert_eq!(rooms_of(&alice), ["#lobby", "#ops"]);
+    // The address of the page that is open: a room is joined without loading it again.
+    alice.finds("location.hash = '#büro'; 0");
+    alice.waits_for("document.title == '#büro · chinwag'");
+    alice.presses("Alt+ArrowUp");
+    alice.waits_for("location.hash == '#ops'");
+    // Whoever has left the lobby is not there after a reload either.
+    alice.presses("Alt+ArrowUp");
+    alice.says("/part");
+    alice.waits_for("document.querySelectorAll('#list button').length == 2");
+    alice.waits_for("location.hash == '#ops'");
+    alice.call("Page.reload", json!({}));
+    alice.waits_for("document.querySelectorAll('#list button').length == 2 && !room.hidden");
+    alice.waits_for("document.title == '#ops · chinwag'");
+    alice.sees("before you");
+    assert_eq!(rooms_of(&alice), ["#ops", "#büro"]);
+    alice.says("still here");
+    bob.sees_until("alice: still here");
+}
+
+#[test]
+fn rooms_can_be_found_and_people_invited() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let mut bob = person_in(&server, "bob", "#ops");
+    bob.says("/topic Who is on call");
+    let alice = chromium.open(&page(&server));
+    alice.joins_as("alice");
+    bob.says("/invite alice");
+    alice.sees("bob invites you to #ops.");
+    alice.finds("document.querySelector('#log .door').click()");
+    bob.sees_until("* alice joined (2 here)");
+    alice.waits_for("document.querySelector('#topic').innerText == 'Who is on call'");
+    alice.says("/rooms");
+    alice.sees("2 here · Who is on call");
+    alice.sees("1 here");
+    assert_eq!(texts(&alice, "#log .door"), ["#ops", "#lobby"]);
+    alice.says("/part");
+    alice.waits_for("document.title == '#lobby · chinwag'");
+    // By the form, with the keyboard alone.
+    alice.finds("document.querySelector('#joined').focus()");
+    alice.types("ops");
+    alice.presses("Enter");
+    alice.waits_for("document.title == '#ops · chinwag'");
+    alice.finds("document.querySelector('#joined').focus()");
+    alice.types("no way");
+    alice.presses("Enter");
+    alice.sees("cannot be the name of a room");
+    for room in ["#ops", "#lobby"] {
+        alice.finds("document.querySelector('#leave').click()");
+        alice.waits_for(&format!("!document.querySelector('#list').innerText.includes({room:?})"));
+    }
+    alice.waits_for("document.querySelector('#topic').innerText.includes('You are in no room')");
 }
 
 #[test]

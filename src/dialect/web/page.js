@@ -87,7 +87,7 @@ function disconnected() {
   const wasJoining = wanted !== null && me === null;
   setMe(null);
   isAsked = false;
-  for (const one of rooms.all()) one.isIn = one.log.recalls = false;
+  rooms.lose();
   if (returning) {
     setStatus(words.again(connection.reconnectLater(connect)));
   } else {
@@ -191,7 +191,8 @@ function refused(message) {
   const isOfName = message.why === "taken" || message.why === "nickname";
   const name = wanted;
   if (me !== null) {
-    refusedInside(message);
+    const about = rooms.refuse(message.why) ? undefined : roomOf(message);
+    (about ?? rooms.active).log.addNotice(text, true);
   } else if (name !== null && token !== null) {
     // It is too late to resume; but the name may be free.
     token = null;
@@ -206,18 +207,6 @@ function refused(message) {
     wanted = null;
     askName(text);
   }
-}
-
-/** @param {ServerMessage<"refused">} message */
-function refusedInside({ why, room: name = "", text }) {
-  const about = rooms.get(name);
-  if (why === "already_in" && about) {
-    rooms.show(about);
-    return;
-  }
-  // We were in it before we were cut off, and it is no longer open to us.
-  if (about && !about.isIn) rooms.remove(name);
-  (rooms.get(name) ?? rooms.active).log.addNotice(text[lang], true);
 }
 
 /**
@@ -244,7 +233,7 @@ function welcome(message) {
     entered.log.showHistory(message);
   }
   if (isFirst) {
-    before.forEach((one) => one.isIn || connection.send({ type: "join", room: one.name }));
+    before.forEach((one) => one.isIn || rooms.join(one.name));
     if (hadLeft) connection.send({ type: "part", room: name });
     if (isNewPage) follow(address);
   }

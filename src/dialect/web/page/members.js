@@ -89,7 +89,7 @@ export let target = null;
 /** @param {People} people */
 export function showPeople(people) {
   shown = people;
-  withNextLines(showMembers);
+  showMembers();
 }
 
 function showMembers() {

@@ -8,6 +8,10 @@ import { words } from "./words.js";
 /** @typedef {import("./connection.js").Entered} Entered */
 /** @typedef {import("./connection.js").Topic} Topic */
 
+// Why a room may not be joined.
+const JOIN_REFUSALS =
+  ["no_such_room", "room_name", "too_many_rooms", "rooms_full", "rooms_fixed", "already_in"];
+
 const list = byId("list", HTMLUListElement);
 const joining = byId("joining", HTMLFormElement);
 const joined = byId("joined", HTMLInputElement);
@@ -62,6 +66,9 @@ const rooms = new Map();
 const nowhere = new Room("");
 /** The room that is shown. Others read it, `show` changes it. */
 export let active = nowhere;
+// What we have asked to join, and the server has not answered.
+/** @type {string[]} */
+let asked = [];
 /** Whether the server has rooms. */
 export let areThere = false;
 
@@ -96,6 +103,7 @@ export function add(name) {
  */
 export function enter(name, told) {
   const room = get(name) ?? add(name);
+  asked = asked.filter((one) => one.toLowerCase() !== name.toLowerCase());
   room.isIn = true;
   room.people.room = areThere ? name : undefined;
   room.people.set(told);
@@ -182,7 +190,30 @@ export function go(named) {
   const room = all().find((one) => one.name.toLowerCase() === lower);
   if (room === active) line.focus();
   else if (room) show(room);
-  else send({ type: "join", room: name });
+  else join(name);
+}
+
+/** @param {string} name */
+export function join(name) {
+  if (send({ type: "join", room: name })) asked.push(name);
+}
+
+/**
+ * Something was not done. Returns whether that was to join a room. One that we were in before a cut
+ * is then no longer ours.
+ * @param {string} why
+ */
+export function refuse(why) {
+  const isOfJoin = JOIN_REFUSALS.includes(why);
+  const room = isOfJoin && rooms.get(asked.shift() ?? "");
+  if (room && !room.isIn) remove(room.name);
+  return isOfJoin;
+}
+
+/** The connection was lost. */
+export function lose() {
+  asked = [];
+  for (const room of all()) room.isIn = room.log.recalls = false;
 }
 
 /** The room that the page's address names, if it does. */
