@@ -571,6 +571,200 @@ fn rooms_can_be_found_and_people_invited() {
     alice.waits_for("document.querySelector('#topic').innerText.includes('You are in no room')");
 }
 
+/// Puts a server into the page that says only what the test tells it, and keeps what it was sent.
+/// To be called before somebody joins.
+fn has_a_server_of_paper(tab: &Tab) {
+    tab.finds(
+        "window.sent = []; window.connections = 0;
+        window.WebSocket = class {
+            static OPEN = 1;
+            readyState = 1;
+            constructor() { window.wire = this; window.connections += 1; }
+            send(text) { window.sent.push(JSON.parse(text)); }
+            close() {}
+        }; 0",
+    );
+}
+
+/// What the page has sent since this was asked last.
+fn sent_by(tab: &Tab) -> Value {
+    tab.finds("window.sent.splice(0)")
+}
+
+/// The connection breaks, and the page connects again.
+fn is_cut_off(tab: &Tab) {
+    let before = tab.finds("window.connections");
+    tab.finds("wire.onclose(); 0");
+    tab.waits_for(&format!("window.connections > {before}"));
+    sent_by(tab);
+    is_told(tab, &json!({ "type": "ask", "motd": [], "line_bytes_max": 4096 }));
+}
+
+fn line(id: u64, from: &str, text: &str) -> Value {
+    let at = 1_700_000_000;
+    json!({ "type": "say", "room": "#lobby", "id": id, "from": from, "text": text, "at": at })
+}
+
+fn resumed(token: &str, gap: bool, history: &[Value], id: u64) -> Value {
+    let members = ["alice", "bob"];
+    let lobby = json!({
+        "room": "#lobby", "members": members, "count": 2, "gap": gap, "history": history, "id": id,
+    });
+    json!({ "type": "resumed", "name": "alice", "token": token, "rooms": [lobby] })
+}
+
+/// Alice is in the lobby of a server of paper, up to the line with the number 11.
+fn alice_with_a_server_of_paper(chromium: &Chromium, server: &Server) -> Tab {
+    let alice = chromium.open(&page(server));
+    has_a_server_of_paper(&alice);
+    alice.waits_for("document.activeElement.id == 'name'");
+    alice.types("alice");
+    alice.presses("Enter");
+    is_told(&alice, &json!({ "type": "ask", "motd": [], "line_bytes_max": 4096 }));
+    assert_eq!(sent_by(&alice), json!([{ "type": "nick", "name": "alice" }]));
+    is_told(
+        &alice,
+        &json!({
+            "type": "welcome", "name": "alice", "token": "first", "room": "#lobby",
+            "members": ["alice", "bob"], "count": 2, "history": [], "id": 10,
+        }),
+    );
+    is_told(&alice, &line(11, "bob", "one"));
+    alice.sees("one");
+    alice
+}
+
+#[test]
+fn what_was_missed_is_shown_once_and_what_was_not_said_is_said_once() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = alice_with_a_server_of_paper(&chromium, &server);
+    alice.says("two");
+    let key = sent_by(&alice)[0]["key"].clone();
+    assert!(key.as_str().is_some_and(|key| (1..=64).contains(&key.len())), "{key}");
+    alice.waits_for("document.querySelector('#log .pending').innerText.includes('two')");
+
+    // The line was said, but nothing of that came.
+    is_cut_off(&alice);
+    let resume = json!([{ "type": "resume", "token": "first", "rooms": { "#lobby": 11 } }]);
+    assert_eq!(sent_by(&alice), resume);
+    let missed = [line(11, "bob", "one"), line(12, "alice", "two"), line(13, "bob", "three")];
+    is_told(&alice, &resumed("second", false, &missed, 14));
+    is_told(&alice, &json!({ "type": "ack", "key": key, "id": 12 }));
+    is_told(&alice, &line(13, "bob", "three"));
+    is_told(&alice, &line(15, "bob", "four"));
+    alice.sees("four");
+    assert_eq!(texts(&alice, "#log .text"), ["one", "two", "three", "four"]);
+    assert_eq!(texts(&alice, "#log .pending"), [""; 0]);
+    assert_eq!(sent_by(&alice), json!([]), "nothing is sent again that was said");
+
+    // The line never arrived.
+    alice.says("/me waves");
+    let first = sent_by(&alice);
+    assert_eq!((&first[0]["type"], &first[0]["text"]), (&json!("me"), &json!("waves")));
+    is_cut_off(&alice);
+    let resume = json!([{ "type": "resume", "token": "second", "rooms": { "#lobby": 15 } }]);
+    assert_eq!(sent_by(&alice), resume);
+    is_told(&alice, &resumed("third", false, &[line(16, "bob", "five")], 16));
+    assert_eq!(sent_by(&alice), first, "as it was, with its key");
+    is_told(&alice, &json!({ "type": "ack", "key": first[0]["key"], "id": 17 }));
+    let mut said = line(17, "alice", "waves");
+    said["type"] = "me".into();
+    is_told(&alice, &said);
+    alice.sees("five");
+    alice.sees("alice waves");
+    assert_eq!(texts(&alice, "#log .pending"), [""; 0]);
+    assert_eq!(texts(&alice, "#log .text"), ["one", "two", "three", "four", "five", "alice waves"]);
+
+    // More was said than the server still has.
+    is_cut_off(&alice);
+    is_told(&alice, &resumed("fourth", true, &[line(90, "bob", "ninety")], 95));
+    alice.sees("ninety");
+    assert_eq!(texts(&alice, "#log .gap"), ["Some lines are missing"]);
+}
+
+#[test]
+fn whoever_cannot_resume_comes_back_by_name_into_their_rooms() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = alice_with_a_server_of_paper(&chromium, &server);
+    let ops = json!({
+        "type": "welcome", "name": "alice", "room": "#ops", "members": ["alice"], "count": 1,
+        "history": [], "id": 10,
+    });
+    is_told(&alice, &ops);
+    alice.waits_for("document.title == '#ops · chinwag'");
+    alice.says("is this said?");
+    is_cut_off(&alice);
+    sent_by(&alice);
+    let text = json!({ "en": "too late", "zh": "" });
+    is_told(&alice, &json!({ "type": "refused", "why": "token", "text": text }));
+    assert_eq!(sent_by(&alice), json!([{ "type": "nick", "name": "alice" }]));
+    // The numbers of another server say nothing.
+    is_told(
+        &alice,
+        &json!({
+            "type": "welcome", "name": "alice", "token": "other", "room": "#lobby",
+            "members": ["alice"], "count": 1, "history": [], "id": 3,
+        }),
+    );
+    assert_eq!(sent_by(&alice), json!([{ "type": "join", "room": "#ops" }]));
+    is_told(&alice, &line(4, "bob", "after"));
+    alice.waits_for("document.title == '(1) #ops · chinwag'");
+    is_told(&alice, &ops);
+    // Only whoever wrote it can tell whether it is to be said again.
+    alice.sees("perhaps not sent");
+    assert_eq!(sent_by(&alice), json!([]));
+    alice.finds("document.querySelector('#log .resend').click()");
+    assert_eq!(sent_by(&alice)[0]["text"], "is this said?");
+    assert_eq!(texts(&alice, "#log .resend"), [""; 0]);
+}
+
+#[test]
+fn rooms_look_well_on_every_screen() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &["--flood=0"]);
+    let [mut bob, mut carol] = room(&server, ["bob", "carol"]);
+    let mut dave = person_in(&server, "dave", "#ops");
+    dave.says("/topic Who is on call, and what is broken");
+    let alice = chromium.open(&page(&server));
+    alice.looks_like(960, 620, false);
+    alice.joins_as("alice");
+    alice.says("/join release-2.4");
+    alice.waits_for("document.title == '#release-2.4 · chinwag'");
+    alice.says("Nobody here yet?");
+    alice.sees("Nobody here yet?");
+    alice.says("/join ops");
+    alice.waits_for("document.title == '#ops · chinwag'");
+    dave.says("the build server is full again");
+    dave.says("/me clears it");
+    alice.says("thank you!");
+    bob.says("coffee at 11?");
+    carol.says("alice: are you in?");
+    alice.waits_for("document.title.startsWith('(2)')");
+    dave.sees_until("alice: thank you!");
+    alice.sees("thank you!");
+    alice.says("/rooms");
+    alice.sees("2 here");
+    let light = alice.screenshot();
+    alice.looks_like(960, 620, true);
+    let dark = alice.screenshot();
+    alice.looks_like(390, 720, false);
+    alice.finds("document.querySelector('#log').scrollTop = 1e9");
+    let phone = alice.screenshot();
+    alice.finds("document.querySelector('#switch').click()");
+    let drawer = alice.screenshot();
+    let pictures =
+        [("rooms", light), ("rooms-dark", dark), ("rooms-phone", phone), ("rooms-drawer", drawer)];
+    for (name, picture) in pictures {
+        if let Some(folder) = env::var_os("CHINWAG_SCREENSHOTS") {
+            fs::write(Path::new(&folder).join(format!("{name}.png")), picture).unwrap();
+        }
+    }
+    let overflows = "document.documentElement.scrollWidth > window.innerWidth";
+    assert_eq!(alice.finds(overflows), false, "a phone need not scroll sideways");
+}
+
 #[test]
 fn it_looks_as_in_the_readme() {
     let Some(chromium) = Chromium::start("en-US") else { return };

@@ -265,9 +265,9 @@ function showUnread() {
   elsewhere.classList.toggle("mentioned", mentions > 0);
   const name = areThere && active.name ? `${active.name} · ` : "";
   document.title = `${unread > 0 ? `(${unread}) ` : ""}${name}chinwag`;
-  byId("here", HTMLElement).textContent = active.name;
 }
 
+joined.placeholder = words.joinRoom;
 leave.addEventListener("click", () => send({ type: "part", room: active.name }));
 byId("all", HTMLButtonElement).addEventListener("click", () => {
   send({ type: "rooms" });
