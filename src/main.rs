@@ -5,6 +5,8 @@
 
 mod logger;
 
+use std::env;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::panic;
@@ -18,8 +20,8 @@ use chinwag::config::values::{Pace, RoomName, Seconds, Size};
 use chinwag::config::{CONSOLE_NAME, Config, Limits, ListenerSpec};
 use chinwag::dialect::{Dialect, Lang};
 use chinwag::server::Server;
-use clap::builder::PossibleValue;
-use clap::{Parser, ValueEnum};
+use clap::builder::{PossibleValue, Resettable};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
 use log::LevelFilter;
 
 /// Exit codes: 0 is a clean end.
@@ -177,6 +179,10 @@ struct Arguments {
 }
 
 const AFTER_HELP: &str = "\
+Let colleagues in: chinwag -l lines=0.0.0.0 -l web=0.0.0.0
+Another port for browsers: chinwag -l lines -l web=8080
+Other rooms, and only those: chinwag --rooms help,ops --fixed-rooms
+
 Sizes are bytes and take K and M (64K, 1M); seconds may be fractions (0.5). Each flag can also be \
 given by the environment variable shown as [env: …]; CHINWAG_LISTEN takes several values with \
 commas between.
@@ -273,7 +279,8 @@ fn run() -> Result<(), (u8, String)> {
 
 /// The command line; `None` if it only wanted help or the version, which is printed.
 fn parse_arguments() -> Result<Option<Arguments>, (u8, String)> {
-    let error = match Arguments::try_parse() {
+    let matches = without_empty_variables(Arguments::command()).try_get_matches();
+    let error = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => return Ok(Some(arguments)),
         Err(error) => error,
     };
@@ -287,6 +294,20 @@ fn parse_arguments() -> Result<Option<Arguments>, (u8, String)> {
     let sentence = sentence.join(" ");
     let sentence = sentence.trim_start_matches("error: ").trim_end_matches('.');
     Err((WRONG_USAGE, format!("{sentence}. Try --help.")))
+}
+
+/// A variable that is empty counts as one that is not set, since that is how people unset them in
+/// unit files and compose files.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |name: &OsStr| env::var_os(name).is_some_and(|value| value.is_empty());
+    let empty: Vec<_> = command
+        .get_arguments()
+        .filter(|argument| argument.get_env().is_some_and(is_empty))
+        .map(|argument| argument.get_id().clone())
+        .collect();
+    empty.into_iter().fold(command, |command, id| {
+        command.mut_arg(id, |argument| argument.env(Resettable::Reset))
+    })
 }
 
 /// On a terminal, says how to come in.
@@ -350,7 +371,6 @@ fn parse_level(text: &str) -> Result<LevelFilter, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent() {

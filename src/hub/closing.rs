@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use log::Level;
 
 use super::Hub;
-use crate::chat::{Fact, Leaving};
+use crate::chat::{Fact, Leaving, User};
 use crate::connection::{LINGER, State};
 use crate::dialect::Dialect;
 use crate::event::{CloseReason, Event, Refusal};
@@ -42,7 +42,7 @@ impl Hub {
             }
             State::Chatting(user) => {
                 let said = if words.is_empty() { String::new() } else { format!(" ({words})") };
-                let room = self.chat.user(user).and_then(|user| user.room());
+                let room = self.chat.user(user).and_then(User::room);
                 let left = room.map_or(0, |room| self.chat[room].count() - 1);
                 log::info!("left: {}: {reason}{said} ({left} here)", self.chat.name(user));
                 let why = match (words.is_empty(), reason) {

@@ -1,6 +1,6 @@
-//! The hub: the whole chat as a state machine without sockets, clock, threads or dice. It is told
-//! what happened, and asked what to do. In which order, stands in [`turn`](crate::turn), which does
-//! both.
+//! The hub: the whole chat as a state machine without sockets, clock, threads or randomness. It is
+//! told what happened, and asked what to do. In which order, stands in [`turn`](crate::turn), which
+//! does both.
 //!
 //! # Handlers: what happened
 //! - to a connection: [`Hub::handle_connect`], [`Hub::handle_input`],
@@ -17,7 +17,8 @@
 //! - Lists, of which each key is handed out once: [`Hub::poll_resumed`], [`Hub::poll_writers`],
 //!   [`Hub::poll_closed`].
 //!
-//! Handlers and pollers are here. What becomes of input is in `input.rs`, how connections end in
+//! Handlers and pollers are here. What becomes of input is in `input.rs`, whom that is told in
+//! `telling.rs` and `presence.rs`, who is too far behind in `backlog.rs`, how connections end in
 //! `closing.rs`, and what time brings in `deadlines.rs`. How the bytes of a connection are to be
 //! understood is its session's business (`dialect/session.rs`).
 
@@ -33,7 +34,6 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) use self::addresses::AddressKey;
@@ -86,8 +86,6 @@ pub struct Hub {
     channels: Vec<Channel>,
     /// Rooms for which something is to be done, in this turn or later.
     active: Vec<RoomKey>,
-    /// The name of the room that somebody parts from; it may be gone when they are told.
-    parted_title: Arc<str>,
     /// Answers that many share.
     lists: Lists,
     /// Some who do not read have more ranges to leave out than they may.
@@ -129,7 +127,6 @@ impl Hub {
             journals: Journals::default(),
             channels: vec![Channel::default()],
             active: Vec::new(),
-            parted_title: Arc::from(""),
             lists: Lists::default(),
             skips_abound: false,
             private_bytes: 0,
@@ -382,8 +379,8 @@ impl Hub {
     pub fn handle_output_done(&mut self) {
         self.journals.end_turn();
         self.lists.end_turn();
-        let channels = &self.channels;
-        self.active.retain(|room| channels[room.place()].is_active());
+        let channels = &mut self.channels;
+        self.active.retain(|room| channels[room.place()].stays_active());
     }
 
     /// The socket of `key` is dropped, which was [gone](Self::poll_closed). The key must not be

@@ -36,10 +36,7 @@ impl Hub {
                     self.gather_presence(room, PresenceKind::Joined);
                 }
             }
-            Fact::Parted { room, .. } => {
-                self.parted_title = Arc::clone(self.chat[*room].title());
-                self.gather_presence(*room, PresenceKind::Left);
-            }
+            Fact::Parted { room, .. } => self.gather_presence(*room, PresenceKind::Left),
             Fact::Left { user, why } => {
                 let Some(kind) = self.presence_of(*user, why) else { return };
                 for room in self.rooms_of(*user) {
@@ -65,7 +62,9 @@ impl Hub {
         match (&entry.fact, applied) {
             (_, Applied::Refused(_)) => {}
             (Fact::Joined { user, .. }, Applied::Joined(room)) => self.tell_joined(*user, *room),
-            (Fact::Parted { user, room }, _) => self.tell_parted(*user, *room),
+            (Fact::Parted { user, room }, Applied::Parted { title }) => {
+                self.tell_parted(*user, *room, title);
+            }
             (Fact::Left { why, .. }, Applied::Left(user)) => self.tell_left(user, why),
             (Fact::Renamed { user, name }, Applied::Renamed { old }) => {
                 let rooms = self.rooms_of(*user);
@@ -213,15 +212,14 @@ impl Hub {
         }
     }
 
-    fn tell_parted(&mut self, user: UserKey, room: RoomKey) {
+    fn tell_parted(&mut self, user: UserKey, room: RoomKey, title: &str) {
         let Some(User { name, origin, .. }) = self.chat.user(user) else { return };
         let (name, key) = (name.clone(), *origin);
         self.add_to_presence(room, &name, None);
         self.outdate_lists(&[room]);
         self.detach(key, room);
         if self.connections[key].dialect.spec().many_rooms {
-            let title = Arc::clone(&self.parted_title);
-            self.tell_titled(key, Some(&title), &Event::Parted);
+            self.tell_titled(key, Some(title), &Event::Parted);
         }
         self.close_channel_if_gone(room);
     }
