@@ -9,12 +9,13 @@ import * as people from "./page/members.js";
 import * as rooms from "./page/rooms.js";
 import { fillWords, lang, listed, words } from "./page/words.js";
 
-/** @typedef {import("./page/connection.js").Line & { type: string }} Line */
+/** @typedef {import("./page/types.js").Line & { type: string }} Line */
+/** @typedef {import("./page/types.js").Sent} Sent */
+/** @typedef {import("./page/types.js").ServerType} Type */
 /**
- * @template {keyof import("./page/connection.js").ServerMessages} T
- * @typedef {import("./page/connection.js").ServerMessage<T>} ServerMessage
+ * @template {Type} T
+ * @typedef {import("./page/types.js").ServerMessage<T>} ServerMessage
  */
-/** @typedef {keyof import("./page/connection.js").ServerMessages} Type */
 
 // What one has sent oneself can be had again so far back.
 const SENT_MAX = 100;
@@ -171,7 +172,7 @@ const handlers = {
     setMe(null);
     wanted = token = null;
     rooms.all().forEach((one) => rooms.remove(one.name));
-    forget();
+    take("rooms");
     askName(words.left);
   },
   stopping: () => addNotice(words.stopping),
@@ -353,7 +354,7 @@ function addNotice(text, isWrong) {
 function setName(name) {
   wanted = name;
   setMe(name);
-  remember(name);
+  store();
 }
 
 // ── what is to be seen besides the log and the people ──
@@ -406,60 +407,41 @@ function notify(said, where) {
 
 // ── what stays when the page is loaded again ──
 
-/** @param {string} name */
-function remember(name) {
+/**
+ * What is stored is only a convenience, and storage may be forbidden.
+ * @template T
+ * @param {() => T} use
+ */
+function stored(use) {
   try {
-    localStorage.setItem("name", name);
-    sessionStorage.setItem("in", "yes");
+    return use();
   } catch {
-    // The name is only a convenience, and storage may be forbidden.
+    return null;
   }
 }
 
-/** Remembers the rooms. */
+/** Remembers who we are, and our rooms. */
 function store() {
-  try {
+  stored(() => {
+    localStorage.setItem("name", wanted ?? "");
     const names = rooms.all().map((one) => one.name);
     sessionStorage.setItem("rooms", JSON.stringify(names));
-  } catch {
-    // As above.
-  }
+  });
 }
 
 /** Remembers what only the page that comes next in this tab may know: a copy of the tab may not. */
 function leaveToken() {
   if (!returning || token === null) return;
-  try {
-    const unsaid = rooms.all().flatMap(({ name, log }) =>
-      log.pending.map(({ key, text, emote }) => ({ room: name, line: { key, text, emote } })));
-    sessionStorage.setItem("resume", JSON.stringify({ token, unsaid }));
-  } catch {
-    // As above.
-  }
+  const unsaid = rooms.all().flatMap(({ name, log }) =>
+    log.pending.map(({ key, text, emote, after }) => ({ name, key, text, emote, after })));
+  stored(() => sessionStorage.setItem("resume", JSON.stringify({ token, unsaid })));
 }
 
-function forget() {
-  try {
-    sessionStorage.clear();
-  } catch {
-    // There was nothing to forget.
-  }
-}
-
-function remembered() {
-  try {
-    const resume = JSON.parse(sessionStorage.getItem("resume") ?? "null");
-    sessionStorage.removeItem("resume");
-    return {
-      name: localStorage.getItem("name") ?? "",
-      in: sessionStorage.getItem("in") === "yes",
-      rooms: JSON.parse(sessionStorage.getItem("rooms") ?? "[]"),
-      token: resume?.token ?? null,
-      unsaid: resume?.unsaid ?? [],
-    };
-  } catch {
-    return { name: "", in: false, rooms: [], token: null, unsaid: [] };
-  }
+/** @param {string} key */
+function take(key) {
+  const text = stored(() => sessionStorage.getItem(key));
+  stored(() => sessionStorage.removeItem(key));
+  return JSON.parse(text ?? "null");
 }
 
 // ── writing ──
@@ -504,7 +486,8 @@ function say(text) {
   }
   keys += 1;
   const said = emote?.[1] ?? text.replace(/^\/\//, "/");
-  const pending = { key: `${keyStart}-${keys}`, text: said, emote: emote !== null };
+  const { lastId: after } = rooms.active.log;
+  const pending = { key: `${keyStart}-${keys}`, text: said, emote: emote !== null, after };
   if (!sendPending(rooms.active, pending)) return false;
   if (rooms.active.isIn) rooms.active.log.addPending(pending);
   return true;
@@ -513,7 +496,7 @@ function say(text) {
 /**
  * Sends what is to be confirmed.
  * @param {rooms.Room} where
- * @param {{ key: string, text: string, emote: boolean }} line
+ * @param {Sent} line
  */
 function sendPending({ name }, { key, text, emote }) {
   const type = emote ? "me" : "say";
@@ -584,7 +567,7 @@ window.addEventListener("hashchange", () => {
 });
 window.addEventListener("pagehide", leaveToken);
 // The page was kept and is shown again: it has the token itself.
-window.addEventListener("pageshow", (event) => event.persisted && remembered());
+window.addEventListener("pageshow", (event) => event.persisted && take("resume"));
 setInterval(watch, 1000);
 
 /** Whoever follows a link to a room is told where it leads. */
@@ -595,17 +578,19 @@ function showBound() {
 
 fillWords();
 line.placeholder = words.write;
-const before = remembered();
-nameField.value = before.name;
+nameField.value = stored(() => localStorage.getItem("name")) ?? "";
 showBound();
 rooms.show(rooms.active);
-// Whoever loads the page again was in the room a moment ago.
-if (before.in && before.name) {
-  wanted = before.name;
+const before = take("rooms");
+// Whoever loads the page again was in its rooms a moment ago.
+if (before && nameField.value) {
+  wanted = nameField.value;
   returning = true;
-  token = before.token;
-  for (const name of before.rooms) rooms.add(name);
-  for (const { room: name, line: unsaid } of before.unsaid) {
+  for (const name of before) rooms.add(name);
+  store();
+  const resume = take("resume");
+  token = resume?.token ?? null;
+  for (const { name, ...unsaid } of resume?.unsaid ?? []) {
     rooms.get(name)?.log.addPending(unsaid);
   }
   connect();

@@ -1,80 +1,9 @@
 // @ts-check
-// The connection to the server: a WebSocket, what goes over it as types, and the pauses between
-// attempts to connect.
+// The connection to the server: a WebSocket, whether it is still alive, and the pauses between
+// attempts to connect. What goes over it is described in types.d.ts.
 
-/**
- * A sentence of the server's, in each language.
- * @typedef {{ en: string, zh: string }} Sentence
- */
-
-/**
- * Something that somebody said. `at` is in seconds since 1970; `again` is set for what is told a
- * second time, out of the history. `id` only grows in a room, and is the same for everybody.
- * @typedef {{ from: string, text: string, at: number, again?: boolean, id?: number } & InRoom} Line
- */
-
-/**
- * Which room something is about. Without it, it is the lobby of a server that has no rooms, or
- * about no room.
- * @typedef {{ room?: string }} InRoom
- */
-
-/** @typedef {{ text: string, by?: string, at?: number }} Topic */
-
-/**
- * Who is in the room: at most 1,000 names, and how many there are.
- * @typedef {{ members: string[], count: number }} Members
- */
-
-/**
- * A room as it is told to who comes in, or comes back. `id` is that of the last thing in it.
- * @typedef {{ topic?: Topic, history: ServerMessage<"say" | "me">[], id?: number } & InRoom
- *   & Members} Entered
- */
-
-/**
- * What each type of message from the server has besides its type.
- * @typedef {object} ServerMessages
- * @property {{ motd: string[], line_bytes_max: number }} ask
- * @property {{ name: string, token?: string } & Entered} welcome
- * @property {{ name: string, token: string, rooms: (Entered & { gap?: boolean })[] }} resumed
- * @property {Line} say
- * @property {Line} me
- * @property {Line} msg
- * @property {{ to: string, text: string, at: number }} sent
- * @property {{ names: string[], count: number } & InRoom} join
- * @property {{ names: string[], count: number, words?: string, why?: Sentence } & InRoom} leave
- * @property {{ old: string, new: string }} nick
- * @property {Members & InRoom} who
- * @property {{ rooms: { room: string, count: number, topic?: string }[], more?: number }} rooms
- * @property {{ room: string } & Topic} topic
- * @property {{ room: string }} part
- * @property {{ from: string, room: string }} invite
- * @property {{ key: string, id: number }} ack
- * @property {{ names: string[], text: Sentence }} ignoring
- * @property {{ commands: { form: Sentence, purpose: Sentence }[] }} help
- * @property {{ text: Sentence }} notice
- * @property {{ why: string, text: Sentence } & InRoom} refused
- * @property {{}} goodbye
- * @property {{}} stopping
- */
-
-/**
- * A message from the server, of one of these types.
- * @template {keyof ServerMessages} [Type=keyof ServerMessages]
- * @typedef {{ [T in Type]: { type: T } & ServerMessages[T] }[Type]} ServerMessage
- */
-
-/**
- * A message to the server. There are more; the page writes them as text that begins with `/`.
- * @typedef {{ type: "nick", name: string }
- *   | { type: "resume", token: string, rooms: Record<string, number> }
- *   | { type: "say" | "me", text: string, room?: string, key?: string }
- *   | { type: "msg", to: string, text: string }
- *   | { type: "join" | "part" | "topic", room: string }
- *   | { type: "rooms" }
- *   | { type: "who", room?: string }} ClientMessage
- */
+/** @typedef {import("./types.js").ServerMessage} ServerMessage */
+/** @typedef {import("./types.js").ClientMessage} ClientMessage */
 
 // Pauses between attempts to connect again, in seconds. For the first minute they are short, so
 // that after a restart of the server everybody is back within 5 seconds.

@@ -4,13 +4,13 @@
 // server has told where in the room's order it is; what was told already is not shown again.
 import { clock, days, fullTime, words } from "./words.js";
 
-/** @typedef {import("./connection.js").Line} Line */
-/** @typedef {import("./connection.js").Entered} Entered */
+/** @typedef {import("./types.js").Line} Line */
+/** @typedef {import("./types.js").Entered} Entered */
+/** @typedef {import("./types.js").Sent} Sent */
 /**
- * What was sent and is not confirmed. `id` is known if that came before the line itself; `asked`
- * is set when the server has answered something that was sent later.
- * @typedef {{ key: string, text: string, emote: boolean, at: number, id?: number,
- *   asked?: boolean, item: HTMLElement }} Pending
+ * `id` is known if that came before the line itself; `asked` is set when the server has answered
+ * something that was sent later.
+ * @typedef {Sent & { at: number, id?: number, asked?: boolean, item: HTMLElement }} Pending
  */
 
 // Lines that are kept on the page. A long session does not slow it down.
@@ -123,6 +123,7 @@ export class Log {
    */
   showHistory({ history, id = 0 }) {
     if (this.#shownId > id) this.#shownId = 0;
+    this.lastId = 0;
     const keys = history.map(keyOf);
     let fresh = 0;
     for (let from = keys.length; from > 0 && this.#seen.length > 0; from -= 1) {
@@ -141,7 +142,7 @@ export class Log {
 
   /**
    * Shows what was missed, after the same server has found who we are. Returns those lines.
-   * @param {Entered & { gap?: boolean }} told
+   * @param {import("./types.js").Resumed} told
    */
   resume({ history, gap, id = 0 }) {
     if (gap && this.lastId > 0) this.#addGap();
@@ -236,15 +237,16 @@ export class Log {
 
   /**
    * Adds what was sent just now.
-   * @param {{ key: string, text: string, emote: boolean }} sent
+   * @param {Sent} sent
    */
-  addPending({ key, text, emote }) {
+  addPending(sent) {
+    const { text, emote } = sent;
     const at = Math.floor(Date.now() / 1000);
     const item = lineItem({ from: me ?? "", text, at }, { emote });
     item.classList.add("pending");
     // It is read out when it is confirmed.
     item.ariaLive = "off";
-    this.pending.push({ key, text, emote, at, item });
+    this.pending.push({ ...sent, at, item });
     this.#change();
   }
 
@@ -277,11 +279,9 @@ export class Log {
    * @param {Line & { type: string }} line
    */
   #confirm({ id, text, type }) {
-    const isIt = (/** @type {Pending} */ one) =>
-      one.id === undefined && one.text === text && one.emote === (type === "me");
-    const known = this.pending.find((one) => id !== undefined && one.id === id);
-    const first = id === undefined ? this.pending[0] : undefined;
-    const found = known ?? this.pending.find(isIt) ?? first;
+    const isIt = (/** @type {Pending} */ one) => id === undefined || id === one.id ||
+      (!one.id && one.text === text && one.emote === (type === "me") && id > one.after);
+    const found = this.pending.find(isIt);
     if (found) this.#take(found);
   }
 
@@ -292,6 +292,7 @@ export class Log {
     this.#gone.push(line.item);
     this.#change();
   }
+
   /**
    * It cannot be known whether this was said. Whoever wrote it may send it again.
    * @param {Pending} line

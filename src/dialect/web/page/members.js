@@ -4,7 +4,7 @@ import { send } from "./connection.js";
 import { avatar, byId, drawer, element, hue, me, withNextLines } from "./lines.js";
 import { collator, words } from "./words.js";
 
-/** @typedef {import("./connection.js").Members} Members */
+/** @typedef {import("./types.js").Members} Members */
 
 // As many names as the server tells at once.
 const NAMES_MAX = 1000;

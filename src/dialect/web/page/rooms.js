@@ -5,8 +5,8 @@ import { byId, drawer, element, Log, mentionsMe, showLog, withNextLines } from "
 import { People, setTarget, showPeople, target } from "./members.js";
 import { words } from "./words.js";
 
-/** @typedef {import("./connection.js").Entered} Entered */
-/** @typedef {import("./connection.js").Topic} Topic */
+/** @typedef {import("./types.js").Entered} Entered */
+/** @typedef {import("./types.js").Topic} Topic */
 
 // Why a room may not be joined.
 const JOIN_REFUSALS =

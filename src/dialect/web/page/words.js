@@ -1,6 +1,9 @@
 // @ts-check
 // What the page itself says, in the browser's language, and how it writes times and sorts names.
 
+/** @typedef {import("./types.js").Words} Words */
+
+/** @type {Words} */
 const en = {
   question: "What is your nickname?",
   hint: "Letters and digits of any script; - _ . inside. Everyone in the room sees it.",
@@ -20,56 +23,37 @@ const en = {
   resend: "Send again",
   you: "you",
   connecting: "Connecting…",
-  /** @type {(name: string) => string} */
   here: (name) => `You are ${name}`,
-  /** @type {(seconds: number) => string} */
   again: (seconds) => `Connection lost. Trying again in ${seconds} s…`,
   taken: "Your old connection still has your name. Trying again…",
   unreachable: "The server cannot be reached.",
   left: "You have left.",
   stopping: "The server is stopping.",
-  /** @type {(name: string) => string} */
   to: (name) => `only for ${name}`,
   forYou: "only for you",
-  /** @type {(name: string) => string} */
   toTarget: (name) => `Only ${name} will see this`,
-  /** @type {(name: string) => string} */
   message: (name) => `Write to ${name} alone`,
-  /** @type {(names: string, count: number) => string} */
   joined: (names, count) => `${names} joined (${count} here)`,
-  /** @type {(names: string, why: string | undefined, count: number) => string} */
   gone: (names, why, count) => `${names} left${why ? ": " + why : ""} (${count} here)`,
-  /** @type {(old: string, name: string) => string} */
   renamed: (old, name) => `${old} is now ${name}`,
-  /** @type {(names: string, count: number) => string} */
   members: (names, count) => `${count} here: ${names}`,
-  /** @type {(count: number) => string} */
   more: (count) => `and ${count} more`,
-  /** @type {(bytes: number) => string} */
   tooLong: (bytes) => `A line has at most ${bytes} bytes. Nothing was sent.`,
   missed: "Some lines are missing",
   unsure: "perhaps not sent",
-  /** @type {(room: string) => string} */
   bound: (room) => `You will join ${room}.`,
-  /** @type {(room: string) => string} */
   joinThis: (room) => `Join ${room}`,
-  /** @type {(room: string) => string} */
   leaveThis: (room) => `Leave ${room}`,
-  /** @type {(room: string) => string} */
   parted: (room) => `You have left ${room}.`,
-  /** @type {(from: string, room: string) => string} */
   invited: (from, room) => `${from} invites you to ${room}.`,
-  /** @type {(text: string, by: string | undefined) => string} */
   topic: (text, by) => `The topic${by ? `, by ${by}` : ""}: ${text}`,
   noTopic: "There is no topic.",
-  /** @type {(count: number) => string} */
   count: (count) => `${count} here`,
-  /** @type {(room: string, unread: number, mentions: number) => string} */
   unread: (room, unread, mentions) =>
     `${room}, ${unread} new${mentions ? `, ${mentions} for you` : ""}`,
 };
 
-/** @type {typeof en} */
+/** @type {Words} */
 const zh = {
   question: "请输入您的昵称",
   hint: "任何文字的字母和数字，中间可以有 - _ .。房间里的每个人都会看到它。",
