@@ -149,7 +149,7 @@ fn is_told(tab: &Tab, event: &Value) {
 }
 
 fn says(text: &str) -> Value {
-    json!({ "type": "say", "from": "bob", "text": text, "at": 1_700_000_000 })
+    json!({ "type": "say", "room": "#lobby", "from": "bob", "text": text, "at": 1_700_000_000 })
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn nobodys_marks_stand_over_the_lines_of_others() {
         is_told(
             &alice,
             &json!({
-                "type": kind, "from": from, "names": ["bob"], "count": 1, "at": 1_700_000_000,
+                "type": kind, "room": "#lobby", "from": from, "names": ["bob"], "count": 1, "at": 1_700_000_000,
                 "text": text, "words": text,
             }),
         );

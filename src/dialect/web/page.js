@@ -26,8 +26,6 @@ const TAKEN_MAX = 14;
 const ANSWER_MAX = 10_000;
 const UNCONFIRMED_MAX = 5_000;
 const QUIET_MAX = 60_000;
-// Where everybody is if the server has no rooms.
-const LOBBY = "#lobby";
 // Commands by which nobody but us and perhaps one other is told anything we wrote.
 const PRIVATE_COMMAND =
   /^\/(msg|tell|reply|r|nick|who|names|list|history|ignore|unignore|help|quit|exit|join|part|rooms|invite)(\s|$)/i;
@@ -39,7 +37,7 @@ const error = byId("error", HTMLElement);
 const status = byId("status", HTMLElement);
 const bound = byId("bound", HTMLElement);
 const room = byId("room", HTMLElement);
-const toggle = byId("toggle", HTMLButtonElement);
+const toggles = [byId("switch", HTMLButtonElement), byId("toggle", HTMLButtonElement)];
 const notifyButton = byId("notify", HTMLButtonElement);
 const composer = byId("composer", HTMLFormElement);
 const line = byId("line", HTMLTextAreaElement);
@@ -216,19 +214,18 @@ function refused(message) {
  */
 function welcome(message) {
   const isFirst = me === null;
-  const name = message.room ?? LOBBY;
+  const name = message.room;
   const before = rooms.all();
   const isNewPage = rooms.active.name === "";
   const address = rooms.addressed();
   if (isFirst) {
     token = message.token ?? null;
-    rooms.setThere(message.room !== undefined);
     comeIn(message.name);
   }
   const isBack = rooms.get(name) !== undefined;
   const hadLeft = isFirst && before.length > 0 && !isBack;
   if (!hadLeft) {
-    const entered = rooms.enter(name, message);
+    const entered = rooms.enter(message);
     if (!isBack || isNewPage) rooms.show(entered);
     if (isFirst && !isBack) motd.forEach((text) => addNotice(text));
     entered.log.showHistory(message);
@@ -236,7 +233,7 @@ function welcome(message) {
   if (isFirst) {
     before.forEach((one) => one.isIn || rooms.join(one.name));
     if (hadLeft) connection.send({ type: "part", room: name });
-    if (isNewPage) follow(address);
+    if (isNewPage && address) rooms.go(address);
   }
   store();
 }
@@ -250,10 +247,9 @@ function resumed(message) {
   const isNewPage = rooms.active.name === "";
   const address = rooms.addressed();
   token = message.token;
-  rooms.setThere(true);
   comeIn(message.name);
   for (const told of message.rooms) {
-    const entered = rooms.enter(told.room ?? LOBBY, told);
+    const entered = rooms.enter(told);
     const isNew = entered.log.lastId === 0;
     for (const said of entered.log.resume(told)) {
       if (!isNew && said.from !== me) rooms.note(entered, said.text, false);
@@ -264,7 +260,7 @@ function resumed(message) {
     else one.log.pending.forEach((unsaid) => sendPending(one, unsaid));
   }
   if (isNewPage && rooms.all()[0]) rooms.show(rooms.all()[0]);
-  if (isNewPage) follow(address);
+  if (isNewPage && address) rooms.go(address);
   store();
 }
 
@@ -279,14 +275,6 @@ function comeIn(name) {
   takenTimes = 0;
   returning = true;
   enterRoom(name);
-}
-
-/**
- * Shows the room in the address, if it names one.
- * @param {string | null} name
- */
-function follow(name) {
-  if (name !== null && rooms.areThere) rooms.go(name);
 }
 
 /** @param {ServerMessage<"topic">} message */
@@ -316,7 +304,7 @@ function watch() {
 
 function ask() {
   const [any] = rooms.all();
-  if (me === null || isAsked || !rooms.areThere || !any) return;
+  if (me === null || isAsked || !any) return;
   if (!connection.send({ type: "topic", room: any.name })) return;
   isAsked = true;
   askedAt = Date.now();
@@ -336,7 +324,7 @@ function heard(said, how) {
 
 /** @param {{ room?: string }} message */
 function roomOf(message) {
-  return rooms.get(message.room ?? LOBBY);
+  return rooms.get(message.room ?? "");
 }
 
 /**
@@ -371,7 +359,7 @@ function setStatus(text, isHere = false) {
 /** @param {string} name */
 function enterRoom(name) {
   entry.hidden = true;
-  room.hidden = toggle.hidden = false;
+  for (const one of [room, ...toggles]) one.hidden = false;
   const canAsk = "Notification" in window && window.isSecureContext;
   notifyButton.hidden = !canAsk || Notification.permission !== "default";
   setStatus(words.here(name), true);
@@ -381,7 +369,7 @@ function enterRoom(name) {
 /** @param {string} why */
 function askName(why) {
   entry.hidden = false;
-  room.hidden = toggle.hidden = notifyButton.hidden = true;
+  for (const one of [room, notifyButton, ...toggles]) one.hidden = true;
   error.textContent = why;
   setStatus("");
   nameField.focus();
@@ -481,8 +469,7 @@ function say(text) {
   const emote = /^\/me\s+(\S.*)$/.exec(text);
   if (!emote && /^\/(?!\/)/.test(text)) {
     if (/^\/history\b/i.test(text)) rooms.active.log.recalls = true;
-    const where = rooms.areThere ? rooms.active.name || undefined : undefined;
-    return connection.send({ type: "say", text, room: where });
+    return connection.send({ type: "say", text, room: rooms.active.name || undefined });
   }
   keys += 1;
   const said = emote?.[1] ?? text.replace(/^\/\//, "/");
@@ -501,7 +488,6 @@ function say(text) {
 function sendPending({ name }, { key, text, emote }) {
   const type = emote ? "me" : "say";
   const told = emote ? text : text.replace(/^\//, "//");
-  if (!rooms.areThere) return connection.send({ type, text: told });
   return connection.send({ type, text: told, room: name || undefined, key });
 }
 
@@ -563,7 +549,8 @@ document.addEventListener("visibilitychange", () => {
 });
 window.addEventListener("hashchange", () => {
   showBound();
-  if (me !== null) follow(rooms.addressed());
+  const name = rooms.addressed();
+  if (me !== null && name) rooms.go(name);
 });
 window.addEventListener("pagehide", leaveToken);
 // The page was kept and is shown again: it has the token itself.

@@ -45,6 +45,7 @@ const changed = new Set();
 const tasks = new Set();
 let batch = 0;
 let wasAtEnd = true;
+let height = 0;
 
 /** @param {string | null} name */
 export function setMe(name) {
@@ -111,6 +112,8 @@ export class Log {
     this.element.ariaLabel = words.talk;
     this.element.tabIndex = 0;
     this.element.addEventListener("scroll", () => {
+      // It is the window that has changed; `resized` comes next.
+      if (this.element.clientHeight !== height) return;
       wasAtEnd = isAtEnd();
       if (wasAtEnd) down.hidden = true;
     });
@@ -121,7 +124,7 @@ export class Log {
    * ids of one that was restarted say nothing.
    * @param {Entered} told
    */
-  showHistory({ history, id = 0 }) {
+  showHistory({ history, id }) {
     if (this.#shownId > id) this.#shownId = 0;
     this.lastId = 0;
     const keys = history.map(keyOf);
@@ -144,7 +147,7 @@ export class Log {
    * Shows what was missed, after the same server has found who we are. Returns those lines.
    * @param {import("./types.js").Resumed} told
    */
-  resume({ history, gap, id = 0 }) {
+  resume({ history, gap, id }) {
     if (gap && this.lastId > 0) this.#addGap();
     const missed = history.filter((said) => (said.id ?? 0) > this.lastId);
     missed.forEach((said) => this.#addSaid(said));
@@ -275,13 +278,13 @@ export class Log {
   }
 
   /**
-   * We have said this. Without ids, it is the first that we have sent.
+   * We have said this.
    * @param {Line & { type: string }} line
    */
-  #confirm({ id, text, type }) {
-    const isIt = (/** @type {Pending} */ one) => id === undefined || id === one.id ||
-      (!one.id && one.text === text && one.emote === (type === "me") && id > one.after);
-    const found = this.pending.find(isIt);
+  #confirm({ id = 0, text, type }) {
+    const isLike = (/** @type {Pending} */ one) =>
+      one.text === text && one.emote === (type === "me") && one.after < id;
+    const found = this.pending.find((one) => one.id === id || (!one.id && isLike(one)));
     if (found) this.#take(found);
   }
 
@@ -558,5 +561,6 @@ down.addEventListener("click", () => {
 });
 // A phone that is turned, or a keyboard that comes, does not hide the last lines.
 const resized = new ResizeObserver(() => {
+  height = shown.element.clientHeight;
   if (wasAtEnd) scrollToEnd();
 });

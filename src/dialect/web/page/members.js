@@ -21,10 +21,13 @@ export class People {
   /** @type {Set<string>} */
   names = new Set();
   count = 0;
-  /** The name of the room to ask the server about, if it has rooms. */
-  room = /** @type {string | undefined} */ (undefined);
   // A timer, while the names are fewer or more than they should be; also while the server is asked.
   #correcting = 0;
+
+  /** @param {string} room */
+  constructor(room) {
+    this.room = room;
+  }
 
   /** @param {Members} told */
   set(told) {
@@ -79,7 +82,7 @@ export class People {
   }
 }
 
-let shown = new People();
+let shown = new People("");
 /**
  * Whom the next lines are for; null is everyone. Others read it, `setTarget` changes it.
  * @type {string | null}

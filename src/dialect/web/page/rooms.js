@@ -24,7 +24,6 @@ const openList = drawer(byId("rooms", HTMLElement), byId("switch", HTMLButtonEle
 
 export class Room {
   log = new Log();
-  people = new People();
   topic = /** @type {Topic | undefined} */ (undefined);
   /** The server knows that we are in it, since we are connected. */
   isIn = false;
@@ -41,6 +40,7 @@ export class Room {
   /** @param {string} name */
   constructor(name) {
     this.name = name;
+    this.people = new People(name);
     this.#button.type = "button";
     this.#button.append(element("span", "name", name), this.#badge);
     this.#button.addEventListener("click", () => show(this));
@@ -66,11 +66,11 @@ const rooms = new Map();
 const nowhere = new Room("");
 /** The room that is shown. Others read it, `show` changes it. */
 export let active = nowhere;
-// What we have asked to join, and the server has not answered.
-/** @type {string[]} */
+/**
+ * What we have asked to join, and the server has not answered.
+ * @type {string[]}
+ */
 let asked = [];
-/** Whether the server has rooms. */
-export let areThere = false;
 
 export function all() {
   return [...rooms.values()];
@@ -81,31 +81,22 @@ export function get(name) {
   return rooms.get(name);
 }
 
-/** @param {boolean} are */
-export function setThere(are) {
-  areThere = are;
-  for (const id of ["rooms", "switch", "subject"]) byId(id, HTMLElement).hidden = !are;
-}
-
 /** @param {string} name */
 export function add(name) {
   const room = new Room(name);
   rooms.set(name, room);
-  if (areThere) room.people.room = name;
   list.append(room.item);
   return room;
 }
 
 /**
  * We are in this room now, or again.
- * @param {string} name
  * @param {Entered} told
  */
-export function enter(name, told) {
-  const room = get(name) ?? add(name);
-  asked = asked.filter((one) => one.toLowerCase() !== name.toLowerCase());
+export function enter(told) {
+  const room = get(told.room) ?? add(told.room);
+  asked = asked.filter((one) => one.toLowerCase() !== told.room.toLowerCase());
   room.isIn = true;
-  room.people.room = areThere ? name : undefined;
   room.people.set(told);
   setTopic(room, told.topic);
   return room;
@@ -158,9 +149,7 @@ export function show(room) {
   old.update();
   openList(false);
   read();
-  if (areThere && room !== nowhere) {
-    history.replaceState(null, "", addressOf(room.name));
-  }
+  if (room !== nowhere) history.replaceState(null, "", addressOf(room.name));
 }
 
 /** What is shown is looked at. */
@@ -263,7 +252,7 @@ function showUnread() {
   }
   elsewhere.textContent = unread > 0 ? String(unread) : "";
   elsewhere.classList.toggle("mentioned", mentions > 0);
-  const name = areThere && active.name ? `${active.name} · ` : "";
+  const name = active.name && `${active.name} · `;
   document.title = `${unread > 0 ? `(${unread}) ` : ""}${name}chinwag`;
 }
 

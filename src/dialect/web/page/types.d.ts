@@ -4,7 +4,7 @@
 /** A sentence of the server's, in each language. */
 export type Sentence = { en: string; zh: string };
 
-/** Which room something is about. Without it, it is the lobby of a server without rooms, or none. */
+/** Which room something is about, if it is about one. */
 export type InRoom = { room?: string };
 
 /**
@@ -26,11 +26,15 @@ export type Members = { members: string[]; count: number };
 export type Topic = { text: string; by?: string; at?: number };
 
 /** A room, as it is told to who comes in or comes back. `id` is that of the last thing in it. */
-export type Entered = InRoom &
-  Members & { topic?: Topic; history: ServerMessage<"say" | "me">[]; id?: number };
+export type Entered = Members & {
+  room: string;
+  topic?: Topic;
+  history: ServerMessage<"say" | "me">[];
+  id: number;
+};
 
 /** A room that we were cut off from. With a gap, the history is not all that we have missed. */
-export type Resumed = Entered & { gap?: boolean };
+export type Resumed = Entered & { gap: boolean };
 
 /**
  * What is sent, and known by its key until the server has confirmed it. `after` is the id of the
@@ -79,7 +83,7 @@ export type ClientMessage =
   | { type: "msg"; to: string; text: string }
   | { type: "join" | "part" | "topic"; room: string }
   | { type: "rooms" }
-  | { type: "who"; room?: string };
+  | { type: "who"; room: string };
 
 /** What the page itself says. */
 export type Words = {
