@@ -141,6 +141,15 @@ struct Arguments {
     #[arg(default_value_t = Pace(Limits::default().flood))]
     flood: Pace,
 
+    /// How fast connections may come from one address: so many at once, and as many again in so
+    /// many seconds.
+    ///
+    /// Who comes faster waits, at most 5 seconds, and is turned away otherwise. 0 is no limit;
+    /// loopback has none.
+    #[arg(long, value_name = "NUMBER/SECONDS", env = "CHINWAG_CONNECTS")]
+    #[arg(default_value_t = Pace(Limits::default().connects))]
+    connects: Pace,
+
     /// How many can be connected from one address (IPv4, or an IPv6 /64); loopback is exempt.
     ///
     /// But UDP peers that seem to come from the machine itself get at most half of --max-clients,
@@ -179,7 +188,7 @@ struct Arguments {
 }
 
 const AFTER_HELP: &str = "\
-Let colleagues in: chinwag -l lines=0.0.0.0 -l web=0.0.0.0
+Let colleagues in: chinwag -l lines=0.0.0.0:7711 -l web=0.0.0.0:7780
 Another port for browsers: chinwag -l lines -l web=8080
 Other rooms, and only those: chinwag --rooms help,ops --fixed-rooms
 
@@ -253,6 +262,7 @@ fn run() -> Result<(), (u8, String)> {
             backlog_bytes_max: arguments.backlog.0,
             stall_timeout: arguments.stall_timeout.0,
             flood: arguments.flood.0,
+            connects: arguments.connects.0,
             per_address_max: arguments.max_per_ip,
             udp_expiry: arguments.udp_expiry.0,
             history_lines_max: arguments.history,

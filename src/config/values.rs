@@ -2,7 +2,7 @@
 //! parses what it formats.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -116,7 +116,7 @@ impl FromStr for ListenerSpec {
     type Err = ValueError;
 
     /// A dialect, and where it is spoken if not at its usual address: `web`, `web=0.0.0.0:8080`,
-    /// `web=8080`, `web=0.0.0.0`, or an address for `lines`.
+    /// `web=8080`, or an address for `lines`.
     fn from_str(text: &str) -> Result<ListenerSpec, ValueError> {
         let (dialect, address) = match text.split_once('=') {
             Some((dialect, address)) => (dialect, Some(address)),
@@ -126,13 +126,10 @@ impl FromStr for ListenerSpec {
         };
         let usual = ListenerSpec::usual(dialect.parse().map_err(ValueError::Dialect)?);
         let Some(address) = address else { return Ok(usual) };
-        // A port alone is one of this machine, an IP alone has the usual port.
-        let address = match address.parse::<u16>() {
+        // A port alone is one of this machine.
+        let address = match address.parse() {
             Ok(port) => SocketAddr::new(usual.address.ip(), port),
-            Err(_) => match address.parse::<IpAddr>() {
-                Ok(ip) => SocketAddr::new(ip, usual.address.port()),
-                Err(_) => address.parse().map_err(|_| ValueError::Address)?,
-            },
+            Err(_) => address.parse().map_err(|_| ValueError::Address)?,
         };
         Ok(ListenerSpec { address, ..usual })
     }
@@ -211,9 +208,8 @@ mod tests {
         assert_eq!(v6.address, "[::1]:0".parse().unwrap());
         let listener: ListenerSpec = "nick=8080".parse().unwrap();
         assert_eq!(listener.address, "127.0.0.1:8080".parse().unwrap(), "a port alone");
-        let listener: ListenerSpec = "lines=0.0.0.0".parse().unwrap();
-        assert_eq!(listener.address, "0.0.0.0:7711".parse().unwrap(), "an IP alone");
-        assert_eq!("0.0.0.0:7711".parse(), Ok(listener), "an address for `lines`");
+        let listener: ListenerSpec = "0.0.0.0:7711".parse().unwrap();
+        assert_eq!(listener.to_string(), "lines=0.0.0.0:7711", "an address alone");
         for wrong in ["lines=", "lines=77110", "lines=localhost:7711"] {
             assert_eq!(wrong.parse::<ListenerSpec>(), Err(ValueError::Address), "{wrong}");
         }

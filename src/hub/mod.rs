@@ -174,9 +174,7 @@ impl Hub {
         let key = self.connections.insert(new);
         if refused.is_none() {
             self.clients += 1;
-            let flood = self.limits.flood;
-            self.connections[key].address =
-                self.addresses.enter(dialect, remote, flood, now.instant);
+            self.enter_address(key);
         }
         self.connections[key].turned_away = refused.is_some();
         match (refused, dialect.spec().naming) {
