@@ -173,11 +173,11 @@ impl Tab {
         let limit = PATIENCE.as_millis();
         let waited = format!(
             "new Promise((done) => {{
-                const end = Date.now() + {limit};
+                const end = performance.now() + {limit};
                 const look = () => {{
                     let is = false;
                     try {{ is = Boolean({expression}); }} catch {{}}
-                    if (is || Date.now() > end) done(is);
+                    if (is || performance.now() > end) done(is);
                     else setTimeout(look, 10);
                 }};
                 look();

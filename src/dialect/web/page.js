@@ -420,9 +420,9 @@ function store() {
 /** Remembers what only the page that comes next in this tab may know: a copy of the tab may not. */
 function leaveToken() {
   if (!returning || token === null) return;
-  const unsaid = rooms.all().flatMap(({ name, log }) =>
-    log.pending.map(({ key, text, emote, after }) => ({ name, key, text, emote, after })));
-  stored(() => sessionStorage.setItem("resume", JSON.stringify({ token, unsaid })));
+  const lost = rooms.all().flatMap(({ name, log }) =>
+    log.pending.map((unsaid) => ({ ...unsaid, name, item: undefined })));
+  stored(() => sessionStorage.setItem("resume", JSON.stringify({ token, lost })));
 }
 
 /** @param {string} key */
@@ -443,7 +443,7 @@ function submit() {
     return;
   }
   for (const one of typed) {
-    if (me === null || !send(one)) return;
+    if (!send(one)) return;
   }
   if (typed.length > 0) sent.push(text);
   if (sent.length > SENT_MAX) sent.shift();
@@ -458,6 +458,7 @@ function submit() {
  */
 function send(text) {
   if (people.target === null || PRIVATE_COMMAND.test(text)) return say(text);
+  if (me === null) return false;
   return connection.send({ type: "msg", to: people.target, text: text.replace(/^\/\//, "/") });
 }
 
@@ -468,15 +469,22 @@ function send(text) {
 function say(text) {
   const emote = /^\/me\s+(\S.*)$/.exec(text);
   if (!emote && /^\/(?!\/)/.test(text)) {
+    if (me === null) return false;
     if (/^\/history\b/i.test(text)) rooms.active.log.recalls = true;
     return connection.send({ type: "say", text, room: rooms.active.name || undefined });
   }
   keys += 1;
   const said = emote?.[1] ?? text.replace(/^\/\//, "/");
-  const { lastId: after } = rooms.active.log;
-  const pending = { key: `${keyStart}-${keys}`, text: said, emote: emote !== null, after };
-  if (!sendPending(rooms.active, pending)) return false;
-  if (rooms.active.isIn) rooms.active.log.addPending(pending);
+  const here = rooms.active;
+  const key = `${keyStart}-${keys}`;
+  const after = here.log.lastId;
+  const mine = { key, from: wanted ?? "", text: said, emote: emote !== null, after };
+  const isSent = me !== null && sendPending(here, mine);
+  // In no room, the server says why it is not said.
+  if (here.name === "") return isSent;
+  // Cut off, we say it when we are back.
+  if (!isSent && token === null) return false;
+  here.log.addPending(mine);
   return true;
 }
 
@@ -535,7 +543,7 @@ byId("talk", HTMLElement).addEventListener("click", ({ target: clicked }) => {
   if (!(clicked instanceof HTMLButtonElement)) return;
   if (clicked.matches(".door")) rooms.go(clicked.value);
   // It was written to all, whoever the next lines are for.
-  if (clicked.matches(".resend") && me !== null && say(clicked.value)) {
+  if (clicked.matches(".resend") && say(clicked.value)) {
     clicked.closest("li")?.remove();
   }
 });
@@ -577,7 +585,7 @@ if (before && nameField.value) {
   store();
   const resume = take("resume");
   token = resume?.token ?? null;
-  for (const { name, ...unsaid } of resume?.unsaid ?? []) {
+  for (const { name, ...unsaid } of resume?.lost ?? []) {
     rooms.get(name)?.log.addPending(unsaid);
   }
   connect();

@@ -239,13 +239,12 @@ export class Log {
   // ── what one says oneself ──
 
   /**
-   * Adds what was sent just now.
+   * Adds what was written just now.
    * @param {Sent} sent
    */
   addPending(sent) {
-    const { text, emote } = sent;
     const at = Math.floor(Date.now() / 1000);
-    const item = lineItem({ from: me ?? "", text, at }, { emote });
+    const item = lineItem({ ...sent, at }, sent);
     item.classList.add("pending");
     // It is read out when it is confirmed.
     item.ariaLive = "off";
@@ -303,7 +302,7 @@ export class Log {
   #giveUp(line) {
     this.#take(line);
     if (line.id !== undefined) return;
-    const item = this.addElement(lineItem({ ...line, from: me ?? "" }, line));
+    const item = this.addElement(lineItem(line, line));
     item.classList.add("unsure");
     const button = element("button", "resend", words.resend);
     button.type = "button";

@@ -37,10 +37,10 @@ export type Entered = Members & {
 export type Resumed = Entered & { gap: boolean };
 
 /**
- * What is sent, and known by its key until the server has confirmed it. `after` is the id of the
- * last thing in the room when it was written.
+ * What we say, known by its key until the server has confirmed it. `after` is the id of the last
+ * thing in the room when it was written.
  */
-export type Sent = { key: string; text: string; emote: boolean; after: number };
+export type Sent = { key: string; from: string; text: string; emote: boolean; after: number };
 
 /** What each type of message from the server has besides its type. */
 type ServerMessages = {
