@@ -14,6 +14,8 @@ mod common;
 
 #[path = "browser/chromium.rs"]
 mod chromium;
+#[path = "browser/proxy.rs"]
+mod proxy;
 
 use std::env;
 use std::fs;
@@ -21,6 +23,7 @@ use std::path::Path;
 
 use chromium::{Chromium, Tab};
 use common::{Person, Server, room};
+use proxy::Proxy;
 use serde_json::{Value, json};
 
 const OPEN: [&str; 2] = ["lines", "web"];
@@ -85,7 +88,7 @@ fn each_file_of_the_page_is_one_request() {
     let alice = chromium.open(&page(&server));
     let fetched = "performance.getEntriesByType('resource')
         .map((file) => new URL(file.name).pathname).filter((path) => path != '/').sort()";
-    let modules = ["connection", "lines", "members", "rooms", "words"];
+    let modules = ["connection", "lines", "rooms", "words"];
     let modules = modules.map(|name| format!("/page/{name}.js"));
     let expected = ["/page.css".to_owned(), "/page.js".to_owned()].into_iter().chain(modules);
     assert_eq!(alice.finds(fetched), Value::from_iter(expected));
@@ -252,7 +255,8 @@ fn nobodys_marks_stand_over_the_lines_of_others() {
         is_told(
             &alice,
             &json!({
-                "type": kind, "room": "#lobby", "from": from, "names": ["bob"], "count": 1, "at": 1_700_000_000,
+                "type": kind, "room": "#lobby", "from": from, "names": ["bob"], "count": 1,
+                "at": 1_700_000_000,
                 "text": text, "words": text,
             }),
         );
@@ -718,6 +722,100 @@ fn whoever_cannot_resume_comes_back_by_name_into_their_rooms() {
     alice.finds("document.querySelector('#log .resend').click()");
     assert_eq!(sent_by(&alice)[0]["text"], "is this said?");
     assert_eq!(texts(&alice, "#log .resend"), [""; 0]);
+}
+
+/// Alice behind a proxy, and bob, both in `#ops`.
+fn alice_behind_a_proxy(chromium: &Chromium, server: &Server) -> (Proxy, Tab, Person) {
+    let proxy = Proxy::before(server.address("web"));
+    let mut bob = person_in(server, "bob", "#ops");
+    let alice = chromium.open(&format!("http://{}/#ops", proxy.address));
+    alice.joins_as("alice");
+    alice.waits_for("document.title == '#ops · chinwag'");
+    bob.sees_until("* alice joined (2 here)");
+    (proxy, alice, bob)
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_however_often_the_connection_is_cut() {
+    const CUTS: usize = 10;
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &["--flood=0"]);
+    let (proxy, alice, mut bob) = alice_behind_a_proxy(&chromium, &server);
+    let mut carol = Person::join(&server, "carol");
+    let mut said = Vec::new();
+    let is_there = "document.querySelector('#status').textContent == 'You are alice'";
+    for round in 0..CUTS {
+        for line in ["a", "b", "c"].map(|letter| format!("bob {round}{letter}")) {
+            bob.says(&line);
+            said.push(line);
+        }
+        carol.says(&format!("in the lobby {round}"));
+        // Some lines are written on a connection that is about to break, others while there is none.
+        if round % 2 == 0 {
+            alice.waits_for(is_there);
+        }
+        alice.says(&format!("alice {round}"));
+        proxy.cuts();
+        alice.waits_for(&format!("!({is_there})"));
+    }
+    bob.says("the end");
+    said.push("the end".into());
+    alice.sees("the end");
+    alice.waits_for("document.querySelectorAll('#log .pending').length == 0");
+    let seen = texts(&alice, "#log .text");
+    let of_bob = |line: &&String| !line.starts_with("alice");
+    assert_eq!(seen.iter().filter(of_bob).collect::<Vec<_>>(), said.iter().collect::<Vec<_>>());
+    let of_alice: Vec<_> = (0..CUTS).map(|round| format!("alice {round}")).collect();
+    let seen: Vec<_> = seen.into_iter().filter(|line| line.starts_with("alice")).collect();
+    assert_eq!(seen, of_alice);
+    // Nobody has noticed anything.
+    let heard: Vec<_> = bob.answers_to("thanks");
+    assert_eq!(heard, of_alice.iter().map(|line| format!("alice: {line}")).collect::<Vec<_>>());
+    alice.presses("Alt+ArrowUp");
+    let in_lobby: Vec<_> = (0..CUTS).map(|round| format!("in the lobby {round}")).collect();
+    alice.sees(in_lobby.last().unwrap());
+    assert_eq!(texts(&alice, "#log .text"), in_lobby);
+    assert_eq!(texts(&alice, ".gap"), [""; 0]);
+}
+
+#[test]
+fn a_connection_that_has_gone_silent_is_given_up() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let (proxy, alice, mut bob) = alice_behind_a_proxy(&chromium, &server);
+    proxy.goes_silent();
+    alice.says("hello?");
+    bob.says("are you there?");
+    alice.waits_for("document.querySelector('#log .pending')");
+    // A clock that runs fast, for the test to be short.
+    alice.finds(
+        "{ const [now, began] = [Date.now, Date.now()];
+        Date.now = () => began + (now() - began) * 20; }",
+    );
+    alice.sees("are you there?");
+    bob.sees_until("alice: hello?");
+    alice.waits_for("document.querySelectorAll('#log .pending').length == 0");
+    assert_eq!(texts(&alice, "#log .text"), ["are you there?", "hello?"]);
+    bob.sees_nothing_more();
+}
+
+#[test]
+fn what_was_not_confirmed_before_a_reload_is_said_after_it() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let (proxy, alice, mut bob) = alice_behind_a_proxy(&chromium, &server);
+    bob.says("before");
+    alice.sees("before");
+    proxy.goes_silent();
+    alice.says("before");
+    alice.waits_for("document.querySelector('#log .pending')");
+    alice.call("Page.reload", json!({}));
+    bob.sees("alice: before");
+    alice.waits_for("document.querySelectorAll('#log .text').length == 2");
+    alice.waits_for("document.querySelectorAll('#log .pending').length == 0");
+    assert_eq!(texts(&alice, "#log .text"), ["before", "before"]);
+    assert_eq!(rooms_of(&alice), ["#lobby", "#ops"]);
+    bob.sees_nothing_more();
 }
 
 #[test]

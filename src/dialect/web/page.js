@@ -1,11 +1,10 @@
 // @ts-check
-// The page's side of the dialect `web` begins here: how one comes in, is there, is cut off and comes
-// back, writes and leaves. The modules in page/ have the rest: the connection, the logs, the people,
-// the rooms, the words.
+// The page's side of the dialect `web` begins here: how one comes in, is there, is cut off and
+// comes back, writes and leaves. The modules in page/ have the rest: the connection, the logs, the
+// rooms, the words.
 import * as connection from "./page/connection.js";
 import * as lines from "./page/lines.js";
 import { byId, me, setMe } from "./page/lines.js";
-import * as people from "./page/members.js";
 import * as rooms from "./page/rooms.js";
 import { fillWords, lang, listed, words } from "./page/words.js";
 
@@ -27,8 +26,11 @@ const ANSWER_MAX = 10_000;
 const UNCONFIRMED_MAX = 5_000;
 const QUIET_MAX = 60_000;
 // Commands by which nobody but us and perhaps one other is told anything we wrote.
-const PRIVATE_COMMAND =
-  /^\/(msg|tell|reply|r|nick|who|names|list|history|ignore|unignore|help|quit|exit|join|part|rooms|invite)(\s|$)/i;
+const PRIVATE_COMMAND = new RegExp(
+  "^/(msg|tell|reply|r|nick|who|names|list|history|ignore|unignore|help|quit|exit|" +
+    "join|part|rooms|invite)(\\s|$)",
+  "i",
+);
 
 const entry = byId("entry", HTMLElement);
 const naming = byId("naming", HTMLFormElement);
@@ -132,7 +134,7 @@ const handlers = {
       setName(message.new);
       setStatus(words.here(message.new), true);
     }
-    if (message.old === people.target) people.setTarget(message.new);
+    if (message.old === rooms.target) rooms.setTarget(message.new);
     for (const one of rooms.all()) {
       if (one.target === message.old) one.target = message.new;
       if (one.people.rename(message)) one.log.addNotice(words.renamed(message.old, message.new));
@@ -457,9 +459,9 @@ function submit() {
  * @param {string} text
  */
 function send(text) {
-  if (people.target === null || PRIVATE_COMMAND.test(text)) return say(text);
+  if (rooms.target === null || PRIVATE_COMMAND.test(text)) return say(text);
   if (me === null) return false;
-  return connection.send({ type: "msg", to: people.target, text: text.replace(/^\/\//, "/") });
+  return connection.send({ type: "msg", to: rooms.target, text: text.replace(/^\/\//, "/") });
 }
 
 /**

@@ -1,16 +1,21 @@
 // @ts-check
-// The rooms one is in: what the page knows of each, their list beside the log, and which is shown.
+// The rooms one is in: what the page knows of each, who is there, whom the next lines are for, and
+// which room is shown.
 import { send } from "./connection.js";
-import { byId, drawer, element, Log, mentionsMe, showLog, withNextLines } from "./lines.js";
-import { People, setTarget, showPeople, target } from "./members.js";
-import { words } from "./words.js";
+import {
+  avatar, byId, drawer, element, hue, Log, me, mentionsMe, showLog, withNextLines,
+} from "./lines.js";
+import { collator, words } from "./words.js";
 
 /** @typedef {import("./types.js").Entered} Entered */
+/** @typedef {import("./types.js").Members} Members */
 /** @typedef {import("./types.js").Topic} Topic */
 
 // Why a room may not be joined.
 const JOIN_REFUSALS =
   ["no_such_room", "room_name", "too_many_rooms", "rooms_full", "rooms_fixed", "already_in"];
+// As many names as the server tells at once.
+const NAMES_MAX = 1000;
 
 const list = byId("list", HTMLUListElement);
 const joining = byId("joining", HTMLFormElement);
@@ -21,6 +26,134 @@ const leave = byId("leave", HTMLButtonElement);
 const line = byId("line", HTMLTextAreaElement);
 const elsewhere = byId("elsewhere", HTMLElement);
 const openList = drawer(byId("rooms", HTMLElement), byId("switch", HTMLButtonElement));
+const memberList = byId("members", HTMLUListElement);
+const composer = byId("composer", HTMLFormElement);
+const targetNote = byId("target", HTMLElement);
+const [targetText, everyone] = targetNote.children;
+const openPeople = drawer(byId("people", HTMLElement), byId("toggle", HTMLButtonElement));
+
+// ── who is in a room ──
+
+/** Those who are in one room, as far as they are known. */
+export class People {
+  /** @type {Set<string>} */
+  names = new Set();
+  count = 0;
+  // A timer, while the names are fewer or more than they should be; also while the server is asked.
+  #correcting = 0;
+
+  /** @param {string} room */
+  constructor(room) {
+    this.room = room;
+  }
+
+  /** @param {Members} told */
+  set(told) {
+    this.names = new Set(told.members);
+    this.#setCount(told.count);
+  }
+
+  /**
+   * Takes the server's answer to who is here. Returns whether it was this script that had asked.
+   * @param {Members} told
+   */
+  correct(told) {
+    const hadAsked = this.#correcting !== 0;
+    this.set(told);
+    if (hadAsked) this.#correcting = 0;
+    return hadAsked;
+  }
+
+  /** @param {{ names: string[], count: number }} told */
+  add(told) {
+    told.names.forEach((name) => this.names.add(name));
+    this.#setCount(told.count);
+  }
+
+  /** @param {{ names: string[], count: number }} told */
+  remove(told) {
+    told.names.forEach((name) => this.names.delete(name));
+    this.#setCount(told.count);
+  }
+
+  /**
+   * Returns whether it was somebody here.
+   * @param {{ old: string, new: string }} names
+   */
+  rename(names) {
+    const wasHere = this.names.delete(names.old);
+    if (wasHere) this.names.add(names.new);
+    withNextLines(showMembers);
+    return wasHere;
+  }
+
+  /** @param {number} now */
+  #setCount(now) {
+    this.count = now;
+    withNextLines(showMembers);
+    // Of very many who come or go together, not all are named.
+    if (this.names.size === now || now > NAMES_MAX || this.#correcting) return;
+    this.#correcting = setTimeout(() => {
+      const isRight = this.names.size === this.count;
+      if (isRight || !send({ type: "who", room: this.room })) this.#correcting = 0;
+    }, 500 + Math.random() * 2500);
+  }
+}
+
+let shown = new People("");
+/**
+ * Whom the next lines are for; null is everyone. Others read it, `setTarget` changes it.
+ * @type {string | null}
+ */
+export let target = null;
+
+/** @param {People} people */
+export function showPeople(people) {
+  shown = people;
+  showMembers();
+}
+
+function showMembers() {
+  const { count, names: members } = shown;
+  byId("count", HTMLElement).textContent = String(count);
+  byId("badge", HTMLElement).textContent = String(count);
+  const names = [...members].sort(collator.compare);
+  const items = names.map((name) => {
+    const button = element("button");
+    button.type = "button";
+    button.style.setProperty("--hue", hue(name));
+    button.append(avatar("span", name), element("span", "name", name));
+    if (name === me) {
+      button.append(element("span", "you", words.you));
+      button.disabled = true;
+    } else {
+      button.title = words.message(name);
+      button.addEventListener("click", () => setTarget(name));
+    }
+    const item = element("li");
+    item.append(button);
+    return item;
+  });
+  if (count > names.length) items.push(element("li", "more", words.more(count - names.length)));
+  memberList.replaceChildren(...items);
+}
+
+/** @param {string | null} name */
+export function setTarget(name) {
+  target = name;
+  composer.classList.toggle("private", name !== null);
+  targetNote.hidden = name === null;
+  targetText.textContent = name === null ? "" : words.toTarget(name);
+  openPeople(false);
+  line.focus();
+}
+
+everyone.addEventListener("click", () => setTarget(null));
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && target !== null) setTarget(null);
+});
+
+// ── rooms ──
 
 export class Room {
   log = new Log();
