@@ -189,11 +189,12 @@ impl Ignoring {
         key: UserKey,
         member: &mut User,
     ) {
-        let Some(social) = member.social.take() else { return };
-        for ignored in social.ignoring {
+        // The rooms are kept there as well, and still needed.
+        let Some(social) = &mut member.social else { return };
+        for ignored in mem::take(&mut social.ignoring) {
             self.hear_again(ignored.person, key);
         }
-        let Some(person) = social.ignored_as else { return };
+        let Some(person) = social.ignored_as.take() else { return };
         let keys = member.name.keys();
         let mut names: Vec<(Nickname, Vec<UserKey>)> = Vec::new();
         for ignorer in self.persons.remove(person).ignored_by {
