@@ -57,6 +57,15 @@ pub(crate) fn begin() {
     forget();
 }
 
+/// The next entry that says that this one has come into some room.
+pub(crate) fn take_joined(name: &str) -> Option<Entry> {
+    ENTRIES.with_borrow_mut(|entries| {
+        let joined = |entry: &Entry| entry.name == name && entry.joined_from.is_some();
+        let at = entries.iter().position(joined)?;
+        entries.remove(at)
+    })
+}
+
 /// The next entry.
 pub(crate) fn next() -> Option<Entry> {
     ENTRIES.with_borrow_mut(VecDeque::pop_front)
