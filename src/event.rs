@@ -214,6 +214,8 @@ pub enum Event<'a> {
         names: &'a [Nickname],
         /// How many are here.
         count: usize,
+        /// That is another room than the asker's.
+        elsewhere: bool,
     },
     /// A line of the history.
     Recalled(&'a Said),
@@ -372,6 +374,8 @@ pub enum CloseReason {
     TimedOut,
     /// Its address has `--max-per-ip` connections already.
     AddressFull,
+    /// Connections come from its address faster than `--connects` allows.
+    AddressTooFast,
     /// The server stops.
     Stopping,
     /// Its HTTP request was answered.
@@ -387,7 +391,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// How many reasons there are: the length of an array of counts by [`index`](Self::index).
-    pub const COUNT: usize = 16;
+    pub const COUNT: usize = 17;
 
     /// The names by which programs are told the reasons, by [`index`](Self::index).
     pub const LABELS: [&str; CloseReason::COUNT] = [
@@ -403,6 +407,7 @@ impl CloseReason {
         "address_full",
         "stopping",
         "timed_out",
+        "address_too_fast",
         "answered",
         "request_timeout",
         "violation",
@@ -431,10 +436,11 @@ impl CloseReason {
             CloseReason::AddressFull => 9,
             CloseReason::Stopping => 10,
             CloseReason::TimedOut => 11,
-            CloseReason::Answered => 12,
-            CloseReason::RequestTimeout => 13,
-            CloseReason::Violation(_) => 14,
-            CloseReason::Unresponsive => 15,
+            CloseReason::AddressTooFast => 12,
+            CloseReason::Answered => 13,
+            CloseReason::RequestTimeout => 14,
+            CloseReason::Violation(_) => 15,
+            CloseReason::Unresponsive => 16,
         }
     }
 
@@ -460,6 +466,9 @@ impl fmt::Display for CloseReason {
             CloseReason::WrongProtocol => f.write_str("spoke another protocol"),
             CloseReason::ServerFull => f.write_str("server full (--max-clients)"),
             CloseReason::AddressFull => f.write_str("too many from its address (--max-per-ip)"),
+            CloseReason::AddressTooFast => {
+                f.write_str("too many at once from its address (--connects)")
+            }
             CloseReason::Stopping => f.write_str("server stopping"),
             CloseReason::TimedOut => f.write_str("timed out (--udp-expiry)"),
             CloseReason::Answered => f.write_str("request answered"),

@@ -7,11 +7,11 @@
 //! 2. [`hub`]: the chat as a pure state machine, without sockets or a clock. It knows each
 //!    connection by its key, and is told of the byte by [`hub::Hub::handle_input`].
 //! 3. [`dialect`]: the connection's session makes bytes into [`event::Command`]s.
-//! 4. `room`: does what the command asks for, and says what happened as an [`event::Event`]. What
-//!    may be said is in [`text`], who may be called how in [`nickname`], who is called how in
-//!    `directory`, and who does not hear whom in `ignoring`.
-//! 5. `delivery`: the event, encoded once for each dialect, and each connection's place in it, from
-//!    where `net::stream` writes it. The longest answers to one are in `lists`.
+//! 4. `chat`: judges the command and applies the entry that it gives: users, names, rooms and
+//!    history. What may be said is in [`text`], who may be called how in [`nickname`].
+//! 5. `hub::telling`: says what became so as [`event::Event`]s, to those whom it concerns.
+//! 6. `delivery`: the event, encoded once for each room and dialect, and each connection's place in
+//!    it, from where `net::stream` writes it.
 //!
 //! At the other end, [`client`] is what one can know from the lines that come.
 //!

@@ -5,6 +5,8 @@
 
 mod logger;
 
+use std::env;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::panic;
@@ -18,8 +20,8 @@ use chinwag::config::values::{Pace, RoomName, Seconds, Size};
 use chinwag::config::{CONSOLE_NAME, Config, Limits, ListenerSpec};
 use chinwag::dialect::{Dialect, Lang};
 use chinwag::server::Server;
-use clap::builder::PossibleValue;
-use clap::{Parser, ValueEnum};
+use clap::builder::{PossibleValue, Resettable};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
 use log::LevelFilter;
 
 /// Exit codes: 0 is a clean end.
@@ -139,6 +141,15 @@ struct Arguments {
     #[arg(default_value_t = Pace(Limits::default().flood))]
     flood: Pace,
 
+    /// How fast connections may come from one address: so many at once, and as many again in so
+    /// many seconds.
+    ///
+    /// Who comes faster waits, at most 5 seconds, and is turned away otherwise. 0 is no limit;
+    /// loopback has none.
+    #[arg(long, value_name = "NUMBER/SECONDS", env = "CHINWAG_CONNECTS")]
+    #[arg(default_value_t = Pace(Limits::default().connects))]
+    connects: Pace,
+
     /// How many can be connected from one address (IPv4, or an IPv6 /64); loopback is exempt.
     ///
     /// But UDP peers that seem to come from the machine itself get at most half of --max-clients,
@@ -177,6 +188,10 @@ struct Arguments {
 }
 
 const AFTER_HELP: &str = "\
+Let colleagues in: chinwag -l lines=0.0.0.0:7711 -l web=0.0.0.0:7780
+Another port for browsers: chinwag -l lines -l web=8080
+Other rooms, and only those: chinwag --rooms help,ops --fixed-rooms
+
 Sizes are bytes and take K and M (64K, 1M); seconds may be fractions (0.5). Each flag can also be \
 given by the environment variable shown as [env: …]; CHINWAG_LISTEN takes several values with \
 commas between.
@@ -247,6 +262,7 @@ fn run() -> Result<(), (u8, String)> {
             backlog_bytes_max: arguments.backlog.0,
             stall_timeout: arguments.stall_timeout.0,
             flood: arguments.flood.0,
+            connects: arguments.connects.0,
             per_address_max: arguments.max_per_ip,
             udp_expiry: arguments.udp_expiry.0,
             history_lines_max: arguments.history,
@@ -273,7 +289,8 @@ fn run() -> Result<(), (u8, String)> {
 
 /// The command line; `None` if it only wanted help or the version, which is printed.
 fn parse_arguments() -> Result<Option<Arguments>, (u8, String)> {
-    let error = match Arguments::try_parse() {
+    let matches = without_empty_variables(Arguments::command()).try_get_matches();
+    let error = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => return Ok(Some(arguments)),
         Err(error) => error,
     };
@@ -287,6 +304,20 @@ fn parse_arguments() -> Result<Option<Arguments>, (u8, String)> {
     let sentence = sentence.join(" ");
     let sentence = sentence.trim_start_matches("error: ").trim_end_matches('.');
     Err((WRONG_USAGE, format!("{sentence}. Try --help.")))
+}
+
+/// A variable that is empty counts as one that is not set, since that is how people unset them in
+/// unit files and compose files.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |name: &OsStr| env::var_os(name).is_some_and(|value| value.is_empty());
+    let empty: Vec<_> = command
+        .get_arguments()
+        .filter(|argument| argument.get_env().is_some_and(is_empty))
+        .map(|argument| argument.get_id().clone())
+        .collect();
+    empty.into_iter().fold(command, |command, id| {
+        command.mut_arg(id, |argument| argument.env(Resettable::Reset))
+    })
 }
 
 /// On a terminal, says how to come in.
@@ -350,7 +381,6 @@ fn parse_level(text: &str) -> Result<LevelFilter, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -6,14 +6,32 @@ use std::time::Duration;
 use crate::dialect::Dialect;
 use crate::event::CloseReason;
 
+/// As many rooms are told of one by one. A label for each would be unbounded.
+pub const BUSIEST_ROOMS: usize = 10;
+
+/// What is counted of one room.
+#[derive(Clone, Debug, Default)]
+pub struct RoomMetrics {
+    /// Its name, with `#`.
+    pub name: String,
+    /// How many are there.
+    pub members: usize,
+    /// Lines that were said there since it came into being.
+    pub lines: u64,
+}
+
 /// What the server counts. Counts begin with the server and only grow.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     /// Connections that are neither closing nor closed.
     pub connections: usize,
-    /// Members of the room by [`Dialect::index`].
+    /// Users who are in rooms by [`Dialect::index`].
     pub members: [usize; Dialect::COUNT],
-    /// Lines said to the room.
+    /// Rooms that there are.
+    pub rooms: usize,
+    /// The rooms with most members, at most [`BUSIEST_ROOMS`].
+    pub busiest: Vec<RoomMetrics>,
+    /// Lines said in rooms.
     pub lines: u64,
     /// Members for whom those lines were, one for each line and member.
     pub deliveries: u64,
@@ -40,6 +58,16 @@ impl fmt::Display for Metrics {
         writeln!(f, "chinwag_connections {}", self.connections)?;
         head(f, "members", "gauge", "Members of the room.")?;
         by(f, "members", "dialect", dialects, self.members)?;
+        head(f, "rooms", "gauge", "Rooms.")?;
+        writeln!(f, "chinwag_rooms {}", self.rooms)?;
+        head(f, "room_members", "gauge", "Members of the busiest rooms.")?;
+        for RoomMetrics { name, members, .. } in &self.busiest {
+            writeln!(f, "chinwag_room_members{{room=\"{name}\"}} {members}")?;
+        }
+        head(f, "room_lines_total", "counter", "Lines said in the busiest rooms.")?;
+        for RoomMetrics { name, lines, .. } in &self.busiest {
+            writeln!(f, "chinwag_room_lines_total{{room=\"{name}\"}} {lines}")?;
+        }
         head(f, "lines_total", "counter", "Lines said to the room.")?;
         writeln!(f, "chinwag_lines_total {}", self.lines)?;
         head(f, "deliveries_total", "counter", "Lines, times the members they were for.")?;

@@ -52,7 +52,7 @@ const ROWS: &[Row] = &[
     ("a line that has not come whole", states::unfinished_line),
     #[cfg(feature = "web")]
     ("a browser's message that has not come whole", states::unfinished_message),
-    ("the addresses of those who talked lately", states::addresses),
+    ("the addresses of those who talked or came lately", states::addresses),
     ("the history", states::history),
     ("the history as it is told", states::told_history),
     ("the log, when nobody reads stderr", log_queue::unread),

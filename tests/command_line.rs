@@ -354,6 +354,16 @@ fn doors_are_read_from_the_environment() {
 }
 
 #[test]
+fn an_empty_variable_counts_as_unset() {
+    let mut command = chinwag();
+    command.env("CHINWAG_MAX_LINE", "").env("CHINWAG_FIXED_ROOMS", "").env("CHINWAG_MOTD", "");
+    let server = Server::start_as(command, &[]);
+    let mut alice = Person::join(&server, "alice");
+    alice.says("/join ops");
+    alice.sees("* You are in #ops. Here now: alice.");
+}
+
+#[test]
 fn each_log_level_can_be_chosen() {
     for level in ["error", "warn", "info", "debug", "trace"] {
         let mut command = chinwag();

@@ -79,6 +79,7 @@ fn config(input: &mut Input<'_>) -> Config {
             memory_bytes_max: Limits::default().memory_bytes_max,
             rooms_max: Limits::default().rooms_max,
             rooms_fixed: false,
+            connects: None,
             clients_max: 1 + input.below(12),
             line_bytes_max: input.one_of(&[4096, 16, 40, 200]),
             nick_timeout: seconds(input),

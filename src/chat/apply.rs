@@ -4,6 +4,8 @@
 //! An entry was judged before it was made, and something else may have become true in between. So
 //! what must hold is looked at again here: an entry that cannot be true changes nothing.
 
+use std::sync::Arc;
+
 use super::Chat;
 use super::entry::{Entry, Fact};
 use super::room::{RoomKey, Topic};
@@ -17,8 +19,8 @@ pub(crate) enum Applied {
     Connected(UserKey),
     /// They are in that room now.
     Joined(RoomKey),
-    /// They were in the room.
-    Parted,
+    /// They were in the room of this name, which may be gone now.
+    Parted { title: Arc<str> },
     /// This user is gone; they still have the rooms that they were in.
     Left(User),
     /// They had that name.
@@ -92,9 +94,11 @@ impl Chat {
         }
         let leaver = self.users.get_mut(user)?;
         leaver.remove_room(room);
-        self.rooms[room.place()].remove(&leaver.name);
+        let parted = &mut self.rooms[room.place()];
+        parted.remove(&leaver.name);
+        let title = Arc::clone(parted.title());
         self.close_room_if_empty(room);
-        Some(Applied::Parted)
+        Some(Applied::Parted { title })
     }
 
     fn apply_left(&mut self, key: UserKey) -> Option<Applied> {

@@ -46,46 +46,63 @@ pub(crate) enum Listing {
     History(Option<usize>),
 }
 
+/// To whom the asker's answers are given.
+pub(crate) struct Answers<'f>(pub(crate) &'f mut dyn FnMut(&Event<'_>));
+
+impl Answers<'_> {
+    /// The asker is told this, and that is all.
+    fn tell(&mut self, event: &Event<'_>) -> Judged<'static> {
+        (self.0)(event);
+        Judged::Done
+    }
+
+    /// The asker is told that it cannot be.
+    fn refuse(&mut self, refusal: Refusal<'_>) -> Judged<'static> {
+        self.tell(&Event::Refused(refusal))
+    }
+}
+
 impl Chat {
     /// Judges what `user` asks for in `room`; they may be in several at once if `many_rooms`. What
-    /// the asker is told is given to `answer`.
+    /// the asker is told is given to `answers`.
     pub(crate) fn judge<'a>(
         &mut self,
         (user, many_rooms): (UserKey, bool),
         room: RoomKey,
         command: Command<'a>,
-        answer: &mut dyn FnMut(&Event<'_>),
+        answers: &mut Answers<'_>,
     ) -> Judged<'a> {
         if is_for_members(&command) && !self.is_in(user, room) {
-            return done(answer(&Event::Refused(Refusal::NotInRoom(self[room].title()))));
+            return answers.refuse(Refusal::NotInRoom(self[room].title()));
         }
-        let mut refuse = |refusal: Refusal<'_>| answer(&Event::Refused(refusal));
         match command {
             Command::Say(text) => say(user, room, text, false),
             Command::Emote(text) => say(user, room, text, true),
             Command::Tell { to, text } => match self.find(to) {
-                Some(to) => self.judge_private(user, to, text, &mut refuse),
-                None => done(refuse(Refusal::Nobody(&text::clean(to)))),
+                Some(to) => self.judge_private(user, to, text, answers),
+                None => answers.refuse(Refusal::Nobody(&text::clean(to))),
             },
-            Command::Reply(text) => self.judge_reply(user, text, &mut refuse),
-            Command::Rename(name) => self.judge_rename(user, name, &mut refuse),
+            Command::Reply(text) => self.judge_reply(user, text, answers),
+            Command::Rename(name) => self.judge_rename(user, name, answers),
             Command::Who => Judged::List(Listing::Members),
             Command::History(count) => Judged::List(Listing::History(count)),
-            Command::Join(None) => done(answer(&Event::Where)),
-            Command::Join(Some(name)) => self.judge_join((user, many_rooms), name, &mut refuse),
+            Command::Join(None) => answers.tell(&Event::Where),
+            Command::Join(Some(name)) => self.judge_join((user, many_rooms), name, answers),
             Command::Part if many_rooms => Judged::Propose(Fact::Parted { user, room }),
-            Command::Part if room == LOBBY => done(refuse(Refusal::AlreadyIn(self[LOBBY].title()))),
+            Command::Part if room == LOBBY => {
+                answers.refuse(Refusal::AlreadyIn(self[LOBBY].title()))
+            }
             Command::Part => Judged::Join { from: Some(room), room: self[LOBBY].name().clone() },
-            Command::Rooms => done(self.tell_rooms(answer)),
-            Command::Topic(None) => done(answer(&Event::TopicIs(self[room].topic()))),
-            Command::Topic(Some(text)) => judge_topic(user, room, text, &mut refuse),
-            Command::Invite(name) => self.judge_invite(user, room, name, &mut refuse),
-            Command::Ignore(None) => done(self.tell_ignored(user, answer)),
-            Command::Ignore(Some(name)) => done(self.ignore(user, name, answer)),
-            Command::Unignore(name) => done(self.unignore(user, name, answer)),
-            Command::Help(topic) => done(help(topic, answer)),
-            Command::Misuse(topic) => done(refuse(Refusal::Usage(topic))),
-            Command::Unknown(word) => done(refuse(Refusal::UnknownCommand(&text::clean(word)))),
+            Command::Rooms => self.tell_rooms(answers),
+            Command::Topic(None) => answers.tell(&Event::TopicIs(self[room].topic())),
+            Command::Topic(Some(text)) => judge_topic(user, room, text, answers),
+            Command::Invite(name) => self.judge_invite(user, room, name, answers),
+            Command::Ignore(None) => self.tell_ignored(user, answers),
+            Command::Ignore(Some(name)) => self.ignore(user, name, answers),
+            Command::Unignore(name) => self.unignore(user, name, answers),
+            Command::Help(topic) => help(topic, answers),
+            Command::Misuse(topic) => answers.refuse(Refusal::Usage(topic)),
+            Command::Unknown(word) => answers.refuse(Refusal::UnknownCommand(&text::clean(word))),
             Command::Quit(words) => Judged::Quit(last_words(words)),
         }
     }
@@ -95,50 +112,43 @@ impl Chat {
         user: UserKey,
         to: UserKey,
         text: &'a str,
-        refuse: &mut dyn FnMut(Refusal<'_>),
+        answers: &mut Answers<'_>,
     ) -> Judged<'a> {
         let text = text::clean(text);
         if user == to {
-            refuse(Refusal::TellSelf);
+            answers.refuse(Refusal::TellSelf)
         } else if text::is_blank(&text) {
-            refuse(Refusal::Usage(Topic::Msg));
+            answers.refuse(Refusal::Usage(Topic::Msg))
         } else {
-            return Judged::Propose(Fact::Told { user, to, text });
+            Judged::Propose(Fact::Told { user, to, text })
         }
-        Judged::Done
     }
 
     fn judge_reply<'a>(
         &self,
         user: UserKey,
         text: &'a str,
-        refuse: &mut dyn FnMut(Refusal<'_>),
+        answers: &mut Answers<'_>,
     ) -> Judged<'a> {
         let social = self.users.get(user).and_then(|user| user.social.as_ref());
         let Some((sender, name)) = social.and_then(|social| social.last_sender.as_ref()) else {
-            return done(refuse(Refusal::NothingToReply));
+            return answers.refuse(Refusal::NothingToReply);
         };
         if self.users.get(*sender).is_none() {
-            return done(refuse(Refusal::Nobody(name.as_str())));
+            return answers.refuse(Refusal::Nobody(name.as_str()));
         }
-        self.judge_private(user, *sender, text, refuse)
+        self.judge_private(user, *sender, text, answers)
     }
 
-    fn judge_rename<'a>(
-        &self,
-        user: UserKey,
-        name: &str,
-        refuse: &mut dyn FnMut(Refusal<'_>),
-    ) -> Judged<'a> {
+    fn judge_rename<'a>(&self, user: UserKey, name: &str, answers: &mut Answers<'_>) -> Judged<'a> {
         match Nickname::parse(name) {
-            Err(error) => refuse(Refusal::Nickname(error, &text::clean(name))),
+            Err(error) => answers.refuse(Refusal::Nickname(error, &text::clean(name))),
             Ok(new) if new.as_str() == self.name(user) => {
-                refuse(Refusal::SameName(new.as_str()));
+                answers.refuse(Refusal::SameName(new.as_str()))
             }
             // Whether it is taken shows when the entry is applied.
-            Ok(name) => return Judged::Propose(Fact::Renamed { user, name }),
+            Ok(name) => Judged::Propose(Fact::Renamed { user, name }),
         }
-        Judged::Done
     }
 
     // ── rooms ────────────────────────────────────────────────────────────────────────────────────
@@ -147,23 +157,23 @@ impl Chat {
         &self,
         (user, many_rooms): (UserKey, bool),
         name: &str,
-        refuse: &mut dyn FnMut(Refusal<'_>),
+        answers: &mut Answers<'_>,
     ) -> Judged<'a> {
         let Some(room) = parse_room(name) else {
-            return done(refuse(Refusal::RoomName(&text::clean(name))));
+            return answers.refuse(Refusal::RoomName(&text::clean(name)));
         };
         let known = self.room_called(&room);
         let rooms = self.users.get(user).map_or(0, |user| user.rooms().count());
         let Limits { rooms_fixed, rooms_max, .. } = self.limits;
         match known {
             Some(known) if self.is_in(user, known) => {
-                done(refuse(Refusal::AlreadyIn(self[known].title())))
+                answers.refuse(Refusal::AlreadyIn(self[known].title()))
             }
             _ if many_rooms && rooms >= ROOMS_OF_ONE_MAX => {
-                done(refuse(Refusal::TooManyRooms(ROOMS_OF_ONE_MAX)))
+                answers.refuse(Refusal::TooManyRooms(ROOMS_OF_ONE_MAX))
             }
-            None if rooms_fixed => done(refuse(Refusal::RoomsFixed)),
-            None if self.rooms.len() >= rooms_max => done(refuse(Refusal::RoomsFull(rooms_max))),
+            None if rooms_fixed => answers.refuse(Refusal::RoomsFixed),
+            None if self.rooms.len() >= rooms_max => answers.refuse(Refusal::RoomsFull(rooms_max)),
             _ => {
                 let room = known.map_or(room, |known| self[known].name().clone());
                 let from = self.users.get(user).and_then(User::room).filter(|_| !many_rooms);
@@ -177,18 +187,17 @@ impl Chat {
         user: UserKey,
         room: RoomKey,
         name: &str,
-        refuse: &mut dyn FnMut(Refusal<'_>),
+        answers: &mut Answers<'_>,
     ) -> Judged<'a> {
         match self.find(name) {
-            None => refuse(Refusal::Nobody(&text::clean(name))),
-            Some(to) if self.is_in(to, room) => refuse(Refusal::IsThere(self.name(to))),
-            Some(to) => return Judged::Propose(Fact::Invited { user, to, room }),
+            None => answers.refuse(Refusal::Nobody(&text::clean(name))),
+            Some(to) if self.is_in(to, room) => answers.refuse(Refusal::IsThere(self.name(to))),
+            Some(to) => Judged::Propose(Fact::Invited { user, to, room }),
         }
-        Judged::Done
     }
 
     /// Tells which rooms there are, those with most people first.
-    fn tell_rooms(&self, answer: &mut dyn FnMut(&Event<'_>)) {
+    fn tell_rooms(&self, answers: &mut Answers<'_>) -> Judged<'static> {
         let mut rooms: Vec<_> = self.rooms.iter().map(|(_, room)| room).collect();
         rooms.sort_by(|one, other| {
             let by_count = other.count().cmp(&one.count());
@@ -197,39 +206,44 @@ impl Chat {
         let more = rooms.len().saturating_sub(ROOMS_TOLD_MAX);
         rooms.truncate(ROOMS_TOLD_MAX);
         let told: Vec<_> = rooms.into_iter().map(info).collect();
-        answer(&Event::Rooms(&told, more));
+        answers.tell(&Event::Rooms(&told, more))
     }
 
     // ── not hearing somebody ─────────────────────────────────────────────────────────────────────
 
-    fn ignore(&mut self, user: UserKey, name: &str, answer: &mut dyn FnMut(&Event<'_>)) {
+    fn ignore(&mut self, user: UserKey, name: &str, answers: &mut Answers<'_>) -> Judged<'static> {
         let Some(target) = self.find(name) else {
-            return answer(&Event::Refused(Refusal::Nobody(&text::clean(name))));
+            return answers.refuse(Refusal::Nobody(&text::clean(name)));
         };
         match self.ignoring.ignore(&mut self.users, user, target) {
-            Ok(()) => self.tell_ignored(user, answer),
-            Err(refusal) => answer(&Event::Refused(refusal)),
+            Ok(()) => self.tell_ignored(user, answers),
+            Err(refusal) => answers.refuse(refusal),
         }
     }
 
-    fn unignore(&mut self, user: UserKey, name: &str, answer: &mut dyn FnMut(&Event<'_>)) {
+    fn unignore(
+        &mut self,
+        user: UserKey,
+        name: &str,
+        answers: &mut Answers<'_>,
+    ) -> Judged<'static> {
         if self.ignoring.unignore(&mut self.users, &self.directory, user, name) {
-            self.tell_ignored(user, answer);
+            self.tell_ignored(user, answers)
         } else {
-            answer(&Event::Refused(Refusal::NotIgnored(&text::clean(name))));
+            answers.refuse(Refusal::NotIgnored(&text::clean(name)))
         }
     }
 
-    fn tell_ignored(&self, user: UserKey, answer: &mut dyn FnMut(&Event<'_>)) {
-        let Some(user) = self.users.get(user) else { return };
-        answer(&Event::Ignoring(&self.ignoring.ignored_names(user)));
+    fn tell_ignored(&self, user: UserKey, answers: &mut Answers<'_>) -> Judged<'static> {
+        let names = self.users.get(user).map(|user| self.ignoring.ignored_names(user));
+        answers.tell(&Event::Ignoring(&names.unwrap_or_default()))
     }
 }
 
 /// Tells what commands there are, or what one of them does.
-pub(crate) fn help(topic: Option<Topic>, answer: &mut dyn FnMut(&Event<'_>)) {
+pub(crate) fn help(topic: Option<Topic>, answers: &mut Answers<'_>) -> Judged<'static> {
     let one = topic.as_ref().map(std::slice::from_ref);
-    answer(&Event::Helped(one.unwrap_or(&Topic::ALL)));
+    answers.tell(&Event::Helped(one.unwrap_or(&Topic::ALL)))
 }
 
 /// The words with which somebody leaves; empty if they say nothing.
@@ -257,11 +271,11 @@ fn judge_topic<'a>(
     user: UserKey,
     room: RoomKey,
     text: &'a str,
-    refuse: &mut dyn FnMut(Refusal<'_>),
+    answers: &mut Answers<'_>,
 ) -> Judged<'a> {
     let text = text::clean(text);
     if text.len() > TOPIC_BYTES_MAX {
-        return done(refuse(Refusal::TopicTooLong(TOPIC_BYTES_MAX)));
+        return answers.refuse(Refusal::TopicTooLong(TOPIC_BYTES_MAX));
     }
     let text = if text::is_blank(&text) { Cow::Borrowed("") } else { text };
     Judged::Propose(Fact::Topic { user, room, text })
@@ -285,9 +299,4 @@ fn is_for_members(command: &Command<'_>) -> bool {
             | Command::Topic(_)
             | Command::Invite(_)
     )
-}
-
-/// The asker has been answered.
-fn done<'a>((): ()) -> Judged<'a> {
-    Judged::Done
 }

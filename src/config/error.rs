@@ -41,6 +41,8 @@ pub enum ConfigError {
     PerAddressMax,
     /// More than [`HISTORY_LINES_MAX`].
     HistoryLinesMax,
+    /// No connections, no time, or more than [`SECONDS_MAX`].
+    Connects,
     /// No room, or fewer than there are always.
     RoomsMax,
     /// No lines, no time, or more than [`SECONDS_MAX`].
@@ -95,6 +97,9 @@ impl fmt::Display for ConfigError {
             ConfigError::HistoryLinesMax => {
                 write!(f, "--history must be at most {HISTORY_LINES_MAX} lines")
             }
+            ConfigError::Connects => f.write_str(
+                "--connects must be NUMBER/SECONDS, both more than 0, or just 0 for no limit",
+            ),
             ConfigError::RoomsMax => f.write_str(
                 "--max-rooms must be at least the number of rooms that are always there",
             ),

@@ -125,6 +125,8 @@ impl Config {
             ConfigError::HistoryLinesMax
         } else if limits.rooms_max < 1 + self.rooms.len() {
             ConfigError::RoomsMax
+        } else if limits.connects.is_some_and(|it| it.lines == 0 || is_no_timeout(it.per)) {
+            ConfigError::Connects
         } else if limits.flood.is_some_and(|flood| flood.lines == 0 || is_no_timeout(flood.per)) {
             ConfigError::Flood
         } else {
@@ -197,6 +199,8 @@ pub struct Limits {
     pub stall_timeout: Duration,
     /// The pace of one talker; `None` for no limit.
     pub flood: Option<Flood>,
+    /// How fast connections may come from one address; `None` for no limit.
+    pub connects: Option<Flood>,
     /// Connections from one address (IPv4 /32, IPv6 /64), at least 1. Loopback is exempt, except
     /// for its UDP peers: all of them together may be half of `clients_max`.
     pub per_address_max: usize,
@@ -223,6 +227,7 @@ impl Default for Limits {
             backlog_bytes_max: 1 << 20,
             stall_timeout: Duration::from_secs(30),
             flood: Some(Flood { lines: 30, per: Duration::from_secs(3) }),
+            connects: Some(Flood { lines: 64, per: Duration::from_secs(60) }),
             per_address_max: 64,
             udp_expiry: Duration::from_secs(300),
             history_lines_max: 50,

@@ -115,15 +115,22 @@ impl fmt::Display for Pace {
 impl FromStr for ListenerSpec {
     type Err = ValueError;
 
-    /// A dialect, and where it is spoken if not at its usual address.
+    /// A dialect, and where it is spoken if not at its usual address: `web`, `web=0.0.0.0:8080`,
+    /// `web=8080`, or an address for `lines`.
     fn from_str(text: &str) -> Result<ListenerSpec, ValueError> {
         let (dialect, address) = match text.split_once('=') {
             Some((dialect, address)) => (dialect, Some(address)),
+            // An address alone is one for `lines`.
+            None if text.parse::<SocketAddr>().is_ok() => ("lines", Some(text)),
             None => (text, None),
         };
         let usual = ListenerSpec::usual(dialect.parse().map_err(ValueError::Dialect)?);
         let Some(address) = address else { return Ok(usual) };
-        let address: SocketAddr = address.parse().map_err(|_| ValueError::Address)?;
+        // A port alone is one of this machine.
+        let address = match address.parse() {
+            Ok(port) => SocketAddr::new(usual.address.ip(), port),
+            Err(_) => address.parse().map_err(|_| ValueError::Address)?,
+        };
         Ok(ListenerSpec { address, ..usual })
     }
 }
@@ -199,7 +206,11 @@ mod tests {
         assert_eq!("lines".parse(), Ok(ListenerSpec::usual(Dialect::Lines)));
         let v6: ListenerSpec = "lines=[::1]:0".parse().unwrap();
         assert_eq!(v6.address, "[::1]:0".parse().unwrap());
-        for wrong in ["lines=", "lines=7711", "lines=localhost:7711"] {
+        let listener: ListenerSpec = "nick=8080".parse().unwrap();
+        assert_eq!(listener.address, "127.0.0.1:8080".parse().unwrap(), "a port alone");
+        let listener: ListenerSpec = "0.0.0.0:7711".parse().unwrap();
+        assert_eq!(listener.to_string(), "lines=0.0.0.0:7711", "an address alone");
+        for wrong in ["lines=", "lines=77110", "lines=localhost:7711"] {
             assert_eq!(wrong.parse::<ListenerSpec>(), Err(ValueError::Address), "{wrong}");
         }
         for wrong in ["", "=", "irc", "Lines"] {

@@ -28,6 +28,8 @@ pub(crate) struct Channel {
     readers: Vec<Readers>,
     /// Coming and going that has not been told yet.
     pub(crate) presence: Option<PresenceBatch>,
+    /// It stands on the list of those for which something is to be done.
+    pub(crate) is_active: bool,
     /// Bytes that have been said since everyone was last written to.
     pub(crate) turn_bytes: usize,
     /// Talkers wait for readers that are slow but alive.
@@ -132,12 +134,14 @@ impl Channel {
         [said, presence, talkers].into_iter().flatten().min()
     }
 
-    /// Whether anything is to be done for this room, now or later.
-    pub(crate) fn is_active(&self) -> bool {
-        self.turn_bytes > 0
+    /// Whether anything is to be done for this room, now or later. If not, it leaves the list of
+    /// those for which that is so.
+    pub(crate) fn stays_active(&mut self) -> bool {
+        self.is_active = self.turn_bytes > 0
             || self.presence.is_some()
             || !self.awaiting_turn.is_empty()
-            || self.hold.until().is_some()
+            || self.hold.until().is_some();
+        self.is_active
     }
 
     /// Whether nobody is here and nothing waits.

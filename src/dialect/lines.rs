@@ -201,7 +201,11 @@ fn announce(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
             }
         }
         Event::Renamed { old, new } => notice(out, phrases.renamed, &[Text(old), Text(new)]),
-        Event::Here { names, count } => {
+        Event::Here { names, count, elsewhere: true } => {
+            let room = Text(reader.room());
+            notice(out, phrases.there, &[Count(count), room, Listed(phrases, names, count)]);
+        }
+        Event::Here { names, count, elsewhere: false } => {
             notice(out, phrases.here, &[Count(count), Listed(phrases, names, count)]);
         }
         Event::NothingSaid => notice(out, phrases.nothing_said, &[]),

@@ -42,6 +42,7 @@ pub(crate) struct Phrases {
     pub(crate) renamed: &'static str,
     pub(crate) you: &'static str,
     pub(crate) here: &'static str,
+    pub(crate) there: &'static str,
     pub(crate) nothing_said: &'static str,
     pub(crate) ignoring: &'static str,
     pub(crate) ignoring_nobody: &'static str,
@@ -91,6 +92,7 @@ pub(crate) struct Phrases {
     closed_unended: &'static str,
     closed_server_full: &'static str,
     closed_address_full: &'static str,
+    closed_address_too_fast: &'static str,
     closed_violation: &'static str,
     closed_unresponsive: &'static str,
     left_connection_lost: &'static str,
@@ -192,6 +194,7 @@ impl Phrases {
             CloseReason::Unterminated(bytes) => (self.closed_unended, Part::Count(bytes)),
             CloseReason::ServerFull => (self.closed_server_full, Part::Text("")),
             CloseReason::AddressFull => (self.closed_address_full, Part::Text("")),
+            CloseReason::AddressTooFast => (self.closed_address_too_fast, Part::Text("")),
             CloseReason::Violation(code) => (self.closed_violation, Part::Count(code.into())),
             CloseReason::Unresponsive => (self.closed_unresponsive, Part::Text("")),
             CloseReason::Quit
@@ -220,6 +223,7 @@ impl Phrases {
             | CloseReason::WrongProtocol
             | CloseReason::ServerFull
             | CloseReason::AddressFull
+            | CloseReason::AddressTooFast
             | CloseReason::Answered
             | CloseReason::RequestTimeout
             | CloseReason::Stopping => None,
@@ -297,7 +301,7 @@ pub(crate) fn tell_in_chinese(
     let (phrase, parts): (_, &[Part<'_>]) = match *event {
         Event::Refused(refusal) => return ZH.refuse(refusal, start, end, out),
         Event::Renamed { old, new } => (ZH.renamed, &[Text(old), Text(new)]),
-        Event::Here { names, count } => (ZH.here, &[Count(count), Listed(&ZH, names, count)]),
+        Event::Here { names, count, .. } => (ZH.here, &[Count(count), Listed(&ZH, names, count)]),
         Event::Stopping => (ZH.stopping, &[]),
         Event::Emoted { from, text, .. } => {
             // Not even with `start`: these two bytes are what no line of chat begins with.
@@ -394,6 +398,7 @@ static EN: Phrases = Phrases {
     renamed: "{} is now {}",
     you: "you",
     here: "{} here: {}",
+    there: "{} in {}: {}",
     nothing_said: "Nothing has been said yet.",
     ignoring: "You ignore: {}.",
     ignoring_nobody: "You ignore nobody.",
@@ -443,6 +448,7 @@ static EN: Phrases = Phrases {
     closed_unended: "{} bytes came without a line end.",
     closed_server_full: "The server is full.",
     closed_address_full: "There are too many connections from your address.",
+    closed_address_too_fast: "Too many have come from your address at once. Try again in a minute.",
     closed_violation: "What your program sent is against the protocol, or too long ({}).",
     closed_unresponsive: "Nothing was heard of you for too long.",
     left_connection_lost: "connection lost",
@@ -481,6 +487,7 @@ static ZH: Phrases = Phrases {
     renamed: "{} 改名为 {}",
     you: "你",
     here: "在线 {} 人: {}",
+    there: "{} 人在 {}: {}",
     nothing_said: "还没有人说过话。",
     ignoring: "您屏蔽了: {}。",
     ignoring_nobody: "您没有屏蔽任何人。",
@@ -530,6 +537,7 @@ static ZH: Phrases = Phrases {
     closed_unended: "收到 {} 字节却没有换行。",
     closed_server_full: "服务器已满。",
     closed_address_full: "来自您的地址的连接太多。",
+    closed_address_too_fast: "您的地址一下子来了太多连接。请过一分钟再试。",
     closed_violation: "您的程序发送的内容不符合协议或太长 ({})。",
     closed_unresponsive: "太久没有收到您的响应。",
     left_connection_lost: "连接中断",

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use slab::Slab;
 
@@ -21,6 +21,9 @@ const TALKERS: u32 = 8;
 /// cannot outrun a reader of 256 KB/s. One talker alone never meets this budget, since
 /// `LINE_PARTS <= TALKERS`.
 const LINE_PARTS: usize = 4;
+
+/// Who comes too fast waits so long at most.
+pub(super) const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Addresses without a connection whose budget is remembered.
 const IDLE_MAX: usize = 10_000;
@@ -58,8 +61,17 @@ struct Address {
     block: IpAddr,
     connections: usize,
     budget: Budget,
+    /// How much of `--connects` has been used up.
+    connects: Budget,
     /// It stands in [`Addresses::idle`].
     idle: bool,
+}
+
+impl Address {
+    /// How long it takes until all its budgets are full again.
+    fn debt(&self, now: Instant) -> Duration {
+        self.budget.debt(now).max(self.connects.debt(now))
+    }
 }
 
 impl Addresses {
@@ -79,15 +91,15 @@ impl Addresses {
         &mut self,
         dialect: Dialect,
         remote: SocketAddr,
-        flood: Option<Flood>,
         now: Instant,
     ) -> Option<AddressKey> {
-        self.forget_idle(flood, now);
+        self.forget_idle(now);
         let block = block_of(dialect, remote)?;
         let slab = &mut self.slab;
         let key = *self.keys.entry(block).or_insert_with(|| {
             let budget = Budget::default();
-            let address = Address { block, connections: 0, budget, idle: false };
+            let connects = Budget::default();
+            let address = Address { block, connections: 0, budget, connects, idle: false };
             AddressKey::new(slab.insert(address))
         });
         slab[key.place()].connections += 1;
@@ -101,12 +113,30 @@ impl Addresses {
         if address.connections > 0 || address.idle {
             return;
         }
-        if address.budget.debt(now).is_zero() {
+        if address.debt(now).is_zero() {
             self.forget(key);
         } else {
             address.idle = true;
             self.idle.push_back(key);
         }
+    }
+
+    /// When one more may come from this address; `None` if at once.
+    pub(super) fn next_connect(
+        &self,
+        dialect: Dialect,
+        remote: SocketAddr,
+        pace: Flood,
+        now: Instant,
+    ) -> Option<Instant> {
+        let block = block_of(dialect, remote).filter(|block| *block != LOOPBACK)?;
+        let address = &self.slab[self.keys.get(&block)?.place()];
+        address.connects.ready(pace).filter(|ready| *ready > now)
+    }
+
+    /// One has come from this address.
+    pub(super) fn note_connect(&mut self, key: AddressKey, pace: Flood, now: Instant) {
+        self.slab[key.place()].connects.spend(pace, 1, now);
     }
 
     /// When the talkers of this address may say the next line, if they ever said any.
@@ -133,10 +163,10 @@ impl Addresses {
     }
 
     /// Forgets those whose budget is full again, and the oldest of too many.
-    fn forget_idle(&mut self, flood: Option<Flood>, now: Instant) {
+    fn forget_idle(&mut self, now: Instant) {
         while let Some(key) = self.idle.front().copied() {
             let address = &mut self.slab[key.place()];
-            let full = flood.is_none() || address.budget.debt(now).is_zero();
+            let full = address.debt(now).is_zero();
             if !full && address.connections == 0 && self.idle.len() <= IDLE_MAX {
                 break;
             }
@@ -173,7 +203,6 @@ fn block_of(dialect: Dialect, remote: SocketAddr) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     const FLOOD: Flood = Flood { lines: 30, per: Duration::from_secs(3) };
 
@@ -195,7 +224,7 @@ mod tests {
     fn an_address_may_say_eight_times_what_one_talker_may_or_twice_its_longest_lines() {
         let (mut addresses, now) = (Addresses::default(), Instant::now());
         let [short, long, empty] = [1, 2, 3].map(|number| {
-            let key = addresses.enter(Dialect::Lines, remote(number), Some(FLOOD), now);
+            let key = addresses.enter(Dialect::Lines, remote(number), now);
             key.unwrap()
         });
         assert_eq!(burst(&mut addresses, short, 1024, now), 240);
@@ -207,18 +236,40 @@ mod tests {
     }
 
     #[test]
+    fn who_comes_too_fast_has_to_wait_whatever_was_left() {
+        let (mut addresses, now) = (Addresses::default(), Instant::now());
+        let pace = Flood { lines: 40, per: Duration::from_secs(60) };
+        let next = |addresses: &Addresses, number, now| {
+            addresses.next_connect(Dialect::Lines, remote(number), pace, now)
+        };
+        for _ in 0..40 {
+            assert_eq!(next(&addresses, 1, now), None, "a class comes at once");
+            let key = addresses.enter(Dialect::Lines, remote(1), now).unwrap();
+            addresses.note_connect(key, pace, now);
+            addresses.leave(key, now);
+        }
+        assert_eq!(next(&addresses, 1, now), Some(now + Duration::from_millis(1500)));
+        assert_eq!(next(&addresses, 2, now), None, "others do not notice");
+        let later = now + Duration::from_secs(60);
+        assert_eq!(next(&addresses, 1, later), None);
+        let key = addresses.enter(Dialect::Lines, remote(2), later).unwrap();
+        addresses.leave(key, later);
+        assert!(addresses.slab.is_empty(), "what is full again is forgotten");
+    }
+
+    #[test]
     fn who_connects_anew_gets_no_new_budget() {
         let (mut addresses, now) = (Addresses::default(), Instant::now());
         let mut said = 0;
         for _ in 0..100 {
-            let key = addresses.enter(Dialect::Lines, remote(1), Some(FLOOD), now).unwrap();
+            let key = addresses.enter(Dialect::Lines, remote(1), now).unwrap();
             said += burst(&mut addresses, key, 10, now);
             addresses.leave(key, now);
         }
         assert_eq!(said, 240);
         assert!(addresses.is_empty() && addresses.slab.len() == 1, "only the budget is left");
         let later = now + Duration::from_secs(4);
-        let other = addresses.enter(Dialect::Lines, remote(2), Some(FLOOD), later).unwrap();
+        let other = addresses.enter(Dialect::Lines, remote(2), later).unwrap();
         assert_eq!(addresses.slab.len(), 1, "what is full again is forgotten");
         addresses.leave(other, later);
         assert!(addresses.slab.is_empty() && addresses.keys.is_empty());
@@ -228,7 +279,7 @@ mod tests {
     fn no_more_budgets_are_remembered_than_the_bound() {
         let (mut addresses, now) = (Addresses::default(), Instant::now());
         for number in 0..2 * IDLE_MAX as u32 {
-            let key = addresses.enter(Dialect::Lines, remote(number), Some(FLOOD), now).unwrap();
+            let key = addresses.enter(Dialect::Lines, remote(number), now).unwrap();
             burst(&mut addresses, key, 10, now);
             addresses.leave(key, now);
         }
@@ -241,7 +292,7 @@ mod tests {
         let (mut addresses, now) = (Addresses::default(), Instant::now());
         let mut enter = |text: &str| {
             let remote = text.parse().unwrap();
-            let key = addresses.enter(Dialect::Lines, remote, Some(FLOOD), now);
+            let key = addresses.enter(Dialect::Lines, remote, now);
             key.map(|key| addresses.slab[key.place()].connections)
         };
         assert_eq!(enter("[2001:db8::1]:9"), Some(1));

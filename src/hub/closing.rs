@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use log::Level;
 
 use super::Hub;
-use crate::chat::{Fact, Leaving};
-use crate::connection::{LINGER, State};
-use crate::dialect::Dialect;
+use super::addresses::CONNECT_WAIT_MAX;
+use crate::chat::{Fact, Leaving, User};
+use crate::connection::{Connection, LINGER, State, Wait, Waiting};
+use crate::dialect::{Dialect, Naming};
 use crate::event::{CloseReason, Event, Refusal};
 use crate::key::ConnectionKey;
 
@@ -20,8 +22,32 @@ impl Hub {
         } else if self.addresses.is_full(dialect, remote, &self.limits) {
             Some(CloseReason::AddressFull)
         } else {
-            None
+            let latest = self.now.instant + CONNECT_WAIT_MAX;
+            let next = self.next_connect(dialect, remote);
+            // Who is in at once cannot be made to wait.
+            let may_wait = dialect.spec().naming != Naming::Address;
+            let is_late = |next: &Instant| !may_wait || *next > latest;
+            next.filter(is_late).map(|_| CloseReason::AddressTooFast)
         }
+    }
+
+    /// Counts a connection for its address. Who comes too fast is not listened to for a while.
+    pub(super) fn enter_address(&mut self, key: ConnectionKey) {
+        let Connection { dialect, remote, .. } = self.connections[key];
+        let next = self.next_connect(dialect, remote);
+        let address = self.addresses.enter(dialect, remote, self.now.instant);
+        if let (Some(address), Some(pace)) = (address, self.limits.connects) {
+            self.addresses.note_connect(address, pace, self.now.instant);
+        }
+        let connection = &mut self.connections[key];
+        connection.address = address;
+        connection.waiting = next.map(|next| Box::new(Waiting::new(Wait::Budget(next))));
+    }
+
+    /// When somebody may come from `remote`; `None` if at once.
+    pub(super) fn next_connect(&self, dialect: Dialect, remote: SocketAddr) -> Option<Instant> {
+        let pace = self.limits.connects?;
+        self.addresses.next_connect(dialect, remote, pace, self.now.instant)
     }
 
     /// Closes a connection: others are told if it was in the room, it is told why if that is of
@@ -42,7 +68,7 @@ impl Hub {
             }
             State::Chatting(user) => {
                 let said = if words.is_empty() { String::new() } else { format!(" ({words})") };
-                let room = self.chat.user(user).and_then(|user| user.room());
+                let room = self.chat.user(user).and_then(User::room);
                 let left = room.map_or(0, |room| self.chat[room].count() - 1);
                 log::info!("left: {}: {reason}{said} ({left} here)", self.chat.name(user));
                 let why = match (words.is_empty(), reason) {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::telling::tell;
 use super::{Hub, OWN_BYTES_MAX, counted};
+use crate::chat::commands::Answers;
 use crate::chat::{Applied, Conflict, Fact, Judged, LOBBY, RoomKey, User, UserKey, commands};
 use crate::connection::{Budget, Connection, Parked, State, Wait, Waiting};
 use crate::dialect::session::{Context, Message, Received};
@@ -38,8 +39,9 @@ impl Hub {
         ask: impl FnOnce(&mut Session, &Context<'_>) -> T,
     ) -> T {
         let Hub { connections, settings, now, counts, .. } = self;
-        let Hub { channels, journals, clients, members, closings, .. } = self;
-        let counted = || counted((channels, journals), (*clients, *members), closings, counts);
+        let Hub { chat, channels, journals, clients, members, closings, .. } = self;
+        let counted =
+            || counted((chat, channels, journals), (*clients, *members), closings, counts);
         let metrics = || counted().to_string();
         let context = Context { now: now.instant, settings, metrics: &metrics };
         ask(&mut connections[key].session, &context)
@@ -212,7 +214,7 @@ impl Hub {
                 self.close(key, CloseReason::Quit, &commands::last_words(words));
             }
             (Stage::Naming, Command::Help(topic)) => {
-                commands::help(topic, &mut |event| self.tell(key, None, event));
+                commands::help(topic, &mut Answers(&mut |event| self.tell(key, None, event)));
             }
             (Stage::Naming, Command::Rename(name)) => self.admit(key, name),
             (Stage::Naming, _) => {}
@@ -233,10 +235,11 @@ impl Hub {
         let Hub { chat, connections, journals, lang, .. } = self;
         let name = chat.nickname(user).cloned();
         let about = About { room: Some(&title), name: name.as_ref().map(Nickname::as_str) };
-        let judged = chat.judge((user, many_rooms), room, command, &mut |event| {
+        let mut answer = |event: &Event<'_>| {
             tell(&mut connections[key], journals, (*lang, about), event);
             connections.touch(key);
-        });
+        };
+        let judged = chat.judge((user, many_rooms), room, command, &mut Answers(&mut answer));
         match judged {
             Judged::Propose(fact) => self.propose_for(key, fact),
             Judged::List(listing) => self.list(key, room, listing),

@@ -1,6 +1,6 @@
-//! The hub: the whole chat as a state machine without sockets, clock, threads or dice. It is told
-//! what happened, and asked what to do. In which order, stands in [`turn`](crate::turn), which does
-//! both.
+//! The hub: the whole chat as a state machine without sockets, clock, threads or randomness. It is
+//! told what happened, and asked what to do. In which order, stands in [`turn`](crate::turn), which
+//! does both.
 //!
 //! # Handlers: what happened
 //! - to a connection: [`Hub::handle_connect`], [`Hub::handle_input`],
@@ -17,7 +17,8 @@
 //! - Lists, of which each key is handed out once: [`Hub::poll_resumed`], [`Hub::poll_writers`],
 //!   [`Hub::poll_closed`].
 //!
-//! Handlers and pollers are here. What becomes of input is in `input.rs`, how connections end in
+//! Handlers and pollers are here. What becomes of input is in `input.rs`, whom that is told in
+//! `telling.rs` and `presence.rs`, who is too far behind in `backlog.rs`, how connections end in
 //! `closing.rs`, and what time brings in `deadlines.rs`. How the bytes of a connection are to be
 //! understood is its session's business (`dialect/session.rs`).
 
@@ -33,14 +34,13 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) use self::addresses::AddressKey;
 use self::addresses::Addresses;
 use self::closing::level;
 use self::input::is_owed_much;
-use crate::chat::{Chat, EntryId, Recorded, RoomKey};
+use crate::chat::{Chat, EntryId, Recorded, Room, RoomKey};
 use crate::config::{Config, Limits};
 use crate::connection::{Connection, Connections, LINGER, State, Wait};
 use crate::delivery::{Channel, Journals, Lists};
@@ -48,7 +48,7 @@ use crate::dialect::decoder::extend_within;
 use crate::dialect::{Dialect, Framing, Gap, Lang, Naming, Session, Settings, Transport};
 use crate::event::{CloseReason, Event};
 use crate::key::ConnectionKey;
-use crate::metrics::Metrics;
+use crate::metrics::{BUSIEST_ROOMS, Metrics, RoomMetrics};
 use crate::nickname::Nickname;
 use crate::text;
 use crate::timers::{Now, Timers};
@@ -86,8 +86,6 @@ pub struct Hub {
     channels: Vec<Channel>,
     /// Rooms for which something is to be done, in this turn or later.
     active: Vec<RoomKey>,
-    /// The name of the room that somebody parts from; it may be gone when they are told.
-    parted_title: Arc<str>,
     /// Answers that many share.
     lists: Lists,
     /// Some who do not read have more ranges to leave out than they may.
@@ -129,7 +127,6 @@ impl Hub {
             journals: Journals::default(),
             channels: vec![Channel::default()],
             active: Vec::new(),
-            parted_title: Arc::from(""),
             lists: Lists::default(),
             skips_abound: false,
             private_bytes: 0,
@@ -177,9 +174,7 @@ impl Hub {
         let key = self.connections.insert(new);
         if refused.is_none() {
             self.clients += 1;
-            let flood = self.limits.flood;
-            self.connections[key].address =
-                self.addresses.enter(dialect, remote, flood, now.instant);
+            self.enter_address(key);
         }
         self.connections[key].turned_away = refused.is_some();
         match (refused, dialect.spec().naming) {
@@ -382,8 +377,8 @@ impl Hub {
     pub fn handle_output_done(&mut self) {
         self.journals.end_turn();
         self.lists.end_turn();
-        let channels = &self.channels;
-        self.active.retain(|room| channels[room.place()].is_active());
+        let channels = &mut self.channels;
+        self.active.retain(|room| channels[room.place()].stays_active());
     }
 
     /// The socket of `key` is dropped, which was [gone](Self::poll_closed). The key must not be
@@ -510,8 +505,8 @@ impl Hub {
     /// What has been counted until now.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
-        let Hub { channels, journals, clients, members, closings, counts, .. } = self;
-        counted((channels, journals), (*clients, *members), closings, counts)
+        let Hub { chat, channels, journals, clients, members, closings, counts, .. } = self;
+        counted((chat, channels, journals), (*clients, *members), closings, counts)
     }
 
     /// How many are in rooms.
@@ -571,7 +566,7 @@ impl Hub {
 
 /// What has been counted until now, here and there.
 fn counted(
-    (channels, journals): (&[Channel], &Journals),
+    (chat, channels, journals): (&Chat, &[Channel], &Journals),
     (connections, members): (usize, [usize; Dialect::COUNT]),
     closings: &[u64; CloseReason::COUNT],
     counts: &Metrics,
@@ -580,8 +575,16 @@ fn counted(
     for readers in channels.iter().flat_map(Channel::readers) {
         journal_bytes[readers.dialect.index()] += journals.get(readers.journal).len();
     }
-    let closings = *closings;
-    Metrics { connections, members, closings, journal_bytes, ..counts.clone() }
+    let of_room = |(key, room): (RoomKey, &Room)| RoomMetrics {
+        name: room.title().to_string(),
+        members: room.count(),
+        lines: channels.get(key.place()).map_or(0, |channel| channel.said.0),
+    };
+    let mut busiest: Vec<_> = chat.rooms().map(of_room).collect();
+    let (rooms, closings) = (busiest.len(), *closings);
+    busiest.sort_by_key(|room| std::cmp::Reverse((room.members, room.lines)));
+    busiest.truncate(BUSIEST_ROOMS);
+    Metrics { connections, members, rooms, busiest, closings, journal_bytes, ..counts.clone() }
 }
 
 /// The name of somebody who has none. Without brackets, by which lines of `lines` can be told.

@@ -7,6 +7,7 @@
 use super::Hub;
 use super::telling::Shared;
 use crate::chat::{RoomKey, UserKey};
+use crate::connection::Connection;
 use crate::delivery::{Channel, PresenceBatch, PresenceKind, Seq, presence_delay};
 use crate::dialect::Dialect;
 use crate::dialect::phrases::{WELCOME_MAX, WHOLE_WELCOME_MAX};
@@ -177,7 +178,7 @@ impl Hub {
     /// Whether `key` is in a room and reads what is said there.
     fn is_reading(&self, key: ConnectionKey, room: RoomKey) -> bool {
         let connection = self.connections.get(key);
-        connection.and_then(|connection| connection.user()).is_some_and(|user| {
+        connection.and_then(Connection::user).is_some_and(|user| {
             self.chat.is_in(user, room) && !self.channels[room.place()].is_unannounced(key)
         })
     }
@@ -195,7 +196,7 @@ impl Hub {
 
     /// Something is to be done for a room, in this turn or later.
     pub(super) fn note_active(&mut self, room: RoomKey) {
-        if !self.active.contains(&room) {
+        if !std::mem::replace(&mut self.channels[room.place()].is_active, true) {
             self.active.push(room);
         }
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::Hub;
-use crate::chat::{Applied, Entry, EntryId, Fact, Leaving, Listing, RoomKey, User, UserKey};
+use crate::chat::{Applied, Entry, EntryId, Fact, LOBBY, Leaving, Listing, RoomKey, User, UserKey};
 use crate::connection::{Connection, State};
 use crate::delivery::{Journals, PresenceKind, Seq};
 use crate::dialect::phrases::WELCOME_MAX;
@@ -36,10 +36,7 @@ impl Hub {
                     self.gather_presence(room, PresenceKind::Joined);
                 }
             }
-            Fact::Parted { room, .. } => {
-                self.parted_title = Arc::clone(self.chat[*room].title());
-                self.gather_presence(*room, PresenceKind::Left);
-            }
+            Fact::Parted { room, .. } => self.gather_presence(*room, PresenceKind::Left),
             Fact::Left { user, why } => {
                 let Some(kind) = self.presence_of(*user, why) else { return };
                 for room in self.rooms_of(*user) {
@@ -65,7 +62,9 @@ impl Hub {
         match (&entry.fact, applied) {
             (_, Applied::Refused(_)) => {}
             (Fact::Joined { user, .. }, Applied::Joined(room)) => self.tell_joined(*user, *room),
-            (Fact::Parted { user, room }, _) => self.tell_parted(*user, *room),
+            (Fact::Parted { user, room }, Applied::Parted { title }) => {
+                self.tell_parted(*user, *room, title);
+            }
             (Fact::Left { why, .. }, Applied::Left(user)) => self.tell_left(user, why),
             (Fact::Renamed { user, name }, Applied::Renamed { old }) => {
                 let rooms = self.rooms_of(*user);
@@ -179,7 +178,11 @@ impl Hub {
         self.outdate_lists(&[room]);
         let count = self.chat[room].count();
         let before = std::mem::replace(&mut self.connections[key].state, State::Chatting(user));
-        log::info!("joined: {name} from {} ({count} here)", self.connections[key].remote);
+        let remote = self.connections[key].remote;
+        match room {
+            LOBBY => log::info!("joined: {name} from {remote} ({count} here)"),
+            _ => log::info!("joined: {name} in {} ({count} here)", self.chat[room].title()),
+        }
         let is_whole = self.connections[key].dialect.spec().whole_welcome.is_some();
         if !is_whole {
             self.attach(key, room);
@@ -209,15 +212,14 @@ impl Hub {
         }
     }
 
-    fn tell_parted(&mut self, user: UserKey, room: RoomKey) {
+    fn tell_parted(&mut self, user: UserKey, room: RoomKey, title: &str) {
         let Some(User { name, origin, .. }) = self.chat.user(user) else { return };
         let (name, key) = (name.clone(), *origin);
         self.add_to_presence(room, &name, None);
         self.outdate_lists(&[room]);
         self.detach(key, room);
         if self.connections[key].dialect.spec().many_rooms {
-            let title = Arc::clone(&self.parted_title);
-            self.tell_titled(key, Some(&title), &Event::Parted);
+            self.tell_titled(key, Some(title), &Event::Parted);
         }
         self.close_channel_if_gone(room);
     }
@@ -281,14 +283,17 @@ impl Hub {
     fn tell_who_is_here(&mut self, key: ConnectionKey, room: RoomKey) {
         let Hub { chat, connections, lists, journals, lang, .. } = self;
         let dialect = connections[key].dialect;
-        let list = lists.here(room.place(), dialect).unwrap_or_else(|| {
+        let elsewhere = !connections[key].user().is_some_and(|user| chat.is_in(user, room));
+        // What is told of another room is told in other words, and is not shared.
+        let shared = lists.here(room.place(), dialect).filter(|_| !elsewhere);
+        let list = shared.unwrap_or_else(|| {
             let max = if lists.is_full() { WELCOME_MAX } else { usize::MAX };
             let names = chat.first_names(room, max);
-            let event = Event::Here { names: &names, count: chat[room].count() };
+            let event = Event::Here { names: &names, count: chat[room].count(), elsewhere };
             let mut list = Vec::new();
             let about = About { room: Some(chat[room].title()), name: None };
             dialect.encode_about(*lang, about, &event, &mut list);
-            lists.share(Some((room.place(), dialect)), list)
+            lists.share((!elsewhere).then_some((room.place(), dialect)), list)
         });
         connections[key].outbox.insert_shared(journals, list);
         connections.touch(key);

@@ -216,6 +216,8 @@ impl Swarm {
     pub(crate) fn calm(rng: &mut Rng) -> Swarm {
         let mut swarm = Swarm::draw(rng);
         swarm.config = Config::default();
+        // How fast one may come is tried elsewhere; here as many are to be in as can be.
+        swarm.config.limits.connects = None;
         swarm.calm_down();
         swarm
     }
@@ -263,6 +265,7 @@ fn config(rng: &mut Rng) -> Config {
         memory_bytes_max: Limits::default().memory_bytes_max,
         rooms_max: Limits::default().rooms_max,
         rooms_fixed: false,
+        connects: None,
         clients_max: if rng.bool() { 1000 } else { rng.usize(2..12) },
         line_bytes_max: 16 << rng.u32(..8),
         nick_timeout: Duration::from_millis(500 << rng.u32(..8)),

@@ -226,7 +226,7 @@ impl<'a> ServerMessage<'a> {
                 ServerMessage::Leave { room, names: names(gone), count, words, why }
             }
             Event::Renamed { old, new } => ServerMessage::Nick { old, new },
-            Event::Here { names: here, count } => {
+            Event::Here { names: here, count, .. } => {
                 ServerMessage::Who { room, members: names(here), count }
             }
             Event::Ignoring(ignored) => ServerMessage::Ignoring {
@@ -255,6 +255,25 @@ impl<'a> ServerMessage<'a> {
                 why: label(refusal),
                 text: Localized::refusal(refusal),
             },
+            Event::Rooms(..)
+            | Event::TopicSet(_)
+            | Event::TopicIs(_)
+            | Event::Parted
+            | Event::Invited { .. }
+            | Event::Where
+            | Event::InviteSent { .. } => return ServerMessage::of_room(event, room),
+            Event::Goodbye => ServerMessage::Goodbye,
+            Event::Stopping => ServerMessage::Stopping,
+            Event::AskedAgain
+            | Event::Welcomed { .. }
+            | Event::InRoom(_)
+            | Event::Entered { .. } => return None,
+        })
+    }
+
+    /// As [`of`](Self::of), but of what is about a room itself.
+    fn of_room(event: &'a Event<'a>, room: Option<&'a str>) -> Option<ServerMessage<'a>> {
+        Some(match *event {
             Event::Rooms(rooms, more) => {
                 let room = |info: &RoomInfo<'a>| {
                     let RoomInfo { name, count, topic } = *info;
@@ -277,12 +296,7 @@ impl<'a> ServerMessage<'a> {
                 });
                 ServerMessage::Notice { text }
             }
-            Event::Goodbye => ServerMessage::Goodbye,
-            Event::Stopping => ServerMessage::Stopping,
-            Event::AskedAgain
-            | Event::Welcomed { .. }
-            | Event::InRoom(_)
-            | Event::Entered { .. } => return None,
+            _ => return None,
         })
     }
 
