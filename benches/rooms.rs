@@ -64,11 +64,7 @@ const CASES: [Case; 10] = [
 ];
 
 impl Case {
-    const fn one_room(
-        name: &'static str,
-        beside: usize,
-        (members, lines): (usize, usize),
-    ) -> Case {
+    const fn one_room(name: &'static str, beside: usize, (members, lines): (usize, usize)) -> Case {
         Case { name, beside, members, rooms: 0, each_in: 1, lines }
     }
 

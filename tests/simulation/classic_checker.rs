@@ -11,8 +11,8 @@ use chinwag::dialect::{Dialect, Framing};
 
 use super::client::Client;
 use super::codec_model::{self, Ask, CodecModel, Heard};
-use super::known::Known;
 use super::decoder_model::Message;
+use super::known::Known;
 use super::lines;
 use super::lines_checker::{Findings, Letter, invitation};
 use super::names;
@@ -48,6 +48,8 @@ pub(crate) struct ClassicChecker<'a> {
     given: String,
     /// The line that came with a name too long to be known by it later.
     introduced: Option<Message>,
+    /// The next ask as it was understood last, and with how much before it.
+    peeked: Option<((Stage, usize, bool), Ask)>,
     /// What it must be told as soon as it is in.
     entry: VecDeque<String>,
     findings: Findings,
@@ -76,6 +78,7 @@ impl<'a> ClassicChecker<'a> {
             name: String::new(),
             given: String::new(),
             introduced: None,
+            peeked: None,
             entry: VecDeque::new(),
             findings: Findings::default(),
         };
@@ -175,11 +178,17 @@ impl<'a> ClassicChecker<'a> {
     }
 
     fn peek_ask(&mut self) -> Option<Ask> {
-        if let Some(line) = &self.introduced {
-            return Some(self.understand(line));
+        // While much of other rooms is gone past, it stays the same.
+        let state = (self.stage, self.messages.len(), self.introduced.is_some());
+        if self.peeked.as_ref().is_none_or(|(then, _)| *then != state) {
+            let message = self.messages.peek().copied();
+            let ask = match (&self.introduced, message) {
+                (Some(line), _) => self.understand(line),
+                (None, message) => self.understand(message?),
+            };
+            self.peeked = Some((state, ask));
         }
-        let message = *self.messages.peek()?;
-        Some(self.understand(message))
+        self.peeked.as_ref().map(|(_, ask)| ask.clone())
     }
 
     fn understand(&self, message: &Message) -> Ask {
@@ -303,6 +312,7 @@ impl<'a> ClassicChecker<'a> {
                         self.entry.push_back(codec_model::renamed(&self.name));
                     }
                     self.given = given;
+                    self.peeked = None;
                     // With a line in it, it is understood once more, as that line.
                     let is_kept = self.given.len() <= 128;
                     if line.is_none() || !is_kept {
@@ -517,9 +527,9 @@ impl<'a> ClassicChecker<'a> {
             })
     }
 
-    /// Whether what comes next in the order is of another room.
+    /// Whether what comes next in the order is not for this client, so that it may have happened.
     fn may_pass(&self) -> bool {
-        self.order.rooms.get(self.at).is_some_and(|rooms| rooms & LOBBY == 0)
+        !self.order.one_room && self.at < self.order.events.len() && self.is_hidden(self.at)
     }
 
     /// Who has too much to read to be written to, if `frame` says that of `to`.

@@ -206,6 +206,9 @@ fn telnet(rng: &mut Rng) -> &'static [u8] {
 /// What is left of a text: HAZARDS.md, "Text". Of marks and of what is blank without being white
 /// space, it knows only those that are said here.
 pub(crate) fn clean(text: &str) -> String {
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return text.to_owned();
+    }
     let mut left = String::new();
     for c in harmless(text).chars() {
         let end = |part: &dyn Fn(char) -> bool| {
@@ -389,6 +392,11 @@ pub(crate) fn topic(title: &str, topic: &str) -> String {
 /// The answer to `/who`.
 pub(crate) fn who(roster: &[String]) -> String {
     format!("* {} here: {}", roster.len(), sorted(roster).join(", "))
+}
+
+/// The same of another room.
+pub(crate) fn who_is_in(title: &str, roster: &[String]) -> String {
+    format!("* {} in {title}: {}", roster.len(), sorted(roster).join(", "))
 }
 
 pub(crate) fn sorted(roster: &[String]) -> Vec<&str> {

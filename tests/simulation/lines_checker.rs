@@ -13,8 +13,8 @@ use chinwag::config::Config;
 
 use super::browser;
 use super::client::Client;
-use super::lines::{self, Heard, Line, Naming, Wish};
 use super::known::Known;
+use super::lines::{self, Heard, Line, Naming, Wish};
 use super::names;
 use super::order::{LOBBY, Order, ROOMS, Rooms, What, title};
 
@@ -329,7 +329,7 @@ impl<'a> LinesChecker<'a> {
             }
             let is_next = self.order.events.get(self.at).is_some()
                 && (self.is_hidden(self.at) || self.is_in_grace(self.at))
-                && self.order.by[self.at] != self.client.id;
+                && !self.is_act(self.at);
             if !is_next {
                 return None;
             }
@@ -427,7 +427,15 @@ impl<'a> LinesChecker<'a> {
 
     /// A private message, or an invitation. Returns which client sent it.
     fn read(&mut self, from: &str, text: String) -> usize {
-        let sender = self.until(|_, known| known.called(from));
+        let mut sender = self.until(|_, known| known.called(from));
+        // What it said itself, and does not hear, may have come before.
+        while sender.is_none() && self.order.events.get(self.at).is_some() && !self.order.one_room {
+            if !self.is_hidden(self.at) {
+                break;
+            }
+            self.pass();
+            sender = self.until(|_, known| known.called(from));
+        }
         let sender = sender.unwrap_or_else(|| panic!("{from} is not here, but wrote {text}"));
         assert!(!self.ignores(sender), "{from} is ignored, but wrote {text}");
         let (to, span) = (self.client.id, self.span());
@@ -610,9 +618,8 @@ impl<'a> LinesChecker<'a> {
         self.rooms = room;
         assert_eq!(line, lines::in_room(title(room), self.roster()));
         let topic = self.known.topic(room);
-        let mut expected = Vec::from_iter(
-            (!topic.is_empty()).then(|| lines::topic(title(room), topic)),
-        );
+        let mut expected =
+            Vec::from_iter((!topic.is_empty()).then(|| lines::topic(title(room), topic)));
         expected.extend(self.history(usize::MAX, self.at));
         self.expect(&expected);
     }
@@ -621,7 +628,10 @@ impl<'a> LinesChecker<'a> {
         if room == self.room() {
             return lines::who(self.roster());
         }
-        let answer = |known: &Known| lines::who(known.rosters.of(room));
+        let answer = |known: &Known| match (known.rosters.of(room), self.client.is_browser()) {
+            (roster, true) => lines::who(roster),
+            (roster, false) => lines::who_is_in(title(room), roster),
+        };
         let found = self.until(|_, known| (answer(known) == line).then(|| answer(known)));
         found.unwrap_or_else(|| answer(&self.known))
     }
@@ -840,8 +850,13 @@ impl<'a> LinesChecker<'a> {
     /// The same, where it is known that what it said next comes later.
     fn span_before_acting(&self) -> (usize, usize) {
         let (from, to) = self.span();
-        let act = self.order.by[from..to].iter().position(|by| *by == self.client.id);
-        (from, act.map_or(to, |act| from + act))
+        (from, (from..to).find(|at| self.is_act(*at)).unwrap_or(to))
+    }
+
+    /// Whether the client did something there; that it has left another room may be told later.
+    fn is_act(&self, at: usize) -> bool {
+        let left = matches!(self.order.events[at].0, What::Left { .. });
+        self.order.by[at] == self.client.id && !left
     }
 
     /// Keeps whom it does not hear, before that changes and at the end.

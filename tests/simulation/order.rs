@@ -43,11 +43,24 @@ pub(crate) fn title(room: Rooms) -> &'static str {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum What {
     Joined(String),
-    Left { name: String, why: Option<String> },
-    Renamed { old: String, new: String },
-    Said { from: String, text: String, emote: bool },
+    Left {
+        name: String,
+        why: Option<String>,
+    },
+    Renamed {
+        old: String,
+        new: String,
+    },
+    Said {
+        from: String,
+        text: String,
+        emote: bool,
+    },
     /// Somebody says what the room is about; about nothing, if empty.
-    Topic { by: String, text: String },
+    Topic {
+        by: String,
+        text: String,
+    },
     Stopping,
 }
 
@@ -102,6 +115,8 @@ pub(crate) struct Order {
     rosters: [Vec<String>; ROOMS.len()],
     /// Which client somebody is who is in a room.
     ids: HashMap<(usize, String), usize>,
+    /// Which client had a name last.
+    named: HashMap<String, usize>,
     /// Of each client, where it came in, and where it went for good.
     coming: HashMap<usize, usize>,
     going: HashMap<usize, usize>,
@@ -164,7 +179,7 @@ impl Order {
         let entry = match &what {
             What::Joined(_) | What::Left { .. } if self.one_room => log::next(),
             // What is told of several rooms has another order than the log.
-            What::Joined(name) => log::take_joined(name),
+            What::Joined(name) if rooms == LOBBY => log::take_joined(name),
             _ => None,
         };
         self.add((what, rooms), entry, now, addresses);
@@ -214,13 +229,21 @@ impl Order {
     ) -> usize {
         let room = rooms.trailing_zeros() as usize;
         match what {
+            // They have been in the lobby.
+            What::Joined(name) if room > 0 => {
+                let id = self.named[name];
+                self.ids.insert((room, name.clone()), id);
+                id
+            }
             What::Joined(name) => {
                 let entry = entry.unwrap_or_else(|| panic!("{what:?} is not in the log"));
                 assert_eq!(entry.name, *name, "the log has another order");
                 let remote = entry.joined_from.unwrap_or_else(|| panic!("{name} did not leave"));
                 self.known.insert(name.clone());
-                self.ids.insert((room, name.clone()), addresses[&remote]);
-                addresses[&remote]
+                let id = addresses[&remote];
+                self.ids.insert((room, name.clone()), id);
+                self.named.insert(name.clone(), id);
+                id
             }
             What::Left { name, .. } => {
                 if self.one_room {
@@ -237,6 +260,7 @@ impl Order {
                     id = self.ids.remove(&(room, old.clone()));
                     self.ids.insert((room, new.clone()), id.unwrap());
                 }
+                self.named.insert(new.clone(), id.unwrap());
                 id.unwrap()
             }
             What::Said { from: name, .. } | What::Topic { by: name, .. } => {
