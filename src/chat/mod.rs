@@ -268,10 +268,8 @@ mod tests {
     /// cannot be.
     fn recorded() -> Recorded {
         let (alice, bob, ops) = (UserKey::nth(0), UserKey::nth(1), RoomKey::new(1));
-        let connected = |who: &str| Fact::Connected {
-            origin: ConnectionKey::nth(0),
-            name: name(who),
-        };
+        let connected =
+            |who: &str| Fact::Connected { origin: ConnectionKey::nth(0), name: name(who) };
         let joined = |user, room: &str| Fact::Joined { user, room: name(room) };
         let said = |user, room, text: &'static str| Fact::Said {
             user,

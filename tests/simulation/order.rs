@@ -385,12 +385,11 @@ impl Order {
 
     /// Why a client left, as others were told, if that was for a reason.
     pub(crate) fn left_for(&self, id: usize) -> Option<&str> {
-        let all = self.events.iter().zip(&self.by).filter(|(_, by)| **by == id);
-        all.filter_map(|((what, _), _)| match what {
+        let mut all = self.events.iter().zip(&self.by).filter(|(_, by)| **by == id).rev();
+        all.find_map(|((what, _), _)| match what {
             What::Left { why, .. } => why.as_deref(),
             _ => None,
         })
-        .last()
     }
 
     /// The place at which a client came in.
