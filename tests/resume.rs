@@ -13,6 +13,10 @@
 #[path = "resume/browser.rs"]
 mod browser;
 mod common;
+#[path = "resume/counting.rs"]
+mod counting;
+#[path = "resume/proxy.rs"]
+mod proxy;
 
 use std::time::SystemTime;
 
