@@ -45,6 +45,8 @@ fn words<'a>(command: &Command<'a>) -> Vec<&'a str> {
         Command::Ignore(words) | Command::Join(words) | Command::Topic(words) => {
             words.into_iter().collect()
         }
+        // No line asks for it.
+        Command::Resume { .. } => unreachable!(),
         Command::Who
         | Command::History(_)
         | Command::Part

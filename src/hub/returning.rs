@@ -9,7 +9,7 @@ use super::telling::Shared;
 use super::tickets::{Held, Owner};
 use crate::chat::commands::Answers;
 use crate::chat::{
-    Applied, Chat, EntryId, Fact, Judged, LOBBY, Leaving, RoomKey, UserKey, commands,
+    Applied, Chat, EntryId, Fact, Judged, LOBBY, Leaving, RoomKey, User, UserKey, commands,
 };
 use crate::connection::{Budget, State};
 use crate::dialect::phrases::{WELCOME_MAX, WHOLE_WELCOME_MAX};
@@ -89,7 +89,7 @@ impl Hub {
         words: &str,
     ) {
         let said = if words.is_empty() { String::new() } else { format!(" ({words})") };
-        let room = self.chat.user(user).and_then(|user| user.room());
+        let room = self.chat.user(user).and_then(User::room);
         let left = room.map_or(0, |room| self.chat[room].count() - 1);
         log::info!("left: {}: {reason}{said} ({left} here)", self.chat.name(user));
         if let Some(name) = self.chat.nickname(user).cloned()

@@ -243,7 +243,7 @@ fn no_line_is_lost_or_doubled_whatever_the_network_does() {
     });
     let (heard, said) = (heard.into_inner().unwrap(), said.into_inner());
     eprintln!("{said} lines were said, and they came back {returns:?} times");
-    assert!(said >= cuts && returns.into_inner() >= cuts / 4);
+    assert!(said >= cuts && returns.into_inner() >= cuts / 8);
     let first = &heard[0];
     assert_eq!(first.values().map(Vec::len).sum::<usize>(), said);
     for (room, lines) in first {

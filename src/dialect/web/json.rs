@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::dialect::phrases::{self, Part, Phrases, WHOLE_WELCOME_MAX};
 use crate::dialect::{About, Commands, Lang, Reader, lines};
 use crate::event::{
-    self as command, CloseReason, Command, Event, Missed, Parting, Refusal, RoomInfo, RoomView,
-    Said, TopicView,
+    self as command, CloseReason, Command, Event, Missed, Parting, Refusal, Resumed, RoomInfo,
+    RoomView, Said, TopicView,
 };
 use crate::nickname::Nickname;
 
@@ -281,15 +281,7 @@ impl<'a> ServerMessage<'a> {
             | Event::Invited { .. }
             | Event::Where
             | Event::InviteSent { .. } => return ServerMessage::of_room(event, room),
-            Event::Resumed(resumed) => {
-                let back = |missed: &'a Missed<'a>| {
-                    let company = Company::of(missed.title, &missed.view);
-                    Back { gap: missed.gap, company }
-                };
-                let rooms = resumed.rooms.iter().map(back).collect();
-                let token = resumed.token.to_string();
-                ServerMessage::Resumed { name: resumed.name, token, rooms }
-            }
+            Event::Resumed(resumed) => ServerMessage::resumed(&resumed),
             Event::Acked { key, id } => ServerMessage::Ack { key, id },
             Event::Goodbye => ServerMessage::Goodbye,
             Event::Stopping => ServerMessage::Stopping,
@@ -327,6 +319,16 @@ impl<'a> ServerMessage<'a> {
             }
             _ => return None,
         })
+    }
+
+    fn resumed(resumed: &Resumed<'a>) -> ServerMessage<'a> {
+        let back = |missed: &'a Missed<'a>| Back {
+            gap: missed.gap,
+            company: Company::of(missed.title, &missed.view),
+        };
+        let rooms = resumed.rooms.iter().map(back).collect();
+        let token = resumed.token.to_string();
+        ServerMessage::Resumed { name: resumed.name, token, rooms }
     }
 
     fn line(said: &'a Said, room: Option<&'a str>, again: bool) -> ServerMessage<'a> {
