@@ -163,10 +163,13 @@ impl Hub {
         let Hub { chat, tickets, lang, .. } = self;
         let Some(dialect) = tickets.dialect(user) else { return 0 };
         let Some(mail) = tickets.mail(user) else { return 0 };
-        let before = mail.len();
+        let mut told = Vec::new();
         let room = room.map(|room| &**chat[room].title());
-        dialect.encode_about(*lang, About { room, name: Some(chat.name(user)) }, event, mail);
-        mail.len() - before
+        dialect.encode_about(*lang, About { room, name: Some(chat.name(user)) }, event, &mut told);
+        // Not twice as much as before, as it would grow by itself.
+        mail.reserve_exact(told.len());
+        mail.extend_from_slice(&told);
+        told.len()
     }
 
     /// Whether somebody has as much to read already as may wait for them.
