@@ -23,24 +23,39 @@ impl Hub {
         } else {
             let latest = self.now.instant + CONNECT_WAIT_MAX;
             let next = self.next_connect(dialect, remote);
-            // Who is in at once cannot be made to wait.
-            let may_wait = dialect.spec().naming != Naming::Address;
+            // Who is in at once cannot be made to wait; and whose session is not open yet only asks
+            // for a page, perhaps, and is not paced.
+            let spec = dialect.spec();
+            let may_wait = spec.naming != Naming::Address;
             let is_late = |next: &Instant| !may_wait || *next > latest;
+            let next = next.filter(|_| spec.closed_unopened.is_none());
             next.filter(is_late).map(|_| CloseReason::AddressTooFast)
         }
     }
 
-    /// Counts a connection for its address. Who comes too fast is not listened to for a while.
+    /// Counts a connection for its address.
     pub(super) fn enter_address(&mut self, key: ConnectionKey) {
         let Connection { dialect, remote, .. } = self.connections[key];
-        let next = self.next_connect(dialect, remote);
-        let address = self.addresses.enter(dialect, remote, self.now.instant);
-        if let (Some(address), Some(pace)) = (address, self.limits.connects) {
-            self.addresses.note_connect(address, pace, self.now.instant);
+        self.connections[key].address = self.addresses.enter(dialect, remote, self.now.instant);
+        if self.connections[key].session.is_open() {
+            self.pace_connect(key);
         }
-        let connection = &mut self.connections[key];
-        connection.address = address;
-        connection.waiting = next.map(|next| Box::new(Waiting::new(Wait::Budget(next))));
+    }
+
+    /// Somebody wants to come in, not only to see a page. Who comes too fast is not listened to for
+    /// a while; who would have to wait for too long is closed.
+    pub(super) fn pace_connect(&mut self, key: ConnectionKey) {
+        let Connection { dialect, remote, address, .. } = self.connections[key];
+        let now = self.now.instant;
+        let next = self.next_connect(dialect, remote);
+        if next.is_some_and(|next| next > now + CONNECT_WAIT_MAX) {
+            return self.close(key, CloseReason::AddressTooFast, "");
+        }
+        if let (Some(address), Some(pace)) = (address, self.limits.connects) {
+            self.addresses.note_connect(address, pace, now);
+        }
+        let waiting = next.map(|next| Box::new(Waiting::new(Wait::Budget(next))));
+        self.connections[key].waiting = waiting;
     }
 
     /// When somebody may come from `remote`; `None` if at once.

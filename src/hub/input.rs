@@ -357,6 +357,7 @@ impl Hub {
         let (remote, dialect) = (connection.remote, connection.dialect);
         log::info!("connected: {remote} at {dialect} ({} connections)", self.clients);
         self.ask(key);
+        self.pace_connect(key);
     }
 
     /// Asks a newcomer for a nickname.
