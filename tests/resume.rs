@@ -13,6 +13,10 @@
 #[path = "resume/browser.rs"]
 mod browser;
 mod common;
+#[path = "resume/counting.rs"]
+mod counting;
+#[path = "resume/proxy.rs"]
+mod proxy;
 
 use std::time::SystemTime;
 
@@ -72,7 +76,8 @@ fn a_cut_is_not_noticed_and_what_was_missed_is_told() {
 fn any_end_but_a_farewell_is_waited_for() {
     let server = start(&["--resume-grace=60"]);
     let mut alice = Person::join(&server, "alice");
-    let closes: [(&str, fn(Browser) -> Browser); 5] = [
+    type Ends = fn(Browser) -> Browser;
+    let closes: [(&str, Ends); 5] = [
         ("reset", |mut bob| {
             bob.is_cut();
             bob

@@ -21,7 +21,8 @@
 //! Handlers and pollers are here. What becomes of input is in `input.rs`, whom that is told in
 //! `telling.rs` and `presence.rs`, who is too far behind in `backlog.rs`, how connections end in
 //! `closing.rs`, and what time brings in `deadlines.rs`. How the bytes of a connection are to be
-//! understood is its session's business (`dialect/session.rs`). Who is cut off is in `returning.rs`.
+//! understood is its session's business (`dialect/session.rs`). Who is cut off is in
+//! `returning.rs`.
 
 mod addresses;
 mod backlog;

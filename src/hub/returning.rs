@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::Hub;
 use super::addresses::block_of;
 use super::telling::Shared;
-use super::tickets::{Held, Owner, TicketKey};
+use super::tickets::{Held, Owner};
 use crate::chat::commands::Answers;
 use crate::chat::{
     Applied, Chat, EntryId, Fact, Judged, LOBBY, Leaving, RoomKey, User, UserKey, commands,
@@ -163,10 +163,13 @@ impl Hub {
         let Hub { chat, tickets, lang, .. } = self;
         let Some(dialect) = tickets.dialect(user) else { return 0 };
         let Some(mail) = tickets.mail(user) else { return 0 };
-        let before = mail.len();
+        let mut told = Vec::new();
         let room = room.map(|room| &**chat[room].title());
-        dialect.encode_about(*lang, About { room, name: Some(chat.name(user)) }, event, mail);
-        mail.len() - before
+        dialect.encode_about(*lang, About { room, name: Some(chat.name(user)) }, event, &mut told);
+        // Not twice as much as before, as it would grow by itself.
+        mail.reserve_exact(told.len());
+        mail.extend_from_slice(&told);
+        told.len()
     }
 
     /// Whether somebody has as much to read already as may wait for them.
@@ -182,8 +185,9 @@ impl Hub {
     /// Somebody who is asked for a name says that they are who has this token.
     pub(super) fn come_back(&mut self, key: ConnectionKey, token: &str, known: &[Known]) {
         let known = &known[..known.len().min(ROOMS_KNOWN_MAX)];
-        let ticket = Token::parse(token).and_then(|token| self.tickets.find(&token));
-        let Some(ticket) = ticket else { return self.refuse_token(key) };
+        let token = Token::parse(token);
+        let ticket = token.and_then(|token| Some((self.tickets.find(&token)?, token)));
+        let Some((ticket, token)) = ticket else { return self.refuse_token(key) };
         let (user, before) = match self.tickets.owner(ticket) {
             Owner::User(user) => {
                 self.take_over(key, user);
@@ -205,7 +209,8 @@ impl Hub {
         connection.budget = Budget::default();
         log::info!("back: {} from {}", self.chat.name(user), connection.remote);
         let refused = self.join_again(key, user, before, known);
-        self.tell_missed(key, user, ticket, known);
+        let token = self.tickets.renew(ticket, user, &token);
+        self.tell_missed((key, user), &token, known);
         self.send(key, &mail);
         for name in refused {
             self.execute_command(key, None, Command::Join(Some(name)));
@@ -284,12 +289,10 @@ impl Hub {
     /// that kind waits to be read already, the lines follow one by one.
     fn tell_missed(
         &mut self,
-        key: ConnectionKey,
-        user: UserKey,
-        ticket: TicketKey,
+        (key, user): (ConnectionKey, UserKey),
+        token: &Token,
         known: &[Known],
     ) {
-        let token = self.tickets.renew(ticket, user);
         let known: Vec<_> = known.iter().filter_map(|known| self.find_known(known)).collect();
         let is_full = self.lists.is_full();
         let names_max = if is_full { WELCOME_MAX } else { WHOLE_WELCOME_MAX };
@@ -316,7 +319,7 @@ impl Hub {
                 Missed { title: room.title(), view, gap: *gap }
             })
             .collect();
-        let resumed = Resumed { name: chat.name(user), token: &token, rooms: &rooms };
+        let resumed = Resumed { name: chat.name(user), token, rooms: &rooms };
         let mut bytes = Vec::new();
         let dialect = connections[key].dialect;
         dialect.encode_about(*lang, About::default(), &Event::Resumed(resumed), &mut bytes);

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
+use std::mem;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,9 @@ const TOKEN_TIME: Duration = Duration::from_secs(600);
 
 /// Tokens that are kept ready; each that comes in takes one.
 const STOCK: usize = 16;
+
+/// Tokens that are good for one owner at the same time, besides the last.
+const BEFORE_MAX: usize = 3;
 
 /// Keys that are remembered for one.
 const KEYS_MAX: usize = 1000;
@@ -61,9 +65,9 @@ pub(super) struct Tickets {
 #[derive(Debug)]
 struct Ticket {
     token: Token,
-    /// The token by which they came back. It is good until it shows that they were told the other:
-    /// the connection may have been cut before.
-    before: Option<Token>,
+    /// Tokens of before, the oldest first. They are good until it shows that their owner was told
+    /// the new one: connections may have been cut off before that, one after the other.
+    before: Vec<Token>,
     /// They have been told the first one.
     is_told: bool,
     user: UserKey,
@@ -132,7 +136,7 @@ impl Tickets {
         let (state, said) = (State::Here, VecDeque::new());
         let ticket = Ticket {
             token: token.clone(),
-            before: None,
+            before: Vec::new(),
             is_told: false,
             user,
             dialect,
@@ -147,7 +151,7 @@ impl Tickets {
     /// The token of somebody who has not been told it.
     pub(super) fn tell(&mut self, user: UserKey) -> Option<Token> {
         let ticket = self.ticket_of(user)?;
-        (!std::mem::replace(&mut ticket.is_told, true)).then(|| ticket.token.clone())
+        (!mem::replace(&mut ticket.is_told, true)).then(|| ticket.token.clone())
     }
 
     /// Whose token that is.
@@ -155,8 +159,8 @@ impl Tickets {
         self.by_token.get(token).copied()
     }
 
-    /// The owner has come back as `user`, and has another token from now on.
-    pub(super) fn renew(&mut self, key: TicketKey, user: UserKey) -> Token {
+    /// The owner has come back as `user` by this token, and has another one from now on.
+    pub(super) fn renew(&mut self, key: TicketKey, user: UserKey, by: &Token) -> Token {
         self.settle(key, State::Here);
         let token = self.stock.pop();
         let Tickets { slab, by_token, by_user, .. } = self;
@@ -166,19 +170,21 @@ impl Tickets {
         (ticket.user, ticket.is_told) = (user, true);
         if let Some(token) = token {
             by_token.insert(token.clone(), key);
-            let last = std::mem::replace(&mut ticket.token, token);
-            let before = ticket.before.replace(last);
-            before.iter().for_each(|token| {
-                by_token.remove(token);
-            });
+            ticket.before.push(mem::replace(&mut ticket.token, token));
+            if ticket.before.len() > BEFORE_MAX {
+                // They certainly have the one that they gave.
+                let oldest = usize::from(ticket.before[0] == *by);
+                by_token.remove(&ticket.before.remove(oldest));
+            }
         }
         ticket.token.clone()
     }
 
-    /// Somebody has the token that they were told last: the one before is used up.
+    /// Somebody has the token that they were told last: those before are used up.
     pub(super) fn confirm(&mut self, user: UserKey) {
-        if let Some(before) = self.ticket_of(user).and_then(|ticket| ticket.before.take()) {
-            self.by_token.remove(&before);
+        let before = self.ticket_of(user).map(|ticket| mem::take(&mut ticket.before));
+        for token in before.into_iter().flatten() {
+            self.by_token.remove(&token);
         }
     }
 
@@ -215,7 +221,7 @@ impl Tickets {
             }
             State::Gone(gone) => drop(self.gone.insert((gone.until, key))),
         }
-        let before = std::mem::replace(&mut self.slab[key.0 as usize].state, state);
+        let before = mem::replace(&mut self.slab[key.0 as usize].state, state);
         match &before {
             State::Here => {}
             State::Held(held) => {

@@ -281,7 +281,7 @@ impl<'a> ServerMessage<'a> {
             | Event::Invited { .. }
             | Event::Where
             | Event::InviteSent { .. } => return ServerMessage::of_room(event, room),
-            Event::Resumed(resumed) => ServerMessage::resumed(resumed),
+            Event::Resumed(resumed) => ServerMessage::resumed(&resumed),
             Event::Acked { key, id } => ServerMessage::Ack { key, id },
             Event::Goodbye => ServerMessage::Goodbye,
             Event::Stopping => ServerMessage::Stopping,
@@ -293,7 +293,7 @@ impl<'a> ServerMessage<'a> {
     }
 
     /// What somebody missed who is back.
-    fn resumed(resumed: Resumed<'a>) -> ServerMessage<'a> {
+    fn resumed(resumed: &Resumed<'a>) -> ServerMessage<'a> {
         let back = |missed: &'a Missed<'a>| {
             let company = Company::of(missed.title, &missed.view);
             Back { gap: missed.gap, company }
@@ -545,7 +545,8 @@ impl ClientMessage {
     }
 }
 
-/// The rooms that somebody was in, and what they know of each. What is not a number is none of ours.
+/// The rooms that somebody was in, and what they know of each. What is not a number is none of
+/// ours.
 fn known_rooms(kind: Kind, rooms: &Value) -> Vec<(String, u64)> {
     let rooms = rooms.as_object().filter(|_| kind == Kind::Resume);
     let known = |(name, id): (&String, &Value)| (name.clone(), id.as_u64().unwrap_or_default());
