@@ -374,7 +374,8 @@ impl Outbox {
             // What is only left out is not seen by `advance` after a write, for there is no write.
             self.advance(journals, 0);
         }
-        if self.has_readings() && slices.len() > 1 {
+        // Where LFs only separate, one is in one room at a time, and the last LF is held back.
+        if self.has_readings() && slices.len() > 1 && !lf_separated {
             return self.gather(journals, slices);
         }
         let (this, journals) = (&*self, &*journals);
