@@ -331,14 +331,8 @@ impl Order {
                     _ => {}
                 }
             }
-            let last = self.turns[acts[acts.len() - 1]];
-            let leaves = |at: &&usize| {
-                matches!(self.events[**at].0, What::Left { .. }) && self.turns[**at] == last
-            };
-            if rooms == 0
-                && let Some(at) = acts.iter().rev().take_while(leaves).last()
-            {
-                self.going.insert(id, *at);
+            if rooms == 0 {
+                self.going.insert(id, acts[acts.len() - 1]);
             }
         }
     }
