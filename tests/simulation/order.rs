@@ -355,6 +355,12 @@ impl Order {
         self.going.get(&self.by[at]) == Some(&at)
     }
 
+    /// All that was told in the turn that a place is in.
+    pub(crate) fn turn_of(&self, at: usize) -> std::ops::Range<usize> {
+        let start = (0..at).rev().take_while(|before| self.turns[*before] == self.turns[at]).last();
+        start.unwrap_or(at)..self.rest_of_turn(at).end
+    }
+
     /// What was told from a place on in the turn that it is in.
     pub(crate) fn rest_of_turn(&self, at: usize) -> std::ops::Range<usize> {
         let turn = self.turns.get(at);
