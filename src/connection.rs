@@ -57,7 +57,11 @@ pub(crate) enum State {
     /// Its session has not opened, so it cannot be asked for anything; and has its own deadline.
     Opening,
     /// Asked for a nickname.
-    AwaitingNick { deadline: Instant },
+    AwaitingNick {
+        deadline: Instant,
+        /// Tokens that it has given and that are nobody's.
+        wrong_tokens: u8,
+    },
     /// It has a name that nobody else can take, and comes in under it when it has been told so and
     /// the gap after that is over.
     Entering(UserKey),
@@ -90,6 +94,8 @@ pub(crate) struct Parked {
     pub(crate) room: RoomKey,
     pub(crate) text: String,
     pub(crate) emote: bool,
+    /// Under which key that is to be confirmed.
+    pub(crate) key: Option<String>,
 }
 
 impl Waiting {
@@ -211,7 +217,9 @@ impl Connection {
         match &self.state {
             _ if self.wait() == Some(Wait::Room) => None,
             State::Opening => self.session.deadline(),
-            State::AwaitingNick { deadline } | State::Closing { deadline, .. } => Some(*deadline),
+            State::AwaitingNick { deadline, .. } | State::Closing { deadline, .. } => {
+                Some(*deadline)
+            }
             State::Entering(_) | State::Chatting(_) | State::Closed => None,
         }
     }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::nickname::{Nickname, NicknameError};
+use crate::token::Token;
 
 /// What a line asks for. The text in it is as it came: not yet cleaned, not yet judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,13 @@ pub enum Command<'a> {
     Reply(&'a str),
     /// Takes another name, or a name at all.
     Rename(&'a str),
+    /// Is somebody again who was cut off; instead of a name.
+    Resume {
+        /// What shows who that is.
+        token: &'a str,
+        /// Rooms, each with the number of the last thing in it that is known already.
+        rooms: &'a [(String, u64)],
+    },
     /// Asks who is in the room.
     Who,
     /// Asks for the last lines of the room; all there are, or so many.
@@ -145,6 +153,15 @@ pub enum Event<'a> {
         /// Whether that is the one it gave.
         as_given: bool,
     },
+    /// Somebody who was cut off is who they were.
+    Resumed(Resumed<'a>),
+    /// What was said under a key has been said.
+    Acked {
+        /// The key, as it was given.
+        key: &'a str,
+        /// Its number, as in [`Said::id`].
+        id: u64,
+    },
     /// A line said to the room.
     Said {
         /// Who spoke.
@@ -248,6 +265,28 @@ pub struct RoomView<'a> {
     pub id: u64,
 }
 
+/// What somebody has missed who was cut off.
+#[derive(Clone, Copy, Debug)]
+pub struct Resumed<'a> {
+    /// The name it has.
+    pub name: &'a str,
+    /// By which it may come back the next time.
+    pub token: &'a Token,
+    /// The rooms that it is in.
+    pub rooms: &'a [Missed<'a>],
+}
+
+/// What somebody has missed in a room.
+#[derive(Clone, Copy, Debug)]
+pub struct Missed<'a> {
+    /// The room's name, with `#`.
+    pub title: &'a str,
+    /// How it is now. Of the history, what was missed.
+    pub view: RoomView<'a>,
+    /// There may be more that was missed and is not known any more.
+    pub gap: bool,
+}
+
 /// What a room is about.
 #[derive(Clone, Copy, Debug)]
 pub struct TopicView<'a> {
@@ -337,6 +376,12 @@ pub enum Refusal<'a> {
     IsThere(&'a str),
     /// A topic longer than this many bytes.
     TopicTooLong(usize),
+    /// A token that is nobody's, or not any more.
+    Token,
+    /// To be somebody again, when one is somebody already.
+    NotResumable,
+    /// A key that is empty or longer than this many bytes.
+    Key(usize),
     /// A command in a form that it does not have.
     Usage(Topic),
     /// There is no such command.
@@ -387,11 +432,15 @@ pub enum CloseReason {
     Violation(u16),
     /// It did not answer two pings.
     Unresponsive,
+    /// Who it was has come back over another connection.
+    Replaced,
+    /// It gave this many tokens that are nobody's.
+    WrongTokens(u8),
 }
 
 impl CloseReason {
     /// How many reasons there are: the length of an array of counts by [`index`](Self::index).
-    pub const COUNT: usize = 17;
+    pub const COUNT: usize = 19;
 
     /// The names by which programs are told the reasons, by [`index`](Self::index).
     pub const LABELS: [&str; CloseReason::COUNT] = [
@@ -412,6 +461,8 @@ impl CloseReason {
         "request_timeout",
         "violation",
         "unresponsive",
+        "replaced",
+        "wrong_tokens",
     ];
 
     /// The name by which programs are told the reason.
@@ -441,12 +492,25 @@ impl CloseReason {
             CloseReason::RequestTimeout => 14,
             CloseReason::Violation(_) => 15,
             CloseReason::Unresponsive => 16,
+            CloseReason::Replaced => 17,
+            CloseReason::WrongTokens(_) => 18,
         }
     }
 
     /// Whether it may still be sent what waits: the peer is there and keeps pace.
     pub(crate) fn is_orderly(self) -> bool {
-        !matches!(self, CloseReason::ConnectionLost | CloseReason::TooSlow | CloseReason::Stalled)
+        !matches!(
+            self,
+            CloseReason::ConnectionLost
+                | CloseReason::TooSlow
+                | CloseReason::Stalled
+                | CloseReason::Replaced
+        )
+    }
+
+    /// Whether it may be that nobody wanted it, so that who it was comes back.
+    pub(crate) fn is_mishap(self) -> bool {
+        !self.is_orderly() || matches!(self, CloseReason::EndOfInput | CloseReason::Unresponsive)
     }
 }
 
@@ -475,6 +539,8 @@ impl fmt::Display for CloseReason {
             CloseReason::RequestTimeout => f.write_str("no whole request in time"),
             CloseReason::Violation(code) => write!(f, "broke the WebSocket protocol ({code})"),
             CloseReason::Unresponsive => f.write_str("answered no ping"),
+            CloseReason::Replaced => f.write_str("came back over another connection"),
+            CloseReason::WrongTokens(count) => write!(f, "{count} wrong tokens"),
         }
     }
 }

@@ -173,6 +173,13 @@ struct Arguments {
     #[arg(default_value_t = Seconds(Limits::default().drain))]
     drain: Seconds,
 
+    /// How long somebody who was cut off stays, so that they can come back unnoticed.
+    ///
+    /// Only the dialect `web` can do that. With 0 they leave at once.
+    #[arg(long, value_name = "SECONDS", env = "CHINWAG_RESUME_GRACE")]
+    #[arg(default_value_t = Seconds(Limits::default().resume_grace))]
+    resume_grace: Seconds,
+
     /// A regular text file of at most 64 KiB whose lines newcomers see first.
     #[arg(long, value_name = "FILE", env = "CHINWAG_MOTD")]
     motd: Option<PathBuf>,
@@ -267,6 +274,7 @@ fn run() -> Result<(), (u8, String)> {
             udp_expiry: arguments.udp_expiry.0,
             history_lines_max: arguments.history,
             drain: arguments.drain.0,
+            resume_grace: arguments.resume_grace.0,
             memory_bytes_max: arguments.memory.0,
             rooms_max: arguments.max_rooms,
             rooms_fixed: arguments.fixed_rooms,

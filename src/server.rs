@@ -23,6 +23,7 @@ use crate::net::listener::Listener;
 use crate::net::signals::Signals;
 use crate::net::stream::Stream;
 use crate::timers::Now;
+use crate::token::TOKEN_BYTES;
 use crate::turn::{Accepted, Budgets, Datagram, EventLoop, PollEvent, Sockets};
 
 /// What is read of somebody who is turned away.
@@ -221,6 +222,11 @@ impl Sockets for MioSockets {
 
     fn now(&self) -> Now {
         present()
+    }
+
+    fn random(&mut self) -> Option<[u8; TOKEN_BYTES]> {
+        let mut bytes = [0; TOKEN_BYTES];
+        getrandom::fill(&mut bytes).ok().map(|()| bytes)
     }
 
     fn poll(&mut self, timeout: Option<Duration>, told: &mut Vec<PollEvent>) -> io::Result<usize> {

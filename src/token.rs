@@ -1,12 +1,19 @@
 //! Tokens: by which somebody who was cut off shows that it is them.
+//!
+//! They are looked up in a hash table. Where one stands there follows from a hash that nobody knows
+//! outside, and two that stand in the same place are compared in constant time: how long a look-up
+//! takes tells nothing of the tokens that there are.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use subtle::ConstantTimeEq as _;
 
 /// What a token has, in bytes.
 pub const TOKEN_BYTES: usize = 32;
 
 /// A secret that nobody can guess. It goes over the wire as hexadecimal digits.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub struct Token([u8; TOKEN_BYTES]);
 
 impl Token {
@@ -32,6 +39,20 @@ impl Token {
     }
 }
 
+impl PartialEq for Token {
+    fn eq(&self, other: &Token) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for Token {}
+
+impl Hash for Token {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -42,5 +63,22 @@ impl fmt::Display for Token {
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_as_it_was_written_and_not_shown_otherwise() {
+        let token = Token::new(std::array::from_fn(|place| place as u8 * 7));
+        let text = token.to_string();
+        assert_eq!((text.len(), Token::parse(&text)), (64, Some(token.clone())));
+        assert_eq!(format!("{token:?}"), "Token(…)");
+        assert_ne!(Token::parse(&text.replacen("07", "17", 1)), Some(token));
+        for junk in ["", "00", &text[1..], &format!("{text}0"), &text.replacen('0', "g", 1)] {
+            assert_eq!(Token::parse(junk), None, "{junk}");
+        }
     }
 }

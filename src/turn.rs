@@ -26,6 +26,7 @@ use crate::dialect::Dialect;
 use crate::hub::Hub;
 use crate::key::ConnectionKey;
 use crate::timers::Now;
+use crate::token::TOKEN_BYTES;
 
 /// The most that a datagram holds, and so the most that one read can bring.
 pub const DATAGRAM_BYTES_MAX: usize = 64 * 1024;
@@ -45,6 +46,9 @@ pub trait Sockets {
 
     /// The time at present.
     fn now(&self) -> Now;
+
+    /// Bytes that nobody else can guess; `None` if there are none to be had.
+    fn random(&mut self) -> Option<[u8; TOKEN_BYTES]>;
 
     /// Waits until something is ready, at most for `timeout` if there is one, and tells what is.
     /// Returns how many sockets that were; if it is as many as one poll can tell of
@@ -279,6 +283,7 @@ impl EventLoop {
     pub fn turn<S: Sockets>(&mut self, sockets: &mut S) -> io::Result<()> {
         self.wait(sockets)?;
         self.read(sockets);
+        self.supply_randomness(sockets);
         self.hub.handle_timeout(self.now);
         self.queue_resumed(sockets);
         self.write(sockets);
@@ -432,6 +437,7 @@ impl EventLoop {
     /// Reads one until there is nothing more, it is not to be heard, or its budget is used up.
     /// Returns whether it is the last.
     fn read_from<S: Sockets>(&mut self, sockets: &mut S, key: ConnectionKey) -> bool {
+        self.supply_randomness(sockets);
         let mut left = self.budgets.read_bytes_per_turn;
         while self.hub.wants_input(key) {
             if left == 0 {
@@ -457,6 +463,13 @@ impl EventLoop {
         self.hub.handle_unread(key);
         sockets.watch_readable(key, false);
         false
+    }
+
+    /// Gives the hub the random bytes that it may need now.
+    fn supply_randomness<S: Sockets>(&mut self, sockets: &mut S) {
+        for _ in 0..self.hub.poll_random() {
+            sockets.random().into_iter().for_each(|bytes| self.hub.handle_random(bytes));
+        }
     }
 
     /// Puts those back among the ready whom the hub would not hear before.

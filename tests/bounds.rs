@@ -52,6 +52,12 @@ const ROWS: &[Row] = &[
     ("a line that has not come whole", states::unfinished_line),
     #[cfg(feature = "web")]
     ("a browser's message that has not come whole", states::unfinished_message),
+    #[cfg(feature = "web")]
+    ("a browser that is cut off and waited for, and private messages to it", states::cut_off),
+    #[cfg(feature = "web")]
+    ("a browser that has left and may come back", states::may_come_back),
+    #[cfg(feature = "web")]
+    ("the keys of what a browser has said", states::keys),
     ("the addresses of those who talked or came lately", states::addresses),
     ("the history", states::history),
     ("the history as it is told", states::told_history),
@@ -65,6 +71,12 @@ const UNMEASURED: &[&str] = &[
     "what a member who does not read need not hear: its own lines, and of those it ignores",
     #[cfg(not(feature = "web"))]
     "a browser's message that has not come whole",
+    #[cfg(not(feature = "web"))]
+    "a browser that is cut off and waited for, and private messages to it",
+    #[cfg(not(feature = "web"))]
+    "a browser that has left and may come back",
+    #[cfg(not(feature = "web"))]
+    "the keys of what a browser has said",
 ];
 
 /// The table's rows: what each is about, and its last cell.

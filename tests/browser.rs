@@ -14,6 +14,8 @@ mod common;
 
 #[path = "browser/chromium.rs"]
 mod chromium;
+#[path = "browser/proxy.rs"]
+mod proxy;
 
 use std::env;
 use std::fs;
@@ -21,6 +23,7 @@ use std::path::Path;
 
 use chromium::{Chromium, Tab};
 use common::{Person, Server, room};
+use proxy::Proxy;
 use serde_json::{Value, json};
 
 const OPEN: [&str; 2] = ["lines", "web"];
@@ -85,7 +88,7 @@ fn each_file_of_the_page_is_one_request() {
     let alice = chromium.open(&page(&server));
     let fetched = "performance.getEntriesByType('resource')
         .map((file) => new URL(file.name).pathname).filter((path) => path != '/').sort()";
-    let modules = ["connection", "lines", "members", "words"];
+    let modules = ["connection", "lines", "rooms", "words"];
     let modules = modules.map(|name| format!("/page/{name}.js"));
     let expected = ["/page.css".to_owned(), "/page.js".to_owned()].into_iter().chain(modules);
     assert_eq!(alice.finds(fetched), Value::from_iter(expected));
@@ -113,7 +116,7 @@ fn what_anyone_writes_stays_text() {
     alice.sees("bob left: <b>bye</b> (1 here)");
     assert_eq!(texts(&alice, "#log .text"), evil);
     assert_eq!(alice.finds("document.querySelectorAll('#log script, #log img, #log b').length"), 0);
-    assert_eq!(alice.finds("document.title"), "chinwag");
+    assert_eq!(alice.finds("document.title"), "#lobby · chinwag");
     let handlers = "[...document.querySelectorAll('#log *')].some((e) => e.onclick)";
     assert_eq!(alice.finds(handlers), false);
 }
@@ -149,7 +152,7 @@ fn is_told(tab: &Tab, event: &Value) {
 }
 
 fn says(text: &str) -> Value {
-    json!({ "type": "say", "from": "bob", "text": text, "at": 1_700_000_000 })
+    json!({ "type": "say", "room": "#lobby", "from": "bob", "text": text, "at": 1_700_000_000 })
 }
 
 #[test]
@@ -252,7 +255,8 @@ fn nobodys_marks_stand_over_the_lines_of_others() {
         is_told(
             &alice,
             &json!({
-                "type": kind, "from": from, "names": ["bob"], "count": 1, "at": 1_700_000_000,
+                "type": kind, "room": "#lobby", "from": from, "names": ["bob"], "count": 1,
+                "at": 1_700_000_000,
                 "text": text, "words": text,
             }),
         );
@@ -277,12 +281,12 @@ fn whoever_looks_away_finds_how_much_was_said_and_who_meant_them() {
     alice.finds("document.hasFocus = () => false");
     bob.says("hi Alice!");
     bob.says("malice is not alices");
-    alice.waits_for("document.title == '(2) chinwag'");
+    alice.waits_for("document.title == '(2) #lobby · chinwag'");
     alice.sees("malice is not alices");
     assert_eq!(texts(&alice, "#log .mention .text"), ["hi Alice!"]);
     assert_eq!(texts(&alice, "#log mark"), ["Alice"]);
     alice.finds("window.dispatchEvent(new Event('focus'))");
-    alice.waits_for("document.title == 'chinwag'");
+    alice.waits_for("document.title == '#lobby · chinwag'");
 }
 
 #[test]
@@ -443,6 +447,418 @@ fn the_last_lines_stay_in_sight_when_the_window_gets_lower() {
         "(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight < 2
             && clientHeight < 375)(document.querySelector('#log'))",
     );
+}
+
+/// The names of the rooms in the list, each with how much is new in it.
+fn rooms_of(tab: &Tab) -> Vec<String> {
+    texts(tab, "#list button")
+}
+
+/// Somebody who is at `lines`, in another room than the lobby.
+fn person_in(server: &Server, name: &str, room: &str) -> Person {
+    let mut person = Person::join(server, name);
+    person.answers_to(&format!("/join {room}"));
+    person
+}
+
+#[test]
+fn each_room_has_its_own_log_people_draft_and_count_of_what_is_new() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let mut bob = Person::join(&server, "bob");
+    let alice = chromium.open(&page(&server));
+    alice.joins_as("alice");
+    bob.sees("* alice joined (2 here)");
+    alice.says("/join ops");
+    alice.waits_for("document.title == '#ops · chinwag' && location.hash == '#ops'");
+    let mut carol = person_in(&server, "carol", "#ops");
+    alice.sees("carol joined (2 here)");
+    assert_eq!(rooms_of(&alice), ["#lobby", "#ops"]);
+    alice.waits_for("document.querySelector('#members').innerText.includes('carol')");
+    assert_eq!(texts(&alice, "#members .name"), ["alice", "carol"]);
+
+    bob.says("is anybody here?");
+    bob.says("Alice, are you?");
+    alice.waits_for("document.title == '(2) #ops · chinwag'");
+    assert_eq!(rooms_of(&alice), ["#lobby2", "#ops"]);
+    let label = "document.querySelector('#list button').ariaLabel";
+    assert_eq!(alice.finds(label), "#lobby, 2 new, 1 for you");
+    assert_eq!(texts(&alice, "#list .mentioned"), ["2"]);
+    alice.says("/topic Who is on call");
+    alice.waits_for("document.querySelector('#topic').innerText == 'Who is on call'");
+    alice.types("not yet");
+    alice.presses("Alt+ArrowUp");
+    alice.waits_for("document.title == '#lobby · chinwag' && location.hash == '#lobby'");
+    alice.sees("is anybody here?");
+    assert_eq!(rooms_of(&alice), ["#lobby", "#ops"]);
+    assert_eq!(texts(&alice, "#topic"), [""]);
+    assert_eq!(alice.finds("document.querySelector('#line').value"), "");
+    alice.says("yes");
+    bob.sees_until("alice: yes");
+    alice.presses("Alt+ArrowDown");
+    alice.waits_for("document.querySelector('#line').value == 'not yet'");
+    alice.says(" but soon");
+    carol.sees_until("alice: not yet but soon");
+    alice.sees("not yet but soon");
+    assert_eq!(texts(&alice, "#log .text"), ["not yet but soon"]);
+    bob.sees_nothing_more();
+
+    alice.finds("document.querySelector('#leave').click()");
+    carol.sees("* alice left (1 here)");
+    alice.waits_for("document.title == '#lobby · chinwag'");
+    assert_eq!(rooms_of(&alice), ["#lobby"]);
+}
+
+#[test]
+fn a_link_to_a_room_leads_there_and_rooms_are_there_again_after_a_reload() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let mut bob = person_in(&server, "bob", "#ops");
+    bob.says("before you");
+    let alice = chromium.open(&format!("{}#ops", page(&server)));
+    alice.waits_for("document.querySelector('#bound').innerText == 'You will join #ops.'");
+    alice.joins_as("alice");
+    bob.sees_until("* alice joined (2 here)");
+    alice.sees("before you");
+    assert_eq!(rooms_of(&alice), ["#lobby", "#ops"]);
+    // The address of the page that is open: a room is joined without loading it again.
+    alice.finds("location.hash = '#büro'; 0");
+    alice.waits_for("document.title == '#büro · chinwag'");
+    alice.presses("Alt+ArrowUp");
+    alice.waits_for("location.hash == '#ops'");
+    // Whoever has left the lobby is not there after a reload either.
+    alice.presses("Alt+ArrowUp");
+    alice.says("/part");
+    alice.waits_for("document.querySelectorAll('#list button').length == 2");
+    alice.waits_for("location.hash == '#ops'");
+    alice.call("Page.reload", json!({}));
+    alice.waits_for("document.querySelectorAll('#list button').length == 2 && !room.hidden");
+    alice.waits_for("document.title == '#ops · chinwag'");
+    alice.sees("before you");
+    assert_eq!(rooms_of(&alice), ["#ops", "#büro"]);
+    alice.says("still here");
+    bob.sees_until("alice: still here");
+}
+
+#[test]
+fn rooms_can_be_found_and_people_invited() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let mut bob = person_in(&server, "bob", "#ops");
+    bob.says("/topic Who is on call");
+    let alice = chromium.open(&page(&server));
+    alice.joins_as("alice");
+    bob.says("/invite alice");
+    alice.sees("bob invites you to #ops.");
+    alice.finds("document.querySelector('#log .door').click()");
+    bob.sees_until("* alice joined (2 here)");
+    alice.waits_for("document.querySelector('#topic').innerText == 'Who is on call'");
+    alice.says("/rooms");
+    alice.sees("2 here · Who is on call");
+    alice.sees("1 here");
+    assert_eq!(texts(&alice, "#log .door"), ["#ops", "#lobby"]);
+    alice.says("/part");
+    alice.waits_for("document.title == '#lobby · chinwag'");
+    // By the form, with the keyboard alone.
+    alice.finds("document.querySelector('#joined').focus()");
+    alice.types("ops");
+    alice.presses("Enter");
+    alice.waits_for("document.title == '#ops · chinwag'");
+    alice.finds("document.querySelector('#joined').focus()");
+    alice.types("no way");
+    alice.presses("Enter");
+    alice.sees("cannot be the name of a room");
+    for room in ["#ops", "#lobby"] {
+        alice.finds("document.querySelector('#leave').click()");
+        alice.waits_for(&format!("!document.querySelector('#list').innerText.includes({room:?})"));
+    }
+    alice.waits_for("document.querySelector('#topic').innerText.includes('You are in no room')");
+}
+
+/// Puts a server into the page that says only what the test tells it, and keeps what it was sent.
+/// To be called before somebody joins.
+fn has_a_server_of_paper(tab: &Tab) {
+    tab.finds(
+        "window.sent = []; window.connections = 0;
+        window.WebSocket = class {
+            static OPEN = 1;
+            readyState = 1;
+            constructor() { window.wire = this; window.connections += 1; }
+            send(text) { window.sent.push(JSON.parse(text)); }
+            close() {}
+        }; 0",
+    );
+}
+
+/// What the page has sent since this was asked last.
+fn sent_by(tab: &Tab) -> Value {
+    tab.finds("window.sent.splice(0)")
+}
+
+/// The connection breaks, and the page connects again.
+fn is_cut_off(tab: &Tab) {
+    let before = tab.finds("window.connections");
+    tab.finds("wire.onclose(); 0");
+    tab.waits_for(&format!("window.connections > {before}"));
+    sent_by(tab);
+    is_told(tab, &json!({ "type": "ask", "motd": [], "line_bytes_max": 4096 }));
+}
+
+fn line(id: u64, from: &str, text: &str) -> Value {
+    let at = 1_700_000_000;
+    json!({ "type": "say", "room": "#lobby", "id": id, "from": from, "text": text, "at": at })
+}
+
+fn resumed(token: &str, gap: bool, history: &[Value], id: u64) -> Value {
+    let members = ["alice", "bob"];
+    let lobby = json!({
+        "room": "#lobby", "members": members, "count": 2, "gap": gap, "history": history, "id": id,
+    });
+    json!({ "type": "resumed", "name": "alice", "token": token, "rooms": [lobby] })
+}
+
+/// Alice is in the lobby of a server of paper, up to the line with the number 11.
+fn alice_with_a_server_of_paper(chromium: &Chromium, server: &Server) -> Tab {
+    let alice = chromium.open(&page(server));
+    has_a_server_of_paper(&alice);
+    alice.waits_for("document.activeElement.id == 'name'");
+    alice.types("alice");
+    alice.presses("Enter");
+    is_told(&alice, &json!({ "type": "ask", "motd": [], "line_bytes_max": 4096 }));
+    assert_eq!(sent_by(&alice), json!([{ "type": "nick", "name": "alice" }]));
+    is_told(
+        &alice,
+        &json!({
+            "type": "welcome", "name": "alice", "token": "first", "room": "#lobby",
+            "members": ["alice", "bob"], "count": 2, "history": [], "id": 10,
+        }),
+    );
+    is_told(&alice, &line(11, "bob", "one"));
+    alice.sees("one");
+    alice
+}
+
+#[test]
+fn what_was_missed_is_shown_once_and_what_was_not_said_is_said_once() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = alice_with_a_server_of_paper(&chromium, &server);
+    alice.says("two");
+    let key = sent_by(&alice)[0]["key"].clone();
+    assert!(key.as_str().is_some_and(|key| (1..=64).contains(&key.len())), "{key}");
+    alice.waits_for("document.querySelector('#log .pending').innerText.includes('two')");
+
+    // The line was said, but nothing of that came.
+    is_cut_off(&alice);
+    let resume = json!([{ "type": "resume", "token": "first", "rooms": { "#lobby": 11 } }]);
+    assert_eq!(sent_by(&alice), resume);
+    let missed = [line(11, "bob", "one"), line(12, "alice", "two"), line(13, "bob", "three")];
+    is_told(&alice, &resumed("second", false, &missed, 14));
+    is_told(&alice, &json!({ "type": "ack", "key": key, "id": 12 }));
+    is_told(&alice, &line(13, "bob", "three"));
+    is_told(&alice, &line(15, "bob", "four"));
+    alice.sees("four");
+    assert_eq!(texts(&alice, "#log .text"), ["one", "two", "three", "four"]);
+    assert_eq!(texts(&alice, "#log .pending"), [""; 0]);
+    assert_eq!(sent_by(&alice), json!([]), "nothing is sent again that was said");
+
+    // The line never arrived.
+    alice.says("/me waves");
+    let first = sent_by(&alice);
+    assert_eq!((&first[0]["type"], &first[0]["text"]), (&json!("me"), &json!("waves")));
+    is_cut_off(&alice);
+    let resume = json!([{ "type": "resume", "token": "second", "rooms": { "#lobby": 15 } }]);
+    assert_eq!(sent_by(&alice), resume);
+    is_told(&alice, &resumed("third", false, &[line(16, "bob", "five")], 16));
+    assert_eq!(sent_by(&alice), first, "as it was, with its key");
+    is_told(&alice, &json!({ "type": "ack", "key": first[0]["key"], "id": 17 }));
+    let mut said = line(17, "alice", "waves");
+    said["type"] = "me".into();
+    is_told(&alice, &said);
+    alice.sees("five");
+    alice.sees("alice waves");
+    assert_eq!(texts(&alice, "#log .pending"), [""; 0]);
+    assert_eq!(texts(&alice, "#log .text"), ["one", "two", "three", "four", "five", "alice waves"]);
+
+    // More was said than the server still has.
+    is_cut_off(&alice);
+    is_told(&alice, &resumed("fourth", true, &[line(90, "bob", "ninety")], 95));
+    alice.sees("ninety");
+    assert_eq!(texts(&alice, "#log .gap"), ["Some lines are missing"]);
+}
+
+#[test]
+fn whoever_cannot_resume_comes_back_by_name_into_their_rooms() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = alice_with_a_server_of_paper(&chromium, &server);
+    let ops = json!({
+        "type": "welcome", "name": "alice", "room": "#ops", "members": ["alice"], "count": 1,
+        "history": [], "id": 10,
+    });
+    is_told(&alice, &ops);
+    alice.waits_for("document.title == '#ops · chinwag'");
+    alice.says("is this said?");
+    is_cut_off(&alice);
+    sent_by(&alice);
+    let text = json!({ "en": "too late", "zh": "" });
+    is_told(&alice, &json!({ "type": "refused", "why": "token", "text": text }));
+    assert_eq!(sent_by(&alice), json!([{ "type": "nick", "name": "alice" }]));
+    // The numbers of another server say nothing.
+    is_told(
+        &alice,
+        &json!({
+            "type": "welcome", "name": "alice", "token": "other", "room": "#lobby",
+            "members": ["alice"], "count": 1, "history": [], "id": 3,
+        }),
+    );
+    assert_eq!(sent_by(&alice), json!([{ "type": "join", "room": "#ops" }]));
+    is_told(&alice, &line(4, "bob", "after"));
+    alice.waits_for("document.title == '(1) #ops · chinwag'");
+    is_told(&alice, &ops);
+    // Only whoever wrote it can tell whether it is to be said again.
+    alice.sees("perhaps not sent");
+    assert_eq!(sent_by(&alice), json!([]));
+    alice.finds("document.querySelector('#log .resend').click()");
+    assert_eq!(sent_by(&alice)[0]["text"], "is this said?");
+    assert_eq!(texts(&alice, "#log .resend"), [""; 0]);
+}
+
+/// Alice behind a proxy, and bob, both in `#ops`.
+fn alice_behind_a_proxy(chromium: &Chromium, server: &Server) -> (Proxy, Tab, Person) {
+    let proxy = Proxy::before(server.address("web"));
+    let mut bob = person_in(server, "bob", "#ops");
+    let alice = chromium.open(&format!("http://{}/#ops", proxy.address));
+    alice.joins_as("alice");
+    alice.waits_for("document.title == '#ops · chinwag'");
+    bob.sees_until("* alice joined (2 here)");
+    (proxy, alice, bob)
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_however_often_the_connection_is_cut() {
+    const CUTS: usize = 10;
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &["--flood=0"]);
+    let (proxy, alice, mut bob) = alice_behind_a_proxy(&chromium, &server);
+    let mut carol = Person::join(&server, "carol");
+    let mut said = Vec::new();
+    let is_there = "document.querySelector('#status').textContent == 'You are alice'";
+    for round in 0..CUTS {
+        for line in ["a", "b", "c"].map(|letter| format!("bob {round}{letter}")) {
+            bob.says(&line);
+            said.push(line);
+        }
+        carol.says(&format!("in the lobby {round}"));
+        // Some lines are written on a connection that is about to break, others while there is
+        // none.
+        if round % 2 == 0 {
+            alice.waits_for(is_there);
+        }
+        alice.says(&format!("alice {round}"));
+        proxy.cuts();
+        alice.waits_for(&format!("!({is_there})"));
+    }
+    bob.says("the end");
+    said.push("the end".into());
+    alice.sees("the end");
+    alice.waits_for("document.querySelectorAll('#log .pending').length == 0");
+    let seen = texts(&alice, "#log .text");
+    let of_bob = |line: &&String| !line.starts_with("alice");
+    assert_eq!(seen.iter().filter(of_bob).collect::<Vec<_>>(), said.iter().collect::<Vec<_>>());
+    let of_alice: Vec<_> = (0..CUTS).map(|round| format!("alice {round}")).collect();
+    let seen: Vec<_> = seen.into_iter().filter(|line| line.starts_with("alice")).collect();
+    assert_eq!(seen, of_alice);
+    // Nobody has noticed anything.
+    let heard: Vec<_> = bob.answers_to("thanks");
+    assert_eq!(heard, of_alice.iter().map(|line| format!("alice: {line}")).collect::<Vec<_>>());
+    alice.presses("Alt+ArrowUp");
+    let in_lobby: Vec<_> = (0..CUTS).map(|round| format!("in the lobby {round}")).collect();
+    alice.sees(in_lobby.last().unwrap());
+    assert_eq!(texts(&alice, "#log .text"), in_lobby);
+    assert_eq!(texts(&alice, ".gap"), [""; 0]);
+}
+
+#[test]
+fn a_connection_that_has_gone_silent_is_given_up() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let (proxy, alice, mut bob) = alice_behind_a_proxy(&chromium, &server);
+    proxy.goes_silent();
+    alice.says("hello?");
+    bob.says("are you there?");
+    alice.waits_for("document.querySelector('#log .pending')");
+    // A clock that runs fast, for the test to be short.
+    alice.finds(
+        "{ const [now, began] = [Date.now, Date.now()];
+        Date.now = () => began + (now() - began) * 20; }",
+    );
+    alice.sees("are you there?");
+    bob.sees_until("alice: hello?");
+    alice.waits_for("document.querySelectorAll('#log .pending').length == 0");
+    assert_eq!(texts(&alice, "#log .text"), ["are you there?", "hello?"]);
+    bob.sees_nothing_more();
+}
+
+#[test]
+fn what_was_not_confirmed_before_a_reload_is_said_after_it() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let (proxy, alice, mut bob) = alice_behind_a_proxy(&chromium, &server);
+    bob.says("before");
+    alice.sees("before");
+    proxy.goes_silent();
+    alice.says("before");
+    alice.waits_for("document.querySelector('#log .pending')");
+    alice.call("Page.reload", json!({}));
+    bob.sees("alice: before");
+    alice.waits_for("document.querySelectorAll('#log .text').length == 2");
+    alice.waits_for("document.querySelectorAll('#log .pending').length == 0");
+    assert_eq!(texts(&alice, "#log .text"), ["before", "before"]);
+    assert_eq!(rooms_of(&alice), ["#lobby", "#ops"]);
+    bob.sees_nothing_more();
+}
+
+#[test]
+fn rooms_look_well_on_every_screen() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &["--flood=0"]);
+    let [mut bob, mut carol] = room(&server, ["bob", "carol"]);
+    let mut dave = person_in(&server, "dave", "#ops");
+    dave.says("/topic Who is on call, and what is broken");
+    let alice = chromium.open(&page(&server));
+    alice.looks_like(960, 620, false);
+    alice.joins_as("alice");
+    alice.says("/join release-2.4");
+    alice.waits_for("document.title == '#release-2.4 · chinwag'");
+    alice.says("Nobody here yet?");
+    alice.sees("Nobody here yet?");
+    alice.says("/join ops");
+    alice.waits_for("document.title == '#ops · chinwag'");
+    dave.says("the build server is full again");
+    dave.says("/me clears it");
+    alice.says("thank you!");
+    bob.says("coffee at 11?");
+    carol.says("alice: are you in?");
+    alice.waits_for("document.title.startsWith('(2)')");
+    dave.sees_until("alice: thank you!");
+    alice.sees("thank you!");
+    alice.says("/rooms");
+    alice.sees("2 here");
+    let picture = alice.screenshot();
+    if let Some(folder) = env::var_os("CHINWAG_SCREENSHOTS") {
+        fs::write(Path::new(&folder).join("rooms.png"), picture).unwrap();
+    }
+    // The rooms have no place beside the log there, and come over it.
+    alice.looks_like(390, 720, false);
+    let is_shown = "document.querySelector('#rooms').offsetParent != null";
+    assert_eq!(alice.finds(is_shown), false);
+    alice.finds("document.querySelector('#switch').click()");
+    assert_eq!(alice.finds(is_shown), true);
+    alice.presses("Escape");
+    assert_eq!(alice.finds(is_shown), false);
+    let overflows = "document.documentElement.scrollWidth > window.innerWidth";
+    assert_eq!(alice.finds(overflows), false, "a phone need not scroll sideways");
 }
 
 #[test]

@@ -23,6 +23,7 @@ const FLAGS: &[(&str, &str, &str)] = &[
     ("--max-per-ip", "few", "CHINWAG_MAX_PER_IP"),
     ("--history", "none", "CHINWAG_HISTORY"),
     ("--drain", "quick", "CHINWAG_DRAIN"),
+    ("--resume-grace", "mercy", "CHINWAG_RESUME_GRACE"),
     ("--log-level", "loud", "CHINWAG_LOG_LEVEL"),
     ("--lang", "tlh", "CHINWAG_LANG"),
     #[cfg(feature = "web")]

@@ -729,8 +729,12 @@ fn an_address_with_too_many_connections_is_told_so() {
 /// So many browsers have come to a room whose history has as long lines as there may be, and in
 /// which alice reads.
 fn browsers_before_a_long_history(count: usize) -> (Clockwork, ConnectionKey, Vec<ConnectionKey>) {
-    let mut clock =
-        Clockwork::new(Limits { flood: None, per_address_max: 1000, ..Limits::default() });
+    let mut clock = Clockwork::new(Limits {
+        flood: None,
+        connects: None,
+        per_address_max: 1000,
+        ..Limits::default()
+    });
     let alice = clock.upgrades();
     clock.names(alice, "alice");
     for _ in 0..50 {

@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use chinwag::dialect::{Dialect, Transport};
+use chinwag::token::TOKEN_BYTES;
 use chinwag::turn::{Accepted, Datagram, EventLoop, PollEvent, Sockets};
 use chinwag::{ConnectionKey, Now};
 
@@ -74,6 +75,8 @@ pub(crate) struct Memory {
     events: Vec<PollEvent>,
     /// Bytes that were written.
     pub(crate) written: usize,
+    /// How many tokens there have been.
+    tokens: u64,
     /// How often anything was read, written, opened, shut or closed.
     pub(crate) moves: usize,
     /// Those of whom the hub was asked whether they may come in.
@@ -98,6 +101,7 @@ impl Memory {
             new_peers_room: HashMap::new(),
             events: Vec::new(),
             written: 0,
+            tokens: 0,
             moves: 0,
             comers: 0,
         }
@@ -228,6 +232,12 @@ impl Sockets for Memory {
 
     fn now(&self) -> Now {
         self.now
+    }
+
+    /// Nobody guesses here.
+    fn random(&mut self) -> Option<[u8; TOKEN_BYTES]> {
+        self.tokens += 1;
+        Some(std::array::from_fn(|at| self.tokens.to_ne_bytes()[at % 8]))
     }
 
     fn poll(&mut self, _: Option<Duration>, events: &mut Vec<PollEvent>) -> io::Result<usize> {

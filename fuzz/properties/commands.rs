@@ -45,7 +45,9 @@ fn words<'a>(command: &Command<'a>) -> Vec<&'a str> {
         Command::Ignore(words) | Command::Join(words) | Command::Topic(words) => {
             words.into_iter().collect()
         }
-        Command::Who
+        // Browsers alone ask for this.
+        Command::Resume { .. }
+        | Command::Who
         | Command::History(_)
         | Command::Part
         | Command::Rooms

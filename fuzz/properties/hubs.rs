@@ -90,6 +90,7 @@ fn config(input: &mut Input<'_>) -> Config {
             udp_expiry: seconds(input),
             history_lines_max: input.below(8),
             drain: Duration::ZERO,
+            resume_grace: Duration::ZERO,
         },
         motd: vec!["news".to_owned(); input.below(3)],
         lang: input.one_of(&[Lang::En, Lang::Zh]),

@@ -255,7 +255,7 @@ fn naive_frame(
     let payload: Vec<u8> = payload.collect();
     *rest = &rest[begin + length as usize..];
     match opcode {
-        8 => return naive_farewell(&payload).map(|()| Some(close(CloseReason::EndOfInput))),
+        8 => return naive_farewell(&payload).map(|()| Some("Farewell".to_owned())),
         9 => {
             let pong = [&[0x8a, payload.len() as u8], &payload[..]].concat();
             return Ok(Some(told(&Received::Reply(pong))));

@@ -7,9 +7,10 @@
 use std::sync::Arc;
 
 use super::Chat;
-use super::entry::{Entry, Fact};
+use super::entry::{Entry, EntryId, Fact};
 use super::room::{RoomKey, Topic};
 use super::user::{User, UserKey};
+use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
 
 /// What an entry has changed that it does not say itself.
@@ -17,6 +18,8 @@ use crate::nickname::Nickname;
 pub(crate) enum Applied {
     /// That user has come.
     Connected(UserKey),
+    /// What is for them went there until now.
+    Moved { from: Option<ConnectionKey> },
     /// They are in that room now.
     Joined(RoomKey),
     /// They were in the room of this name, which may be gone now.
@@ -45,7 +48,11 @@ impl Chat {
     pub(crate) fn apply(&mut self, entry: &Entry<'_>) -> Applied {
         let applied = match &entry.fact {
             Fact::Connected { origin, name } => self.apply_connected(*origin, name),
-            Fact::Joined { user, room } => self.apply_joined(*user, room),
+            Fact::Moved { user, origin } => self.users.get_mut(*user).map(|user| {
+                let from = std::mem::replace(&mut user.origin, *origin);
+                Applied::Moved { from }
+            }),
+            Fact::Joined { user, room } => self.apply_joined(entry.id, *user, room),
             Fact::Parted { user, room } => self.apply_parted(*user, *room),
             Fact::Left { user, .. } => self.apply_left(*user),
             Fact::Renamed { user, name } => self.apply_renamed(*user, name),
@@ -60,24 +67,20 @@ impl Chat {
         applied.unwrap_or(Applied::Refused(Conflict::OutOfDate))
     }
 
-    fn apply_connected(
-        &mut self,
-        origin: crate::key::ConnectionKey,
-        name: &Nickname,
-    ) -> Option<Applied> {
+    fn apply_connected(&mut self, origin: ConnectionKey, name: &Nickname) -> Option<Applied> {
         if !self.directory.claim(self.users.next_key(), name, None) {
             return Some(Applied::Refused(Conflict::NameTaken));
         }
         Some(Applied::Connected(self.users.insert(name.clone(), origin)))
     }
 
-    fn apply_joined(&mut self, user: UserKey, name: &Nickname) -> Option<Applied> {
+    fn apply_joined(&mut self, id: EntryId, user: UserKey, name: &Nickname) -> Option<Applied> {
         self.users.get(user)?;
         let room = self.room_called(name);
         if room.is_some_and(|room| self.is_in(user, room)) {
             return None;
         }
-        let room = room.unwrap_or_else(|| self.open_room(name, false));
+        let room = room.unwrap_or_else(|| self.open_room(name, (id, false)));
         let newcomer = self.users.get_mut(user)?;
         let is_first = newcomer.room().is_none();
         newcomer.add_room(room);

@@ -84,6 +84,7 @@ impl Chat {
             },
             Command::Reply(text) => self.judge_reply(user, text, answers),
             Command::Rename(name) => self.judge_rename(user, name, answers),
+            Command::Resume { .. } => answers.refuse(Refusal::NotResumable),
             Command::Who => Judged::List(Listing::Members),
             Command::History(count) => Judged::List(Listing::History(count)),
             Command::Join(None) => answers.tell(&Event::Where),

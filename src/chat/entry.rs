@@ -26,6 +26,8 @@ pub(crate) struct Entry<'a> {
 pub(crate) enum Fact<'a> {
     /// Somebody has a name. They are in no room yet.
     Connected { origin: ConnectionKey, name: Nickname },
+    /// Where what is for a user goes from now on; nowhere, while they are cut off.
+    Moved { user: UserKey, origin: Option<ConnectionKey> },
     /// A user is in one room more. The room comes into being if there is none of that name.
     Joined { user: UserKey, room: Nickname },
     /// A user is in one room less.
@@ -74,6 +76,7 @@ impl Entry<'_> {
         let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         let fact = match self.fact {
             Fact::Connected { origin, name } => Fact::Connected { origin, name },
+            Fact::Moved { user, origin } => Fact::Moved { user, origin },
             Fact::Joined { user, room } => Fact::Joined { user, room },
             Fact::Parted { user, room } => Fact::Parted { user, room },
             Fact::Left { user, why } => Fact::Left { user, why: why.into_owned() },

@@ -14,6 +14,8 @@ use crate::event::Said;
 pub(crate) struct History {
     lines: VecDeque<HistoryLine>,
     lines_max: usize,
+    /// The highest number that a line may have had that is not here any more.
+    forgotten: EntryId,
 }
 
 /// A line that was said.
@@ -26,8 +28,24 @@ pub(crate) struct HistoryLine {
 }
 
 impl History {
-    pub(super) fn new(lines_max: usize) -> History {
-        History { lines: VecDeque::new(), lines_max }
+    /// Lines up to `forgotten` are not known.
+    pub(super) fn new(lines_max: usize, forgotten: EntryId) -> History {
+        History { lines: VecDeque::new(), lines_max, forgotten }
+    }
+
+    /// Up to which number lines may be missing.
+    pub(super) fn forgotten(&self) -> EntryId {
+        self.forgotten
+    }
+
+    /// The place of the first line after number `id`, of which `newest` is the highest there is;
+    /// and whether there may have been others after it that are not here. A number that is not one
+    /// of ours says nothing, so then all lines are after it.
+    pub(crate) fn after(&self, id: EntryId, newest: EntryId) -> (usize, bool) {
+        if id > newest {
+            return (0, true);
+        }
+        (self.lines.partition_point(|line| line.said.id <= id), id < self.forgotten)
     }
 
     /// How many lines there are.
@@ -53,10 +71,14 @@ impl History {
         (text, emote): (&str, bool),
     ) {
         if self.lines_max == 0 {
+            self.forgotten = id;
             return;
         }
         let full = self.lines.len() == self.lines_max;
         let oldest = if full { self.lines.pop_front() } else { None };
+        if let Some(oldest) = &oldest {
+            self.forgotten = oldest.said.id;
+        }
         let oldest = oldest.map(|line| (line.said, line.encoded));
         let (mut said, mut encoded) = oldest.unwrap_or_default();
         encoded.clear();
@@ -88,5 +110,31 @@ impl History {
         let bytes: Arc<[u8]> = bytes.into();
         encoded.push((dialect, Arc::clone(&bytes)));
         bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_missed_is_known_as_far_as_the_history_goes() {
+        let mut history = History::new(2, 10);
+        let says = |history: &mut History, id| {
+            history.record((id, 0), (UserKey::nth(0), "al"), ("hi", false));
+        };
+        assert_eq!(history.after(9, 10), (0, true), "of before the room began");
+        assert_eq!(history.after(10, 10), (0, false));
+        assert_eq!(history.after(11, 10), (0, true), "of nothing that has happened");
+        says(&mut history, 12);
+        says(&mut history, 15);
+        assert_eq!([10, 12, 14, 15].map(|id| history.after(id, 15).0), [0, 1, 1, 2]);
+        assert!(!history.after(10, 15).1);
+        says(&mut history, 17);
+        assert_eq!(history.after(11, 17), (0, true), "the line 12 is gone");
+        assert_eq!(history.after(12, 17), (0, false));
+        let mut nothing = History::new(0, 10);
+        says(&mut nothing, 12);
+        assert_eq!((nothing.after(11, 12), nothing.after(12, 12)), ((0, true), (0, false)));
     }
 }

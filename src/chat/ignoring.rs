@@ -189,7 +189,7 @@ impl Ignoring {
         key: UserKey,
         member: &mut User,
     ) {
-        // The rooms are kept there as well, and still needed.
+        // Their rooms stay with them until they are gone from those.
         let Some(social) = &mut member.social else { return };
         for ignored in mem::take(&mut social.ignoring) {
             self.hear_again(ignored.person, key);

@@ -33,6 +33,7 @@ pub(crate) use self::apply::{Applied, Conflict};
 pub(crate) use self::commands::{Judged, Listing};
 use self::directory::Directory;
 pub(crate) use self::entry::{Entry, EntryId, Fact, Leaving, Recorded};
+use self::history::History;
 use self::ignoring::Ignoring;
 pub(crate) use self::room::{LOBBY, Room, RoomKey, RoomSnapshot};
 pub(crate) use self::user::{User, UserKey, Users};
@@ -43,6 +44,8 @@ use crate::nickname::Nickname;
 #[derive(Debug)]
 pub(crate) struct Chat {
     limits: Limits,
+    /// The number of the last entry before the first.
+    begins: EntryId,
     users: Users,
     /// Which name is whose, across all rooms.
     directory: Directory,
@@ -64,20 +67,27 @@ pub(crate) struct Snapshot {
 
 impl Chat {
     /// A chat with the rooms that are always there, the lobby first, and nobody in them.
-    pub(crate) fn new(limits: &Limits, lobby: &Nickname, permanent: &[Nickname]) -> Chat {
+    /// Entries have higher numbers than `begins`.
+    pub(crate) fn new(
+        limits: &Limits,
+        begins: EntryId,
+        lobby: &Nickname,
+        permanent: &[Nickname],
+    ) -> Chat {
         let mut chat = Chat {
             limits: *limits,
+            begins,
             users: Users::default(),
             directory: Directory::default(),
             rooms: Slab::new(),
             room_names: HashMap::new(),
             ignoring: Ignoring::default(),
         };
-        let lobby = chat.open_room(lobby, true);
+        let lobby = chat.open_room(lobby, (begins, true));
         debug_assert_eq!(lobby, LOBBY);
         for name in permanent {
             if chat.room_called(name).is_none() {
-                chat.open_room(name, true);
+                chat.open_room(name, (begins, true));
             }
         }
         chat
@@ -87,7 +97,7 @@ impl Chat {
     pub(crate) fn anew(&self) -> Chat {
         let permanent: Vec<_> = self.rooms().filter(|(_, room)| room.is_permanent()).collect();
         let names: Vec<_> = permanent.iter().map(|(_, room)| room.name().clone()).collect();
-        Chat::new(&self.limits, self[LOBBY].name(), &names)
+        Chat::new(&self.limits, self.begins, self[LOBBY].name(), &names)
     }
 
     // ── users ────────────────────────────────────────────────────────────────────────────────────
@@ -182,8 +192,10 @@ impl Chat {
         &mut self.rooms[key.place()]
     }
 
-    fn open_room(&mut self, name: &Nickname, permanent: bool) -> RoomKey {
-        let room = Room::new(name.clone(), permanent, self.limits.history_lines_max);
+    /// Adds a room. What was said in one of that name up to `id` is not known any more.
+    fn open_room(&mut self, name: &Nickname, (id, permanent): (EntryId, bool)) -> RoomKey {
+        let history = History::new(self.limits.history_lines_max, id);
+        let room = Room::new(name.clone(), permanent, history);
         let key = RoomKey::new(self.rooms.insert(room));
         for name_key in name.keys().iter() {
             self.room_names.insert(Arc::clone(name_key), key);
@@ -261,7 +273,7 @@ mod tests {
     }
 
     fn chat() -> Chat {
-        Chat::new(&Limits::default(), &name("lobby"), &[])
+        Chat::new(&Limits::default(), 0, &name("lobby"), &[])
     }
 
     /// What two people do: they come, talk, go to another room and rename themselves; some of it

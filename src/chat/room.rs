@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use super::entry::EntryId;
 use super::history::History;
 use super::user::UserKey;
 use crate::event::{Said, TopicView};
@@ -58,11 +59,12 @@ pub(crate) struct RoomSnapshot {
     topic: Option<Topic>,
     members: Vec<(String, Option<String>)>,
     history: Vec<Said>,
+    /// Up to which number the history is not whole.
+    forgotten: EntryId,
 }
 
 impl Room {
-    pub(super) fn new(name: Nickname, permanent: bool, history_lines_max: usize) -> Room {
-        let history = History::new(history_lines_max);
+    pub(super) fn new(name: Nickname, permanent: bool, history: History) -> Room {
         let title = format!("#{name}").into();
         Room { name, title, permanent, members: BTreeMap::new(), topic: None, history }
     }
@@ -112,6 +114,7 @@ impl Room {
             topic: self.topic.as_deref().cloned(),
             members: members.collect(),
             history: self.history.lines().map(|line| line.said.clone()).collect(),
+            forgotten: self.history.forgotten(),
         }
     }
 }

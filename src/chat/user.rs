@@ -36,8 +36,8 @@ impl UserKey {
 #[derive(Debug)]
 pub(crate) struct User {
     pub(crate) name: Nickname,
-    /// Where what is for them goes.
-    pub(crate) origin: ConnectionKey,
+    /// Where what is for them goes; `None` while they are cut off.
+    pub(crate) origin: Option<ConnectionKey>,
     generation: u32,
     /// The room that they have been in for the longest time, if any.
     room: Option<RoomKey>,
@@ -122,6 +122,7 @@ impl Users {
         let UserKey { generation, .. } = key;
         self.generation = generation;
         reserve(&mut self.slab);
+        let origin = Some(origin);
         self.slab.insert(User { name, origin, generation, room: None, social: None });
         key
     }

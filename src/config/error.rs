@@ -29,6 +29,8 @@ pub enum ConfigError {
     UdpExpiry,
     /// More than [`SECONDS_MAX`].
     Drain,
+    /// More than [`SECONDS_MAX`].
+    ResumeGrace,
     /// The console's name is not a valid nickname.
     ConsoleName(NicknameError),
     /// This is not the name of a host.
@@ -80,6 +82,9 @@ impl fmt::Display for ConfigError {
             ConfigError::StallTimeout => time(f, "--stall-timeout"),
             ConfigError::UdpExpiry => time(f, "--udp-expiry"),
             ConfigError::Drain => write!(f, "--drain must be at most {SECONDS_MAX} seconds"),
+            ConfigError::ResumeGrace => {
+                write!(f, "--resume-grace must be at most {SECONDS_MAX} seconds")
+            }
             ConfigError::ConsoleName(error) => {
                 write!(f, "--console cannot have that name: {error}")
             }

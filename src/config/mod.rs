@@ -115,6 +115,8 @@ impl Config {
             ConfigError::UdpExpiry
         } else if limits.drain > year {
             ConfigError::Drain
+        } else if limits.resume_grace > year {
+            ConfigError::ResumeGrace
         } else if let Some(error) = self.console_name_error() {
             ConfigError::ConsoleName(error)
         } else if let Some(error) = self.web_error() {
@@ -210,6 +212,8 @@ pub struct Limits {
     pub history_lines_max: usize,
     /// Time to send what waits when the server stops.
     pub drain: Duration,
+    /// Time that somebody who was cut off is waited for, if they can come back.
+    pub resume_grace: Duration,
     /// Bytes that all rooms together keep for readers who are behind.
     pub memory_bytes_max: usize,
     /// Rooms at once, at least 1.
@@ -232,6 +236,7 @@ impl Default for Limits {
             udp_expiry: Duration::from_secs(300),
             history_lines_max: 50,
             drain: Duration::from_secs(5),
+            resume_grace: Duration::from_secs(10),
             memory_bytes_max: 256 << 20,
             rooms_max: 1000,
             rooms_fixed: false,
@@ -295,6 +300,9 @@ mod tests {
             }),
             ("--udp-expiry", ConfigError::UdpExpiry, |c| c.limits.udp_expiry = Duration::ZERO),
             ("--drain", ConfigError::Drain, |c| c.limits.drain = Duration::MAX),
+            ("--resume-grace", ConfigError::ResumeGrace, |c| {
+                c.limits.resume_grace = Duration::MAX;
+            }),
             ("--max-per-ip", ConfigError::PerAddressMax, |c| c.limits.per_address_max = 0),
             ("--history", ConfigError::HistoryLinesMax, |c| c.limits.history_lines_max = 100_001),
             ("--flood", ConfigError::Flood, |c| {

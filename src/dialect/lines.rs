@@ -17,6 +17,7 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
     naming: Naming::Asked,
     echoes: false,
     many_rooms: false,
+    can_resume: false,
     hears_own_joining: false,
     whole_welcome: None,
     lf_separated: false,

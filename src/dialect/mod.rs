@@ -191,6 +191,8 @@ pub(crate) struct DialectSpec {
     pub(crate) echoes: bool,
     /// Whether somebody can be in several rooms at once.
     pub(crate) many_rooms: bool,
+    /// Whether somebody who was cut off can come back as who they were.
+    pub(crate) can_resume: bool,
     /// Whether a newcomer is told like everyone else that it has come.
     pub(crate) hears_own_joining: bool,
     /// There if a newcomer is told at once all that a program can use.

@@ -67,6 +67,9 @@ pub(crate) struct Phrases {
     rooms_fixed: &'static str,
     is_there: &'static str,
     topic_too_long: &'static str,
+    token: &'static str,
+    not_resumable: &'static str,
+    key: &'static str,
     pub(crate) goodbye: &'static str,
     pub(crate) stopping: &'static str,
     taken: &'static str,
@@ -95,6 +98,8 @@ pub(crate) struct Phrases {
     closed_address_too_fast: &'static str,
     closed_violation: &'static str,
     closed_unresponsive: &'static str,
+    closed_replaced: &'static str,
+    closed_wrong_tokens: &'static str,
     left_connection_lost: &'static str,
     left_too_slow: &'static str,
     left_unended: &'static str,
@@ -150,6 +155,9 @@ impl Phrases {
             Refusal::RoomsFixed => (self.rooms_fixed, Text("")),
             Refusal::IsThere(name) => (self.is_there, Text(name)),
             Refusal::TopicTooLong(max) => (self.topic_too_long, Count(max)),
+            Refusal::Token => (self.token, Text("")),
+            Refusal::NotResumable => (self.not_resumable, Text("")),
+            Refusal::Key(max) => (self.key, Count(max)),
             Refusal::Usage(topic) => (self.usage, Text(self.form(topic))),
             Refusal::UnknownCommand(word) => (self.unknown_command, Text(word)),
             Refusal::LineTooLong(max) => (self.line_too_long, Count(max)),
@@ -197,6 +205,10 @@ impl Phrases {
             CloseReason::AddressTooFast => (self.closed_address_too_fast, Part::Text("")),
             CloseReason::Violation(code) => (self.closed_violation, Part::Count(code.into())),
             CloseReason::Unresponsive => (self.closed_unresponsive, Part::Text("")),
+            CloseReason::Replaced => (self.closed_replaced, Part::Text("")),
+            CloseReason::WrongTokens(count) => {
+                (self.closed_wrong_tokens, Part::Count(count.into()))
+            }
             CloseReason::Quit
             | CloseReason::EndOfInput
             | CloseReason::ConnectionLost
@@ -226,6 +238,8 @@ impl Phrases {
             | CloseReason::AddressTooFast
             | CloseReason::Answered
             | CloseReason::RequestTimeout
+            | CloseReason::Replaced
+            | CloseReason::WrongTokens(_)
             | CloseReason::Stopping => None,
         }
     }
@@ -423,6 +437,9 @@ static EN: Phrases = Phrases {
     rooms_fixed: "No other rooms can be made here. /rooms lists those that there are.",
     is_there: "{} is there already.",
     topic_too_long: "A topic has at most {} bytes.",
+    token: "It is too late to go on where you were, or that was not you.",
+    not_resumable: "You are here already.",
+    key: "A key has 1 to {} bytes.",
     goodbye: "Goodbye.",
     stopping: "The server is stopping.",
     taken: "The nickname {} is taken. Try another.",
@@ -451,6 +468,8 @@ static EN: Phrases = Phrases {
     closed_address_too_fast: "Too many have come from your address at once. Try again in a minute.",
     closed_violation: "What your program sent is against the protocol, or too long ({}).",
     closed_unresponsive: "Nothing was heard of you for too long.",
+    closed_replaced: "You have come back over another connection.",
+    closed_wrong_tokens: "Your program has given {} wrong tokens.",
     left_connection_lost: "connection lost",
     left_too_slow: "too slow",
     left_unended: "no line end",
@@ -512,6 +531,9 @@ static ZH: Phrases = Phrases {
     rooms_fixed: "这里不能再开房间。/rooms 列出现有的房间。",
     is_there: "{} 已经在那里了。",
     topic_too_long: "主题最多 {} 字节。",
+    token: "无法继续之前的会话，请重新加入。",
+    not_resumable: "您已经在这里了。",
+    key: "key 须为 1 到 {} 字节。",
     goodbye: "再见。",
     stopping: "服务器即将停止。",
     taken: "昵称 {} 已被使用，请换一个。",
@@ -540,6 +562,8 @@ static ZH: Phrases = Phrases {
     closed_address_too_fast: "您的地址一下子来了太多连接。请过一分钟再试。",
     closed_violation: "您的程序发送的内容不符合协议或太长 ({})。",
     closed_unresponsive: "太久没有收到您的响应。",
+    closed_replaced: "您已通过另一个连接回来。",
+    closed_wrong_tokens: "您的程序给出了 {} 个错误的令牌。",
     left_connection_lost: "连接中断",
     left_too_slow: "接收太慢",
     left_unended: "没有换行",

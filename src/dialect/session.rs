@@ -50,6 +50,8 @@ pub enum Received<'i> {
     Reply(Vec<u8>),
     /// From now on the dialect can be spoken, and a nickname asked for; after these bytes.
     Opened(Vec<u8>),
+    /// The other side goes, and has said so.
+    Farewell,
     /// The connection is to be closed, after these bytes.
     Close(CloseReason, Vec<u8>),
     /// Something of the protocol that needs no answer.
@@ -63,7 +65,11 @@ impl Received<'_> {
         match self {
             Received::Message(message) => message.bytes(),
             Received::Refused(_, bytes) => *bytes,
-            Received::Reply(_) | Received::Opened(_) | Received::Close(..) | Received::Nothing => 0,
+            Received::Reply(_)
+            | Received::Opened(_)
+            | Received::Farewell
+            | Received::Close(..)
+            | Received::Nothing => 0,
         }
     }
 }
@@ -86,6 +92,15 @@ impl Message<'_> {
             Message::Line(line) => dialect.parse(stage, line, given),
             #[cfg(feature = "web")]
             Message::Web(message) => message.commands(),
+        }
+    }
+
+    /// By what it is known if it comes again.
+    pub(crate) fn key(&self) -> Option<&str> {
+        match self {
+            Message::Line(_) => None,
+            #[cfg(feature = "web")]
+            Message::Web(message) => message.key(),
         }
     }
 

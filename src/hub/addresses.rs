@@ -192,7 +192,7 @@ fn together(flood: Flood) -> Flood {
 /// The address block that `--max-per-ip` counts: an IPv4 address, or an IPv6 /64. The machine
 /// itself may have as many connections as it likes; but what comes from it by datagrams may be
 /// anybody's forgery, so that has a share as well.
-fn block_of(dialect: Dialect, remote: SocketAddr) -> Option<IpAddr> {
+pub(super) fn block_of(dialect: Dialect, remote: SocketAddr) -> Option<IpAddr> {
     match remote.ip().to_canonical() {
         ip if ip.is_loopback() => (dialect.transport() == Transport::Udp).then_some(LOOPBACK),
         IpAddr::V6(ip) => Some(IpAddr::V6((ip.to_bits() >> 64 << 64).into())),

@@ -1,6 +1,5 @@
 //! Closing: who may not come in, and how a connection ends.
 
-use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -8,7 +7,7 @@ use log::Level;
 
 use super::Hub;
 use super::addresses::CONNECT_WAIT_MAX;
-use crate::chat::{Fact, Leaving, User};
+use crate::chat::{Fact, Leaving};
 use crate::connection::{Connection, LINGER, State, Wait, Waiting};
 use crate::dialect::{Dialect, Naming};
 use crate::event::{CloseReason, Event, Refusal};
@@ -24,24 +23,39 @@ impl Hub {
         } else {
             let latest = self.now.instant + CONNECT_WAIT_MAX;
             let next = self.next_connect(dialect, remote);
-            // Who is in at once cannot be made to wait.
-            let may_wait = dialect.spec().naming != Naming::Address;
+            // Who is in at once cannot be made to wait; and whose session is not open yet only asks
+            // for a page, perhaps, and is not paced.
+            let spec = dialect.spec();
+            let may_wait = spec.naming != Naming::Address;
             let is_late = |next: &Instant| !may_wait || *next > latest;
+            let next = next.filter(|_| spec.closed_unopened.is_none());
             next.filter(is_late).map(|_| CloseReason::AddressTooFast)
         }
     }
 
-    /// Counts a connection for its address. Who comes too fast is not listened to for a while.
+    /// Counts a connection for its address.
     pub(super) fn enter_address(&mut self, key: ConnectionKey) {
         let Connection { dialect, remote, .. } = self.connections[key];
-        let next = self.next_connect(dialect, remote);
-        let address = self.addresses.enter(dialect, remote, self.now.instant);
-        if let (Some(address), Some(pace)) = (address, self.limits.connects) {
-            self.addresses.note_connect(address, pace, self.now.instant);
+        self.connections[key].address = self.addresses.enter(dialect, remote, self.now.instant);
+        if self.connections[key].session.is_open() {
+            self.pace_connect(key);
         }
-        let connection = &mut self.connections[key];
-        connection.address = address;
-        connection.waiting = next.map(|next| Box::new(Waiting::new(Wait::Budget(next))));
+    }
+
+    /// Somebody wants to come in, not only to see a page. Who comes too fast is not listened to for
+    /// a while; who would have to wait for too long is closed.
+    pub(super) fn pace_connect(&mut self, key: ConnectionKey) {
+        let Connection { dialect, remote, address, .. } = self.connections[key];
+        let now = self.now.instant;
+        let next = self.next_connect(dialect, remote);
+        if next.is_some_and(|next| next > now + CONNECT_WAIT_MAX) {
+            return self.close(key, CloseReason::AddressTooFast, "");
+        }
+        if let (Some(address), Some(pace)) = (address, self.limits.connects) {
+            self.addresses.note_connect(address, pace, now);
+        }
+        let waiting = next.map(|next| Box::new(Waiting::new(Wait::Budget(next))));
+        self.connections[key].waiting = waiting;
     }
 
     /// When somebody may come from `remote`; `None` if at once.
@@ -53,7 +67,27 @@ impl Hub {
     /// Closes a connection: others are told if it was in the room, it is told why if that is of
     /// use, and what waits for it is still sent if it keeps pace, for `--drain` at most. `words`
     /// are its own, if it has given any. It takes up its place until its socket is gone.
+    ///
+    /// Who may have been cut off against their will is waited for first.
     pub(super) fn close(&mut self, key: ConnectionKey, reason: CloseReason, words: &str) {
+        let held = match self.connections[key].state {
+            State::Chatting(user) => self.hold(key, user, reason),
+            _ => false,
+        };
+        self.close_connection(key, reason, (words, held));
+    }
+
+    /// Closes a connection whose other side has said that it goes.
+    pub(super) fn close_for_good(&mut self, key: ConnectionKey) {
+        self.close_connection(key, CloseReason::EndOfInput, ("", false));
+    }
+
+    fn close_connection(
+        &mut self,
+        key: ConnectionKey,
+        reason: CloseReason,
+        (words, held): (&str, bool),
+    ) {
         let connection = &self.connections[key];
         let is_unopened = matches!(connection.state, State::Opening);
         match connection.state {
@@ -66,19 +100,8 @@ impl Hub {
                     self.propose(Fact::Left { user, why: Leaving::Plain });
                 }
             }
-            State::Chatting(user) => {
-                let said = if words.is_empty() { String::new() } else { format!(" ({words})") };
-                let room = self.chat.user(user).and_then(User::room);
-                let left = room.map_or(0, |room| self.chat[room].count() - 1);
-                log::info!("left: {}: {reason}{said} ({left} here)", self.chat.name(user));
-                let why = match (words.is_empty(), reason) {
-                    (false, _) => Leaving::Words(Cow::Borrowed(words)),
-                    (true, CloseReason::Quit | CloseReason::EndOfInput) => Leaving::Plain,
-                    (true, reason) => Leaving::Reason(reason),
-                };
-                self.propose(Fact::Left { user, why });
-                self.members[self.connections[key].dialect.index()] -= 1;
-            }
+            State::Chatting(_) if held => {}
+            State::Chatting(user) => self.depart(user, connection.dialect, reason, words),
         }
         self.closings[reason.index()] += 1;
         let connection = &mut self.connections[key];

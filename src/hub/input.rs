@@ -53,8 +53,11 @@ impl Hub {
         if let Some(parked) = before.parked.take()
             && let Some(user) = self.connections[key].user()
         {
-            let Parked { room, text, emote } = *parked;
-            self.propose(Fact::Said { user, room, text: text.into(), emote });
+            let Parked { room, text, emote, key: given } = *parked;
+            let applied = self.propose(Fact::Said { user, room, text: text.into(), emote });
+            if let (Applied::Said, Some(given)) = (applied, given) {
+                self.confirm(key, user, &given);
+            }
         }
         self.process(key, &before.held);
         if before.read_drained && self.connections[key].waiting.is_none() {
@@ -186,6 +189,7 @@ impl Hub {
             Received::Refused(refusal, _) => self.refuse_input(key, refusal),
             Received::Reply(bytes) => self.send(key, &bytes),
             Received::Opened(bytes) => self.open(key, &bytes),
+            Received::Farewell => self.close_for_good(key),
             Received::Close(reason, bytes) => {
                 self.send(key, &bytes);
                 self.close(key, reason, "");
@@ -196,6 +200,14 @@ impl Hub {
 
     /// Does what a message asks for. It may ask for several things; who has left has no more.
     fn execute_message(&mut self, key: ConnectionKey, message: &Message<'_>) {
+        if let Some(user) = self.connections[key].user()
+            && self.connections[key].dialect.spec().can_resume
+        {
+            self.tickets.confirm(user);
+        }
+        if message.key().is_some_and(|given| !self.begin_keyed(key, given)) {
+            return;
+        }
         let connection = &self.connections[key];
         let commands =
             message.commands(connection.dialect, stage(connection), self.given_name(key));
@@ -205,9 +217,15 @@ impl Hub {
                 self.execute_command(key, room, command);
             }
         }
+        self.keyed = None;
     }
 
-    fn execute_command(&mut self, key: ConnectionKey, room: Option<&str>, command: Command<'_>) {
+    pub(super) fn execute_command(
+        &mut self,
+        key: ConnectionKey,
+        room: Option<&str>,
+        command: Command<'_>,
+    ) {
         match (stage(&self.connections[key]), command) {
             (Stage::Chatting, command) => self.execute_in_room(key, room, command),
             (Stage::Naming, Command::Quit(words)) => {
@@ -217,6 +235,7 @@ impl Hub {
                 commands::help(topic, &mut Answers(&mut |event| self.tell(key, None, event)));
             }
             (Stage::Naming, Command::Rename(name)) => self.admit(key, name),
+            (Stage::Naming, Command::Resume { token, rooms }) => self.come_back(key, token, rooms),
             (Stage::Naming, _) => {}
         }
     }
@@ -263,7 +282,7 @@ impl Hub {
     }
 
     /// The room of this name, or the one that somebody is in.
-    fn find_room(&self, user: UserKey, name: Option<&str>) -> Option<RoomKey> {
+    pub(super) fn find_room(&self, user: UserKey, name: Option<&str>) -> Option<RoomKey> {
         match name {
             Some(name) => self.chat.room_called(&commands::parse_room(name)?),
             None => Some(self.chat.user(user).and_then(User::room).unwrap_or(LOBBY)),
@@ -272,13 +291,12 @@ impl Hub {
 
     /// Proposes what somebody asked for, who is told if it cannot be so.
     fn propose_for(&mut self, key: ConnectionKey, fact: Fact<'_>) {
-        if let Fact::Told { to, .. } = &fact
-            && let Some(target) = self.chat.user(*to)
-            && self.connections[key].user().is_some_and(|user| !self.chat.is_deaf_to(*to, user))
-            && self.connections[target.origin].outbox.own_bytes() > self.limits.backlog_bytes_max
+        if let Fact::Told { user, to, .. } | Fact::Invited { user, to, .. } = &fact
+            && !self.chat.is_deaf_to(*to, *user)
+            && self.has_much_to_read(*to)
         {
-            let name = target.name.clone();
-            return self.refuse(key, Refusal::TellTooMuch(name.as_str()));
+            let name = self.chat.name(*to).to_owned();
+            return self.refuse(key, Refusal::TellTooMuch(&name));
         }
         // Who is in one room only would not have been processed while that is full.
         if let Fact::Said { room, text, emote, .. } = &fact
@@ -286,15 +304,28 @@ impl Hub {
             && self.only_room_of(key).is_none()
         {
             let (room, emote) = (*room, *emote);
-            let parked = Parked { room, text: text.clone().into_owned(), emote };
+            let text = text.clone().into_owned();
+            let parked = Parked { room, text, emote, key: self.take_key(key) };
             return self.park(key, parked);
         }
         let wanted = match &fact {
             Fact::Renamed { name, .. } => Some(name.clone()),
             _ => None,
         };
-        if let (Applied::Refused(Conflict::NameTaken), Some(name)) = (self.propose(fact), wanted) {
-            self.refuse(key, Refusal::Taken(name.as_str()));
+        let speaker = match &fact {
+            Fact::Said { user, .. } | Fact::Told { user, .. } => Some(*user),
+            _ => None,
+        };
+        match (self.propose(fact), wanted, speaker) {
+            (Applied::Refused(Conflict::NameTaken), Some(name), _) => {
+                self.refuse(key, Refusal::Taken(name.as_str()));
+            }
+            (Applied::Said, _, Some(user)) => {
+                if let Some(given) = self.take_key(key) {
+                    self.confirm(key, user, &given);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -310,7 +341,11 @@ impl Hub {
     /// How a connection with this session begins.
     pub(super) fn first_state(&self, session: &Session) -> State {
         let deadline = self.now.instant + self.limits.nick_timeout;
-        if session.is_open() { State::AwaitingNick { deadline } } else { State::Opening }
+        if session.is_open() {
+            State::AwaitingNick { deadline, wrong_tokens: 0 }
+        } else {
+            State::Opening
+        }
     }
 
     /// The session of `key` has opened: after `bytes`, it is asked for a nickname.
@@ -318,10 +353,11 @@ impl Hub {
         self.send(key, bytes);
         let connection = &mut self.connections[key];
         let deadline = self.now.instant + self.limits.nick_timeout;
-        connection.state = State::AwaitingNick { deadline };
+        connection.state = State::AwaitingNick { deadline, wrong_tokens: 0 };
         let (remote, dialect) = (connection.remote, connection.dialect);
         log::info!("connected: {remote} at {dialect} ({} connections)", self.clients);
         self.ask(key);
+        self.pace_connect(key);
     }
 
     /// Asks a newcomer for a nickname.
@@ -334,7 +370,7 @@ impl Hub {
     }
 
     /// Tells somebody that something was not done; and what they are still asked.
-    fn refuse_input(&mut self, key: ConnectionKey, refusal: Refusal<'_>) {
+    pub(super) fn refuse_input(&mut self, key: ConnectionKey, refusal: Refusal<'_>) {
         // What happened in the room before comes before.
         if let Some(user) = self.connections[key].user() {
             self.flush_presence_of(user);
@@ -419,6 +455,10 @@ impl Hub {
     fn name_connection(&mut self, key: ConnectionKey, name: &Nickname) -> bool {
         let fact = Fact::Connected { origin: key, name: name.clone() };
         let Applied::Connected(user) = self.propose(fact) else { return false };
+        let dialect = self.connections[key].dialect;
+        if dialect.spec().can_resume {
+            self.tickets.issue(user, dialect);
+        }
         // Asking for a name costs nobody a line of what they may say.
         self.connections[key].budget = Budget::default();
         if self.connections[key].gap().is_some() {

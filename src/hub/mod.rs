@@ -8,19 +8,21 @@
 //!   [`Hub::handle_disconnect`], [`Hub::handle_written`], [`Hub::handle_blocked`],
 //!   [`Hub::handle_writable`], [`Hub::handle_shut`], [`Hub::handle_closed`];
 //! - to all: [`Hub::handle_timeout`], [`Hub::handle_input_done`], [`Hub::handle_output_done`],
-//!   [`Hub::handle_turn_end`], [`Hub::handle_stop`].
+//!   [`Hub::handle_turn_end`], [`Hub::handle_stop`], [`Hub::handle_random`].
 //!
 //! # Pollers: what to do
 //! They change nothing but what they hand out.
 //! - Questions, which may be asked again: [`Hub::poll_timeout`], [`Hub::wants_input`],
-//!   [`Hub::is_finished`]; and [`Hub::poll_transmit`], until [`Hub::handle_written`].
+//!   [`Hub::is_finished`], [`Hub::poll_random`]; and [`Hub::poll_transmit`], until
+//!   [`Hub::handle_written`].
 //! - Lists, of which each key is handed out once: [`Hub::poll_resumed`], [`Hub::poll_writers`],
 //!   [`Hub::poll_closed`].
 //!
 //! Handlers and pollers are here. What becomes of input is in `input.rs`, whom that is told in
 //! `telling.rs` and `presence.rs`, who is too far behind in `backlog.rs`, how connections end in
 //! `closing.rs`, and what time brings in `deadlines.rs`. How the bytes of a connection are to be
-//! understood is its session's business (`dialect/session.rs`).
+//! understood is its session's business (`dialect/session.rs`). Who is cut off is in
+//! `returning.rs`.
 
 mod addresses;
 mod backlog;
@@ -28,7 +30,9 @@ mod closing;
 mod deadlines;
 mod input;
 mod presence;
+mod returning;
 mod telling;
+mod tickets;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -40,6 +44,8 @@ pub(crate) use self::addresses::AddressKey;
 use self::addresses::Addresses;
 use self::closing::level;
 use self::input::is_owed_much;
+use self::returning::Keyed;
+use self::tickets::Tickets;
 use crate::chat::{Chat, EntryId, Recorded, Room, RoomKey};
 use crate::config::{Config, Limits};
 use crate::connection::{Connection, Connections, LINGER, State, Wait};
@@ -95,6 +101,12 @@ pub struct Hub {
     /// How many are in rooms, by dialect.
     members: [usize; Dialect::COUNT],
     timers: Timers,
+    /// Who may come back after being cut off.
+    tickets: Tickets,
+    /// Who is coming back just now.
+    returning: Option<ConnectionKey>,
+    /// The key of what is being done.
+    keyed: Option<Keyed>,
     addresses: Addresses,
     /// Connections that were let in and whose sockets are not gone.
     clients: usize,
@@ -115,14 +127,15 @@ impl Hub {
     /// An empty room, at the time `now`.
     #[must_use]
     pub fn new(config: &Config, now: Now) -> Hub {
+        // Numbers of before a restart are never met again.
+        let last_entry = now.unix_seconds << ENTRIES_PER_SECOND_BITS;
         Hub {
             limits: config.limits,
             lang: config.lang,
             motd: config.motd.iter().map(|line| text::clean(line).into_owned()).collect(),
             connections: Connections::default(),
-            chat: Chat::new(&config.limits, &config.lobby, &config.rooms),
-            // Numbers of before a restart are never met again.
-            last_entry: now.unix_seconds << ENTRIES_PER_SECOND_BITS,
+            chat: Chat::new(&config.limits, last_entry, &config.lobby, &config.rooms),
+            last_entry,
             recorded: None,
             journals: Journals::default(),
             channels: vec![Channel::default()],
@@ -132,6 +145,9 @@ impl Hub {
             private_bytes: 0,
             members: [0; Dialect::COUNT],
             timers: Timers::default(),
+            tickets: Tickets::default(),
+            returning: None,
+            keyed: None,
             addresses: Addresses::default(),
             clients: 0,
             awaiting_turn: VecDeque::new(),
@@ -199,7 +215,7 @@ impl Hub {
         self.limits.clients_max += 1;
         self.clients += 1;
         let remote = SocketAddr::from(([127, 0, 0, 1], 0));
-        let state = State::AwaitingNick { deadline: now.instant };
+        let state = State::AwaitingNick { deadline: now.instant, wrong_tokens: 0 };
         let session = Session::new(Dialect::Lines, &self.settings, now.instant);
         let new = |key| Connection::new(key, remote, Dialect::Lines, session, state);
         let key = self.connections.insert(new);
@@ -288,6 +304,7 @@ impl Hub {
             self.expire(key);
             self.arm(key);
         }
+        self.wait_no_longer();
         self.resume_newcomers();
         // Whoever goes on may leave a room, which is then gone.
         let mut place = 0;
@@ -408,6 +425,7 @@ impl Hub {
             self.flush_presence(*room);
         }
         self.publish(&rooms, &Event::Stopping);
+        self.wait_for_nobody();
         for key in self.connections.keys() {
             if let State::AwaitingNick { .. } | State::Entering(_) = self.connections[key].state {
                 self.tell(key, None, &Event::Stopping);
@@ -427,7 +445,11 @@ impl Hub {
         let at_once = self.connections.any_touched().then_some(now);
         let newcomers = (!self.awaiting_turn.is_empty()).then_some(now);
         let rooms = self.active.iter().filter_map(|room| self.channels[room.place()].due(now));
-        [self.timers.next(), at_once, newcomers].into_iter().flatten().chain(rooms).min()
+        [self.timers.next(), self.tickets.due(), at_once, newcomers]
+            .into_iter()
+            .flatten()
+            .chain(rooms)
+            .min()
     }
 
     /// Whether `key` may be read now. Whoever may not is to be told so with
@@ -563,6 +585,7 @@ impl Hub {
             && self.channels.iter().all(Channel::is_at_rest)
             && self.journals.is_at_rest()
             && self.addresses.is_empty()
+            && self.tickets.is_at_rest()
             && self.poll_timeout().is_none()
     }
 }

@@ -50,7 +50,8 @@ impl Hub {
         let is_due = |hub: &Hub, room: RoomKey| {
             let channel = &hub.channels[room.place()];
             channel.presence.is_some()
-                && (presence_delay(hub.chat[room].count()).is_zero() || channel.is_unannounced(key))
+                && (presence_delay(hub.chat[room].count()).is_zero()
+                    || key.is_some_and(|key| channel.is_unannounced(key)))
         };
         // Nearly always there is one room, and nothing to be told.
         if user.rooms().any(|room| is_due(self, room)) {
@@ -174,10 +175,12 @@ impl Hub {
                     self.lists.share(None, company)
                 }
             };
+            let token = self.tickets.tell(user);
             let Hub { chat, connections, journals, .. } = self;
             let outbox = &mut connections[key].outbox;
-            let greet =
-                |out: &mut Vec<u8>| (whole.greeting)(chat.name(user), None, company.len(), out);
+            let greet = |out: &mut Vec<u8>| {
+                (whole.greeting)(chat.name(user), token.as_ref(), company.len(), out);
+            };
             outbox.insert(journals, false, greet);
             outbox.insert_shared_rest(journals, Shared::clone(&company));
             connections.touch(key);

@@ -31,6 +31,7 @@ impl Hub {
     /// Tells what must be told before a fact, while what was so before it still is.
     fn prepare(&mut self, fact: &Fact<'_>) {
         match fact {
+            Fact::Moved { user, origin } => self.prepare_move(*user, *origin),
             Fact::Joined { room, .. } => {
                 if let Some(room) = self.chat.room_called(room) {
                     self.gather_presence(room, PresenceKind::Joined);
@@ -62,6 +63,9 @@ impl Hub {
         let at = entry.at;
         match (&entry.fact, applied) {
             (_, Applied::Refused(_)) => {}
+            (Fact::Moved { user, origin }, Applied::Moved { from }) => {
+                self.move_reader(*user, *from, *origin);
+            }
             (Fact::Joined { user, .. }, Applied::Joined(room)) => self.tell_joined(*user, *room),
             (Fact::Parted { user, room }, Applied::Parted { title }) => {
                 self.tell_parted(*user, *room, title);
@@ -103,6 +107,7 @@ impl Hub {
     ) {
         let Some(speaker) = self.chat.user(user) else { return };
         let (from, origin) = (speaker.name.clone(), speaker.origin);
+        let Some(origin) = origin else { return };
         let from = from.as_str();
         log::debug!("said: {from}: {text}");
         let event = match emote {
@@ -120,7 +125,7 @@ impl Hub {
         for place in 0..self.chat.deaf_to(user).len() {
             let deaf = self.chat.deaf_to(user)[place];
             if self.chat.is_in(deaf, room)
-                && let Some(origin) = self.chat.user(deaf).map(|user| user.origin)
+                && let Some(origin) = self.chat.user(deaf).and_then(|user| user.origin)
             {
                 self.leave_out(origin, seq);
                 left_out += 1;
@@ -140,12 +145,25 @@ impl Hub {
         let (from_key, to_key) = (from.origin, target.origin);
         log::debug!("told: {from_name} -> {to_name}: {text}");
         if !self.chat.is_deaf_to(to, user) {
-            let waits = self.connections[to_key].outbox.own_bytes();
-            self.tell(to_key, None, &Event::Told { from: from_name.as_str(), text, at });
-            self.private_bytes += self.connections[to_key].outbox.own_bytes() - waits;
+            let event = Event::Told { from: from_name.as_str(), text, at };
+            self.private_bytes += self.tell_user(to, to_key, None, &event);
             self.chat.note_sender(to, user);
         }
-        self.tell(from_key, None, &Event::Sent { to: to_name.as_str(), text, at });
+        self.tell_user(user, from_key, None, &Event::Sent { to: to_name.as_str(), text, at });
+    }
+
+    /// Tells one user alone, also if they are cut off. Returns how many bytes wait for them more.
+    fn tell_user(
+        &mut self,
+        user: UserKey,
+        origin: Option<ConnectionKey>,
+        room: Option<RoomKey>,
+        event: &Event<'_>,
+    ) -> usize {
+        let Some(key) = origin else { return self.keep_mail(user, room, event) };
+        let waits = self.connections[key].outbox.own_bytes();
+        self.tell(key, room, event);
+        self.connections[key].outbox.own_bytes() - waits
     }
 
     /// Somebody was told of a room: tells both, but not who ignores the other.
@@ -154,9 +172,11 @@ impl Hub {
         let (from_name, to_name) = (from.name.clone(), target.name.clone());
         let (from_key, to_key) = (from.origin, target.origin);
         if !self.chat.is_deaf_to(to, user) {
-            self.tell(to_key, Some(room), &Event::Invited { from: from_name.as_str() });
+            let event = Event::Invited { from: from_name.as_str() };
+            self.private_bytes += self.tell_user(to, to_key, Some(room), &event);
         }
-        self.tell(from_key, Some(room), &Event::InviteSent { to: to_name.as_str() });
+        let event = Event::InviteSent { to: to_name.as_str() };
+        self.tell_user(user, from_key, Some(room), &event);
     }
 
     /// Keeps somebody from hearing an event.
@@ -171,11 +191,12 @@ impl Hub {
     /// Somebody is in a room from now on: they read it, and are told who is there and what was
     /// said, unless their dialect is told all that when the others are told of them.
     fn tell_joined(&mut self, user: UserKey, room: RoomKey) {
-        let Some(User { name, origin, .. }) = self.chat.user(user) else { return };
-        let (name, key) = (name.clone(), *origin);
+        let Some(User { name, origin: Some(key), .. }) = self.chat.user(user) else { return };
+        let (name, key) = (name.clone(), *key);
+        let is_returning = self.returning == Some(key);
         self.channel_mut(room);
         self.gather_presence(room, PresenceKind::Joined);
-        self.add_to_presence(room, &name, Some(key));
+        self.add_to_presence(room, &name, (!is_returning).then_some(key));
         self.outdate_lists(&[room]);
         let count = self.chat[room].count();
         let before = std::mem::replace(&mut self.connections[key].state, State::Chatting(user));
@@ -185,7 +206,11 @@ impl Hub {
             _ => log::info!("joined: {name} in {} ({count} here)", self.chat[room].title()),
         }
         let is_whole = self.connections[key].dialect.spec().whole_welcome.is_some();
-        if !is_whole {
+        if is_returning {
+            // They are told themselves when they are back everywhere.
+            self.flush_presence(room);
+            self.attach(key, room);
+        } else if !is_whole {
             self.attach(key, room);
             match before {
                 State::Entering(_) => {}
@@ -205,7 +230,7 @@ impl Hub {
     }
 
     /// Nothing that is said in a room from now on is for `key`.
-    fn detach(&mut self, key: ConnectionKey, room: RoomKey) {
+    pub(super) fn detach(&mut self, key: ConnectionKey, room: RoomKey) {
         let Hub { connections, channels, journals, .. } = self;
         let Some(connection) = connections.get_mut(key) else { return };
         if let Some(journal) = channels[room.place()].remove(connection.dialect, key) {
@@ -214,8 +239,8 @@ impl Hub {
     }
 
     fn tell_parted(&mut self, user: UserKey, room: RoomKey, title: &str) {
-        let Some(User { name, origin, .. }) = self.chat.user(user) else { return };
-        let (name, key) = (name.clone(), *origin);
+        let Some(User { name, origin: Some(key), .. }) = self.chat.user(user) else { return };
+        let (name, key) = (name.clone(), *key);
         self.add_to_presence(room, &name, None);
         self.outdate_lists(&[room]);
         self.detach(key, room);
@@ -232,7 +257,7 @@ impl Hub {
                 self.add_to_presence(room, &user.name, None);
             }
             self.outdate_lists(&[room]);
-            self.detach(user.origin, room);
+            user.origin.iter().for_each(|origin| self.detach(*origin, room));
             self.close_channel_if_gone(room);
         }
     }
@@ -244,7 +269,7 @@ impl Hub {
             Leaving::Plain => PresenceKind::Left,
             Leaving::Words(words) => {
                 let deaf = self.chat.deaf_to(user).iter();
-                let deaf = deaf.filter_map(|deaf| Some(self.chat.user(*deaf)?.origin));
+                let deaf = deaf.filter_map(|deaf| self.chat.user(*deaf)?.origin);
                 PresenceKind::LeftWithWords(words.clone().into_owned(), deaf.collect())
             }
             Leaving::Reason(reason) => PresenceKind::LeftFor(*reason),
@@ -327,7 +352,7 @@ impl Hub {
     }
 
     /// Tells one the line at a place of the history.
-    fn replay(&mut self, key: ConnectionKey, room: RoomKey, place: usize) {
+    pub(super) fn replay(&mut self, key: ConnectionKey, room: RoomKey, place: usize) {
         let Hub { chat, connections, journals, lang, .. } = self;
         let (lang, connection) = (*lang, &mut connections[key]);
         let dialect = connection.dialect;

@@ -417,7 +417,7 @@ pub(crate) fn unfinished_line() -> Measured {
 #[cfg(feature = "web")]
 pub(crate) fn unfinished_message() -> Measured {
     let greeting = HANDSHAKE.as_bytes();
-    let payload = [b' '; 3 * LINE_BYTES + 256];
+    let payload = [b' '; 3 * LINE_BYTES + 512];
     let message = frame(&payload, true);
     let (first, second) = payload.split_at(payload.len() / 2);
     let ping = [&[0x89, 0xfd, 0, 0, 0, 0][..], &[b' '; 124]].concat();
@@ -454,6 +454,62 @@ fn come_and_go(counted: bool) -> usize {
             room.turn();
         }
     })
+}
+
+// ── who is cut off ───────────────────────────────────────────────────────────────────────────────
+
+/// A crowd is cut off and waited for, and is written to as long as that can be.
+#[cfg(feature = "web")]
+pub(crate) fn cut_off() -> Measured {
+    let mut room = Room::new(&patient());
+    let members = crowd(&mut room, Dialect::Web, CROWD / 10, short_name);
+    let writer = crowd(&mut room, Dialect::Lines, 1, short_name)[0];
+    members.iter().for_each(|key| room.lose(*key));
+    room.turn();
+    let text = "\"".repeat(4000);
+    let mut rounds = 40;
+    let most = highest(&mut room, |room| {
+        for number in 0..members.len() {
+            let message = format!("/msg {} {text}", short_name(number));
+            read_in_time(room, writer, &say(Dialect::Lines, &message));
+        }
+        rounds -= 1;
+        rounds > 0
+    });
+    assert_eq!(room.hub().members(), members.len() + 1, "they are waited for");
+    vec![("the longest messages".to_owned(), most / members.len())]
+}
+
+/// A crowd with the longest names is cut off and not waited for any more.
+#[cfg(feature = "web")]
+pub(crate) fn may_come_back() -> Measured {
+    let mut room = Room::new(&patient());
+    let bytes = growth(&mut room, |room| {
+        let members = crowd(room, Dialect::Web, FULL, longest_name);
+        members.iter().for_each(|key| room.lose(*key));
+        for _ in 0..20 {
+            room.turn();
+            room.wait(Duration::from_secs(1));
+        }
+        assert_eq!(room.hub().members(), 0, "they are gone");
+    });
+    vec![("the longest names".to_owned(), bytes / FULL)]
+}
+
+/// A crowd says more under keys than are remembered.
+#[cfg(feature = "web")]
+pub(crate) fn keys() -> Measured {
+    let mut room = Room::new(&patient());
+    let members = crowd(&mut room, Dialect::Web, CROWD / 10, short_name);
+    fill_history(&mut room, members[0], Dialect::Web);
+    let bytes = each(&mut room, &members, |room, key| {
+        for number in 0..1100 {
+            let said = format!(r#"{{"type":"say","text":"x","key":"{number:64}"}}"#);
+            read_in_time(room, key, &frame(said.as_bytes(), true));
+            room.turn();
+        }
+    });
+    vec![("as many as are remembered".to_owned(), bytes)]
 }
 
 pub(crate) fn addresses() -> Measured {

@@ -173,11 +173,11 @@ impl Tab {
         let limit = PATIENCE.as_millis();
         let waited = format!(
             "new Promise((done) => {{
-                const end = Date.now() + {limit};
+                const end = performance.now() + {limit};
                 const look = () => {{
                     let is = false;
                     try {{ is = Boolean({expression}); }} catch {{}}
-                    if (is || Date.now() > end) done(is);
+                    if (is || performance.now() > end) done(is);
                     else setTimeout(look, 10);
                 }};
                 look();
@@ -200,13 +200,18 @@ impl Tab {
         self.call("Input.insertText", json!({ "text": text }));
     }
 
-    /// Presses a key by its name, such as `Enter`.
+    /// Presses a key by its name, such as `Enter`, or `Alt+ArrowUp`.
     pub(crate) fn presses(&self, key: &str) {
+        let (key, modifiers) = match key.strip_prefix("Alt+") {
+            Some(key) => (key, 1),
+            None => (key, 0),
+        };
         let code = match key {
             "Enter" => 13,
             "Tab" => 9,
             "Escape" => 27,
             "ArrowUp" => 38,
+            "ArrowDown" => 40,
             _ => 0,
         };
         let text = if key == "Enter" { "\r" } else { "" };
@@ -214,6 +219,7 @@ impl Tab {
             let event = json!({
                 "type": kind,
                 "key": key,
+                "modifiers": modifiers,
                 "code": key,
                 "windowsVirtualKeyCode": code,
                 "text": if kind == "keyDown" { text } else { "" },

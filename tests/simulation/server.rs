@@ -12,6 +12,7 @@ use chinwag::ConnectionKey;
 use chinwag::Now;
 use chinwag::dialect::Dialect;
 use chinwag::hub::{Hub, TURNED_AWAY_MAX};
+use chinwag::token::TOKEN_BYTES;
 use chinwag::turn::{Accepted, Budgets, Datagram, EventLoop, PollEvent, Sockets};
 use fastrand::Rng;
 
@@ -47,6 +48,8 @@ pub(crate) struct System {
     pub(crate) moved: usize,
     /// Bytes read in this turn.
     pub(crate) read: usize,
+    /// How many tokens there have been.
+    tokens: u64,
     /// Who was not read to the end in this turn, although they were to be heard and read. `None`
     /// until the first is written to.
     overheard: Option<Vec<usize>>,
@@ -95,6 +98,7 @@ impl Server {
             now,
             moved: 0,
             read: 0,
+            tokens: 0,
             overheard: None,
         };
         let mut event_loop = EventLoop::new(&swarm.config, budgets(swarm), now);
@@ -248,6 +252,12 @@ impl Sockets for World<'_> {
 
     fn now(&self) -> Now {
         self.system.now
+    }
+
+    /// Nobody guesses here.
+    fn random(&mut self) -> Option<[u8; TOKEN_BYTES]> {
+        self.system.tokens += 1;
+        Some(std::array::from_fn(|at| self.system.tokens.to_ne_bytes()[at % 8]))
     }
 
     /// Tells what has happened to some of the sockets, and of some that nothing has happened to.

@@ -274,6 +274,7 @@ fn config(rng: &mut Rng) -> Config {
         flood: rng.bool().then_some(flood),
         per_address_max: if rng.bool() { 64 } else { rng.usize(1..5) },
         history_lines_max: rng.usize(..6),
+        resume_grace: Duration::ZERO,
         drain: match rng.u8(..4) {
             0 => Duration::from_millis(500 << rng.u32(..5)),
             _ => Duration::from_secs(10_000),

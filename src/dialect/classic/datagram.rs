@@ -18,6 +18,7 @@ pub(in crate::dialect) const SPEC: DialectSpec = DialectSpec {
     naming: Naming::Once,
     echoes: false,
     many_rooms: false,
+    can_resume: false,
     hears_own_joining: false,
     whole_welcome: None,
     lf_separated: true,

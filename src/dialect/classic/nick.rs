@@ -17,6 +17,7 @@ pub(in crate::dialect) const SPEC: DialectSpec = DialectSpec {
     naming: Naming::Once,
     echoes: true,
     many_rooms: false,
+    can_resume: false,
     hears_own_joining: true,
     whole_welcome: None,
     lf_separated: true,

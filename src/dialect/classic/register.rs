@@ -20,6 +20,7 @@ pub(in crate::dialect) const SPEC: DialectSpec = DialectSpec {
     naming: Naming::Asked,
     echoes: false,
     many_rooms: false,
+    can_resume: false,
     hears_own_joining: true,
     whole_welcome: None,
     lf_separated: false,

@@ -28,7 +28,7 @@ const FILES: [(&str, &str, &str); 7] = [
     ("/page.js", SCRIPT, include_str!("page.js")),
     ("/page/connection.js", SCRIPT, include_str!("page/connection.js")),
     ("/page/lines.js", SCRIPT, include_str!("page/lines.js")),
-    ("/page/members.js", SCRIPT, include_str!("page/members.js")),
+    ("/page/rooms.js", SCRIPT, include_str!("page/rooms.js")),
     ("/page/words.js", SCRIPT, include_str!("page/words.js")),
 ];
 

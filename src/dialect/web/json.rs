@@ -4,12 +4,13 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::dialect::phrases::{self, Part, Phrases, WHOLE_WELCOME_MAX};
 use crate::dialect::{About, Commands, Lang, Reader, lines};
 use crate::event::{
-    self as command, CloseReason, Command, Event, Parting, Refusal, RoomInfo, RoomView, Said,
-    TopicView,
+    self as command, CloseReason, Command, Event, Missed, Parting, Refusal, Resumed, RoomInfo,
+    RoomView, Said, TopicView,
 };
 use crate::nickname::Nickname;
 
@@ -91,6 +92,15 @@ pub(super) enum ServerMessage<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         room: Option<&'a str>,
     },
+    Resumed {
+        name: &'a str,
+        token: String,
+        rooms: Vec<Back<'a>>,
+    },
+    Ack {
+        key: &'a str,
+        id: u64,
+    },
     Goodbye,
     Stopping,
 }
@@ -107,6 +117,15 @@ pub(super) struct Company<'a> {
     id: u64,
     #[serde(skip_serializing_if = "str::is_empty")]
     room: &'a str,
+}
+
+/// A room that somebody was cut off from, with what they have missed there.
+#[derive(Serialize)]
+pub(super) struct Back<'a> {
+    /// More was missed than the history has.
+    gap: bool,
+    #[serde(flatten)]
+    company: Company<'a>,
 }
 
 /// A room in a list of rooms.
@@ -262,6 +281,8 @@ impl<'a> ServerMessage<'a> {
             | Event::Invited { .. }
             | Event::Where
             | Event::InviteSent { .. } => return ServerMessage::of_room(event, room),
+            Event::Resumed(resumed) => ServerMessage::resumed(&resumed),
+            Event::Acked { key, id } => ServerMessage::Ack { key, id },
             Event::Goodbye => ServerMessage::Goodbye,
             Event::Stopping => ServerMessage::Stopping,
             Event::AskedAgain
@@ -269,6 +290,17 @@ impl<'a> ServerMessage<'a> {
             | Event::InRoom(_)
             | Event::Entered { .. } => return None,
         })
+    }
+
+    /// What somebody missed who is back.
+    fn resumed(resumed: &Resumed<'a>) -> ServerMessage<'a> {
+        let back = |missed: &'a Missed<'a>| {
+            let company = Company::of(missed.title, &missed.view);
+            Back { gap: missed.gap, company }
+        };
+        let rooms = resumed.rooms.iter().map(back).collect();
+        let token = resumed.token.to_string();
+        ServerMessage::Resumed { name: resumed.name, token, rooms }
     }
 
     /// As [`of`](Self::of), but of what is about a room itself.
@@ -340,6 +372,9 @@ fn label(refusal: Refusal<'_>) -> &'static str {
         Refusal::RoomsFixed => "rooms_fixed",
         Refusal::IsThere(_) => "is_there",
         Refusal::TopicTooLong(_) => "topic_too_long",
+        Refusal::Token => "token",
+        Refusal::NotResumable => "not_resumable",
+        Refusal::Key(_) => "key",
         Refusal::Usage(_) => "usage",
         Refusal::UnknownCommand(_) => "unknown_command",
         Refusal::LineTooLong(_) => "line_too_long",
@@ -365,10 +400,15 @@ pub struct ClientMessage {
     text: String,
     /// How many.
     count: Option<usize>,
+    /// By what it is known if it comes again.
+    key: Option<String>,
+    /// Rooms, each with the number of the last thing that is known of it.
+    rooms: Vec<(String, u64)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
+    Resume,
     Say,
     Me,
     Msg,
@@ -404,6 +444,12 @@ struct Fields<'a> {
     to: Cow<'a, str>,
     #[serde(default)]
     count: Option<usize>,
+    #[serde(borrow, default)]
+    key: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    token: Option<Cow<'a, str>>,
+    #[serde(default)]
+    rooms: Value,
 }
 
 impl ClientMessage {
@@ -413,7 +459,8 @@ impl ClientMessage {
         if !message.trim_start().starts_with('{') {
             return None; // An array of the values in their order would be taken for them.
         }
-        let Fields { kind, room, text, name, to, count } = serde_json::from_str(message).ok()?;
+        let fields: Fields<'_> = serde_json::from_str(message).ok()?;
+        let Fields { kind, room, text, name, to, count, key, token, rooms } = fields;
         let has_text = text.is_some();
         let text = text.unwrap_or_default();
         let room = room.map(Cow::into_owned);
@@ -427,6 +474,7 @@ impl ClientMessage {
             // A name with an LF in it is nobody's; without it, it will be told as it is.
             "msg" => (Kind::Msg, to.replace('\n', " ").into(), text),
             "nick" => (Kind::Nick, name, "".into()),
+            "resume" => (Kind::Resume, "".into(), token.unwrap_or_default()),
             "join" => (Kind::Join, "".into(), "".into()),
             "part" => (Kind::Part, "".into(), "".into()),
             "rooms" => (Kind::Rooms, "".into(), "".into()),
@@ -441,7 +489,14 @@ impl ClientMessage {
             _ => (Kind::Unknown, "".into(), kind),
         };
         let (name, text) = (name.into_owned(), text.into_owned());
-        Some((ClientMessage { kind: known, room, name, text, count }, longest.unwrap_or_default()))
+        let (key, rooms) = (key.map(Cow::into_owned), known_rooms(known, &rooms));
+        let message = ClientMessage { kind: known, room, name, text, count, key, rooms };
+        Some((message, longest.unwrap_or_default()))
+    }
+
+    /// By what it is known if it comes again.
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.key.as_deref()
     }
 
     /// What it asks for.
@@ -467,6 +522,7 @@ impl ClientMessage {
             Kind::Msg => required(text, Command::Tell { to: name, text }, command::Topic::Msg),
             Kind::Reply => required(text, Command::Reply(text), command::Topic::Reply),
             Kind::Nick => Command::Rename(name),
+            Kind::Resume => Command::Resume { token: text, rooms: &self.rooms },
             Kind::Who => Command::Who,
             Kind::History => Command::History(self.count),
             Kind::Join => Command::Join(self.room.as_deref()),
@@ -487,6 +543,14 @@ impl ClientMessage {
     pub(crate) fn bytes(&self) -> usize {
         self.name.len() + self.text.len()
     }
+}
+
+/// The rooms that somebody was in, and what they know of each. What is not a number is none of
+/// ours.
+fn known_rooms(kind: Kind, rooms: &Value) -> Vec<(String, u64)> {
+    let rooms = rooms.as_object().filter(|_| kind == Kind::Resume);
+    let known = |(name, id): (&String, &Value)| (name.clone(), id.as_u64().unwrap_or_default());
+    rooms.map_or_else(Vec::new, |rooms| rooms.iter().map(known).collect())
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
     naming: Naming::Asked,
     echoes: true,
     many_rooms: true,
+    can_resume: true,
     hears_own_joining: false,
     whole_welcome: Some(WholeWelcome { company, greeting }),
     lf_separated: false,

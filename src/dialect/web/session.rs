@@ -18,6 +18,9 @@ const REQUEST_TIME: Duration = Duration::from_secs(10);
 /// How often a WebSocket is asked whether it is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
+/// The close code of somebody who has no more to say.
+const NORMAL: u16 = 1000;
+
 /// A WebSocket that has left so many pings unanswered is gone.
 const PINGS_MISSED_MAX: u8 = 2;
 
@@ -158,7 +161,9 @@ fn received(frame: Frame) -> Received<'static> {
         Frame::Ping(payload) => Received::Reply(websocket::pong(&payload)),
         // That it came at all is the answer; and before the end of a message nothing is to be done.
         Frame::Pong | Frame::Fragment => Received::Nothing,
-        Frame::Close => Received::Close(CloseReason::EndOfInput, Vec::new()),
+        Frame::Close(Some(NORMAL)) => Received::Farewell,
+        // As a page that is loaded again, or that takes its connection for dead.
+        Frame::Close(_) => Received::Close(CloseReason::EndOfInput, Vec::new()),
         Frame::Violation(code) => Received::Close(CloseReason::Violation(code), Vec::new()),
     }
 }

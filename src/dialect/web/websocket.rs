@@ -19,7 +19,7 @@ const HEADER_BYTES_MAX: usize = 14;
 /// The longest payload of a control frame.
 const CONTROL_BYTES_MAX: usize = 125;
 /// What stands around a line in its message.
-const ENVELOPE_BYTES: usize = 256;
+const ENVELOPE_BYTES: usize = 512;
 /// Bytes that JSON may need for one byte of a line; as many as `\u00e9` has for each of its two.
 const ESCAPED_BYTES: usize = 3;
 
@@ -34,8 +34,8 @@ pub(super) enum Frame {
     Ping(Vec<u8>),
     /// The answer to a ping.
     Pong,
-    /// A close frame.
-    Close,
+    /// A close frame, and its code if it has one.
+    Close(Option<u16>),
     /// What must not be sent; the close code that says so.
     Violation(u16),
 }
@@ -87,7 +87,7 @@ impl Decoder {
                 self.control = Vec::new();
                 Ok(Frame::Pong)
             }
-            Ok(Some(Kind::Close)) => Ok(Frame::Close),
+            Ok(Some(Kind::Close)) => Ok(Frame::Close(close_code(&mem::take(&mut self.control)))),
             Err(code) => Err(code),
         };
         Some(frame.unwrap_or_else(|code| break_off(input, code)))
@@ -215,11 +215,15 @@ fn check_farewell(payload: &[u8]) -> Result<(), CloseCode> {
     let Some((code, reason)) = payload.split_at_checked(2) else {
         return if payload.is_empty() { Ok(()) } else { Err(CloseCode::Protocol) };
     };
-    let code = u16::from(code[0]) << 8 | u16::from(code[1]);
-    if !CloseCode::from(code).is_allowed() {
+    if close_code(code).is_none_or(|code| !CloseCode::from(code).is_allowed()) {
         return Err(CloseCode::Protocol);
     }
     str::from_utf8(reason).map(|_| ()).map_err(|_| CloseCode::Invalid)
+}
+
+/// The code that a close frame's payload begins with.
+fn close_code(payload: &[u8]) -> Option<u16> {
+    payload.first_chunk().map(|code| u16::from_be_bytes(*code))
 }
 
 // ── what goes out ────────────────────────────────────────────────────────────────────────────────
@@ -334,7 +338,7 @@ mod tests {
             );
             assert_eq!(frames[3..5], ["Fragment"; 2], "also an empty one");
             assert_eq!(frames[5], r#"Say("你\n\"😀")"#, "in pieces of {step}");
-            assert_eq!(frames[6..], ["Pong", "Close"]);
+            assert_eq!(frames[6..], ["Pong", "Close(Some(1000))"]);
         }
     }
 
@@ -381,12 +385,12 @@ mod tests {
     #[test]
     fn fragments_are_too_long_together_before_the_last_has_come() {
         let mut input = Vec::new();
-        for first in [0x01, 0x00, 0x00, 0x00, 0x00] {
-            input.extend(masked(first, &[b' '; 100]));
+        for first in [0x01, 0x00, 0x00, 0x00, 0x00, 0x00] {
+            input.extend(masked(first, &[b' '; 125]));
         }
         let mut frames = frames(&input, 7);
         assert_eq!(frames.pop(), Some(format!("{:?}", Frame::Violation(1009))));
-        assert_eq!(frames, ["Fragment"; 4]);
+        assert_eq!(frames, ["Fragment"; 5]);
     }
 
     #[test]

@@ -1,63 +1,20 @@
 // @ts-check
-// The connection to the server: a WebSocket, what goes over it as types, and the pauses between
-// attempts to connect.
+// The connection to the server: a WebSocket, whether it is still alive, and the pauses between
+// attempts to connect. What goes over it is described in types.d.ts.
 
-/**
- * A sentence of the server's, in each language.
- * @typedef {{ en: string, zh: string }} Sentence
- */
+/** @typedef {import("./types.js").ServerMessage} ServerMessage */
+/** @typedef {import("./types.js").ClientMessage} ClientMessage */
 
-/**
- * Something that somebody said. `at` is in seconds since 1970; `again` is set for what is told a
- * second time, out of the history.
- * @typedef {{ from: string, text: string, at: number, again?: boolean }} Line
- */
-
-/**
- * Who is in the room: at most 1,000 names, and how many there are.
- * @typedef {{ members: string[], count: number }} Members
- */
-
-/**
- * What each type of message from the server has besides its type.
- * @typedef {object} ServerMessages
- * @property {{ motd: string[], line_bytes_max: number }} ask
- * @property {{ name: string, history: ServerMessage<"say" | "me">[] } & Members} welcome
- * @property {Line} say
- * @property {Line} me
- * @property {Line} msg
- * @property {{ to: string, text: string, at: number }} sent
- * @property {{ names: string[], count: number }} join
- * @property {{ names: string[], count: number, words?: string, why?: Sentence }} leave
- * @property {{ old: string, new: string }} nick
- * @property {Members} who
- * @property {{ names: string[], text: Sentence }} ignoring
- * @property {{ commands: { form: Sentence, purpose: Sentence }[] }} help
- * @property {{ text: Sentence }} notice
- * @property {{ why: string, text: Sentence }} refused
- * @property {{}} goodbye
- * @property {{}} stopping
- */
-
-/**
- * A message from the server, of one of these types.
- * @template {keyof ServerMessages} [Type=keyof ServerMessages]
- * @typedef {{ [T in Type]: { type: T } & ServerMessages[T] }[Type]} ServerMessage
- */
-
-/**
- * A message to the server. There are more; the page writes them as text that begins with `/`.
- * @typedef {{ type: "nick", name: string }
- *   | { type: "say", text: string }
- *   | { type: "msg", to: string, text: string }
- *   | { type: "who" }} ClientMessage
- */
-
-// Pauses between attempts to connect again, in seconds.
-const PAUSES = [1, 2, 4, 8, 15, 30];
+// Pauses between attempts to connect again, in seconds. For the first minute they are short, so
+// that after a restart of the server everybody is back within 5 seconds.
+const PAUSES = [0.5, 1, 2, 3, ...Array(15).fill(4), 10, 20, 30];
 
 /** @type {WebSocket | null} */
 let socket = null;
+/** @type {() => void} */
+let whenClosed = () => {};
+// When the server was heard last, or was asked something.
+let heardAt = 0;
 // Attempts to connect since the last success.
 let attempts = 0;
 let timer = 0;
@@ -74,14 +31,34 @@ export function connect(onMessage, onClose) {
   old?.close();
   const opened = new WebSocket(location.origin.replace(/^http/, "ws") + "/ws");
   socket = opened;
+  whenClosed = onClose;
+  awaitAnswer();
   opened.onmessage = (message) => {
-    if (socket === opened) onMessage(JSON.parse(message.data));
+    if (socket !== opened) return;
+    heardAt = Date.now();
+    onMessage(JSON.parse(message.data));
   };
   opened.onclose = () => {
-    if (socket !== opened) return;
-    socket = null;
-    onClose();
+    if (socket === opened) drop();
   };
+}
+
+/** Gives the connection up. A dead one may take minutes to say that it is closed. */
+export function drop() {
+  const old = socket;
+  socket = null;
+  old?.close();
+  whenClosed();
+}
+
+/** Counts how long the server is quiet from now on. */
+export function awaitAnswer() {
+  heardAt = Date.now();
+}
+
+/** For how long nothing has been heard, in milliseconds. */
+export function quietFor() {
+  return Date.now() - heardAt;
 }
 
 /** Whether there is a connection, or will be one soon. */
@@ -107,8 +84,8 @@ export function reconnectLater(reconnect) {
   const pause = PAUSES[Math.min(attempts, PAUSES.length - 1)];
   attempts += 1;
   // Not all at once, when a server comes back.
-  later(pause * 1000 * (0.75 + Math.random() / 2), reconnect);
-  return pause;
+  later(pause * 1000 * (0.6 + Math.random() / 2), reconnect);
+  return Math.ceil(pause);
 }
 
 /** The next pause is the shortest again. */

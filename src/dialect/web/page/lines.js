@@ -1,10 +1,17 @@
 // @ts-check
-// The log: what is said becomes elements, with links and our own name marked. Whatever anyone
-// writes becomes text, never HTML.
-import { clock, days, fullTime, lang, words } from "./words.js";
+// The log of a room: what is said becomes elements, with links and our own name marked. Whatever
+// anyone writes becomes text, never HTML. What one says oneself stands at the end, grey, until the
+// server has told where in the room's order it is; what was told already is not shown again.
+import { clock, days, fullTime, words } from "./words.js";
 
-/** @typedef {import("./connection.js").Line} Line */
-/** @typedef {import("./connection.js").ServerMessage<"say" | "me">} Said */
+/** @typedef {import("./types.js").Line} Line */
+/** @typedef {import("./types.js").Entered} Entered */
+/** @typedef {import("./types.js").Sent} Sent */
+/**
+ * `id` is known if that came before the line itself; `asked` is set when the server has answered
+ * something that was sent later.
+ * @typedef {Sent & { at: number, id?: number, asked?: boolean, item: HTMLElement }} Pending
+ */
 
 // Lines that are kept on the page. A long session does not slow it down.
 const LINES_MAX = 1000;
@@ -17,7 +24,6 @@ const TOGETHER_SECONDS = 300;
 // An expression that is found nowhere.
 const NOTHING = /(?!)/g;
 
-const log = byId("log", HTMLOListElement);
 const down = byId("down", HTMLButtonElement);
 
 /**
@@ -28,25 +34,18 @@ export let me = null;
 // What finds our name in a text. To make it takes longer than to use it.
 let ownName = NOTHING;
 /**
- * Keys of the last lines said, by which the history is told from what is on the page.
- * @type {string[]}
+ * The log that is on the page, and those that have something to show with the next batch, and what
+ * else is to be done then.
+ * @type {Log}
  */
-let seen = [];
-/**
- * The last line on the page, to see whether the next belongs to it.
- * @type {{ from: string, private: string | undefined, at: number } | null}
- */
-let last = null;
-let lastDay = "";
-/**
- * Elements that are to be shown with the next batch, and what else is to be done then.
- * @type {HTMLElement[]}
- */
-let queue = [];
+let shown;
+/** @type {Set<Log>} */
+const changed = new Set();
 /** @type {Set<() => void>} */
 const tasks = new Set();
 let batch = 0;
 let wasAtEnd = true;
+let height = 0;
 
 /** @param {string | null} name */
 export function setMe(name) {
@@ -71,53 +70,295 @@ export function mentionsMe(text) {
   return text.search(ownName) >= 0;
 }
 
-// ── what is added to the log ──
+// ── what is added to a log ──
 
-/**
- * Shows of the history what is not on the page already.
- * @param {Said[]} history
- */
-export function showHistory(history) {
-  const keys = history.map(key);
-  let fresh = 0;
-  for (let from = keys.length; from > 0 && seen.length > 0; from -= 1) {
-    const common = Math.min(from, seen.length, 5);
-    const end = keys.slice(from - common, from).join();
-    if (end === seen.slice(-common).join()) {
-      fresh = from;
-      break;
+export class Log {
+  /** The element is on the page while the log is shown. */
+  element = element("ol");
+  /** The id of the last thing that we were told of the room. */
+  lastId = 0;
+  /** `/history` was asked for: what comes again is to be shown again. */
+  recalls = false;
+  /** @type {Pending[]} */
+  pending = [];
+  /** How far it was scrolled when it was last shown; null is to the end. */
+  scrolled = /** @type {number | null} */ (null);
+  #shownId = 0;
+  /**
+   * Keys of the last lines said, by which the history is told from what is on the page.
+   * @type {string[]}
+   */
+  #seen = [];
+  /**
+   * The last line, to see whether the next belongs to it.
+   * @type {{ from: string, private: string | undefined, at: number } | null}
+   */
+  #last = null;
+  #lastDay = "";
+  /**
+   * What is to be shown with the next batch.
+   * @type {HTMLElement[]}
+   */
+  #queue = [];
+  /**
+   * What is to go with the next batch.
+   * @type {HTMLElement[]}
+   */
+  #gone = [];
+
+  constructor() {
+    this.element.role = "log";
+    this.element.ariaLive = "polite";
+    this.element.ariaLabel = words.talk;
+    this.element.tabIndex = 0;
+    this.element.addEventListener("scroll", () => {
+      // It is the window that has changed; `resized` comes next.
+      if (this.element.clientHeight !== height) return;
+      wasAtEnd = isAtEnd();
+      if (wasAtEnd) down.hidden = true;
+    });
+  }
+
+  /**
+   * Shows of a room's history what is not on the page already, whichever server it is from: the
+   * ids of one that was restarted say nothing.
+   * @param {Entered} told
+   */
+  showHistory({ history, id }) {
+    if (this.#shownId > id) this.#shownId = 0;
+    this.lastId = 0;
+    const keys = history.map(keyOf);
+    let fresh = 0;
+    for (let from = keys.length; from > 0 && this.#seen.length > 0; from -= 1) {
+      const common = Math.min(from, this.#seen.length, 5);
+      const end = keys.slice(from - common, from).join();
+      if (end === this.#seen.slice(-common).join()) {
+        fresh = from;
+        break;
+      }
+    }
+    if (fresh === 0 && this.#seen.length > 0 && history.length > 0) this.#addGap();
+    history.slice(fresh).forEach((said) => this.#addSaid(said));
+    this.lastId = id;
+    [...this.pending].forEach((line) => this.#giveUp(line));
+  }
+
+  /**
+   * Shows what was missed, after the same server has found who we are. Returns those lines.
+   * @param {import("./types.js").Resumed} told
+   */
+  resume({ history, gap, id }) {
+    if (gap && this.lastId > 0) this.#addGap();
+    const missed = history.filter((said) => (said.id ?? 0) > this.lastId);
+    missed.forEach((said) => this.#addSaid(said));
+    this.lastId = Math.max(this.lastId, id);
+    return missed;
+  }
+
+  /**
+   * Adds a line, unless it is on the page already. Returns whether it was added. `how.private` is a
+   * private message's note of whom it is for.
+   * @param {Line & { type: string }} line
+   * @param {{ emote?: boolean, private?: string }} how
+   */
+  addLine(line, how) {
+    const known = line.again ? (this.recalls ? 0 : this.#shownId) : this.lastId;
+    if (line.id !== undefined && line.id <= known) return false;
+    if (!how.private && !line.again) {
+      this.lastId = line.id ?? 0;
+      this.#seen.push(keyOf(line));
+      if (this.#seen.length > 100) this.#seen = this.#seen.slice(-50);
+      if (line.from === me) this.#confirm(line);
+    }
+    this.#shownId = Math.max(this.#shownId, line.id ?? 0);
+    const at = new Date(line.at * 1000);
+    this.#addDay(at);
+    const item = lineItem(line, how);
+    const same = this.#last && this.#last.from === line.from && this.#last.private === how.private;
+    if (this.#last && same && line.at - this.#last.at < TOGETHER_SECONDS) {
+      item.classList.add("joined");
+    }
+    this.#last = { from: line.from, private: how.private, at: line.at };
+    this.#add(item);
+    return true;
+  }
+
+  /** @param {Line & { type: string }} said */
+  #addSaid(said) {
+    this.addLine({ ...said, again: false }, { emote: said.type === "me" });
+  }
+
+  /** @param {Date} at */
+  #addDay(at) {
+    const day = days.format(at);
+    if (day === this.#lastDay) return;
+    const isFirst = this.#lastDay === "" && day === days.format(new Date());
+    this.#lastDay = day;
+    if (!isFirst) this.#addRule(day);
+  }
+
+  #addGap() {
+    this.#addRule(words.missed).classList.add("gap");
+  }
+
+  /** @param {string} text */
+  #addRule(text) {
+    return this.addElement(element("li", "day", text));
+  }
+
+  /**
+   * @param {string} text
+   * @param {boolean} [isWrong]
+   */
+  addNotice(text, isWrong) {
+    const item = element("li", isWrong ? "notice wrong" : "notice");
+    addText(item, text);
+    return this.addElement(item);
+  }
+
+  /**
+   * Adds names of things, and what is to be said of each.
+   * @param {[string | HTMLElement, string][]} entries
+   */
+  addList(entries) {
+    const list = element("dl");
+    for (const [name, text] of entries) {
+      const term = element("dt");
+      term.append(name);
+      list.append(term, element("dd", "", text));
+    }
+    this.addElement(element("li", "notice")).append(list);
+  }
+
+  /** @param {HTMLElement} item */
+  addElement(item) {
+    this.#last = null;
+    return this.#add(item);
+  }
+
+  // ── what one says oneself ──
+
+  /**
+   * Adds what was written just now.
+   * @param {Sent} sent
+   */
+  addPending(sent) {
+    const at = Math.floor(Date.now() / 1000);
+    const item = lineItem({ ...sent, at }, sent);
+    item.classList.add("pending");
+    // It is read out when it is confirmed.
+    item.ariaLive = "off";
+    this.pending.push({ ...sent, at, item });
+    this.#change();
+  }
+
+  /**
+   * The server has said that the line with this key is the one with this id.
+   * @param {string} key
+   * @param {number} id
+   */
+  acknowledge(key, id) {
+    const line = this.pending.find((one) => one.key === key);
+    if (!line) return;
+    line.id = id;
+    line.item.classList.remove("pending");
+    if (id <= this.lastId) this.#take(line);
+  }
+
+  /**
+   * The server has answered what was sent after these lines were. If that happens twice, it has
+   * not said them, as it does not say what is invisible.
+   */
+  doubtPending() {
+    for (const line of [...this.pending]) {
+      if (line.asked) this.#giveUp(line);
+      line.asked = true;
     }
   }
-  if (fresh === 0 && seen.length > 0 && history.length > 0) addNotice(words.missed);
-  history.slice(fresh).forEach((said) => addLine(said, { emote: said.type === "me" }));
+
+  /**
+   * We have said this.
+   * @param {Line & { type: string }} line
+   */
+  #confirm({ id = 0, text, type }) {
+    const isLike = (/** @type {Pending} */ one) =>
+      one.text === text && one.emote === (type === "me") && one.after < id;
+    const found = this.pending.find((one) => one.id === id || (!one.id && isLike(one)));
+    if (found) this.#take(found);
+  }
+
+  /** @param {Pending} line */
+  #take(line) {
+    this.pending = this.pending.filter((one) => one !== line);
+    // The line itself comes with the next batch.
+    this.#gone.push(line.item);
+    this.#change();
+  }
+
+  /**
+   * It cannot be known whether this was said. Whoever wrote it may send it again.
+   * @param {Pending} line
+   */
+  #giveUp(line) {
+    this.#take(line);
+    if (line.id !== undefined) return;
+    const item = this.addElement(lineItem(line, line));
+    item.classList.add("unsure");
+    const button = element("button", "resend", words.resend);
+    button.type = "button";
+    button.value = line.emote ? `/me ${line.text}` : line.text.replace(/^\//, "//");
+    const note = element("div", "note", words.unsure + " ");
+    note.append(button);
+    item.append(note);
+  }
+
+  // ── what is shown ──
+
+  /**
+   * Puts an element at the end, together with others that come at the same time.
+   * @param {HTMLElement} item
+   */
+  #add(item) {
+    this.#queue.push(item);
+    if (this.#queue.length > LINES_MAX) this.#queue.splice(0, this.#queue.length - LINES_MAX);
+    this.#change();
+    return item;
+  }
+
+  #change() {
+    changed.add(this);
+    schedule();
+  }
+
+  showBatch() {
+    this.#gone.forEach((item) => item.remove());
+    this.#gone = [];
+    const own = this.pending.map((line) => line.item);
+    const isMine = this.#last?.from === me && !this.#last.private;
+    own.forEach((item, number) => item.classList.toggle("joined", number > 0 || isMine));
+    this.element.append(...this.#queue, ...own);
+    this.#queue = [];
+    while (this.element.children.length > LINES_MAX) this.element.firstElementChild?.remove();
+    this.element.firstElementChild?.classList.remove("joined");
+  }
 }
 
 /** @param {Line & { type: string }} line */
-function key(line) {
+function keyOf(line) {
   return JSON.stringify([line.type, line.from, line.text, line.at]);
 }
 
 /**
- * Adds a line. `how.private` is a private message's note of whom it is for.
- * @param {Line & { type: string }} line
+ * @param {Line} line
  * @param {{ emote?: boolean, private?: string }} how
  */
-export function addLine(line, how) {
-  if (!how.private && !line.again) {
-    seen.push(key(line));
-    if (seen.length > 100) seen = seen.slice(-50);
-  }
+function lineItem(line, how) {
   const at = new Date(line.at * 1000);
-  addDay(at);
   const item = element("li", "line");
   item.style.setProperty("--hue", hue(line.from));
-  const same = last && last.from === line.from && last.private === how.private;
-  if (last && same && line.at - last.at < TOGETHER_SECONDS) item.classList.add("joined");
-  last = { from: line.from, private: how.private, at: line.at };
   if (how.emote) item.classList.add("me");
   if (how.private) item.classList.add("private");
   else if (line.from !== me && mentionsMe(line.text)) item.classList.add("mention");
-
   const head = element("div", "head");
   head.append(element("span", "from", line.from));
   if (how.private) head.append(element("span", "to", how.private));
@@ -129,40 +370,7 @@ export function addLine(line, how) {
   if (how.emote) text.append(element("span", "", line.from + " "));
   addText(text, line.text);
   item.append(avatar("div", line.from), head, text);
-  add(item);
-}
-
-/** @param {Date} at */
-function addDay(at) {
-  const day = days.format(at);
-  if (day === lastDay) return;
-  const isFirst = lastDay === "" && day === days.format(new Date());
-  lastDay = day;
-  last = null;
-  if (!isFirst) add(element("li", "day", day));
-}
-
-/**
- * @param {string} text
- * @param {boolean} [isWrong]
- */
-export function addNotice(text, isWrong) {
-  last = null;
-  const item = element("li", isWrong ? "notice wrong" : "notice");
-  addText(item, text);
-  add(item);
-}
-
-/** @param {import("./connection.js").ServerMessage<"help">["commands"]} commands */
-export function addHelp(commands) {
-  last = null;
-  const item = element("li", "notice");
-  const list = element("dl");
-  for (const command of commands) {
-    list.append(element("dt", "", command.form[lang]), element("dd", "", command.purpose[lang]));
-  }
-  item.append(list);
-  add(item);
+  return item;
 }
 
 // ── texts ──
@@ -272,16 +480,45 @@ export function hue(name) {
   return String(((hash >>> 8) * 137) % 360);
 }
 
+/**
+ * A panel that opens and closes by a button where there is no room for it. Returns what does that.
+ * @param {HTMLElement} panel
+ * @param {HTMLButtonElement} button
+ */
+export function drawer(panel, button) {
+  const open = (/** @type {boolean} */ is) => {
+    panel.classList.toggle("open", is);
+    button.ariaExpanded = String(is);
+  };
+  button.addEventListener("click", () => open(!panel.classList.contains("open")));
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !panel.classList.contains("open")) return;
+    event.stopImmediatePropagation();
+    open(false);
+  });
+  return open;
+}
+
 // ── what is shown ──
 
 /**
- * Puts an element at the end of the log, together with others that come at the same time.
- * @param {HTMLElement} item
+ * Puts a log in the place of the one that is on the page.
+ * @param {Log} log
  */
-function add(item) {
-  queue.push(item);
-  if (queue.length > LINES_MAX) queue.splice(0, queue.length - LINES_MAX);
-  schedule();
+export function showLog(log) {
+  if (shown) {
+    shown.scrolled = wasAtEnd ? null : shown.element.scrollTop;
+    shown.element.id = "";
+    resized.unobserve(shown.element);
+  }
+  (shown?.element ?? byId("log", HTMLElement)).replaceWith(log.element);
+  log.element.id = "log";
+  shown = log;
+  log.showBatch();
+  log.element.scrollTop = log.scrolled ?? log.element.scrollHeight;
+  wasAtEnd = log.scrolled === null;
+  down.hidden = wasAtEnd;
+  resized.observe(log.element);
 }
 
 /**
@@ -300,33 +537,29 @@ function schedule() {
 function showBatch() {
   batch = 0;
   const following = isAtEnd();
-  log.append(...queue);
-  queue = [];
-  while (log.children.length > LINES_MAX) log.firstElementChild?.remove();
-  log.firstElementChild?.classList.remove("joined");
+  changed.forEach((log) => log.showBatch());
   if (following) scrollToEnd();
-  else down.hidden = false;
+  else if (changed.has(shown)) down.hidden = false;
+  changed.clear();
   tasks.forEach((task) => task());
   tasks.clear();
 }
 
 function isAtEnd() {
-  return log.scrollHeight - log.scrollTop - log.clientHeight < 48;
+  const { scrollHeight, scrollTop, clientHeight } = shown.element;
+  return scrollHeight - scrollTop - clientHeight < 48;
 }
 
 export function scrollToEnd() {
-  log.scrollTop = log.scrollHeight;
+  shown.element.scrollTop = shown.element.scrollHeight;
 }
 
 down.addEventListener("click", () => {
   scrollToEnd();
   down.hidden = true;
 });
-log.addEventListener("scroll", () => {
-  wasAtEnd = isAtEnd();
-  if (wasAtEnd) down.hidden = true;
-});
 // A phone that is turned, or a keyboard that comes, does not hide the last lines.
-new ResizeObserver(() => {
+const resized = new ResizeObserver(() => {
+  height = shown.element.clientHeight;
   if (wasAtEnd) scrollToEnd();
-}).observe(log);
+});

@@ -1,6 +1,9 @@
 // @ts-check
 // What the page itself says, in the browser's language, and how it writes times and sorts names.
 
+/** @typedef {import("./types.js").Words} Words */
+
+/** @type {Words} */
 const en = {
   question: "What is your nickname?",
   hint: "Letters and digits of any script; - _ . inside. Everyone in the room sees it.",
@@ -12,39 +15,45 @@ const en = {
   send: "Send",
   down: "↓ New messages",
   everyone: "Write to everyone",
+  rooms: "Rooms",
+  allRooms: "All rooms",
+  joinRoom: "Join a room",
+  leave: "Leave",
+  nowhere: "You are in no room. Join one, or type /rooms to see which there are.",
+  resend: "Send again",
   you: "you",
   connecting: "Connecting…",
-  /** @type {(name: string) => string} */
   here: (name) => `You are ${name}`,
-  /** @type {(seconds: number) => string} */
   again: (seconds) => `Connection lost. Trying again in ${seconds} s…`,
   taken: "Your old connection still has your name. Trying again…",
   unreachable: "The server cannot be reached.",
   left: "You have left.",
   stopping: "The server is stopping.",
-  /** @type {(name: string) => string} */
   to: (name) => `only for ${name}`,
   forYou: "only for you",
-  /** @type {(name: string) => string} */
   toTarget: (name) => `Only ${name} will see this`,
-  /** @type {(name: string) => string} */
   message: (name) => `Write to ${name} alone`,
-  /** @type {(names: string, count: number) => string} */
   joined: (names, count) => `${names} joined (${count} here)`,
-  /** @type {(names: string, why: string | undefined, count: number) => string} */
   gone: (names, why, count) => `${names} left${why ? ": " + why : ""} (${count} here)`,
-  /** @type {(old: string, name: string) => string} */
   renamed: (old, name) => `${old} is now ${name}`,
-  /** @type {(names: string, count: number) => string} */
   members: (names, count) => `${count} here: ${names}`,
-  /** @type {(count: number) => string} */
   more: (count) => `and ${count} more`,
-  /** @type {(bytes: number) => string} */
   tooLong: (bytes) => `A line has at most ${bytes} bytes. Nothing was sent.`,
-  missed: "Some of what was said in between may be missing.",
+  missed: "Some lines are missing",
+  unsure: "perhaps not sent",
+  bound: (room) => `You will join ${room}.`,
+  joinThis: (room) => `Join ${room}`,
+  leaveThis: (room) => `Leave ${room}`,
+  parted: (room) => `You have left ${room}.`,
+  invited: (from, room) => `${from} invites you to ${room}.`,
+  topic: (text, by) => `The topic${by ? `, by ${by}` : ""}: ${text}`,
+  noTopic: "There is no topic.",
+  count: (count) => `${count} here`,
+  unread: (room, unread, mentions) =>
+    `${room}, ${unread} new${mentions ? `, ${mentions} for you` : ""}`,
 };
 
-/** @type {typeof en} */
+/** @type {Words} */
 const zh = {
   question: "请输入您的昵称",
   hint: "任何文字的字母和数字，中间可以有 - _ .。房间里的每个人都会看到它。",
@@ -56,6 +65,12 @@ const zh = {
   send: "发送",
   down: "↓ 新消息",
   everyone: "发给所有人",
+  rooms: "房间",
+  allRooms: "所有房间",
+  joinRoom: "进入房间",
+  leave: "离开",
+  nowhere: "您不在任何房间。请进入一个，或输入 /rooms 查看所有房间。",
+  resend: "重新发送",
   you: "你",
   connecting: "正在连接…",
   here: (name) => `您是 ${name}`,
@@ -74,7 +89,18 @@ const zh = {
   members: (names, count) => `在线 ${count} 人: ${names}`,
   more: (count) => `另外 ${count} 人`,
   tooLong: (bytes) => `一行最多 ${bytes} 字节，没有发送。`,
-  missed: "其间的一些消息可能没有显示。",
+  missed: "有些消息没有显示",
+  unsure: "可能没有发出",
+  bound: (room) => `您将进入 ${room}。`,
+  joinThis: (room) => `进入 ${room}`,
+  leaveThis: (room) => `离开 ${room}`,
+  parted: (room) => `您已离开 ${room}。`,
+  invited: (from, room) => `${from} 邀请您进入 ${room}。`,
+  topic: (text, by) => `话题${by ? ` (${by})` : ""}: ${text}`,
+  noTopic: "没有话题。",
+  count: (count) => `在线 ${count} 人`,
+  unread: (room, unread, mentions) =>
+    `${room}，${unread} 条新消息${mentions ? `，${mentions} 条提到你` : ""}`,
 };
 
 /** The page's language; the server tells its sentences in each. */

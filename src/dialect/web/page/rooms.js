@@ -1,0 +1,409 @@
+// @ts-check
+// The rooms one is in: what the page knows of each, who is there, whom the next lines are for, and
+// which room is shown.
+import { send } from "./connection.js";
+import {
+  avatar, byId, drawer, element, hue, Log, me, mentionsMe, showLog, withNextLines,
+} from "./lines.js";
+import { collator, words } from "./words.js";
+
+/** @typedef {import("./types.js").Entered} Entered */
+/** @typedef {import("./types.js").Members} Members */
+/** @typedef {import("./types.js").Topic} Topic */
+
+// Why a room may not be joined.
+const JOIN_REFUSALS =
+  ["no_such_room", "room_name", "too_many_rooms", "rooms_full", "rooms_fixed", "already_in"];
+// As many names as the server tells at once.
+const NAMES_MAX = 1000;
+
+const list = byId("list", HTMLUListElement);
+const joining = byId("joining", HTMLFormElement);
+const joined = byId("joined", HTMLInputElement);
+const where = byId("where", HTMLAnchorElement);
+const topic = byId("topic", HTMLElement);
+const leave = byId("leave", HTMLButtonElement);
+const line = byId("line", HTMLTextAreaElement);
+const elsewhere = byId("elsewhere", HTMLElement);
+const openList = drawer(byId("rooms", HTMLElement), byId("switch", HTMLButtonElement));
+const memberList = byId("members", HTMLUListElement);
+const composer = byId("composer", HTMLFormElement);
+const targetNote = byId("target", HTMLElement);
+const [targetText, everyone] = targetNote.children;
+const openPeople = drawer(byId("people", HTMLElement), byId("toggle", HTMLButtonElement));
+
+// ── who is in a room ──
+
+/** Those who are in one room, as far as they are known. */
+export class People {
+  /** @type {Set<string>} */
+  names = new Set();
+  count = 0;
+  // A timer, while the names are fewer or more than they should be; also while the server is asked.
+  #correcting = 0;
+
+  /** @param {string} room */
+  constructor(room) {
+    this.room = room;
+  }
+
+  /** @param {Members} told */
+  set(told) {
+    this.names = new Set(told.members);
+    this.#setCount(told.count);
+  }
+
+  /**
+   * Takes the server's answer to who is here. Returns whether it was this script that had asked.
+   * @param {Members} told
+   */
+  correct(told) {
+    const hadAsked = this.#correcting !== 0;
+    this.set(told);
+    if (hadAsked) this.#correcting = 0;
+    return hadAsked;
+  }
+
+  /** @param {{ names: string[], count: number }} told */
+  add(told) {
+    told.names.forEach((name) => this.names.add(name));
+    this.#setCount(told.count);
+  }
+
+  /** @param {{ names: string[], count: number }} told */
+  remove(told) {
+    told.names.forEach((name) => this.names.delete(name));
+    this.#setCount(told.count);
+  }
+
+  /**
+   * Returns whether it was somebody here.
+   * @param {{ old: string, new: string }} names
+   */
+  rename(names) {
+    const wasHere = this.names.delete(names.old);
+    if (wasHere) this.names.add(names.new);
+    withNextLines(showMembers);
+    return wasHere;
+  }
+
+  /** @param {number} now */
+  #setCount(now) {
+    this.count = now;
+    withNextLines(showMembers);
+    // Of very many who come or go together, not all are named.
+    if (this.names.size === now || now > NAMES_MAX || this.#correcting) return;
+    this.#correcting = setTimeout(() => {
+      const isRight = this.names.size === this.count;
+      if (isRight || !send({ type: "who", room: this.room })) this.#correcting = 0;
+    }, 500 + Math.random() * 2500);
+  }
+}
+
+let shown = new People("");
+/**
+ * Whom the next lines are for; null is everyone. Others read it, `setTarget` changes it.
+ * @type {string | null}
+ */
+export let target = null;
+
+/** @param {People} people */
+export function showPeople(people) {
+  shown = people;
+  showMembers();
+}
+
+function showMembers() {
+  const { count, names: members } = shown;
+  byId("count", HTMLElement).textContent = String(count);
+  byId("badge", HTMLElement).textContent = String(count);
+  const names = [...members].sort(collator.compare);
+  const items = names.map((name) => {
+    const button = element("button");
+    button.type = "button";
+    button.style.setProperty("--hue", hue(name));
+    button.append(avatar("span", name), element("span", "name", name));
+    if (name === me) {
+      button.append(element("span", "you", words.you));
+      button.disabled = true;
+    } else {
+      button.title = words.message(name);
+      button.addEventListener("click", () => setTarget(name));
+    }
+    const item = element("li");
+    item.append(button);
+    return item;
+  });
+  if (count > names.length) items.push(element("li", "more", words.more(count - names.length)));
+  memberList.replaceChildren(...items);
+}
+
+/** @param {string | null} name */
+export function setTarget(name) {
+  target = name;
+  composer.classList.toggle("private", name !== null);
+  targetNote.hidden = name === null;
+  targetText.textContent = name === null ? "" : words.toTarget(name);
+  openPeople(false);
+  line.focus();
+}
+
+everyone.addEventListener("click", () => setTarget(null));
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && target !== null) setTarget(null);
+});
+
+// ── rooms ──
+
+export class Room {
+  log = new Log();
+  topic = /** @type {Topic | undefined} */ (undefined);
+  /** The server knows that we are in it, since we are connected. */
+  isIn = false;
+  // Lines that were said while it was not looked at, and those of them that mention us.
+  unread = 0;
+  mentions = 0;
+  // What is written and not sent, and whom it is for.
+  draft = "";
+  target = /** @type {string | null} */ (null);
+  item = element("li");
+  #button = element("button");
+  #badge = element("b", "badge");
+
+  /** @param {string} name */
+  constructor(name) {
+    this.name = name;
+    this.people = new People(name);
+    this.#button.type = "button";
+    this.#button.append(element("span", "name", name), this.#badge);
+    this.#button.addEventListener("click", () => show(this));
+    this.item.append(this.#button);
+  }
+
+  /** Shows in the list what is new in it. */
+  update() {
+    const { name, unread, mentions } = this;
+    this.#button.ariaCurrent = this === active ? "true" : null;
+    this.#button.ariaLabel = unread > 0 ? words.unread(name, unread, mentions) : null;
+    this.#badge.textContent = unread > 0 ? String(unread) : "";
+    this.#badge.classList.toggle("mentioned", mentions > 0);
+  }
+}
+
+/**
+ * By their names, in the order in which we came.
+ * @type {Map<string, Room>}
+ */
+const rooms = new Map();
+/** Where one is who is in no room. */
+const nowhere = new Room("");
+/** The room that is shown. Others read it, `show` changes it. */
+export let active = nowhere;
+/**
+ * What we have asked to join, and the server has not answered.
+ * @type {string[]}
+ */
+let asked = [];
+
+export function all() {
+  return [...rooms.values()];
+}
+
+/** @param {string} name */
+export function get(name) {
+  return rooms.get(name);
+}
+
+/** @param {string} name */
+export function add(name) {
+  const room = new Room(name);
+  rooms.set(name, room);
+  list.append(room.item);
+  return room;
+}
+
+/**
+ * We are in this room now, or again.
+ * @param {Entered} told
+ */
+export function enter(told) {
+  const room = get(told.room) ?? add(told.room);
+  asked = asked.filter((one) => one.toLowerCase() !== told.room.toLowerCase());
+  room.isIn = true;
+  room.people.set(told);
+  setTopic(room, told.topic);
+  return room;
+}
+
+/** @param {string} name */
+export function remove(name) {
+  const room = get(name);
+  if (!room) return;
+  const place = all().indexOf(room);
+  rooms.delete(name);
+  room.item.remove();
+  if (room === active) show(all()[Math.max(place - 1, 0)] ?? nowhere);
+}
+
+/**
+ * @param {Room} room
+ * @param {Topic | undefined} now
+ */
+export function setTopic(room, now) {
+  room.topic = now?.text ? now : undefined;
+  withNextLines(showHead);
+}
+
+/**
+ * Something was said in a room just now. Returns whether it is worth a notification: it means us,
+ * and we do not look.
+ * @param {Room} room
+ * @param {string} text
+ * @param {boolean} isForMe
+ */
+export function note(room, text, isForMe) {
+  if (room === active && document.hasFocus()) return false;
+  const isMention = isForMe || mentionsMe(text);
+  room.unread += 1;
+  room.mentions += Number(isMention);
+  withNextLines(showUnread);
+  return isMention;
+}
+
+/** @param {Room} room */
+export function show(room) {
+  [active.draft, active.target] = [line.value, target];
+  const old = active;
+  active = room;
+  line.value = room.draft;
+  setTarget(room.target);
+  showLog(room.log);
+  showPeople(room.people);
+  old.update();
+  openList(false);
+  read();
+  if (room !== nowhere) history.replaceState(null, "", addressOf(room.name));
+}
+
+/** What is shown is looked at. */
+export function read() {
+  active.unread = active.mentions = 0;
+  showHead();
+  showUnread();
+}
+
+/**
+ * Shows the room so many places further in the list.
+ * @param {number} step
+ */
+export function move(step) {
+  const here = all();
+  const place = here.indexOf(active) + step;
+  if (here.length > 1) show(here[(place + here.length) % here.length]);
+}
+
+/**
+ * Shows a room, which is joined if need be.
+ * @param {string} named
+ */
+export function go(named) {
+  const name = named.startsWith("#") ? named : "#" + named;
+  const lower = name.toLowerCase();
+  const room = all().find((one) => one.name.toLowerCase() === lower);
+  if (room === active) line.focus();
+  else if (room) show(room);
+  else join(name);
+}
+
+/** @param {string} name */
+export function join(name) {
+  if (send({ type: "join", room: name })) asked.push(name);
+}
+
+/**
+ * Something was not done. Returns whether that was to join a room. One that we were in before a cut
+ * is then no longer ours.
+ * @param {string} why
+ */
+export function refuse(why) {
+  const isOfJoin = JOIN_REFUSALS.includes(why);
+  const room = isOfJoin && rooms.get(asked.shift() ?? "");
+  if (room && !room.isIn) remove(room.name);
+  return isOfJoin;
+}
+
+/** The connection was lost. */
+export function lose() {
+  asked = [];
+  for (const room of all()) room.isIn = room.log.recalls = false;
+}
+
+/** The room that the page's address names, if it does. */
+export function addressed() {
+  try {
+    const name = decodeURIComponent(location.hash);
+    return name.length > 1 ? name : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} name */
+function addressOf(name) {
+  return "/#" + encodeURIComponent(name.slice(1));
+}
+
+/**
+ * A button that leads to a room.
+ * @param {string} name
+ * @param {string} text
+ */
+export function doorTo(name, text) {
+  const button = element("button", "door", text);
+  button.type = "button";
+  button.value = name;
+  return button;
+}
+
+// ── what is to be seen ──
+
+function showHead() {
+  where.textContent = active.name;
+  where.href = addressOf(active.name);
+  topic.textContent = active === nowhere ? words.nowhere : (active.topic?.text ?? "");
+  topic.title = active.topic?.by ?? "";
+  leave.hidden = active === nowhere;
+  leave.title = leave.ariaLabel = words.leaveThis(active.name);
+}
+
+function showUnread() {
+  let [unread, mentions] = [0, 0];
+  for (const room of [...rooms.values(), nowhere]) {
+    room.update();
+    unread += room.unread;
+    mentions += room.mentions;
+  }
+  elsewhere.textContent = unread > 0 ? String(unread) : "";
+  elsewhere.classList.toggle("mentioned", mentions > 0);
+  const name = active.name && `${active.name} · `;
+  document.title = `${unread > 0 ? `(${unread}) ` : ""}${name}chinwag`;
+}
+
+joined.placeholder = words.joinRoom;
+leave.addEventListener("click", () => send({ type: "part", room: active.name }));
+byId("all", HTMLButtonElement).addEventListener("click", () => {
+  send({ type: "rooms" });
+  openList(false);
+});
+joining.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const name = joined.value.trim();
+  if (name !== "") go(name);
+  joined.value = "";
+});
+document.addEventListener("keydown", (event) => {
+  if (!event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  if (event.key !== "ArrowUp" && event.key !== "ArrowDown") return;
+  event.preventDefault();
+  move(event.key === "ArrowUp" ? -1 : 1);
+});

@@ -1,0 +1,135 @@
+// What goes between the page and the server, and what the page says in each language: for the type
+// checker alone. The page does not load this.
+
+/** A sentence of the server's, in each language. */
+export type Sentence = { en: string; zh: string };
+
+/** Which room something is about, if it is about one. */
+export type InRoom = { room?: string };
+
+/**
+ * Something that somebody said. `at` is in seconds since 1970; `again` is set for what is told a
+ * second time, out of the history. `id` only grows in a room, and is the same for everybody.
+ */
+export type Line = InRoom & {
+  from: string;
+  text: string;
+  at: number;
+  again?: boolean;
+  id?: number;
+};
+
+/** Who is in a room: at most 1,000 names, and how many there are. */
+export type Members = { members: string[]; count: number };
+
+/** What a room is about: nothing, if the text is empty. */
+export type Topic = { text: string; by?: string; at?: number };
+
+/** A room, as it is told to who comes in or comes back. `id` is that of the last thing in it. */
+export type Entered = Members & {
+  room: string;
+  topic?: Topic;
+  history: ServerMessage<"say" | "me">[];
+  id: number;
+};
+
+/** A room that we were cut off from. With a gap, the history is not all that we have missed. */
+export type Resumed = Entered & { gap: boolean };
+
+/**
+ * What we say, known by its key until the server has confirmed it. `after` is the id of the last
+ * thing in the room when it was written.
+ */
+export type Sent = { key: string; from: string; text: string; emote: boolean; after: number };
+
+/** What each type of message from the server has besides its type. */
+type ServerMessages = {
+  ask: { motd: string[]; line_bytes_max: number };
+  welcome: Entered & { name: string; token?: string };
+  resumed: { name: string; token: string; rooms: Resumed[] };
+  say: Line;
+  me: Line;
+  msg: Line;
+  sent: { to: string; text: string; at: number };
+  ack: { key: string; id: number };
+  join: InRoom & { names: string[]; count: number };
+  leave: InRoom & { names: string[]; count: number; words?: string; why?: Sentence };
+  nick: { old: string; new: string };
+  who: InRoom & Members;
+  rooms: { rooms: { room: string; count: number; topic?: string }[]; more?: number };
+  topic: { room: string } & Topic;
+  part: { room: string };
+  invite: { from: string; room: string };
+  ignoring: { names: string[]; text: Sentence };
+  help: { commands: { form: Sentence; purpose: Sentence }[] };
+  notice: { text: Sentence };
+  refused: InRoom & { why: string; text: Sentence };
+  goodbye: object;
+  stopping: object;
+};
+
+export type ServerType = keyof ServerMessages;
+
+/** A message from the server, of one of these types. */
+export type ServerMessage<Type extends ServerType = ServerType> = {
+  [T in Type]: { type: T } & ServerMessages[T];
+}[Type];
+
+/** A message to the server. There are more; the page writes them as text that begins with `/`. */
+export type ClientMessage =
+  | { type: "nick"; name: string }
+  | { type: "resume"; token: string; rooms: Record<string, number> }
+  | { type: "say" | "me"; text: string; room?: string; key?: string }
+  | { type: "msg"; to: string; text: string }
+  | { type: "join" | "part" | "topic"; room: string }
+  | { type: "rooms" }
+  | { type: "who"; room: string };
+
+/** What the page itself says. */
+export type Words = {
+  question: string;
+  hint: string;
+  join: string;
+  people: string;
+  notify: string;
+  talk: string;
+  write: string;
+  send: string;
+  down: string;
+  everyone: string;
+  rooms: string;
+  allRooms: string;
+  joinRoom: string;
+  leave: string;
+  nowhere: string;
+  resend: string;
+  you: string;
+  connecting: string;
+  here: (name: string) => string;
+  again: (seconds: number) => string;
+  taken: string;
+  unreachable: string;
+  left: string;
+  stopping: string;
+  to: (name: string) => string;
+  forYou: string;
+  toTarget: (name: string) => string;
+  message: (name: string) => string;
+  joined: (names: string, count: number) => string;
+  gone: (names: string, why: string | undefined, count: number) => string;
+  renamed: (old: string, name: string) => string;
+  members: (names: string, count: number) => string;
+  more: (count: number) => string;
+  tooLong: (bytes: number) => string;
+  missed: string;
+  unsure: string;
+  bound: (room: string) => string;
+  joinThis: (room: string) => string;
+  leaveThis: (room: string) => string;
+  parted: (room: string) => string;
+  invited: (from: string, room: string) => string;
+  topic: (text: string, by: string | undefined) => string;
+  noTopic: string;
+  count: (count: number) => string;
+  unread: (room: string, unread: number, mentions: number) => string;
+};

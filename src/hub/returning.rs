@@ -1,0 +1,382 @@
+//! Returning: who is cut off is waited for and then leaves, or comes back as who they were, and is
+//! told what they have missed.
+
+use std::borrow::Cow;
+
+use super::Hub;
+use super::addresses::block_of;
+use super::telling::Shared;
+use super::tickets::{Held, Owner};
+use crate::chat::commands::Answers;
+use crate::chat::{
+    Applied, Chat, EntryId, Fact, Judged, LOBBY, Leaving, RoomKey, User, UserKey, commands,
+};
+use crate::connection::{Budget, State};
+use crate::dialect::phrases::{WELCOME_MAX, WHOLE_WELCOME_MAX};
+use crate::dialect::{About, Dialect};
+use crate::event::{CloseReason, Command, Event, Missed, Refusal, Resumed, RoomView, Said};
+use crate::key::ConnectionKey;
+use crate::nickname::Nickname;
+use crate::token::{TOKEN_BYTES, Token};
+
+/// So many wrong tokens are no mistake any more.
+const WRONG_TOKENS_MAX: u8 = 10;
+
+/// Rooms that somebody can say they know; twice as many as one can be in.
+const ROOMS_KNOWN_MAX: usize = 100;
+
+/// Rooms that somebody is told of that they cannot come into.
+const ROOMS_REFUSED_MAX: usize = 10;
+
+/// What somebody knows of a room: its name, and the number of the last thing in it.
+type Known = (String, EntryId);
+
+/// The bytes of a key, at most.
+const KEY_BYTES_MAX: usize = 64;
+
+/// What is done now is to be confirmed under this key.
+#[derive(Debug)]
+pub(super) struct Keyed {
+    by: ConnectionKey,
+    key: String,
+}
+
+impl Hub {
+    // ── randomness ───────────────────────────────────────────────────────────────────────────────
+
+    /// How many times random bytes are wanted ([`handle_random`](Self::handle_random)): before
+    /// somebody is read, and before [`handle_timeout`](Self::handle_timeout). Whoever comes in
+    /// when there are none cannot come back after being cut off.
+    #[must_use]
+    pub fn poll_random(&self) -> usize {
+        self.tickets.wanted(self.awaiting_turn.len())
+    }
+
+    /// Takes bytes that nobody else knows or can guess.
+    pub fn handle_random(&mut self, bytes: [u8; TOKEN_BYTES]) {
+        self.tickets.supply(Token::new(bytes));
+    }
+
+    // ── going ────────────────────────────────────────────────────────────────────────────────────
+
+    /// Goes on without the connection of somebody that ends for this reason, for `--resume-grace`,
+    /// if they can come back. Returns whether that is so.
+    pub(super) fn hold(&mut self, key: ConnectionKey, user: UserKey, reason: CloseReason) -> bool {
+        let (grace, now) = (self.limits.resume_grace, self.now.instant);
+        if grace.is_zero() || !reason.is_mishap() {
+            return false;
+        }
+        let connection = &self.connections[key];
+        let address = block_of(connection.dialect, connection.remote);
+        let Some(ticket) = self.tickets.of(user) else { return false };
+        if !self.tickets.can_hold(address, &self.limits) {
+            return false;
+        }
+        log::info!("cut off: {}: {reason}", self.chat.name(user));
+        let until = now + grace;
+        let held = Held { until, since: now, reason, address, mail: Vec::new() };
+        self.tickets.hold(ticket, held);
+        self.propose(Fact::Moved { user, origin: None });
+        true
+    }
+
+    /// Somebody leaves who has come by this dialect. `words` are their own, if they have given any.
+    pub(super) fn depart(
+        &mut self,
+        user: UserKey,
+        dialect: Dialect,
+        reason: CloseReason,
+        words: &str,
+    ) {
+        let said = if words.is_empty() { String::new() } else { format!(" ({words})") };
+        let room = self.chat.user(user).and_then(User::room);
+        let left = room.map_or(0, |room| self.chat[room].count() - 1);
+        log::info!("left: {}: {reason}{said} ({left} here)", self.chat.name(user));
+        if let Some(name) = self.chat.nickname(user).cloned()
+            && self.tickets.of(user).is_some()
+        {
+            let rooms = self.rooms_of(user).into_iter();
+            let rooms = rooms.map(|room| self.chat[room].name().clone()).collect();
+            let on_purpose = reason == CloseReason::Quit;
+            let bounds = (self.now.instant, self.limits.clients_max);
+            self.tickets.leave(user, (name, rooms), on_purpose, bounds);
+        }
+        let why = match (words.is_empty(), reason) {
+            (false, _) => Leaving::Words(Cow::Borrowed(words)),
+            (true, CloseReason::Quit | CloseReason::EndOfInput) => Leaving::Plain,
+            (true, reason) => Leaving::Reason(reason),
+        };
+        self.propose(Fact::Left { user, why });
+        self.members[dialect.index()] -= 1;
+    }
+
+    /// Those leave who have been waited for long enough, and old tokens are forgotten.
+    pub(super) fn wait_no_longer(&mut self) {
+        while let Some((user, dialect, reason)) = self.tickets.overdue(self.now.instant) {
+            self.depart(user, dialect, reason, "");
+        }
+        self.tickets.forget_old(self.now.instant);
+    }
+
+    /// The server stops: nobody comes back to it.
+    pub(super) fn wait_for_nobody(&mut self) {
+        for (user, dialect) in self.tickets.forget_all() {
+            self.depart(user, dialect, CloseReason::Stopping, "");
+        }
+    }
+
+    // ── while they are cut off ───────────────────────────────────────────────────────────────────
+
+    /// Tells what must be told before somebody is cut off, or comes back: that they came in, if the
+    /// others do not know it yet; and whom they will be told of as being there.
+    pub(super) fn prepare_move(&mut self, user: UserKey, origin: Option<ConnectionKey>) {
+        let before = self.chat.user(user).and_then(|user| user.origin);
+        for room in self.rooms_of(user) {
+            let channel = &self.channels[room.place()];
+            let is_unannounced = before.is_some_and(|key| channel.is_unannounced(key));
+            if origin.is_some() || is_unannounced {
+                self.flush_presence(room);
+            }
+        }
+    }
+
+    /// What is said where a user is goes to another connection from now on, or to none.
+    pub(super) fn move_reader(
+        &mut self,
+        user: UserKey,
+        from: Option<ConnectionKey>,
+        to: Option<ConnectionKey>,
+    ) {
+        for room in self.rooms_of(user) {
+            from.iter().for_each(|key| self.detach(*key, room));
+            to.iter().for_each(|key| self.attach(*key, room));
+        }
+    }
+
+    /// Keeps what somebody alone is told until they come back. Returns how many bytes that are.
+    pub(super) fn keep_mail(
+        &mut self,
+        user: UserKey,
+        room: Option<RoomKey>,
+        event: &Event<'_>,
+    ) -> usize {
+        let Hub { chat, tickets, lang, .. } = self;
+        let Some(dialect) = tickets.dialect(user) else { return 0 };
+        let Some(mail) = tickets.mail(user) else { return 0 };
+        let mut told = Vec::new();
+        let room = room.map(|room| &**chat[room].title());
+        dialect.encode_about(*lang, About { room, name: Some(chat.name(user)) }, event, &mut told);
+        // Not twice as much as before, as it would grow by itself.
+        mail.reserve_exact(told.len());
+        mail.extend_from_slice(&told);
+        told.len()
+    }
+
+    /// Whether somebody has as much to read already as may wait for them.
+    pub(super) fn has_much_to_read(&mut self, user: UserKey) -> bool {
+        match self.chat.user(user).and_then(|user| user.origin) {
+            Some(key) => self.connections[key].outbox.own_bytes() > self.limits.backlog_bytes_max,
+            None => self.tickets.has_much_mail(user),
+        }
+    }
+
+    // ── coming back ──────────────────────────────────────────────────────────────────────────────
+
+    /// Somebody who is asked for a name says that they are who has this token.
+    pub(super) fn come_back(&mut self, key: ConnectionKey, token: &str, known: &[Known]) {
+        let known = &known[..known.len().min(ROOMS_KNOWN_MAX)];
+        let token = Token::parse(token);
+        let ticket = token.and_then(|token| Some((self.tickets.find(&token)?, token)));
+        let Some((ticket, token)) = ticket else { return self.refuse_token(key) };
+        let (user, before) = match self.tickets.owner(ticket) {
+            Owner::User(user) => {
+                self.take_over(key, user);
+                (user, Vec::new())
+            }
+            Owner::Gone(gone) => {
+                let (name, rooms) = (gone.name.clone(), gone.rooms.clone());
+                let fact = Fact::Connected { origin: key, name: name.clone() };
+                let Applied::Connected(user) = self.propose(fact) else {
+                    return self.refuse_input(key, Refusal::Taken(name.as_str()));
+                };
+                self.members[self.connections[key].dialect.index()] += 1;
+                (user, rooms)
+            }
+        };
+        let mail = self.tickets.mail(user).map(std::mem::take).unwrap_or_default();
+        let connection = &mut self.connections[key];
+        connection.state = State::Chatting(user);
+        connection.budget = Budget::default();
+        log::info!("back: {} from {}", self.chat.name(user), connection.remote);
+        let refused = self.join_again(key, user, before, known);
+        let token = self.tickets.renew(ticket, user, &token);
+        self.tell_missed((key, user), &token, known);
+        self.send(key, &mail);
+        for name in refused {
+            self.execute_command(key, None, Command::Join(Some(name)));
+        }
+    }
+
+    fn refuse_token(&mut self, key: ConnectionKey) {
+        let State::AwaitingNick { wrong_tokens, .. } = &mut self.connections[key].state else {
+            return;
+        };
+        *wrong_tokens += 1;
+        if *wrong_tokens == WRONG_TOKENS_MAX {
+            return self.close(key, CloseReason::WrongTokens(WRONG_TOKENS_MAX), "");
+        }
+        self.refuse_input(key, Refusal::Token);
+    }
+
+    /// What is for a user goes to this connection. The one before, if it is still there, is closed,
+    /// and nobody is told.
+    fn take_over(&mut self, key: ConnectionKey, user: UserKey) {
+        let before = self.chat.user(user).and_then(|user| user.origin);
+        self.propose(Fact::Moved { user, origin: Some(key) });
+        if let Some(before) = before {
+            // It is nobody's now.
+            let deadline = self.now.instant;
+            self.connections[before].state = State::AwaitingNick { deadline, wrong_tokens: 0 };
+            self.close(before, CloseReason::Replaced, "");
+            self.arm(before);
+        }
+    }
+
+    /// Somebody comes into the rooms that they were in, and into those that they say they know, as
+    /// far as they are not there. Returns those of the latter that they cannot come into.
+    fn join_again<'a>(
+        &mut self,
+        key: ConnectionKey,
+        user: UserKey,
+        before: Vec<Nickname>,
+        known: &'a [Known],
+    ) -> Vec<&'a str> {
+        self.returning = Some(key);
+        for name in before {
+            self.join_room(user, name.as_str());
+        }
+        let mut refused = Vec::new();
+        for (name, _) in known {
+            if refused.len() < ROOMS_REFUSED_MAX && !self.join_room(user, name) {
+                refused.push(name.as_str());
+            }
+        }
+        if self.rooms_of(user).is_empty() {
+            let room = self.chat[LOBBY].name().clone();
+            self.propose(Fact::Joined { user, room });
+        }
+        self.returning = None;
+        refused
+    }
+
+    /// Returns whether a user is in a room now.
+    fn join_room(&mut self, user: UserKey, name: &str) -> bool {
+        if self.find_room(user, Some(name)).is_some_and(|room| self.chat.is_in(user, room)) {
+            return true;
+        }
+        let command = Command::Join(Some(name));
+        let judged =
+            self.chat.judge((user, true), LOBBY, command, &mut Answers(&mut |_: &Event<'_>| {}));
+        match judged {
+            Judged::Join { room, .. } => {
+                matches!(self.propose(Fact::Joined { user, room }), Applied::Joined(_))
+            }
+            _ => false,
+        }
+    }
+
+    /// Tells somebody who has come back where they are and what they have missed. If too much of
+    /// that kind waits to be read already, the lines follow one by one.
+    fn tell_missed(
+        &mut self,
+        (key, user): (ConnectionKey, UserKey),
+        token: &Token,
+        known: &[Known],
+    ) {
+        let known: Vec<_> = known.iter().filter_map(|known| self.find_known(known)).collect();
+        let is_full = self.lists.is_full();
+        let names_max = if is_full { WELCOME_MAX } else { WHOLE_WELCOME_MAX };
+        let Hub { chat, connections, lists, journals, lang, last_entry, .. } = self;
+        let missed: Vec<_> = chat.user(user).map_or_else(Vec::new, |of| {
+            of.rooms().map(|room| (room, missed(chat, (user, room), &known, *last_entry))).collect()
+        });
+        let told = if is_full { 0 } else { usize::MAX };
+        let parts: Vec<_> = missed
+            .iter()
+            .map(|(room, (places, _))| {
+                let history = &chat[*room].history;
+                let lines = places.iter().take(told).map(|place| &history.line(*place).said);
+                (chat.first_names(*room, names_max), lines.collect::<Vec<&Said>>())
+            })
+            .collect();
+        let rooms: Vec<_> = missed
+            .iter()
+            .zip(&parts)
+            .map(|((room, (_, gap)), (here, history))| {
+                let (room, id) = (&chat[*room], *last_entry);
+                let (count, topic) = (room.count(), room.topic());
+                let view = RoomView { here, count, topic, history, id };
+                Missed { title: room.title(), view, gap: *gap }
+            })
+            .collect();
+        let resumed = Resumed { name: chat.name(user), token, rooms: &rooms };
+        let mut bytes = Vec::new();
+        let dialect = connections[key].dialect;
+        dialect.encode_about(*lang, About::default(), &Event::Resumed(resumed), &mut bytes);
+        let bytes: Shared = lists.share(None, bytes);
+        connections[key].outbox.insert_shared(journals, bytes);
+        connections.touch(key);
+        for (room, (places, _)) in missed.into_iter().filter(|_| is_full) {
+            places.into_iter().for_each(|place| self.replay(key, room, place));
+        }
+    }
+
+    /// The room that somebody says they know.
+    fn find_known(&self, (name, id): &Known) -> Option<(RoomKey, EntryId)> {
+        Some((self.chat.room_called(&commands::parse_room(name)?)?, *id))
+    }
+
+    // ── what comes again ─────────────────────────────────────────────────────────────────────────
+
+    /// What is asked for next has a key. Returns whether it is to be done: not if it was before.
+    pub(super) fn begin_keyed(&mut self, key: ConnectionKey, given: &str) -> bool {
+        let Some(user) = self.connections[key].user() else { return true };
+        if given.is_empty() || given.len() > KEY_BYTES_MAX {
+            self.refuse_input(key, Refusal::Key(KEY_BYTES_MAX));
+            return false;
+        }
+        if let Some(id) = self.tickets.said(user, given) {
+            self.tell(key, None, &Event::Acked { key: given, id });
+            return false;
+        }
+        self.keyed = Some(Keyed { by: key, key: given.to_owned() });
+        true
+    }
+
+    /// The key of what is being done, if it has one.
+    pub(super) fn take_key(&mut self, key: ConnectionKey) -> Option<String> {
+        self.keyed.take_if(|keyed| keyed.by == key).map(|keyed| keyed.key)
+    }
+
+    /// The last entry is what was asked for under this key.
+    pub(super) fn confirm(&mut self, key: ConnectionKey, user: UserKey, given: &str) {
+        let id = self.last_entry;
+        self.tickets.note_said(user, given, id);
+        self.tell(key, None, &Event::Acked { key: given, id });
+    }
+}
+
+/// The places of the lines in a room's history that a user has missed who knows that much, and
+/// whether there may have been more.
+fn missed(
+    chat: &Chat,
+    (user, room): (UserKey, RoomKey),
+    known: &[(RoomKey, EntryId)],
+    newest: EntryId,
+) -> (Vec<usize>, bool) {
+    let id = known.iter().find(|(other, _)| *other == room).map_or(0, |(_, id)| *id);
+    let history = &chat[room].history;
+    let (first, gap) = history.after(id, newest);
+    let heard = |place: &usize| !chat.is_deaf_to_line(user, room, *place);
+    ((first..history.len()).filter(heard).collect(), gap)
+}
