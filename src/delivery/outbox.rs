@@ -370,11 +370,13 @@ impl Outbox {
         slices: &mut [IoSlice<'a>],
         lf_separated: bool,
     ) -> usize {
+        // What was gathered for somebody else, and not taken, is nobody's any more.
+        journals.gathered.to = None;
         if !self.skip.is_empty() {
             // What is only left out is not seen by `advance` after a write, for there is no write.
             self.advance(journals, 0);
         }
-        // Where LFs only separate, one is in one room at a time, and the last LF is held back.
+        // Where LF separates frames, nobody is in several rooms.
         if self.has_readings() && slices.len() > 1 && !lf_separated {
             return self.gather(journals, slices);
         }

@@ -298,14 +298,8 @@ impl<'a> ClassicChecker<'a> {
                     };
                     let must = self.name_for(&given, self.known.names());
                     if must != self.name {
-                        // Perhaps somebody elsewhere has gone of whom it is told later.
-                        let mut later = self.known.clone();
-                        let places = self.order.rest_of_turn(self.joined_at);
-                        places.for_each(|at| later.apply_early(self.order, at));
-                        later.forget(&self.name);
-                        let then = self.name_for(&given, later.names());
+                        let fits = !self.order.one_room && self.was_given(&given);
                         let names = self.known.names();
-                        let fits = !self.order.one_room && self.name == then;
                         assert!(fits, "{} and not {must}: {given:?} to {names:?}", self.name);
                     }
                     if given != self.name {
@@ -325,6 +319,18 @@ impl<'a> ClassicChecker<'a> {
                 ask => panic!("in as {}, having asked for {ask:?}", self.name),
             };
         }
+    }
+
+    /// Whether it may have got its name because others elsewhere have come or gone of whom it is
+    /// told later in this turn, or had not yet of whom it was told before.
+    fn was_given(&self, given: &str) -> bool {
+        let turn = self.order.turn_of(self.joined_at);
+        let mut known = Known::default();
+        (0..turn.end).any(|at| {
+            known.apply(self.order, at);
+            known.forget(&self.name);
+            at + 1 >= turn.start && self.name_for(given, known.names()) == self.name
+        })
     }
 
     /// The name that somebody gets who gives one, if these are taken.
@@ -522,7 +528,10 @@ impl<'a> ClassicChecker<'a> {
         let mut known = self.known.clone();
         !self.order.one_room
             && (self.at..self.order.rest_of_turn(end).end).any(|at| {
-                known.apply_early(self.order, at);
+                match at < end {
+                    true => known.apply(self.order, at),
+                    false => known.apply_early(self.order, at),
+                }
                 known.find(name).is_none()
             })
     }

@@ -562,6 +562,7 @@ impl<'a> LinesChecker<'a> {
             Some((_, name)) if known.rosters.of(room).contains(name) => {
                 format!("! {name} is there already.")
             }
+            Some((_, name)) if line == lines::too_much(name) => line.to_owned(),
             Some((_, name)) => format!("* You have invited {name} to {}.", title(room)),
         };
         let found = self.until(|_, known| {

@@ -331,14 +331,8 @@ impl Order {
                     _ => {}
                 }
             }
-            let last = self.turns[acts[acts.len() - 1]];
-            let leaves = |at: &&usize| {
-                matches!(self.events[**at].0, What::Left { .. }) && self.turns[**at] == last
-            };
-            if rooms == 0
-                && let Some(at) = acts.iter().rev().take_while(leaves).last()
-            {
-                self.going.insert(id, *at);
+            if rooms == 0 {
+                self.going.insert(id, acts[acts.len() - 1]);
             }
         }
     }
@@ -359,6 +353,12 @@ impl Order {
     /// Whether somebody goes there for good.
     pub(crate) fn goes(&self, at: usize) -> bool {
         self.going.get(&self.by[at]) == Some(&at)
+    }
+
+    /// All that was told in the turn that a place is in.
+    pub(crate) fn turn_of(&self, at: usize) -> std::ops::Range<usize> {
+        let start = (0..at).rev().take_while(|before| self.turns[*before] == self.turns[at]).last();
+        start.unwrap_or(at)..self.rest_of_turn(at).end
     }
 
     /// What was told from a place on in the turn that it is in.

@@ -215,7 +215,9 @@ fn check_letters(findings: &[Findings]) {
         let to = &findings[sent.to];
         let got: Vec<_> = to.got.iter().filter(|got| same(got, sent)).collect();
         let times = findings[sent.from].sent.iter().filter(|other| same(other, sent)).count();
-        assert!(got.len() <= times, "a private message twice: {sent:?}");
+        // Of invitations, which have the same words, not all that were sent may be known.
+        let excuse = sent.text.starts_with("come to #") && !findings[sent.from].whole;
+        assert!(excuse || got.len() <= times, "a private message twice: {sent:?}");
         let met = got.iter().any(|got| meet(got.span, sent.span));
         match got.first() {
             Some(_) if met => {}
