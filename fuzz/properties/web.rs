@@ -93,6 +93,8 @@ pub(crate) fn events(frames: &[(u8, &[u8])]) -> Vec<serde_json::Value> {
         .collect()
 }
 
+const END: CloseReason = CloseReason::EndOfInput;
+
 /// Any splitting of a browser's input gives the same requests and messages.
 pub fn decode_web(data: &[u8]) {
     let mut input = Input::new(data);
@@ -255,7 +257,11 @@ fn naive_frame(
     let payload: Vec<u8> = payload.collect();
     *rest = &rest[begin + length as usize..];
     match opcode {
-        8 => return naive_farewell(&payload).map(|()| Some(close(CloseReason::EndOfInput))),
+        8 => {
+            let on_purpose = payload.starts_with(&1000_u16.to_be_bytes());
+            let end = if on_purpose { told(&Received::Farewell) } else { close(END) };
+            return naive_farewell(&payload).map(|()| Some(end));
+        }
         9 => {
             let pong = [&[0x8a, payload.len() as u8], &payload[..]].concat();
             return Ok(Some(told(&Received::Reply(pong))));
