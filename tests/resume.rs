@@ -192,7 +192,7 @@ fn the_old_connection_may_still_be_there() {
     alice.says("missed");
     let resumed = bob.comes_back(&server);
     assert_eq!(texts(&resumed["rooms"][0]["history"]), ["missed"]);
-    assert_eq!(browser::close_code(&mut old), 1008);
+    assert_eq!(browser::closed(&mut old), ("replaced".to_owned(), 1008));
     bob.says("hi");
     bob.sees_said("hi");
     alice.sees("bob: hi");
@@ -227,8 +227,7 @@ fn ten_wrong_tokens_are_the_end() {
         assert_eq!((&refused["type"], &refused["why"]), (&json!("refused"), &json!("token")));
     }
     eve.sends(json!({ "type": "resume" }));
-    assert_eq!(eve.next()["why"], "wrong_tokens");
-    assert_eq!(browser::close_code(&mut eve.socket), 1008);
+    assert_eq!(browser::closed(&mut eve.socket), ("wrong_tokens".to_owned(), 1008));
     // Nine are not, and the name is still asked for.
     let mut carol = Browser::connects(&server);
     carol.next();

@@ -26,6 +26,8 @@ const PRESENCE_DELAY_MAX: Duration = Duration::from_millis(250);
 pub(crate) struct Channel {
     /// Who is here, by what they read. There is one of each encoding that somebody here reads.
     readers: Vec<Readers>,
+    /// How many are here who read nothing, for they are cut off.
+    pub(crate) cut_off: usize,
     /// Coming and going that has not been told yet.
     pub(crate) presence: Option<PresenceBatch>,
     /// It stands on the list of those for which something is to be done.
@@ -146,7 +148,9 @@ impl Channel {
 
     /// Whether nobody is here and nothing waits.
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.presence.is_none() && self.readers.iter().all(|readers| readers.keys.is_empty())
+        self.presence.is_none()
+            && self.cut_off == 0
+            && self.readers.iter().all(|readers| readers.keys.is_empty())
     }
 }
 

@@ -20,9 +20,8 @@
 //!
 //! Handlers and pollers are here. What becomes of input is in `input.rs`, whom that is told in
 //! `telling.rs` and `presence.rs`, who is too far behind in `backlog.rs`, how connections end in
-//! `closing.rs`, and what time brings in `deadlines.rs`. How the bytes of a connection are to be
-//! understood is its session's business (`dialect/session.rs`). Who is cut off is in
-//! `returning.rs`.
+//! `closing.rs`, who comes back in `returning.rs`, and what time brings in `deadlines.rs`. How the
+//! bytes of a connection are to be understood is its session's business (`dialect/session.rs`).
 
 mod addresses;
 mod backlog;
@@ -538,6 +537,12 @@ impl Hub {
     #[must_use]
     pub fn members(&self) -> usize {
         self.members.iter().sum()
+    }
+
+    /// How many of those are cut off and waited for.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.tickets.held()
     }
 
     /// The most bytes that are kept for what one room says in one dialect, and for one connection

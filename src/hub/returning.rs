@@ -150,6 +150,8 @@ impl Hub {
         for room in self.rooms_of(user) {
             from.iter().for_each(|key| self.detach(*key, room));
             to.iter().for_each(|key| self.attach(*key, room));
+            let cut_off = &mut self.channels[room.place()].cut_off;
+            *cut_off = *cut_off + usize::from(to.is_none()) - usize::from(from.is_none());
         }
     }
 

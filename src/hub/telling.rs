@@ -131,7 +131,8 @@ impl Hub {
                 left_out += 1;
             }
         }
-        let delivered = self.chat[room].count().saturating_sub(left_out) as u64;
+        let reading = self.chat[room].count() - self.channels[room.place()].cut_off;
+        let delivered = reading.saturating_sub(left_out) as u64;
         let said = &mut self.channels[room.place()].said;
         *said = (said.0 + 1, said.1 + delivered);
         self.counts.lines += 1;
@@ -257,7 +258,10 @@ impl Hub {
                 self.add_to_presence(room, &user.name, None);
             }
             self.outdate_lists(&[room]);
-            user.origin.iter().for_each(|origin| self.detach(*origin, room));
+            match user.origin {
+                Some(origin) => self.detach(origin, room),
+                None => self.channels[room.place()].cut_off -= 1,
+            }
             self.close_channel_if_gone(room);
         }
     }

@@ -240,6 +240,11 @@ impl Tickets {
         before
     }
 
+    /// How many are waited for.
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
     /// Whether one more can be waited for who came from there.
     pub(super) fn can_hold(&self, address: Option<IpAddr>, limits: &Limits) -> bool {
         let same = address.and_then(|address| self.held_by_address.get(&address));

@@ -34,12 +34,17 @@ pub(crate) fn open(
     Ok(socket)
 }
 
-/// The code of the close frame that comes, perhaps after something else.
+/// Why the connection is closed, perhaps after something else, and the code of the close frame.
 #[track_caller]
-pub(crate) fn close_code(socket: &mut WebSocket<TcpStream>) -> u16 {
+pub(crate) fn closed(socket: &mut WebSocket<TcpStream>) -> (String, u16) {
+    let mut why = String::new();
     loop {
         match socket.read() {
-            Ok(Message::Close(Some(frame))) => return frame.code.into(),
+            Ok(Message::Close(Some(frame))) => return (why, frame.code.into()),
+            Ok(Message::Text(text)) => {
+                let event: Value = serde_json::from_str(&text).unwrap();
+                why = event["why"].as_str().unwrap_or_default().to_owned();
+            }
             Ok(_) => {}
             Err(error) => panic!("it should be closed, but: {error}"),
         }

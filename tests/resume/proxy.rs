@@ -1,6 +1,6 @@
 //! A proxy between clients and the server that cuts connections off: after some bytes in one
-//! direction, in the middle of whatever that is, it resets both sides, or goes silent and leaves
-//! the server with a connection that is half dead.
+//! direction, in the middle of whatever that is, it resets both sides; or it goes silent, and the
+//! server has a connection that is half dead.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

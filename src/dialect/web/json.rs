@@ -545,8 +545,7 @@ impl ClientMessage {
     }
 }
 
-/// The rooms that somebody was in, and what they know of each. What is not a number is none of
-/// ours.
+/// The rooms that somebody was in, and what they know of each. What is no number is none of ours.
 fn known_rooms(kind: Kind, rooms: &Value) -> Vec<(String, u64)> {
     let rooms = rooms.as_object().filter(|_| kind == Kind::Resume);
     let known = |(name, id): (&String, &Value)| (name.clone(), id.as_u64().unwrap_or_default());
