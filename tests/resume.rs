@@ -2,7 +2,8 @@
 //! missed, and says nothing twice. That no line is lost or doubled whatever the network does is
 //! counted in `resume/counting.rs`.
 
-#![cfg(feature = "web")]
+// How a cut looks to the server is only known here.
+#![cfg(all(unix, feature = "web"))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
