@@ -1,7 +1,7 @@
 //! A room that fills: thousands come in one by one over loopback TCP, each waiting for the welcome
-//! before the next connects, while one member says a line every 200 ms and another measures how long
-//! these lines are under way. Shown is how long that takes, what the server's CPU has to do, and
-//! how late the lines are meanwhile.
+//! before the next connects, while one member says a line every 200 ms and another measures how
+//! long these lines are under way. Shown is how long that takes, what the server's CPU has to do,
+//! and how late the lines are meanwhile.
 //!
 //! ```text
 //! cargo bench --bench filling                # 9,000 members; gives up after 180 s

@@ -750,7 +750,8 @@ fn nothing_is_lost_or_doubled_however_often_the_connection_is_cut() {
             said.push(line);
         }
         carol.says(&format!("in the lobby {round}"));
-        // Some lines are written on a connection that is about to break, others while there is none.
+        // Some lines are written on a connection that is about to break, others while there is
+        // none.
         if round % 2 == 0 {
             alice.waits_for(is_there);
         }

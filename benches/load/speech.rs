@@ -100,12 +100,12 @@ pub(crate) static BROWSER: Speech = Speech {
     frame: frame_of_web_socket,
 };
 
-const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+pub(crate) const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 /// A text frame of at most 125 bytes, as a browser sends it.
-fn masked(text: &str) -> Vec<u8> {
+pub(crate) fn masked(text: &str) -> Vec<u8> {
     const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
     assert!(text.len() <= 125, "{text} is too long");
     let mut frame = vec![0x81, 0x80 | text.len() as u8];

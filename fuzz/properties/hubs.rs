@@ -90,7 +90,7 @@ fn config(input: &mut Input<'_>) -> Config {
             udp_expiry: seconds(input),
             history_lines_max: input.below(8),
             drain: Duration::ZERO,
-            resume_grace: Limits::default().resume_grace,
+            resume_grace: Duration::ZERO,
         },
         motd: vec!["news".to_owned(); input.below(3)],
         lang: input.one_of(&[Lang::En, Lang::Zh]),
@@ -250,6 +250,8 @@ pub fn hub_equivalence(data: &[u8]) {
     let mut input = Input::new(data);
     let limits = Limits {
         flood: None,
+        connects: None,
+        resume_grace: Duration::ZERO,
         line_bytes_max: input.one_of(&[4096, 16, 40, 200]),
         backlog_bytes_max: input.one_of(&[1 << 20, 1024]),
         history_lines_max: input.below(8),

@@ -262,3 +262,82 @@ impl std::ops::Index<RoomKey> for Chat {
         &self.rooms[key.place()]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::ConnectionKey;
+
+    fn name(name: &str) -> Nickname {
+        Nickname::unchecked(name)
+    }
+
+    fn chat() -> Chat {
+        Chat::new(&Limits::default(), 0, &name("lobby"), &[])
+    }
+
+    /// What two people do: they come, talk, go to another room and rename themselves; some of it
+    /// cannot be.
+    fn recorded() -> Recorded {
+        let (alice, bob, ops) = (UserKey::nth(0), UserKey::nth(1), RoomKey::new(1));
+        let connected =
+            |who: &str| Fact::Connected { origin: ConnectionKey::nth(0), name: name(who) };
+        let joined = |user, room: &str| Fact::Joined { user, room: name(room) };
+        let said = |user, room, text: &'static str| Fact::Said {
+            user,
+            room,
+            text: text.into(),
+            emote: false,
+        };
+        let facts = [
+            connected("alice"),
+            connected("bob"),
+            connected("Alice"),
+            joined(alice, "lobby"),
+            joined(bob, "lobby"),
+            said(alice, LOBBY, "hi"),
+            said(bob, ops, "there is no such room yet"),
+            joined(bob, "ops"),
+            joined(bob, "Ops"),
+            Fact::Topic { user: bob, room: ops, text: "work".into() },
+            Fact::Renamed { user: bob, name: name("alice") },
+            Fact::Renamed { user: bob, name: name("bert") },
+            said(bob, ops, "two"),
+            said(bob, LOBBY, "three"),
+            said(alice, ops, "not in there"),
+            joined(alice, "ops"),
+            Fact::Parted { user: bob, room: LOBBY },
+            Fact::Parted { user: bob, room: LOBBY },
+            Fact::Left { user: alice, why: Leaving::Plain },
+            said(alice, LOBBY, "gone"),
+        ];
+        let facts = facts.into_iter().zip(1..);
+        facts.map(|(fact, id)| Entry { id, at: 1000 + id, fact }).collect()
+    }
+
+    #[test]
+    fn the_same_entries_give_the_same_chat_and_others_another() {
+        let entries = recorded();
+        let [mut one, mut other] = [chat(), chat()];
+        let refused: Vec<_> = entries
+            .iter()
+            .filter(|entry| matches!(one.apply(entry), Applied::Refused(_)))
+            .map(|entry| entry.id)
+            .collect();
+        assert_eq!(refused, [3, 7, 9, 11, 15, 18, 20], "what cannot be");
+        for entry in &entries {
+            other.apply(entry);
+        }
+        assert_eq!(one.snapshot(), other.snapshot());
+        assert_eq!(one.snapshot().users, [("bert".to_owned(), vec!["ops".to_owned()])]);
+        // The other way round, each is judged by what is so then.
+        for (place, later, what) in [(3, 5, "what was said before she came"), (11, 12, "by whom")] {
+            let (mut swapped, mut chat) = (recorded(), chat());
+            swapped.swap(place, later);
+            for entry in &swapped {
+                chat.apply(entry);
+            }
+            assert_ne!(one.snapshot(), chat.snapshot(), "{what}");
+        }
+    }
+}

@@ -34,6 +34,7 @@ pub(crate) use self::channel::{Channel, PresenceBatch, PresenceKind, presence_de
 use self::journal::Journal;
 pub(crate) use self::journal::Seq;
 pub(crate) use self::lists::Lists;
+use self::outbox::Gathered;
 pub(crate) use self::outbox::Outbox;
 
 /// A journal among all: one more than its place in the slab, so that an `Option` of it is no
@@ -57,6 +58,7 @@ pub(crate) struct Journals {
     touched: Vec<JournalKey>,
     /// Those of rooms that are gone, which somebody still reads.
     orphans: Vec<JournalKey>,
+    gathered: Gathered,
 }
 
 #[derive(Debug, Default)]

@@ -31,6 +31,9 @@ const SKIP_BYTES: usize = size_of::<Range<Seq>>();
 /// for each reader.
 const SKIPS_BYTES_MAX: usize = 64 * 1024;
 
+/// How much is put together for one write.
+const GATHERED_BYTES: usize = 64 * 1024;
+
 /// What is owed of a journal: the events from `from` on, before `until`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Reading {
@@ -347,6 +350,14 @@ impl Outbox {
         {
             return journals.get(key).is_behind_of(self.next.max(self.skip.end));
         }
+        if let Some(own) = &self.own
+            && own.inserts.is_empty()
+            && self.skip.is_empty()
+            && own.readings.iter().all(|one| journals.get(one.journal).is_behind_of(self.next))
+            && self.reading.is_none_or(|key| journals.get(key).is_behind_of(self.next))
+        {
+            return true;
+        }
         Walk::new(self, journals).next().is_none()
     }
 
@@ -359,9 +370,15 @@ impl Outbox {
         slices: &mut [IoSlice<'a>],
         lf_separated: bool,
     ) -> usize {
-        if !self.only_follows() {
+        // What was gathered for somebody else, and not taken, is nobody's any more.
+        journals.gathered.to = None;
+        if !self.skip.is_empty() {
             // What is only left out is not seen by `advance` after a write, for there is no write.
             self.advance(journals, 0);
+        }
+        // Where LF separates frames, nobody is in several rooms.
+        if self.has_readings() && slices.len() > 1 && !lf_separated {
+            return self.gather(journals, slices);
         }
         let (this, journals) = (&*self, &*journals);
         let mut walk = Walk::new(this, journals);
@@ -379,6 +396,27 @@ impl Outbox {
         filled
     }
 
+    /// As [`slices`](Self::slices), for somebody who is in several rooms: what comes in turn from
+    /// this room and that one would be more slices than a write takes, so it is put together.
+    fn gather<'a>(&self, journals: &'a mut Journals, slices: &mut [IoSlice<'a>]) -> usize {
+        let mut gathered = mem::take(&mut journals.gathered);
+        gathered.bytes.clear();
+        let mut walk = Walk::new(self, journals);
+        let to = loop {
+            let Some(piece) = walk.next() else { break walk.place };
+            let room = GATHERED_BYTES - gathered.bytes.len();
+            if piece.bytes.len() > room {
+                gathered.bytes.extend_from_slice(&piece.bytes[..room]);
+                break piece.part(room);
+            }
+            gathered.bytes.extend_from_slice(piece.bytes);
+        };
+        (gathered.from, gathered.to) = ((self.next, self.sent), Some(to));
+        journals.gathered = gathered;
+        slices[0] = IoSlice::new(&journals.gathered.bytes);
+        usize::from(!journals.gathered.bytes.is_empty())
+    }
+
     /// Takes a LF for sent if it is all that waits.
     pub(crate) fn pass_last_lf(&mut self, journals: &mut Journals) {
         let mut slices = [IoSlice::new(&[]); 2];
@@ -389,6 +427,15 @@ impl Outbox {
 
     /// Takes note that the next `bytes` bytes of what [`slices`](Self::slices) gave are sent.
     pub(crate) fn advance(&mut self, journals: &mut Journals, mut bytes: usize) {
+        let gathered = &mut journals.gathered;
+        // Nearly always all that was gathered is written.
+        if let Some(to) = gathered.to.take()
+            && (self.next, self.sent) == gathered.from
+            && bytes == gathered.bytes.len()
+            && bytes > 0
+        {
+            return self.go_to(journals, to);
+        }
         let mut walk = Walk::new(self, journals);
         let place = loop {
             match walk.next() {
@@ -421,13 +468,17 @@ impl Outbox {
         }
         self.release(journals);
     }
+}
 
-    /// Whether all that waits is what everyone is owed: nothing is its own, or to be left out. It
-    /// is so for nearly all members nearly all the time, and what a broadcast costs is decided by
-    /// how fast that goes.
-    fn only_follows(&self) -> bool {
-        self.own.is_none() && self.skip.is_empty()
-    }
+/// What is written next to somebody who is in several rooms. The memory is everyone's, one after
+/// the other.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    bytes: Vec<u8>,
+    /// Where the walk began, by `next` and `sent`, and where it will be when all of this is sent;
+    /// known until the next bytes are sent.
+    from: (Seq, u32),
+    to: Option<Place>,
 }
 
 /// A place on the walk.
@@ -448,8 +499,40 @@ struct Walk<'a> {
     place: Place,
     /// Nothing comes any more.
     is_over: bool,
-    /// Of each reading in `Own`, its next frame.
-    frames: Vec<usize>,
+    /// Of each reading in `Own` that has a frame, the next one.
+    heads: Vec<Head<'a>>,
+}
+
+/// The next frame of one journal of many.
+struct Head<'a> {
+    journal: &'a Journal,
+    frame: usize,
+    /// Its number; `Seq::MAX` if there is none that is owed.
+    seq: Seq,
+    until: Seq,
+}
+
+impl<'a> Head<'a> {
+    fn new(reading: &Reading, outbox: &Outbox, journals: &'a Journals) -> Option<Head<'a>> {
+        let (journal, from) = (journals.get(reading.journal), reading.at(outbox.next));
+        if journal.is_behind_of(from) {
+            return None; // so it is with most rooms most of the time
+        }
+        let frame = journal.first_from(from);
+        let mut head = Head { journal, frame, seq: 0, until: reading.until };
+        head.look();
+        Some(head)
+    }
+
+    fn step(&mut self) {
+        self.frame += 1;
+        self.look();
+    }
+
+    fn look(&mut self) {
+        let seq = self.journal.seq(self.frame).filter(|seq| *seq < self.until);
+        self.seq = seq.unwrap_or(Seq::MAX);
+    }
 }
 
 /// Bytes that are sent in one go.
@@ -480,10 +563,8 @@ impl<'a> Walk<'a> {
     fn new(outbox: &'a Outbox, journals: &'a Journals) -> Walk<'a> {
         let place = Place { next: outbox.next, sent: outbox.sent as usize, inserts: 0, skips: 0 };
         let readings = outbox.own.as_ref().map_or(&[][..], |own| &own.readings);
-        let first =
-            |reading: &Reading| journals.get(reading.journal).first_from(reading.at(outbox.next));
-        let frames = readings.iter().map(first).collect();
-        Walk { outbox, journals, place, is_over: false, frames }
+        let heads = readings.iter().filter_map(|one| Head::new(one, outbox, journals)).collect();
+        Walk { outbox, journals, place, is_over: false, heads }
     }
 
     /// The next piece, which the walk then has gone past.
@@ -538,32 +619,28 @@ impl<'a> Walk<'a> {
     /// The frames that come next, of the one journal of many that has them, before `stop` and
     /// before any frame of another.
     fn run_of_many(&mut self, stop: Seq) -> Option<Piece<'a>> {
-        let readings = self.outbox.own.as_ref().map_or(&[][..], |own| &own.readings);
         let (mut first, mut second) = ((Seq::MAX, 0), Seq::MAX);
-        for (i, (reading, frame)) in readings.iter().zip(&mut self.frames).enumerate() {
-            let journal = self.journals.get(reading.journal);
+        for (i, head) in self.heads.iter_mut().enumerate() {
             // What was told in several rooms is sent once.
-            while journal.seq(*frame).is_some_and(|seq| seq < self.place.next) {
-                *frame += 1;
+            while head.seq < self.place.next {
+                head.step();
             }
-            let head = journal.seq(*frame).filter(|seq| *seq < reading.until.min(stop));
-            let head = head.unwrap_or(Seq::MAX);
-            if head < first.0 {
-                (first, second) = ((head, i), first.0);
+            if head.seq < first.0 {
+                (first, second) = ((head.seq, i), first.0);
             } else {
-                second = second.min(head);
+                second = second.min(head.seq);
             }
         }
-        if first.0 == Seq::MAX {
+        if first.0 >= stop {
             return None;
         }
-        let (reading, from) = (&readings[first.1], self.frames[first.1]);
-        let journal = self.journals.get(reading.journal);
-        let limit = second.min(stop).min(reading.until).max(first.0 + 1);
-        let mut to = from;
-        while journal.seq(to).is_some_and(|seq| seq < limit) {
-            to += 1;
+        let (head, limit) = (&mut self.heads[first.1], second.min(stop));
+        let (journal, from) = (head.journal, head.frame);
+        head.step();
+        while head.seq < limit {
+            head.step();
         }
+        let to = head.frame;
         self.run(journal, from, to)
     }
 

@@ -305,8 +305,11 @@ impl Hub {
         }
         self.wait_no_longer();
         self.resume_newcomers();
-        for place in 0..self.active.len() {
-            self.resume_talkers(self.active[place]);
+        // Whoever goes on may leave a room, which is then gone.
+        let mut place = 0;
+        while let Some(room) = self.active.get(place).copied() {
+            self.resume_talkers(room);
+            place += 1;
         }
     }
 

@@ -48,6 +48,7 @@ impl Hub {
                 for room in self.rooms_of(*user) {
                     self.flush_presence(room);
                 }
+                self.flush_presence_with(*user);
             }
             Fact::Told { user, to, .. } | Fact::Invited { user, to, .. } => {
                 for user in [*user, *to] {
@@ -328,10 +329,13 @@ impl Hub {
         connections.touch(key);
     }
 
-    /// Tells a newcomer what was said last.
+    /// Tells a newcomer what was said last, but for lines of people whom they ignore already.
     pub(super) fn tell_history(&mut self, key: ConnectionKey, room: RoomKey) {
+        let Some(user) = self.connections[key].any_user() else { return };
         for place in 0..self.chat[room].history.len() {
-            self.replay(key, room, place);
+            if !self.chat.is_deaf_to_line(user, room, place) {
+                self.replay(key, room, place);
+            }
         }
     }
 

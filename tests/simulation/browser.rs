@@ -6,7 +6,8 @@ use chinwag::dialect::Dialect;
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-use super::lines::{self, Line, Naming, Wish};
+use super::lines::{self, Heard, Line, Naming, Wish};
+use super::order::{self, Rooms, What};
 use super::swarm::{Swarm, happens};
 
 pub(crate) const REQUEST_TIMEOUT: &str = "! The request took too long.";
@@ -52,6 +53,11 @@ impl Browser {
     pub(crate) fn new(rng: &mut Rng) -> Browser {
         let visit = (rng.u8(..5) == 0).then(|| rng.usize(..VISITS.len()));
         Browser { visit, answers: rng.u8(..8) > 0, seen: 0, pings: 0 }
+    }
+
+    /// One who comes in, and always answers pings.
+    pub(crate) fn steady() -> Browser {
+        Browser { visit: None, answers: true, seen: 0, pings: 0 }
     }
 
     /// Whether it only asks something, and does not want to come in.
@@ -118,7 +124,8 @@ pub(crate) fn convert(
     };
     let mut message = json!({ "type": "say", "text": text });
     match (&wish, &naming) {
-        (_, Naming::WrongProtocol) | (Wish::Endless, _) => return None,
+        (_, Naming::WrongProtocol)
+        | (Wish::Endless | Wish::Join(_) | Wish::Part | Wish::AskTopic, _) => return None,
         (Wish::Say(_), Naming::Attempt(name)) => {
             message = json!({ "type": "nick", "name": text });
             wish = Wish::Nick(name.clone());
@@ -160,6 +167,15 @@ fn pieces(mut payload: &[u8], rng: &mut Rng) -> Vec<u8> {
     }
     frames.extend(masked(0x80 | opcode, payload, rng));
     frames
+}
+
+/// What gives a name, and what joins a room.
+pub(crate) fn introduce(name: &str, rng: &mut Rng) -> Vec<u8> {
+    masked(0x81, json!({ "type": "nick", "name": name }).to_string().as_bytes(), rng)
+}
+
+pub(crate) fn join(room: &str, rng: &mut Rng) -> Vec<u8> {
+    masked(0x81, json!({ "type": "join", "room": room }).to_string().as_bytes(), rng)
 }
 
 /// A close frame.
@@ -211,6 +227,51 @@ pub(crate) fn heard(received: &[u8]) -> (Vec<String>, String) {
         rest = &rest[length..];
     }
     (lines, if rest.is_empty() { String::new() } else { "half a frame".to_owned() })
+}
+
+/// What has come after the first `seen` bytes, and in which rooms it was told: in all, if it does
+/// not say.
+pub(crate) fn heard_in_rooms(received: &[u8], seen: &mut usize) -> Vec<(Rooms, Heard)> {
+    if *seen == 0 {
+        *seen = head(received).map_or(0, <[u8]>::len);
+    }
+    let mut all = Vec::new();
+    while let Some((opcode, payload, length)) = frame(&received[*seen..]).filter(|_| *seen > 0) {
+        *seen += length;
+        if opcode == TEXT {
+            let event: Value = serde_json::from_slice(payload).unwrap();
+            let rooms = event["room"].as_str().map_or(Rooms::MAX, order::room_called);
+            all.push((rooms, hear(&event)));
+        }
+    }
+    all
+}
+
+/// What an event says, with all names of those who come or go.
+fn hear(event: &Value) -> Heard {
+    let names = || event["names"].as_array().unwrap().iter();
+    let count = event["count"].as_u64().map(|count| count as usize);
+    let mut lines = Vec::new();
+    match event["type"].as_str().unwrap() {
+        "welcome" => {
+            let joined = What::Joined(event["name"].as_str().unwrap().to_owned());
+            return Heard::Room(vec![joined], 0, count);
+        }
+        "join" => {
+            let joined = names().map(|name| What::Joined(name.as_str().unwrap().to_owned()));
+            return Heard::Room(joined.collect(), 0, count);
+        }
+        "leave" => {
+            let why = event["words"].as_str().or(event["why"]["en"].as_str());
+            let left = names().map(|name| What::Left {
+                name: name.as_str().unwrap().to_owned(),
+                why: why.map(str::to_owned),
+            });
+            return Heard::Room(left.collect(), 0, count);
+        }
+        _ => tell(event, &mut lines),
+    }
+    lines.first().map_or(Heard::Own, |line| lines::hear(line))
 }
 
 /// The head of the server's answer, if it has come.
@@ -277,6 +338,22 @@ fn tell(event: &Value, lines: &mut Vec<String>) {
                 let (form, purpose) = (english(&command["form"]), english(&command["purpose"]));
                 lines.push(format!("* {form} - {purpose}"));
             }
+        }
+        "topic" => {
+            let room = text("room");
+            lines.push(match (event["by"].as_str(), text("text")) {
+                (None, _) => format!("* {room} has no topic."),
+                (Some(by), "") => format!("* {by} says that {room} is about nothing in particular"),
+                (Some(by), topic) => format!("* {by} says what {room} is about: {topic}"),
+            });
+        }
+        "rooms" => lines.extend(event["rooms"].as_array().unwrap().iter().map(|room| {
+            let topic = room["topic"].as_str().map_or(String::new(), |topic| format!(": {topic}"));
+            format!("* {} ({} here){topic}", room["room"].as_str().unwrap(), room["count"])
+        })),
+        "invite" => {
+            let (from, room) = (text("from"), text("room"));
+            lines.push(format!("* {from} invites you to {room}. Type /join {room} to go there."));
         }
         "ignoring" | "notice" => lines.push(format!("* {}", english(&event["text"]))),
         "refused" => lines.push(format!("! {}", english(&event["text"]))),

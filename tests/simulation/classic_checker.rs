@@ -12,10 +12,11 @@ use chinwag::dialect::{Dialect, Framing};
 use super::client::Client;
 use super::codec_model::{self, Ask, CodecModel, Heard};
 use super::decoder_model::Message;
+use super::known::Known;
 use super::lines;
-use super::lines_checker::{Findings, Letter};
+use super::lines_checker::{Findings, Letter, invitation};
 use super::names;
-use super::order::{Claim, Order, What, apply};
+use super::order::{Claim, LOBBY, Order, What};
 
 /// The least time between two writes to somebody to whom each frame must go alone.
 const GAP: Duration = Duration::from_millis(100);
@@ -42,11 +43,13 @@ pub(crate) struct ClassicChecker<'a> {
     asked_at: usize,
     /// Where it came in.
     joined_at: usize,
-    roster: Vec<String>,
+    known: Known,
     name: String,
     given: String,
     /// The line that came with a name too long to be known by it later.
     introduced: Option<Message>,
+    /// The next ask as it was understood last, and with how much before it.
+    peeked: Option<((Stage, usize, bool), Ask)>,
     /// What it must be told as soon as it is in.
     entry: VecDeque<String>,
     findings: Findings,
@@ -71,10 +74,11 @@ impl<'a> ClassicChecker<'a> {
             at: 0,
             asked_at: 0,
             joined_at: 0,
-            roster: Vec::new(),
+            known: Known::default(),
             name: String::new(),
             given: String::new(),
             introduced: None,
+            peeked: None,
             entry: VecDeque::new(),
             findings: Findings::default(),
         };
@@ -143,6 +147,7 @@ impl<'a> ClassicChecker<'a> {
         match heard {
             Heard::Room(whats, more) => self.see(frame, &whats, more),
             Heard::Private { from, text } => self.read(&from, text),
+            Heard::Invited { from, room } => self.read(&from, invitation(room)),
             Heard::Own => self.answered(frame),
         }
     }
@@ -173,11 +178,17 @@ impl<'a> ClassicChecker<'a> {
     }
 
     fn peek_ask(&mut self) -> Option<Ask> {
-        if let Some(line) = &self.introduced {
-            return Some(self.understand(line));
+        // While much of other rooms is gone past, it stays the same.
+        let state = (self.stage, self.messages.len(), self.introduced.is_some());
+        if self.peeked.as_ref().is_none_or(|(then, _)| *then != state) {
+            let message = self.messages.peek().copied();
+            let ask = match (&self.introduced, message) {
+                (Some(line), _) => self.understand(line),
+                (None, message) => self.understand(message?),
+            };
+            self.peeked = Some((state, ask));
         }
-        let message = *self.messages.peek()?;
-        Some(self.understand(message))
+        self.peeked.as_ref().map(|(_, ask)| ask.clone())
     }
 
     fn understand(&self, message: &Message) -> Ask {
@@ -249,8 +260,8 @@ impl<'a> ClassicChecker<'a> {
         let Some(place) = self.order.joining(self.client.id) else {
             panic!("it hears the room, but the room was not told of it")
         };
-        for (what, _) in &self.order.events[..place] {
-            apply(&mut self.roster, what);
+        for at in 0..place {
+            self.known.apply(self.order, at);
         }
         let What::Joined(name) = &self.order.events[place].0 else { panic!("not by joining") };
         self.name.clone_from(name);
@@ -285,19 +296,17 @@ impl<'a> ClassicChecker<'a> {
                         Ask::Name(given) => (given, None),
                         _ => return,
                     };
-                    let mut taken = self.roster.clone();
-                    let mut must = codec_model::entering(&given, &taken);
-                    while must != self.name
-                        && self.order.was_claimed(&must, self.joined_at, self.joined_at)
-                    {
-                        taken.push(must);
-                        must = codec_model::entering(&given, &taken);
+                    let must = self.name_for(&given, self.known.names());
+                    if must != self.name {
+                        let fits = !self.order.one_room && self.was_given(&given);
+                        let names = self.known.names();
+                        assert!(fits, "{} and not {must}: {given:?} to {names:?}", self.name);
                     }
-                    assert_eq!(self.name, must, "having given {given:?} to {:?}", self.roster);
                     if given != self.name {
                         self.entry.push_back(codec_model::renamed(&self.name));
                     }
                     self.given = given;
+                    self.peeked = None;
                     // With a line in it, it is understood once more, as that line.
                     let is_kept = self.given.len() <= 128;
                     if line.is_none() || !is_kept {
@@ -312,6 +321,29 @@ impl<'a> ClassicChecker<'a> {
         }
     }
 
+    /// Whether it may have got its name because others elsewhere have come or gone of whom it is
+    /// told later in this turn, or had not yet of whom it was told before.
+    fn was_given(&self, given: &str) -> bool {
+        let turn = self.order.turn_of(self.joined_at);
+        let mut known = Known::default();
+        (0..turn.end).any(|at| {
+            known.apply(self.order, at);
+            known.forget(&self.name);
+            at + 1 >= turn.start && self.name_for(given, known.names()) == self.name
+        })
+    }
+
+    /// The name that somebody gets who gives one, if these are taken.
+    fn name_for(&self, given: &str, names: &[String]) -> String {
+        let mut taken = names.to_vec();
+        let mut must = codec_model::entering(given, &taken);
+        while must != self.name && self.order.was_claimed(&must, self.joined_at, self.joined_at) {
+            taken.push(must);
+            must = codec_model::entering(given, &taken);
+        }
+        must
+    }
+
     // ── in the room ──────────────────────────────────────────────────────────────────────────────
 
     /// Something that was told to the room.
@@ -321,7 +353,7 @@ impl<'a> ClassicChecker<'a> {
                 let Some((next, _)) = self.order.events.get(self.at) else {
                     panic!("{frame:?}, which the witness has not heard");
                 };
-                if self.is_hidden(next) {
+                if self.is_hidden(self.at) {
                     self.pass();
                     continue;
                 }
@@ -350,7 +382,8 @@ impl<'a> ClassicChecker<'a> {
     fn pass(&mut self) {
         let (what, _) = &self.order.events[self.at];
         let told_with_me = self.order.told_in[self.at] == self.order.told_in[self.joined_at];
-        assert!(told_with_me || self.entry.is_empty(), "not told {:?}", self.entry);
+        let is_told = self.order.rooms[self.at] & LOBBY != 0 && !told_with_me;
+        assert!(!is_told || self.entry.is_empty(), "not told {:?}", self.entry);
         if let What::Said { text, emote, .. } = what
             && self.order.by[self.at] == self.client.id
         {
@@ -364,7 +397,7 @@ impl<'a> ClassicChecker<'a> {
             assert!(says(&ask), "the room was told {what:?}, but what was asked for is {ask:?}");
             self.asked_at = self.at + 1;
         }
-        apply(&mut self.roster, what);
+        self.known.apply(self.order, self.at);
         self.at += 1;
     }
 
@@ -389,13 +422,14 @@ impl<'a> ClassicChecker<'a> {
 
     /// The same; perhaps it went out, if not `sure`. Returns whether it can have been.
     fn try_to_write(&mut self, name: &str, text: &str, to: usize, sure: bool) -> bool {
-        let (mut roster, mut owners) = (Vec::new(), Vec::new());
+        let (mut known, mut owners) = (Known::default(), Vec::new());
+        let to = if self.order.one_room { to } else { self.order.rest_of_turn(to).end };
         for at in 0..=to {
             if at >= self.asked_at {
-                owners.push(names::find(&roster, name).map(|name| self.order.owner(name, at)));
+                owners.push(known.find(name).map(|(id, _)| id));
             }
-            if let Some((what, _)) = self.order.events[..to].get(at) {
-                apply(&mut roster, what);
+            if at < to {
+                known.apply(self.order, at);
             }
         }
         owners.dedup();
@@ -415,13 +449,14 @@ impl<'a> ClassicChecker<'a> {
 
     /// A private message that came.
     fn read(&mut self, from: &str, text: String) {
-        assert!(
-            self.roster.iter().any(|name| name == from),
-            "{from} is not here, but wrote {text}"
-        );
-        let (to, sender) = (self.client.id, self.order.owner(from, self.at));
-        let hidden = self.order.events[self.at..].iter().take_while(|(w, _)| self.is_hidden(w));
-        let span = (self.at, self.at + hidden.count());
+        while self.known.called(from).is_none() && self.may_pass() {
+            self.pass();
+        }
+        let sender = self.known.called(from);
+        let sender = sender.unwrap_or_else(|| panic!("{from} is not here, but wrote {text}"));
+        let (to, rest) = (self.client.id, self.at..self.order.events.len());
+        let hidden = rest.take_while(|at| self.is_hidden(*at)).count();
+        let span = (self.at, self.at + hidden);
         self.findings.got.push(Letter { from: sender, to, text, span, sure: true });
     }
 
@@ -454,7 +489,7 @@ impl<'a> ClassicChecker<'a> {
         let first = self.entry.is_empty() || matches!(ask, Some(Ask::Refused(_)));
         assert!(first, "{frame:?} before {:?}", self.entry);
         let expected = match &ask {
-            Some(Ask::Who) => codec_model::who(&self.roster),
+            Some(Ask::Who) => codec_model::who(self.known.rosters.of(LOBBY)),
             Some(Ask::Help) => codec_model::MENTION_HELP.to_owned(),
             Some(Ask::Misuse) => codec_model::MENTION_USAGE.to_owned(),
             Some(Ask::Refused(why)) => words(why),
@@ -474,9 +509,9 @@ impl<'a> ClassicChecker<'a> {
 
     /// Whether a private message is refused by this frame, and rightly.
     fn is_refused(&self, to: &str, text: &str, frame: &str) -> bool {
-        let found = names::find(&self.roster, to);
+        let found = self.known.find(to).map(|(_, name)| name);
         if frame == format!("这里没有人叫 {}。", lines::clean(to)) {
-            return found.is_none();
+            return found.is_none() || self.goes_elsewhere(to);
         }
         let own = found.is_some_and(|name| *name == self.name);
         let blank = found.is_some() && lines::is_blank(text);
@@ -485,12 +520,33 @@ impl<'a> ClassicChecker<'a> {
             || self.is_too_much(to, frame).is_some()
     }
 
+    /// Whether nobody may have been called so at some place before the next thing that it hears,
+    /// because of what happened in other rooms.
+    fn goes_elsewhere(&self, name: &str) -> bool {
+        let rest = self.at..self.order.events.len();
+        let end = rest.clone().find(|at| !self.is_hidden(*at)).unwrap_or(rest.end);
+        let mut known = self.known.clone();
+        !self.order.one_room
+            && (self.at..self.order.rest_of_turn(end).end).any(|at| {
+                match at < end {
+                    true => known.apply(self.order, at),
+                    false => known.apply_early(self.order, at),
+                }
+                known.find(name).is_none()
+            })
+    }
+
+    /// Whether what comes next in the order is not for this client, so that it may have happened.
+    fn may_pass(&self) -> bool {
+        !self.order.one_room && self.at < self.order.events.len() && self.is_hidden(self.at)
+    }
+
     /// Who has too much to read to be written to, if `frame` says that of `to`.
     fn is_too_much(&self, to: &str, frame: &str) -> Option<usize> {
-        let name = names::find(&self.roster, to)?;
+        let (id, name) = self.known.find(to)?;
         let says =
             frame == self.codec_model.words(&format!("{name} 未读的消息太多，您的私信没有发送。"));
-        says.then(|| self.order.owner(name, self.at))
+        says.then_some(id)
     }
 
     /// Goes past what the client said before it asked for what is answered by `frame`.
@@ -503,7 +559,7 @@ impl<'a> ClassicChecker<'a> {
                 (Ask::Refused(_), _) if self.codec_model.dialect == Dialect::Datagram => {
                     self.next_ask();
                 }
-                (Ask::Say(_), Some((next, _))) if self.is_hidden(next) => {
+                (Ask::Say(_), Some(_)) if self.is_hidden(self.at) => {
                     self.pass();
                 }
                 (Ask::Say(_), _) if self.client.is_lossy() => return,
@@ -524,7 +580,7 @@ impl<'a> ClassicChecker<'a> {
             if self.order.leaves_at(&self.name, self.at) {
                 return;
             }
-            assert!(self.is_hidden(next), "{next:?} was lost");
+            assert!(self.is_hidden(self.at), "{next:?} was lost");
             self.pass();
         }
         panic!("it has left, but the room was not told");
@@ -562,7 +618,7 @@ impl<'a> ClassicChecker<'a> {
         }
         assert_eq!(asked, None, "not answered");
         while let Some((next, _)) = self.order.events.get(self.at) {
-            assert!(self.is_hidden(next), "{next:?} was lost");
+            assert!(self.is_hidden(self.at), "{next:?} was lost");
             self.pass();
         }
     }
@@ -584,8 +640,10 @@ impl<'a> ClassicChecker<'a> {
     }
 
     /// Whether something is not for this client.
-    fn is_hidden(&self, what: &What) -> bool {
-        matches!(what, What::Said { from, .. } if *from == self.name) && !self.codec_model.echoes
+    fn is_hidden(&self, at: usize) -> bool {
+        let (what, _) = &self.order.events[at];
+        let own = matches!(what, What::Said { from, .. } if *from == self.name);
+        self.order.rooms[at] & LOBBY == 0 || own && !self.codec_model.echoes
     }
 }
 

@@ -235,6 +235,12 @@ impl Client {
         self.ending != End::Open
     }
 
+    /// Whether it has asked to go to another room.
+    pub(crate) fn moves(&self) -> bool {
+        let is_move = |line: &Line| matches!(line.wish, lines::Wish::Join(_) | lines::Wish::Part);
+        self.lines.iter().any(is_move)
+    }
+
     /// Whether it may still say something.
     pub(crate) fn talks(&self) -> bool {
         !self.gone && !self.silent && self.ending == End::Open && self.socket.end == End::Open

@@ -7,7 +7,7 @@ use chinwag::dialect::Dialect;
 use super::decoder_model::Message;
 use super::lines::{clean, harmless, is_blank, sorted};
 use super::names;
-use super::order::{Order, What};
+use super::order::{self, Order, Rooms, What};
 
 pub(crate) const QUESTION: &str = "请输入昵称:";
 pub(crate) const ACCEPTED: &str = "昵称设置成功";
@@ -242,6 +242,9 @@ impl CodecModel {
             let (from, text) = rest.split_once(' ').unwrap();
             return said(from, text, true);
         }
+        if let Some(heard) = frame.strip_prefix(self.system).and_then(|rest| about(rest, order)) {
+            return heard;
+        }
         if let Some((old, new)) =
             frame.strip_prefix(self.system).and_then(|rest| rest.split_once(" 改名为 "))
             && order.known.contains(old)
@@ -295,8 +298,32 @@ pub(crate) enum Heard {
         from: String,
         text: String,
     },
+    /// An invitation to a room.
+    Invited {
+        from: String,
+        room: Rooms,
+    },
     /// To this client alone.
     Own,
+}
+
+/// What is told about a room, by somebody whose name is known.
+fn about(line: &str, order: &Order) -> Option<Heard> {
+    let by = |name: &str| order.known.contains(name).then(|| name.to_owned());
+    let topic = |name: &str, text: &str| {
+        let what = What::Topic { by: by(name)?, text: text.to_owned() };
+        Some(Heard::Room(vec![what], 0))
+    };
+    if let Some((name, text)) = line.split_once(" 设定了 #lobby 的主题: ") {
+        return topic(name, text);
+    }
+    if let Some(name) = line.strip_suffix(" 取消了 #lobby 的主题") {
+        return topic(name, "");
+    }
+    let (name, rest) = line.split_once(" 邀请您去 ")?;
+    let (title, rest) = rest.split_once("。输入 /join ")?;
+    (rest == format!("{title} 前往。")).then_some(())?;
+    Some(Heard::Invited { from: by(name)?, room: order::room_called(title) })
 }
 
 fn said(from: &str, text: &str, emote: bool) -> Heard {

@@ -4,7 +4,7 @@
 use fastrand::Rng;
 
 use super::names::{self, Name};
-use super::order::What;
+use super::order::{self, Rooms, What};
 use super::swarm::{Swarm, happens};
 
 pub(crate) const ASKED: &str = "* Welcome to chinwag. What is your nickname?";
@@ -33,6 +33,12 @@ pub(crate) fn violation(code: u16) -> String {
 pub(crate) fn too_much(name: &str) -> String {
     format!("! {name} has too much to read already. Your message was not sent.")
 }
+
+/// The longest topic.
+pub(crate) const TOPIC_BYTES_MAX: usize = 512;
+
+/// What is answered to a longer one.
+pub(crate) const TOPIC_TOO_LONG: &str = "! A topic has at most 512 bytes.";
 
 /// The commands, in the order in which `/help` tells them.
 pub(crate) const HELP: [(&str, &str); 15] = [
@@ -86,6 +92,18 @@ pub(crate) enum Wish {
     /// Something that is answered by this line, whatever else is so.
     Refused(String),
     Quit(String),
+    /// To go to a room, or into one more.
+    Join(Rooms),
+    Part,
+    /// To be told in which room it is.
+    Where,
+    Rooms,
+    /// Who is in another room; the answer, if there is no such room.
+    WhoIn(Result<Rooms, String>),
+    /// To say what the room is about, or to ask for it.
+    Topic(String),
+    AskTopic,
+    Invite(String),
     /// So much without a line end that the connection is closed.
     Endless,
     /// What a browser must not send, and the code with which it is closed for that.
@@ -188,6 +206,9 @@ fn telnet(rng: &mut Rng) -> &'static [u8] {
 /// What is left of a text: HAZARDS.md, "Text". Of marks and of what is blank without being white
 /// space, it knows only those that are said here.
 pub(crate) fn clean(text: &str) -> String {
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return text.to_owned();
+    }
     let mut left = String::new();
     for c in harmless(text).chars() {
         let end = |part: &dyn Fn(char) -> bool| {
@@ -244,6 +265,8 @@ pub(crate) enum Heard {
     Room(Vec<What>, usize, Option<usize>),
     /// A private message.
     Private { from: String, text: String },
+    /// An invitation to a room.
+    Invited { from: String, room: Rooms },
     /// Anything else is for this client alone.
     Own,
 }
@@ -259,7 +282,7 @@ pub(crate) fn hear(line: &str) -> Heard {
         return said(from, text, true);
     }
     if let Some(rest) = line.strip_prefix("* ") {
-        return notice(rest).unwrap_or(Heard::Own);
+        return about_room(rest).or_else(|| notice(rest)).unwrap_or(Heard::Own);
     }
     if let Some(rest) = line.strip_prefix('[') {
         let told = rest.split_once("] ").and_then(|(who, text)| {
@@ -280,6 +303,25 @@ pub(crate) fn hear(line: &str) -> Heard {
 fn said(from: &str, text: &str, emote: bool) -> Heard {
     let what = What::Said { from: from.to_owned(), text: text.to_owned(), emote };
     Heard::Room(vec![what], 0, None)
+}
+
+/// `alice says what #ops is about: TEXT` and its like.
+fn about_room(line: &str) -> Option<Heard> {
+    let (name, rest) = line.split_once(' ')?;
+    let topic = |text: &str| {
+        let what = What::Topic { by: name.to_owned(), text: text.to_owned() };
+        Some(Heard::Room(vec![what], 0, None))
+    };
+    if let Some(rest) = rest.strip_prefix("says what #") {
+        let (_, text) = rest.split_once(" is about: ")?;
+        return topic(text);
+    }
+    if rest.starts_with("says that #") && rest.ends_with(" is about nothing in particular") {
+        return topic("");
+    }
+    let (title, rest) = rest.strip_prefix("invites you to ")?.split_once(". Type /join ")?;
+    assert_eq!(rest, format!("{title} to go there."));
+    Some(Heard::Invited { from: name.to_owned(), room: order::room_called(title) })
 }
 
 /// `alice, bob and carol joined (3 here)` and its like.
@@ -332,9 +374,29 @@ pub(crate) fn welcome(name: &str, roster: &[String]) -> String {
     format!("* You are {name}. Here now: {here}. Type /help for help.")
 }
 
+/// What somebody is told who comes into another room.
+pub(crate) fn in_room(title: &str, roster: &[String]) -> String {
+    let welcome = welcome("", roster);
+    let here = welcome.strip_prefix("* You are . ").unwrap();
+    format!("* You are in {title}. {}", here.strip_suffix(" Type /help for help.").unwrap())
+}
+
+/// What a room is about, as somebody is told who asks or comes in.
+pub(crate) fn topic(title: &str, topic: &str) -> String {
+    match topic {
+        "" => format!("* {title} has no topic."),
+        topic => format!("* {title} is about: {topic}"),
+    }
+}
+
 /// The answer to `/who`.
 pub(crate) fn who(roster: &[String]) -> String {
     format!("* {} here: {}", roster.len(), sorted(roster).join(", "))
+}
+
+/// The same of another room.
+pub(crate) fn who_is_in(title: &str, roster: &[String]) -> String {
+    format!("* {} in {title}: {}", roster.len(), sorted(roster).join(", "))
 }
 
 pub(crate) fn sorted(roster: &[String]) -> Vec<&str> {

@@ -1,18 +1,22 @@
 //! What one client must have received, byte for byte: a walk along the lines that it got, with one
-//! finger on the order of what happened in the room and another on what it asked for.
+//! finger on the order of what happened in all rooms and another on what it asked for.
 //!
-//! Everything that was told to the room must be there, once and in order, but for the client's own
+//! Everything that was told to its room must be there, once and in order, but for the client's own
 //! lines and those of people it does not hear; every wish must be answered, in order, by what was
-//! true at that place. Where a hidden line stands cannot be seen from outside, so the walk knows
-//! of a place in the order only that it is within a span.
+//! true at that place. Where a hidden line stands cannot be seen from outside, and what is told in
+//! another room is hidden, so the walk knows of a place in the order only that it is within a span.
+//! An answer that depends on other rooms must be right at some place of it: the walk goes on to the
+//! first one. What is [`Known`] of people and rooms there is apart, so that it can be asked what
+//! would be known a little later.
 
 use chinwag::config::Config;
 
 use super::browser;
 use super::client::Client;
+use super::known::Known;
 use super::lines::{self, Heard, Line, Naming, Wish};
 use super::names;
-use super::order::{Order, What, apply};
+use super::order::{LOBBY, Order, ROOMS, Rooms, What, title};
 
 /// A private message at one of its ends.
 #[derive(Clone, Debug)]
@@ -43,14 +47,6 @@ pub(crate) struct Findings {
     pub(crate) whole: bool,
 }
 
-/// Somebody who is not heard: which client that is, if it is here, and the name by which it will be
-/// known when it has left.
-#[derive(Clone, Debug)]
-struct Ignored {
-    id: Option<usize>,
-    name: String,
-}
-
 /// How far a client has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -70,9 +66,10 @@ pub(crate) struct LinesChecker<'a> {
     stage: Stage,
     /// The next thing in the order.
     at: usize,
-    roster: Vec<String>,
+    known: Known,
+    /// The rooms that it is in.
+    rooms: Rooms,
     name: String,
-    ignoring: Vec<Ignored>,
     ignoring_since: usize,
     /// Who is heard again, but perhaps not yet at this place.
     grace: Vec<usize>,
@@ -100,9 +97,9 @@ impl<'a> LinesChecker<'a> {
             wishes: client.lines.iter().peekable(),
             stage: Stage::Naming,
             at: 0,
-            roster: Vec::new(),
+            known: Known::default(),
+            rooms: 0,
             name: String::new(),
-            ignoring: Vec::new(),
             ignoring_since: 0,
             grace: Vec::new(),
             last_sender: None,
@@ -165,7 +162,13 @@ impl<'a> LinesChecker<'a> {
             Stage::Naming => self.named(line),
             Stage::Chatting => match lines::hear(line) {
                 Heard::Room(whats, more, count) => self.see(line, whats, more, count),
-                Heard::Private { from, text } => self.read(&from, text),
+                Heard::Private { from, text } => {
+                    let sender = self.read(&from, text);
+                    self.last_sender = Some((sender, from));
+                }
+                Heard::Invited { from, room } => {
+                    self.read(&from, invitation(room));
+                }
                 Heard::Own => self.answered(line),
             },
             Stage::Over => panic!("{line:?} after the end"),
@@ -224,12 +227,13 @@ impl<'a> LinesChecker<'a> {
     /// Finds the place where the client came in, and sees whether it was greeted as it should.
     fn join(&mut self, name: &str, line: &str) {
         for ((what, _), by) in self.order.events.iter().zip(&self.order.by) {
+            self.known.apply(self.order, self.at);
             self.at += 1;
-            apply(&mut self.roster, what);
             if *by == self.client.id && matches!(what, What::Joined(joined) if joined == name) {
                 self.meet_those_behind(name, line);
-                assert_eq!(line, lines::welcome(name, &self.roster));
+                assert_eq!(line, lines::welcome(name, self.known.rosters.of(LOBBY)));
                 (self.stage, self.name) = (Stage::Chatting, name.to_owned());
+                self.rooms = LOBBY;
                 let history = self.history(usize::MAX, self.at);
                 return self.expect(&history);
             }
@@ -240,9 +244,10 @@ impl<'a> LinesChecker<'a> {
     /// A browser finds those there who came directly after it, in the same turn: how many these
     /// are, only its welcome tells.
     fn meet_those_behind(&mut self, name: &str, line: &str) {
-        while self.client.is_browser() && line != lines::welcome(name, &self.roster) {
+        let is_right = |known: &Known| line == lines::welcome(name, known.rosters.of(LOBBY));
+        while self.client.is_browser() && !is_right(&self.known) {
             match self.order.events.get(self.at) {
-                Some((what @ What::Joined(_), _)) => apply(&mut self.roster, what),
+                Some((What::Joined(_), _)) => self.known.apply(self.order, self.at),
                 _ => return,
             }
             self.at += 1;
@@ -278,7 +283,9 @@ impl<'a> LinesChecker<'a> {
             self.pass();
         }
         if let Some(count) = count {
-            assert_eq!(count, self.roster.len(), "the count is wrong in {line:?}");
+            let room = self.order.rooms[self.at - 1];
+            let here = self.known.rosters.of(room).len();
+            assert_eq!(count, here, "the count is wrong in {line:?}");
         }
         if matches!(self.order.events[self.at - 1].0, What::Stopping) {
             self.stage = Stage::Over;
@@ -287,54 +294,78 @@ impl<'a> LinesChecker<'a> {
 
     /// Goes past the next thing in the order.
     fn pass(&mut self) {
-        let (what, _) = &self.order.events[self.at];
-        if what.by() == Some(&self.name) {
+        let what = &self.order.events[self.at].0;
+        let mine = self.order.by[self.at] == self.client.id;
+        if mine && !matches!(what, What::Joined(_) | What::Left { .. }) {
             self.did(what);
             self.grace.clear();
         }
-        apply(&mut self.roster, what);
+        let changes = self.order.comes(self.at) || self.order.goes(self.at);
+        if changes || matches!(what, What::Renamed { .. }) {
+            // Whom it does not hear may be another one from now on.
+            self.at += 1;
+            self.note_deafness();
+            self.at -= 1;
+        }
+        self.known.apply(self.order, self.at);
         self.at += 1;
-        match what {
-            What::Joined(name) => self.recognize(name),
-            What::Left { name, .. } => self.remember(name),
-            What::Renamed { old, new } => {
-                if self.name == *old {
-                    self.name.clone_from(new);
-                }
-                // Whoever is here and takes a name is not the one who had it.
-                self.note_deafness();
-                self.ignoring.retain(|i| i.id.is_some() || !names::same(&i.name, new));
+        if mine && let What::Renamed { new, .. } = what {
+            self.name.clone_from(new);
+        }
+    }
+
+    /// Goes on, past what it does not see, to the first place at which something is so; perhaps it
+    /// is so already because of what the others are told later in this turn.
+    fn until<T>(&mut self, is_so: impl Fn(&Self, &Known) -> Option<T>) -> Option<T> {
+        loop {
+            if let Some(found) = is_so(self, &self.known) {
+                return Some(found);
             }
-            What::Said { .. } | What::Stopping => {}
+            if self.order.one_room {
+                return None;
+            }
+            if let Some(found) = self.sooner(&is_so) {
+                return Some(found);
+            }
+            let is_next = self.order.events.get(self.at).is_some()
+                && (self.is_hidden(self.at) || self.is_in_grace(self.at))
+                && !self.is_act(self.at);
+            if !is_next {
+                return None;
+            }
+            self.pass();
         }
     }
 
-    /// Whoever joins as somebody who has left is the same again.
-    fn recognize(&mut self, name: &str) {
-        let id = self.order.by[self.at - 1];
-        let is_back = |i: &Ignored| i.id.is_none() && names::same(&i.name, name);
-        self.note_deafness();
-        if let Some(first) = self.ignoring.iter_mut().find(|i| is_back(i)) {
-            first.id = Some(id);
-            self.ignoring.retain(|i| !is_back(i));
-        }
+    /// Whether something is so if some of those have come or gone already, elsewhere, of whom it is
+    /// told later in the turn: the first of them, or one alone.
+    fn sooner<T>(&self, is_so: impl Fn(&Self, &Known) -> Option<T>) -> Option<T> {
+        let mut all = self.known.clone();
+        self.told_later().find_map(|at| {
+            let mut alone = self.known.clone();
+            alone.apply_early(self.order, at);
+            all.apply_early(self.order, at);
+            is_so(self, &alone).or_else(|| is_so(self, &all))
+        })
     }
 
-    /// Whoever has left is known by the name under which it was ignored.
-    fn remember(&mut self, name: &str) {
-        let id = self.order.by[self.at - 1];
-        let Some(at) = self.ignoring.iter().position(|i| i.id == Some(id)) else { return };
-        self.note_deafness();
-        let ignored = &mut self.ignoring[at];
-        ignored.id = None;
-        if names::same(&ignored.name, name) {
-            ignored.name = name.to_owned();
-        }
-        let first = ignored.name.clone();
-        let same = self.ignoring.iter().filter(|i| i.id.is_none() && names::same(&i.name, &first));
-        if names::find(&self.roster, &first).is_some() || same.count() > 1 {
-            self.ignoring.remove(at);
-        }
+    /// The places in this turn at which it is told that somebody has come or gone elsewhere.
+    fn told_later(&self) -> impl Iterator<Item = usize> {
+        self.order.rest_of_turn(self.at).filter(|at| {
+            let what = &self.order.events[*at].0;
+            let comes_or_goes = matches!(what, What::Joined(_) | What::Left { .. });
+            comes_or_goes && self.order.rooms[*at] & self.rooms == 0
+        })
+    }
+
+    /// The room that it is in.
+    fn room(&self) -> Rooms {
+        self.rooms & self.rooms.wrapping_neg()
+    }
+
+    /// Who is there.
+    fn roster(&self) -> &[String] {
+        self.known.rosters.of(self.room())
     }
 
     /// What is so told to this client: the last words of somebody it ignores are left out.
@@ -350,16 +381,6 @@ impl<'a> LinesChecker<'a> {
         }
     }
 
-    /// What `/ignore` tells.
-    fn tell_ignored(&self) -> String {
-        let name = |ignored: &Ignored| match ignored.id {
-            Some(id) => self.order.name_of(id, self.at).unwrap().clone(),
-            None => ignored.name.clone(),
-        };
-        let names: Vec<_> = self.ignoring.iter().map(name).collect();
-        lines::ignoring(&names)
-    }
-
     /// Something that the client itself did: it must be what it asked for next.
     fn did(&mut self, what: &What) {
         self.skip_silent();
@@ -367,6 +388,7 @@ impl<'a> LinesChecker<'a> {
         let asked = match (what, wish) {
             (What::Said { text, emote: false, .. }, Some(Wish::Say(wanted)))
             | (What::Said { text, emote: true, .. }, Some(Wish::Emote(wanted))) => text == wanted,
+            (What::Topic { text, .. }, Some(Wish::Topic(wanted))) => text == wanted,
             (What::Renamed { new, .. }, Some(Wish::Nick(name))) => {
                 assert_ne!(self.name, name.shown, "renamed to what it was");
                 *new == name.shown
@@ -403,16 +425,22 @@ impl<'a> LinesChecker<'a> {
         }
     }
 
-    /// A private message.
-    fn read(&mut self, from: &str, text: String) {
-        assert!(
-            self.roster.iter().any(|name| name == from),
-            "{from} is not here, but wrote {text}"
-        );
-        let (to, sender) = (self.client.id, self.order.owner(from, self.at));
+    /// A private message, or an invitation. Returns which client sent it.
+    fn read(&mut self, from: &str, text: String) -> usize {
+        let mut sender = self.until(|_, known| known.called(from));
+        // What it said itself, and does not hear, may have come before.
+        while sender.is_none() && self.order.events.get(self.at).is_some() && !self.order.one_room {
+            if !self.is_hidden(self.at) {
+                break;
+            }
+            self.pass();
+            sender = self.until(|_, known| known.called(from));
+        }
+        let sender = sender.unwrap_or_else(|| panic!("{from} is not here, but wrote {text}"));
         assert!(!self.ignores(sender), "{from} is ignored, but wrote {text}");
-        self.findings.got.push(Letter { from: sender, to, text, span: self.span(), sure: true });
-        self.last_sender = Some((sender, from.to_owned()));
+        let (to, span) = (self.client.id, self.span());
+        self.findings.got.push(Letter { from: sender, to, text, span, sure: true });
+        sender
     }
 
     // ── answers ──────────────────────────────────────────────────────────────────────────────────
@@ -424,13 +452,29 @@ impl<'a> LinesChecker<'a> {
             Wish::Say(_) | Wish::Emote(_) => panic!("{line:?} in answer to {wish:?}"),
             Wish::Tell(to, text) => one(self.tell(to, text, line)),
             Wish::Reply(text) => one(self.reply(text, line)),
-            Wish::Nick(name) => one(self.nick_refusal(&name.shown)),
+            Wish::Nick(name) => one(self.nick_refusal(&name.shown, line)),
             Wish::BadNick(why) | Wish::Refused(why) => one(why.clone()),
-            Wish::Who => one(lines::who(&self.roster)),
+            Wish::Who => one(lines::who(self.roster())),
+            Wish::WhoIn(Ok(room)) => one(self.who_is_in(*room, line)),
+            Wish::WhoIn(Err(why)) => one(why.clone()),
+            Wish::Join(room) => return self.go_to(*room, line),
+            Wish::Part => return self.go_to(LOBBY, line),
+            Wish::Where => one(format!("* You are in {}.", title(self.room()))),
+            Wish::Rooms => self.list_rooms(line),
+            Wish::Topic(_) => panic!("{line:?} in answer to {wish:?}"),
+            Wish::AskTopic => {
+                let room = self.room();
+                one(lines::topic(title(room), self.known.topic(room)))
+            }
+            Wish::Invite(name) => one(self.invite(name, line)),
             Wish::History(count) => self.recall(*count, line),
-            Wish::Ignore(name) => one(self.ignore(name)),
-            Wish::Unignore(name) => one(self.unignore(name)),
-            Wish::Ignoring => one(self.tell_ignored()),
+            Wish::Ignore(name) => one(self.ignore(name, line)),
+            Wish::Unignore(name) => one(self.unignore(name, line)),
+            Wish::Ignoring => {
+                let tell = |known: &Known| known.tell(&known.ignoring);
+                let fits = |_: &Self, known: &Known| (tell(known) == line).then_some(());
+                self.until(fits).map_or_else(|| one(tell(&self.known)), |()| one(line.to_owned()))
+            }
             Wish::Help(Some(i)) => one(lines::HELP[*i].1.to_owned()),
             Wish::Help(None) => lines::HELP.iter().map(|(_, text)| (*text).to_owned()).collect(),
             Wish::Quit(_) => {
@@ -461,21 +505,29 @@ impl<'a> LinesChecker<'a> {
     }
 
     fn tell(&mut self, to: &str, text: &str, line: &str) -> String {
-        match names::find(&self.roster, to) {
+        let me = self.client.id;
+        let answer = |found: Option<(usize, &String)>| match found {
             None => format!("! Nobody here is called {to}."),
-            Some(name) if *name == self.name => lines::TELL_SELF.to_owned(),
-            Some(name) => {
-                let name = name.clone();
-                self.write(self.order.owner(&name, self.at), &name, text, line)
-            }
+            Some((id, _)) if id == me => lines::TELL_SELF.to_owned(),
+            Some((_, name)) if line == lines::too_much(name) => line.to_owned(),
+            Some((_, name)) => format!("[you -> {name}] {text}"),
+        };
+        let found = self.until(|_, known| {
+            let found = known.find(to);
+            (answer(found) == line).then(|| found.map(|(id, _)| id))
+        });
+        match found {
+            Some(Some(id)) if line != lines::TELL_SELF => self.write(id, text, line),
+            Some(_) => {}
+            None => return answer(self.known.find(to)),
         }
+        line.to_owned()
     }
 
     /// A private message that went out; or did not, for its reader has too much to read.
-    fn write(&mut self, to: usize, name: &str, text: &str, line: &str) -> String {
-        let too_much = lines::too_much(name);
-        if line == too_much {
-            return too_much;
+    fn write(&mut self, to: usize, text: &str, line: &str) {
+        if line.starts_with("! ") {
+            return;
         }
         let letter = Letter {
             from: self.client.id,
@@ -485,29 +537,147 @@ impl<'a> LinesChecker<'a> {
             sure: true,
         };
         self.findings.sent.push(letter);
-        format!("[you -> {name}] {text}")
     }
 
     fn reply(&mut self, text: &str, line: &str) -> String {
         let Some((to, then)) = self.last_sender.clone() else {
             return lines::NOTHING_TO_REPLY.to_owned();
         };
-        match self.order.name_of(to, self.at).cloned() {
-            Some(name) => self.write(to, &name, text, line),
+        let answer = |known: &Known| match known.name_of(to) {
+            Some(name) if line == lines::too_much(name) => line.to_owned(),
+            Some(name) => format!("[you -> {name}] {text}"),
             None => format!("! Nobody here is called {then}."),
+        };
+        match self.until(|_, known| (answer(known) == line).then_some(())) {
+            Some(()) => self.write(to, text, line),
+            None => return answer(&self.known),
         }
+        line.to_owned()
     }
 
-    fn nick_refusal(&self, name: &str) -> String {
+    fn invite(&mut self, name: &str, line: &str) -> String {
+        let room = self.room();
+        let answer = |known: &Known| match known.find(name) {
+            None => format!("! Nobody here is called {name}."),
+            Some((_, name)) if known.rosters.of(room).contains(name) => {
+                format!("! {name} is there already.")
+            }
+            Some((_, name)) if line == lines::too_much(name) => line.to_owned(),
+            Some((_, name)) => format!("* You have invited {name} to {}.", title(room)),
+        };
+        let found = self.until(|_, known| {
+            let found = known.find(name).map(|(id, _)| id);
+            (answer(known) == line).then_some(found)
+        });
+        match found {
+            Some(Some(id)) => self.write(id, &invitation(room), line),
+            Some(None) => {}
+            None => return answer(&self.known),
+        }
+        line.to_owned()
+    }
+
+    fn nick_refusal(&mut self, name: &str, line: &str) -> String {
         if name == self.name {
             return format!("! You are already called {name}.");
         }
-        let holder = |other: &&String| names::same(other, name) && **other != self.name;
+        let refusal = format!("! The nickname {name} is taken. Try another.");
+        if line != refusal {
+            return refusal;
+        }
         let (from, to) = self.span_before_acting();
-        let taken = self.roster.iter().any(|other| holder(&other))
-            || self.order.was_claimed(name, from, to);
-        assert!(taken, "{name} was free, but refused");
-        format!("! The nickname {name} is taken. Try another.")
+        if self.order.was_claimed(name, from, to) {
+            return refusal;
+        }
+        let taken = self.until(|walk, known| known.is_taken(name, walk.client.id).then_some(()));
+        assert!(taken.is_some(), "{name} was free, but refused");
+        refusal
+    }
+
+    // ── rooms ────────────────────────────────────────────────────────────────────────────────────
+
+    /// The answer to who wants to go to a room.
+    fn go_to(&mut self, room: Rooms, line: &str) {
+        if self.rooms & room != 0 {
+            return assert_eq!(line, format!("! You are in {} already.", title(room)));
+        }
+        let id = self.client.id;
+        let place = self.order.joining_room(id, room, self.at);
+        let place = place.unwrap_or_else(|| panic!("{line:?}, but the room was not told"));
+        let before = self.room();
+        // Nothing is missing until it has left the room that it was in.
+        while self.at <= place {
+            let here = self.order.rooms[self.at] & before != 0;
+            if here && self.order.leaves_at(&self.name, self.at) {
+                self.rooms = 0;
+            }
+            let hidden = self.is_hidden(self.at) || self.is_in_grace(self.at);
+            let next = &self.order.events[self.at];
+            assert!(hidden || self.at == place, "{next:?} was lost");
+            self.pass();
+        }
+        self.rooms = room;
+        assert_eq!(line, lines::in_room(title(room), self.roster()));
+        let topic = self.known.topic(room);
+        let mut expected =
+            Vec::from_iter((!topic.is_empty()).then(|| lines::topic(title(room), topic)));
+        expected.extend(self.history(usize::MAX, self.at));
+        self.expect(&expected);
+    }
+
+    fn who_is_in(&mut self, room: Rooms, line: &str) -> String {
+        if room == self.room() {
+            return lines::who(self.roster());
+        }
+        let answer = |known: &Known| match (known.rosters.of(room), self.client.is_browser()) {
+            (roster, true) => lines::who(roster),
+            (roster, false) => lines::who_is_in(title(room), roster),
+        };
+        let found = self.until(|_, known| (answer(known) == line).then(|| answer(known)));
+        found.unwrap_or_else(|| answer(&self.known))
+    }
+
+    /// What `/rooms` must say. How many are in other rooms may be known before it is told there.
+    fn list_rooms(&mut self, line: &str) -> Vec<String> {
+        let mut rest = self.heard.clone();
+        let is_one = |line: &String| !name_in_list(line).is_empty();
+        let more = std::iter::from_fn(|| rest.next_if(is_one));
+        let heard: Vec<_> = std::iter::once(line.to_owned()).chain(more).collect();
+        // What came may have ended there.
+        let cut = !self.findings.whole && rest.peek().is_none_or(|line| line == lines::TOO_SLOW);
+        let is_same = |one: &String, at: usize| name_in_list(one) == name_in_list(&heard[at]);
+        let seen = |at: usize| heard[..at].iter().any(|one| is_same(one, at));
+        let end = (1..heard.len()).find(|at| seen(*at)).unwrap_or(heard.len());
+        let heard = &heard[..end];
+        let right = self.until(|walk, _| walk.is_list(heard, cut).then_some(()));
+        assert!(right.is_some(), "{heard:?} is not the list of rooms");
+        heard.to_vec()
+    }
+
+    /// Whether these are all rooms, those with most people first; or the first of them, if `cut`.
+    fn is_list(&self, heard: &[String], cut: bool) -> bool {
+        let here = |known: &Known, room: usize| known.rosters.of(1 << room).len();
+        let is_there = |room: &usize| *room == 0 || here(&self.known, *room) > 0;
+        let rooms: Vec<_> = (0..ROOMS.len()).filter(is_there).collect();
+        let mut told = Vec::new();
+        for line in heard {
+            let Some(room) = rooms.iter().find(|room| ROOMS[**room] == name_in_list(line)) else {
+                return false;
+            };
+            let topic = match self.known.topic(1 << room) {
+                "" => String::new(),
+                topic => format!(": {topic}"),
+            };
+            let is = |count: &usize| format!("* {} ({count} here){topic}", ROOMS[*room]) == *line;
+            // Each that has come or gone elsewhere may be counted already.
+            let moves = self.told_later().filter(|at| self.order.rooms[*at] == 1 << room).count();
+            let now = here(&self.known, *room);
+            let Some(count) = (now.saturating_sub(moves)..=now + moves).find(is) else {
+                return false;
+            };
+            told.push((std::cmp::Reverse(count), ROOMS[*room]));
+        }
+        told.is_sorted() && (cut || told.len() == rooms.len())
     }
 
     /// What `/history` must say; `line` is the first line of what it did say.
@@ -542,51 +712,63 @@ impl<'a> LinesChecker<'a> {
             // Of somebody who has left there is only the name.
             let ignored = match self.order.name_of(speaker, at) {
                 Some(_) => self.ignores(speaker),
-                None => self.called(from).next().is_some(),
+                None => !self.known.meant_by(from).is_empty(),
             };
             Some((!ignored).then_some(time + &line))
         };
         let count = count.min(self.config.limits.history_lines_max);
-        let mut lines: Vec<_> = (0..at).rev().filter_map(said).take(count).flatten().collect();
+        let here = |place: &usize| self.order.rooms[*place] & self.rooms != 0;
+        let places = (0..at).rev().filter(here);
+        let mut lines: Vec<_> = places.filter_map(said).take(count).flatten().collect();
         lines.reverse();
         lines
     }
 
-    fn ignore(&mut self, name: &str) -> String {
-        let Some(name) = names::find(&self.roster, name).cloned() else {
-            return format!("! Nobody here is called {name}.");
+    fn ignore(&mut self, name: &str, line: &str) -> String {
+        let me = self.client.id;
+        let answer = |known: &Known| match known.find(name) {
+            None => (format!("! Nobody here is called {name}."), None),
+            Some((id, _)) if id == me => (lines::IGNORE_SELF.to_owned(), None),
+            Some((id, _)) => {
+                let ignoring = known.ignoring_with(id);
+                (known.tell(&ignoring), Some(ignoring))
+            }
         };
-        if name == self.name {
-            return lines::IGNORE_SELF.to_owned();
+        let found = self.until(|_, known| {
+            let (told, ignoring) = answer(known);
+            (told == line).then_some(ignoring)
+        });
+        match found {
+            Some(Some(ignoring)) => {
+                self.note_deafness();
+                self.known.ignoring = ignoring;
+            }
+            Some(None) => {}
+            None => return answer(&self.known).0,
         }
-        let id = self.order.owner(&name, self.at);
-        if !self.ignores(id) {
+        line.to_owned()
+    }
+
+    fn unignore(&mut self, name: &str, line: &str) -> String {
+        let answer = |known: &Known| {
+            let (meant, mut ignoring) = (known.meant_by(name), known.ignoring.clone());
+            if meant.is_empty() {
+                return (format!("! You do not ignore {name}."), vec![], ignoring);
+            }
+            let heard: Vec<_> = meant.iter().rev().map(|at| ignoring.remove(*at)).collect();
+            (known.tell(&ignoring), heard, ignoring)
+        };
+        let found = self.until(|_, known| {
+            let (told, heard, ignoring) = answer(known);
+            (told == line).then_some((heard, ignoring))
+        });
+        let Some((heard, ignoring)) = found else { return answer(&self.known).0 };
+        if !heard.is_empty() {
             self.note_deafness();
-            self.ignoring.push(Ignored { id: Some(id), name });
+            self.grace.extend(heard.into_iter().filter_map(|ignored| ignored.id));
+            self.known.ignoring = ignoring;
         }
-        self.tell_ignored()
-    }
-
-    fn unignore(&mut self, name: &str) -> String {
-        let found: Vec<_> = self.called(name).collect();
-        if found.is_empty() {
-            return format!("! You do not ignore {name}.");
-        }
-        self.note_deafness();
-        for at in found.into_iter().rev() {
-            self.grace.extend(self.ignoring.remove(at).id);
-        }
-        self.tell_ignored()
-    }
-
-    /// Which of those it ignores may be meant by a name: whoever has it, and who had it and left.
-    fn called(&self, name: &str) -> impl Iterator<Item = usize> {
-        let here = names::find(&self.roster, name).map(|name| self.order.owner(name, self.at));
-        let meant = move |ignored: &Ignored| match ignored.id {
-            Some(id) => here == Some(id),
-            None => names::same(&ignored.name, name),
-        };
-        self.ignoring.iter().enumerate().filter(move |(_, i)| meant(i)).map(|(at, _)| at)
+        line.to_owned()
     }
 
     // ── the end ──────────────────────────────────────────────────────────────────────────────────
@@ -599,7 +781,10 @@ impl<'a> LinesChecker<'a> {
         }
         while let Some((next, _)) = self.order.events.get(self.at) {
             if self.order.leaves_at(&self.name, self.at) {
-                return;
+                self.rooms &= !self.order.rooms[self.at];
+                if self.rooms == 0 {
+                    return;
+                }
             }
             let hidden = self.is_hidden(self.at) || self.is_in_grace(self.at);
             assert!(hidden, "{next:?} was lost");
@@ -639,13 +824,16 @@ impl<'a> LinesChecker<'a> {
 
     /// Whether what is at a place is not for this client.
     fn is_hidden(&self, at: usize) -> bool {
+        if self.order.rooms[at] & self.rooms == 0 {
+            return true;
+        }
         let (what, by) = (&self.order.events[at].0, self.order.by[at]);
         let own = by == self.client.id && !self.client.is_browser();
         matches!(what, What::Said { .. }) && (own || self.ignores(by))
     }
 
     fn ignores(&self, id: usize) -> bool {
-        self.ignoring.iter().any(|ignored| ignored.id == Some(id))
+        self.known.ignores(id)
     }
 
     fn is_in_grace(&self, at: usize) -> bool {
@@ -663,18 +851,33 @@ impl<'a> LinesChecker<'a> {
     /// The same, where it is known that what it said next comes later.
     fn span_before_acting(&self) -> (usize, usize) {
         let (from, to) = self.span();
-        let mine = |(what, _): &(What, _)| what.by() == Some(&self.name);
-        let act = self.order.events[from..to].iter().position(mine);
-        (from, act.map_or(to, |act| from + act))
+        (from, (from..to).find(|at| self.is_act(*at)).unwrap_or(to))
+    }
+
+    /// Whether the client did something there; that it has left another room may be told later.
+    fn is_act(&self, at: usize) -> bool {
+        let left = matches!(self.order.events[at].0, What::Left { .. });
+        self.order.by[at] == self.client.id && !left
     }
 
     /// Keeps whom it does not hear, before that changes and at the end.
     fn note_deafness(&mut self) {
         let (from, to) = self.span();
-        let ids = self.ignoring.iter().filter_map(|ignored| ignored.id).collect();
+        let ids = self.known.ignoring.iter().filter_map(|ignored| ignored.id).collect();
         self.findings.deaf.push((ids, (self.ignoring_since, to)));
         self.ignoring_since = from;
     }
+}
+
+/// How an invitation is known among private messages.
+pub(crate) fn invitation(room: Rooms) -> String {
+    format!("come to {}", title(room))
+}
+
+/// The room that a line of the list of rooms is about; empty if it is none.
+fn name_in_list(line: &str) -> &str {
+    let rest = line.strip_prefix("* ").filter(|rest| rest.starts_with('#')).unwrap_or_default();
+    rest.split_once(" (").map_or("", |(name, _)| name)
 }
 
 fn is_recalled(line: &str) -> bool {

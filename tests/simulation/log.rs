@@ -38,6 +38,7 @@ impl log::Log for Reader {
 
 fn read(line: &str) -> Option<Entry> {
     if let Some(rest) = line.strip_prefix("joined: ") {
+        // Of other rooms it does not say where somebody comes from.
         let (name, rest) = rest.split_once(" from ")?;
         let (remote, _) = rest.split_once(" (")?;
         Some(Entry { name: name.to_owned(), joined_from: Some(remote.parse().ok()?) })
@@ -55,6 +56,15 @@ pub(crate) fn begin() {
         log::set_max_level(log::LevelFilter::Info);
     });
     forget();
+}
+
+/// The next entry that says that this one has come in.
+pub(crate) fn take_joined(name: &str) -> Option<Entry> {
+    ENTRIES.with_borrow_mut(|entries| {
+        let joined = |entry: &Entry| entry.name == name && entry.joined_from.is_some();
+        let at = entries.iter().position(joined)?;
+        entries.remove(at)
+    })
 }
 
 /// The next entry.

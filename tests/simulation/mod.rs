@@ -27,6 +27,7 @@ pub(crate) mod classic_checker;
 pub(crate) mod client;
 pub(crate) mod codec_model;
 pub(crate) mod decoder_model;
+pub(crate) mod known;
 pub(crate) mod lines;
 pub(crate) mod lines_checker;
 pub(crate) mod log;

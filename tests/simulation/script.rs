@@ -5,6 +5,7 @@ use fastrand::Rng;
 use super::client::Client;
 use super::lines::{self, HELP, Line, MISUSES, NOT_UTF8, Naming, Wish};
 use super::names::{INVALID, Name, Names};
+use super::order::ROOMS;
 use super::socket::End;
 use super::swarm::{Kind, Swarm, happens};
 
@@ -112,6 +113,12 @@ fn draft(kind: Kind, client: &mut Client, scene: &mut Scene<'_>) -> (Line, Vec<u
             Line::always(&vec![b'z'; 65536 + scene.rng.usize(..9)], Wish::Endless)
         }
         Kind::Quit => quit(client, scene),
+        Kind::Join => join(scene),
+        Kind::Topic => topic(client, scene),
+        Kind::Invite => {
+            let name = somebody(scene);
+            Line::command("invite", &name.clone(), Wish::Invite(name))
+        }
         // What two histories in a row have brought could not be told apart.
         Kind::History if has_asked_for_history(client) => simple(Kind::Who, scene),
         _ => simple(kind, scene),
@@ -125,6 +132,39 @@ fn has_asked_for_history(client: &Client) -> bool {
     matches!(last, Some(Wish::History(_)))
 }
 
+/// Another room, or the one that it is in; as it is called, or nearly so.
+fn join(scene: &mut Scene<'_>) -> (Line, Vec<u8>) {
+    let room = scene.rng.usize(..scene.swarm.rooms);
+    let mut typed = match scene.rng.u8(..4) {
+        0 => ROOMS[room].to_ascii_uppercase(),
+        1 => ROOMS[room].replace('#', ""),
+        _ => ROOMS[room].to_owned(),
+    };
+    if !scene.swarm.witness && scene.rng.bool() {
+        typed = format!("room{}", scene.rng.u8(..9));
+    }
+    if scene.rng.u8(..16) == 0 {
+        let why = "! -x cannot be the name of a room: 1 to 32 letters and digits, with - _ . \
+            inside.";
+        return Line::plain("/join -x", Wish::Refused(why.to_owned()));
+    }
+    Line::command(pick_of(scene, &["join", "JOIN", "j"]), &typed, Wish::Join(1 << room))
+}
+
+fn topic(client: &Client, scene: &mut Scene<'_>) -> (Line, Vec<u8>) {
+    if scene.rng.u8(..6) == 0 {
+        return Line::command("topic", "\u{7}", Wish::Topic(String::new()));
+    }
+    let text = text(client, scene);
+    let wish = match lines::clean(text.trim()) {
+        topic if topic.len() > lines::TOPIC_BYTES_MAX => {
+            Wish::Refused(lines::TOPIC_TOO_LONG.to_owned())
+        }
+        topic => Wish::Topic(topic),
+    };
+    Line::command("topic", &text, wish)
+}
+
 /// The wishes that have no text of their own.
 fn simple(kind: Kind, scene: &mut Scene<'_>) -> (Line, Vec<u8>) {
     match kind {
@@ -136,6 +176,19 @@ fn simple(kind: Kind, scene: &mut Scene<'_>) -> (Line, Vec<u8>) {
             n => Line::plain(&format!("/history {}", n - 1), Wish::History(Some((n - 1).into()))),
         },
         Kind::Ignoring => Line::plain("/ignore", Wish::Ignoring),
+        Kind::Part => Line::plain("/part", Wish::Part),
+        Kind::Where => Line::plain(pick_of(scene, &["/join", "/J "]), Wish::Where),
+        Kind::Rooms => Line::plain("/rooms", Wish::Rooms),
+        Kind::AskTopic => Line::plain("/topic", Wish::AskTopic),
+        Kind::WhoIn => match scene.rng.usize(..=scene.swarm.rooms) {
+            room if room < scene.swarm.rooms => {
+                Line::plain(&format!("/who {}", ROOMS[room]), Wish::WhoIn(Ok(1 << room)))
+            }
+            _ => {
+                let why = "! There is no room #nowhere.".to_owned();
+                Line::plain("/names #nowhere", Wish::WhoIn(Err(why)))
+            }
+        },
         Kind::Help => match scene.rng.usize(..14) {
             10 => Line::plain(" & ", Wish::Help(None)),
             11.. => Line::always(b"/Help", Wish::Help(None)),

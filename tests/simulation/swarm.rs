@@ -8,6 +8,8 @@ use chinwag::config::{Config, Flood, Limits};
 use chinwag::dialect::Dialect;
 use fastrand::Rng;
 
+use super::order::ROOMS;
+
 /// Chances are out of this many.
 pub(crate) const SURE: u32 = 1000;
 
@@ -33,13 +35,21 @@ pub(crate) enum Kind {
     Noise,
     TooLong,
     NotUtf8,
+    Join,
+    Part,
+    Where,
+    Rooms,
+    WhoIn,
+    Topic,
+    AskTopic,
+    Invite,
     WrongProtocol,
     Endless,
     Quit,
 }
 
 /// All kinds, and how often each comes where it comes.
-const KINDS: [(Kind, u32); 22] = [
+const KINDS: [(Kind, u32); 30] = [
     (Kind::Text, 300),
     (Kind::Emote, 60),
     (Kind::Tell, 120),
@@ -59,6 +69,14 @@ const KINDS: [(Kind, u32); 22] = [
     (Kind::Noise, 30),
     (Kind::TooLong, 20),
     (Kind::NotUtf8, 20),
+    (Kind::Join, 60),
+    (Kind::Part, 10),
+    (Kind::Where, 5),
+    (Kind::Rooms, 10),
+    (Kind::WhoIn, 15),
+    (Kind::Topic, 15),
+    (Kind::AskTopic, 5),
+    (Kind::Invite, 15),
     (Kind::WrongProtocol, 3),
     (Kind::Endless, 1),
     (Kind::Quit, 20),
@@ -73,6 +91,8 @@ pub(crate) struct Swarm {
     pub(crate) population: usize,
     /// Whether somebody is there from the first to the last who hears everything.
     pub(crate) witness: bool,
+    /// How many rooms there are. Where nobody hears everything, there may be others.
+    pub(crate) rooms: usize,
     /// Whether the server is stopped in the end, instead of everyone leaving.
     pub(crate) stops: bool,
     pub(crate) wishes: Vec<(Kind, u32)>,
@@ -135,6 +155,7 @@ impl Swarm {
             steps: rng.usize(20..120),
             population: rng.usize(1..=8),
             witness: rng.u8(..12) > 0,
+            rooms: 1,
             stops: rng.u8(..5) == 0,
             wishes,
             talk: 20 + wild(rng, 700),
@@ -175,7 +196,16 @@ impl Swarm {
             swarm.dialects.extend(older);
         }
         // If the crate has it.
-        swarm.dialects.extend("web".parse::<Dialect>().ok().filter(|_| rng.bool()));
+        let web = "web".parse::<Dialect>().ok();
+        swarm.dialects.extend(web.filter(|_| rng.bool()));
+        // Whoever hears everything must be in all of them at once, which browsers can.
+        if web.is_some() && rng.u8(..5) < 2 {
+            swarm.rooms = rng.usize(2..=ROOMS.len());
+        }
+        if !swarm.witness {
+            swarm.config.limits.rooms_max = rng.usize(1..8);
+            swarm.config.limits.rooms_fixed = rng.u8(..8) == 0;
+        }
         if rng.u8(..5) == 0 {
             swarm.crowd(rng);
         }

@@ -8,21 +8,20 @@ use chinwag::dialect::{Dialect, Transport};
 use chinwag::event::CloseReason;
 use fastrand::Rng;
 
-use super::browser;
+use super::browser::{self, Browser};
 use super::classic_checker;
 use super::client::Client;
-use super::lines::{self, Line};
+use super::lines::{self, Heard, Line};
 use super::log;
 use super::names::{Name, Names};
-use super::order::{Order, What};
+use super::order::{LOBBY, Order, ROOMS, Rooms, WITNESS, What};
 use super::script::Scene;
 use super::server::Server;
 use super::socket::End;
 use super::swarm::{Swarm, happens};
 use super::verdict;
 
-/// The client that hears everything.
-const WITNESS: usize = 0;
+/// What the client is called that hears everything.
 const WITNESS_NAME: &str = "watcher";
 
 /// Turns in a row that may neither move a byte nor come from a deadline.
@@ -52,7 +51,7 @@ pub(crate) struct World {
     /// Readers that have stopped one by one, and whether they are going on one by one now.
     swizzled: Vec<usize>,
     resuming: bool,
-    /// Lines of the witness that are in the order already.
+    /// Bytes of the witness that are in the order already.
     witnessed: usize,
     started: Instant,
     idle_turns: usize,
@@ -68,13 +67,14 @@ impl World {
         if verbose {
             eprintln!("{swarm:#?}");
         }
+        let order = Order::new(swarm.rooms == 1);
         let started = Instant::now();
         let now = Now { instant: started, unix_seconds: 1_000_000_000 + rng.u64(..100_000) };
         World {
             server: Server::new(&swarm, now),
             names: Names::new(&mut rng),
             clients: Vec::new(),
-            order: Order::default(),
+            order,
             swizzled: Vec::new(),
             resuming: false,
             witnessed: 0,
@@ -217,6 +217,7 @@ impl World {
             return false;
         }
         let before = (self.server.moved, self.server.now.instant);
+        self.order.turn += 1;
         self.server.turn(&mut self.clients, &mut self.rng, &self.swarm);
         let moved = self.server.moved > before.0;
         self.idle_turns = if moved { 0 } else { self.idle_turns + 1 };
@@ -285,18 +286,34 @@ impl World {
     // ── the witness ──────────────────────────────────────────────────────────────────────────────
 
     fn witness_joins(&mut self) {
-        let mut client = Client::new(WITNESS, Dialect::Lines, None, &mut self.rng, &self.swarm);
+        let one_room = self.order.one_room;
+        let dialect = if one_room { Dialect::Lines } else { "web".parse().unwrap() };
+        let mut client = Client::new(WITNESS, dialect, None, &mut self.rng, &self.swarm);
         client.socket.inbox_max = usize::MAX;
         client.socket.outbox_max = usize::MAX;
         (client.slow, client.impolite, client.silent) = (false, false, true);
-        let name = Name { typed: WITNESS_NAME.to_owned(), shown: WITNESS_NAME.to_owned() };
-        client.unsent.extend(format!("{WITNESS_NAME}\n").bytes());
-        client.lines.push(Line::name(name).0);
+        if one_room {
+            let name = Name { typed: WITNESS_NAME.to_owned(), shown: WITNESS_NAME.to_owned() };
+            client.unsent.extend(format!("{WITNESS_NAME}\n").bytes());
+            client.lines.push(Line::name(name).0);
+        } else {
+            client.browser = Some(Browser::steady());
+            client.greet();
+            client.unsent.extend(browser::introduce(WITNESS_NAME, &mut self.rng));
+            for room in &ROOMS[1..self.swarm.rooms] {
+                client.unsent.extend(browser::join(room, &mut self.rng));
+            }
+        }
         self.server.listener.push_back(WITNESS);
         self.clients.push(client);
-        while self.order.events.is_empty() {
+        while self.order.events.len() < self.swarm.rooms {
             self.clients[WITNESS].step(&mut self.rng, &self.swarm);
-            assert!(self.turn_if_needed(), "the witness does not get in");
+            if !self.turn_if_needed() {
+                // It may not say so much at once.
+                let next = self.server.hub().poll_timeout();
+                let next = next.unwrap_or_else(|| panic!("the witness does not get in"));
+                self.wait(next.saturating_duration_since(self.server.now.instant));
+            }
         }
     }
 
@@ -305,29 +322,28 @@ impl World {
         let now = self.server.now;
         let has_work = self.server.has_work(&mut self.clients, &mut self.rng, &self.swarm);
         let witness = &mut self.clients[WITNESS];
-        let from = witness.received.len();
         witness.socket.receive(&mut witness.received, usize::MAX);
-        let fresh = String::from_utf8(witness.received[from..].to_vec()).unwrap();
-        assert!(fresh.is_empty() || fresh.ends_with('\n'), "half a line to who takes all");
-        for line in fresh.lines() {
-            self.witnessed += 1;
+        let heard = match &mut witness.browser {
+            None => {
+                lines_heard(&witness.received, &mut self.witnessed, self.order.events.is_empty())
+            }
+            Some(browser) => {
+                witness.unsent.extend(browser.pongs(&witness.received, &mut self.rng));
+                witness.socket.send(&mut witness.unsent);
+                browser::heard_in_rooms(&witness.received, &mut self.witnessed)
+            }
+        };
+        for (rooms, heard) in heard {
             if self.verbose {
-                eprintln!("{:?} {line}", now.instant - self.started);
+                eprintln!("{:?} {rooms:b} {heard:?}", now.instant - self.started);
             }
-            if line.starts_with("* You are ") && self.order.events.is_empty() {
-                self.order.happen(
-                    What::Joined(WITNESS_NAME.to_owned()),
-                    now,
-                    &self.server.addresses,
-                );
-            } else {
-                self.order.hear(line, now, &self.server.addresses);
-            }
+            self.order.hear(heard, rooms, now, &self.server.addresses);
         }
         // Who went while it was written to will be told of in the next turn.
         let inside = !self.stopped && witness.ending == End::Open;
         if inside && !self.order.events.is_empty() && !has_work {
             assert_eq!(self.server.hub().members(), self.order.roster.len(), "members");
+            self.order.check_names();
         }
     }
 
@@ -373,11 +389,18 @@ impl World {
             let now_heard = self.clients.iter().map(Client::heard_bytes).sum();
             waited = if heard == now_heard { waited.saturating_add(time) } else { time };
             heard = now_heard;
-            if waited > wait_max {
+            if waited > wait_max || self.is_witness_alone() {
                 return;
             }
             self.wait(time);
         }
+    }
+
+    /// Whether nobody is there but a witness who is asked for ever whether it is.
+    fn is_witness_alone(&self) -> bool {
+        let stays = |witness: &Client| witness.is_browser() && witness.ending == End::Open;
+        let has_witness = self.swarm.witness && !self.order.one_room && !self.stopped;
+        has_witness && self.server.open() == 1 && stays(&self.clients[WITNESS])
     }
 
     fn stop(&mut self) {
@@ -448,6 +471,7 @@ impl World {
     /// Holds what each client has received against the order.
     fn check_all(&mut self, here: bool) {
         if self.swarm.witness {
+            self.order.settle();
             self.order.claims =
                 classic_checker::claims(&self.clients, &self.order, &self.swarm.config);
             let metrics = self.server.hub().metrics();
@@ -456,4 +480,16 @@ impl World {
             verdict::check(&self.clients, &self.order, config, counted, manner);
         }
     }
+}
+
+/// What has come at `lines` after the first `seen` bytes; at first, that somebody has come in.
+fn lines_heard(received: &[u8], seen: &mut usize, is_outside: bool) -> Vec<(Rooms, Heard)> {
+    let fresh = std::str::from_utf8(&received[*seen..]).unwrap();
+    assert!(fresh.is_empty() || fresh.ends_with('\n'), "half a line to who takes all");
+    *seen = received.len();
+    let hear = |line: &str| match line.strip_prefix("* You are ").filter(|_| is_outside) {
+        Some(_) => Heard::Room(vec![What::Joined(WITNESS_NAME.to_owned())], 0, None),
+        None => lines::hear(line),
+    };
+    fresh.lines().map(|line| (LOBBY, hear(line))).collect()
 }

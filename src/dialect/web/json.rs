@@ -292,6 +292,17 @@ impl<'a> ServerMessage<'a> {
         })
     }
 
+    /// What somebody missed who is back.
+    fn resumed(resumed: &Resumed<'a>) -> ServerMessage<'a> {
+        let back = |missed: &'a Missed<'a>| {
+            let company = Company::of(missed.title, &missed.view);
+            Back { gap: missed.gap, company }
+        };
+        let rooms = resumed.rooms.iter().map(back).collect();
+        let token = resumed.token.to_string();
+        ServerMessage::Resumed { name: resumed.name, token, rooms }
+    }
+
     /// As [`of`](Self::of), but of what is about a room itself.
     fn of_room(event: &'a Event<'a>, room: Option<&'a str>) -> Option<ServerMessage<'a>> {
         Some(match *event {
@@ -319,16 +330,6 @@ impl<'a> ServerMessage<'a> {
             }
             _ => return None,
         })
-    }
-
-    fn resumed(resumed: &Resumed<'a>) -> ServerMessage<'a> {
-        let back = |missed: &'a Missed<'a>| Back {
-            gap: missed.gap,
-            company: Company::of(missed.title, &missed.view),
-        };
-        let rooms = resumed.rooms.iter().map(back).collect();
-        let token = resumed.token.to_string();
-        ServerMessage::Resumed { name: resumed.name, token, rooms }
     }
 
     fn line(said: &'a Said, room: Option<&'a str>, again: bool) -> ServerMessage<'a> {
