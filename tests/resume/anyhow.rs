@@ -122,11 +122,10 @@ impl Life {
 
     /// All are cut off, and nobody comes back.
     fn ends(mut self) -> EventLoop {
-        while let Some(key) = self.somebody() {
-            self.sockets.end(key, End::Reset);
-            self.turn();
-        }
         for _ in 0..1000 {
+            for key in self.sockets.iter().map(|socket| socket.key).collect::<Vec<_>>() {
+                self.sockets.end(key, End::Reset);
+            }
             if self.event_loop.hub.is_at_rest() {
                 break;
             }
