@@ -11,11 +11,15 @@
     reason = "a test that cannot go on has failed, and says so by a panic"
 )]
 
+#[path = "resume/anyhow.rs"]
+mod anyhow;
 #[path = "resume/browser.rs"]
 mod browser;
 mod common;
 #[path = "resume/counting.rs"]
 mod counting;
+#[path = "../benches/hub/memory.rs"]
+mod memory;
 #[path = "resume/proxy.rs"]
 mod proxy;
 
