@@ -67,7 +67,6 @@ pub(crate) struct Client {
     pub(crate) lost: bool,
     /// The server dropped it before it had got all, which it may do when closing takes too long.
     pub(crate) cut_off: bool,
-    pub(crate) shut_at: Option<Instant>,
     /// It has no more to do with anything.
     pub(crate) gone: bool,
     /// The last name that it asked for.
@@ -127,7 +126,6 @@ impl Client {
             broke: false,
             lost: false,
             cut_off: false,
-            shut_at: None,
             gone: false,
             name: String::new(),
             browser: browser::speaks(dialect).then(|| Browser::new(rng)),

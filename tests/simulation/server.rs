@@ -441,7 +441,6 @@ impl Sockets for World<'_> {
         assert!(!client.socket.shut, "key {key} is finished twice");
         client.socket.shut = true;
         let can_send = !stream.is_datagrams();
-        client.shut_at = Some(self.system.now.instant);
         can_send
     }
 
@@ -453,12 +452,13 @@ impl Sockets for World<'_> {
         system.moved += 1;
         let (now, client) = (system.now.instant, &mut clients[id]);
         client.socket.dropped = true;
+        // Closing has its time from when it began, which is not known here: not before it came.
+        let age = now.saturating_duration_since(client.accepted_at);
+        let drain = swarm.config.limits.drain;
         if !client.socket.shut {
             // It was not told all, and what it was told last perhaps not to the end.
             client.socket.drained.retain(|at| *at < client.socket.written);
-            // Perhaps because closing took too long. When that began is not known here.
-            let age = now.saturating_duration_since(client.accepted_at);
-            client.cut_off |= age >= swarm.config.limits.drain;
+            client.cut_off |= age >= drain;
         }
         if by_datagrams {
             client.eof = true;
@@ -468,9 +468,7 @@ impl Sockets for World<'_> {
         }
         // Closing with input unread resets the connection, and what was underway is lost.
         if !client.socket.inbox.is_empty() || !client.unsent.is_empty() {
-            let lingered = client
-                .shut_at
-                .is_none_or(|at| now.saturating_duration_since(at) >= Duration::from_secs(2));
+            let lingered = !client.socket.shut || age >= drain.max(Duration::from_secs(2));
             assert!(
                 lingered || client.is_broken() || client.slow,
                 "client {id} is dropped although it is still sending"
