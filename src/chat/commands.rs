@@ -1,6 +1,5 @@
 //! Judging: what somebody asks for, looked at with what is so now. It either gives a fact to
-//! propose, or is answered at once, to the asker alone. Nothing changes here but whom the asker
-//! ignores, which is nobody else's business.
+//! propose, or is answered at once, to the asker alone. Nothing changes here.
 
 use std::borrow::Cow;
 
@@ -31,6 +30,10 @@ pub(crate) enum Judged<'a> {
     List(Listing),
     /// The asker goes to a room: into one more, or from the one that they are in.
     Join { from: Option<RoomKey>, room: Nickname },
+    /// The asker does not want to hear somebody any more. That is nobody else's business.
+    Ignore(UserKey),
+    /// The asker wants to hear somebody of this name again.
+    Unignore(&'a str),
     /// The asker leaves, with these words or none.
     Quit(Cow<'a, str>),
     /// The asker has been answered, or there is nothing to do.
@@ -66,7 +69,7 @@ impl Chat {
     /// Judges what `user` asks for in `room`; they may be in several at once if `many_rooms`. What
     /// the asker is told is given to `answers`.
     pub(crate) fn judge<'a>(
-        &mut self,
+        &self,
         (user, many_rooms): (UserKey, bool),
         room: RoomKey,
         command: Command<'a>,
@@ -98,9 +101,12 @@ impl Chat {
             Command::Topic(None) => answers.tell(&Event::TopicIs(self[room].topic())),
             Command::Topic(Some(text)) => judge_topic(user, room, text, answers),
             Command::Invite(name) => self.judge_invite(user, room, name, answers),
-            Command::Ignore(None) => self.tell_ignored(user, answers),
-            Command::Ignore(Some(name)) => self.ignore(user, name, answers),
-            Command::Unignore(name) => self.unignore(user, name, answers),
+            Command::Ignore(None) => answers.tell(&Event::Ignoring(&self.ignored_by(user))),
+            Command::Ignore(Some(name)) => match self.find(name) {
+                Some(target) => Judged::Ignore(target),
+                None => answers.refuse(Refusal::Nobody(&text::clean(name))),
+            },
+            Command::Unignore(name) => Judged::Unignore(name),
             Command::Help(topic) => help(topic, answers),
             Command::Misuse(topic) => answers.refuse(Refusal::Usage(topic)),
             Command::Unknown(word) => answers.refuse(Refusal::UnknownCommand(&text::clean(word))),
@@ -212,32 +218,23 @@ impl Chat {
 
     // ── not hearing somebody ─────────────────────────────────────────────────────────────────────
 
-    fn ignore(&mut self, user: UserKey, name: &str, answers: &mut Answers<'_>) -> Judged<'static> {
-        let Some(target) = self.find(name) else {
-            return answers.refuse(Refusal::Nobody(&text::clean(name)));
-        };
-        match self.ignoring.ignore(&mut self.users, user, target) {
-            Ok(()) => self.tell_ignored(user, answers),
-            Err(refusal) => answers.refuse(refusal),
-        }
-    }
-
-    fn unignore(
+    /// Keeps `user` from hearing `target`.
+    pub(crate) fn ignore(
         &mut self,
         user: UserKey,
-        name: &str,
-        answers: &mut Answers<'_>,
-    ) -> Judged<'static> {
-        if self.ignoring.unignore(&mut self.users, &self.directory, user, name) {
-            self.tell_ignored(user, answers)
-        } else {
-            answers.refuse(Refusal::NotIgnored(&text::clean(name)))
-        }
+        target: UserKey,
+    ) -> Result<(), Refusal<'static>> {
+        self.ignoring.ignore(&mut self.users, user, target)
     }
 
-    fn tell_ignored(&self, user: UserKey, answers: &mut Answers<'_>) -> Judged<'static> {
-        let names = self.users.get(user).map(|user| self.ignoring.ignored_names(user));
-        answers.tell(&Event::Ignoring(&names.unwrap_or_default()))
+    /// Lets `user` hear whoever they ignore under this name. Returns whether there was one.
+    pub(crate) fn unignore(&mut self, user: UserKey, name: &str) -> bool {
+        self.ignoring.unignore(&mut self.users, &self.directory, user, name)
+    }
+
+    /// Whom somebody does not hear.
+    pub(crate) fn ignored_by(&self, user: UserKey) -> Vec<Nickname> {
+        self.users.get(user).map_or_else(Vec::new, |user| self.ignoring.ignored_names(user))
     }
 }
 

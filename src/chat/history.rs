@@ -74,13 +74,17 @@ impl History {
             self.forgotten = id;
             return;
         }
-        let full = self.lines.len() == self.lines_max;
-        let oldest = if full { self.lines.pop_front() } else { None };
-        if let Some(oldest) = &oldest {
-            self.forgotten = oldest.said.id;
+        if self.lines.len() < self.lines_max {
+            let (said, encoded) = Default::default();
+            self.lines.push_back(HistoryLine { said, by, encoded });
+        } else {
+            // The oldest becomes the newest where it is: moving a line would cost more than all
+            // else here.
+            self.lines.rotate_left(1);
         }
-        let oldest = oldest.map(|line| (line.said, line.encoded));
-        let (mut said, mut encoded) = oldest.unwrap_or_default();
+        let Some(line) = self.lines.back_mut() else { return };
+        self.forgotten = self.forgotten.max(line.said.id);
+        let HistoryLine { said, encoded, .. } = line;
         encoded.clear();
         for (kept, new) in [(&mut said.from, from), (&mut said.text, text)] {
             kept.clear();
@@ -89,7 +93,7 @@ impl History {
             kept.push_str(new);
         }
         (said.id, said.unix_seconds, said.emote) = (id, at, emote);
-        self.lines.push_back(HistoryLine { said, by, encoded });
+        line.by = by;
     }
 }
 

@@ -1,6 +1,5 @@
 //! Hearing: from bytes that came to what is done about them, and whom not to listen to for now.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::telling::tell;
@@ -250,10 +249,8 @@ impl Hub {
             return self.refuse(key, Refusal::NoSuchRoom(&name));
         };
         let many_rooms = self.connections[key].dialect.spec().many_rooms;
-        let title = Arc::clone(self.chat[room].title());
         let Hub { chat, connections, journals, lang, .. } = self;
-        let name = chat.nickname(user).cloned();
-        let about = About { room: Some(&title), name: name.as_ref().map(Nickname::as_str) };
+        let about = About { room: Some(chat[room].title()), name: Some(chat.name(user)) };
         let mut answer = |event: &Event<'_>| {
             tell(&mut connections[key], journals, (*lang, about), event);
             connections.touch(key);
@@ -262,6 +259,14 @@ impl Hub {
         match judged {
             Judged::Propose(fact) => self.propose_for(key, fact),
             Judged::List(listing) => self.list(key, room, listing),
+            Judged::Ignore(target) => match self.chat.ignore(user, target) {
+                Ok(()) => self.tell_ignored(key, user),
+                Err(refusal) => self.refuse(key, refusal),
+            },
+            Judged::Unignore(name) if self.chat.unignore(user, name) => {
+                self.tell_ignored(key, user);
+            }
+            Judged::Unignore(name) => self.refuse(key, Refusal::NotIgnored(&text::clean(name))),
             Judged::Join { from, room } => {
                 if let Some(from) = from {
                     self.propose(Fact::Parted { user, room: from });
@@ -271,6 +276,12 @@ impl Hub {
             Judged::Quit(words) => self.close(key, CloseReason::Quit, &words),
             Judged::Done => {}
         }
+    }
+
+    /// Tells somebody whom they do not hear.
+    fn tell_ignored(&mut self, key: ConnectionKey, user: UserKey) {
+        let names = self.chat.ignored_by(user);
+        self.tell(key, None, &Event::Ignoring(&names));
     }
 
     /// Keeps a line for a room that takes no more now; what comes after it waits as well.

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use super::Hub;
-use crate::chat::{Applied, Entry, EntryId, Fact, LOBBY, Leaving, Listing, RoomKey, User, UserKey};
+use crate::chat::{
+    Applied, Chat, Entry, EntryId, Fact, LOBBY, Leaving, Listing, RoomKey, User, UserKey,
+};
 use crate::connection::{Connection, State};
-use crate::delivery::{Journals, PresenceKind, Seq};
+use crate::delivery::{Channel, Journals, PresenceKind, Seq};
 use crate::dialect::phrases::WELCOME_MAX;
-use crate::dialect::{About, Dialect, Lang};
+use crate::dialect::{About, Lang};
 use crate::event::{CloseReason, Event, Refusal, RoomView, TopicView};
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
@@ -105,16 +107,16 @@ impl Hub {
         (text, emote): (&str, bool),
         (id, at): (EntryId, u64),
     ) {
-        let Some(speaker) = self.chat.user(user) else { return };
-        let (from, origin) = (speaker.name.clone(), speaker.origin);
-        let Some(origin) = origin else { return };
-        let from = from.as_str();
+        let Hub { chat, channels, journals, lang, .. } = self;
+        let Some(User { name, origin: Some(origin), .. }) = chat.user(user) else { return };
+        let (from, origin) = (name.as_str(), *origin);
         log::debug!("said: {from}: {text}");
         let event = match emote {
             true => Event::Emoted { from, text, at, id },
             false => Event::Said { from, text, at, id },
         };
-        let seq = self.publish(&[room], &event);
+        let seq = publish((chat, *lang), (channels, journals), &[room], &event);
+        self.note_active(room);
         let echoes = self.connections[origin].dialect.spec().echoes;
         // Who does not hear it is one set, the speaker among them.
         let mut left_out = 0;
@@ -378,19 +380,11 @@ impl Hub {
 
     // ── readers ──────────────────────────────────────────────────────────────────────────────────
 
-    /// Tells some rooms: one encode for each dialect that somebody there reads. Whoever is in
-    /// several of them is told once. Returns the number of the event.
+    /// Tells some rooms. Whoever is in several of them is told once. Returns the number of the
+    /// event.
     pub(super) fn publish(&mut self, rooms: &[RoomKey], event: &Event<'_>) -> Seq {
         let Hub { chat, channels, journals, lang, .. } = self;
-        let (lang, seq) = (*lang, journals.take_seq());
-        let room = if let [room] = rooms { Some(&**chat[*room].title()) } else { None };
-        let about = About { room, name: None };
-        let encode = |dialect: Dialect, out: &mut Vec<u8>| {
-            dialect.encode_about(lang, about, event, out);
-        };
-        for room in rooms {
-            channels[room.place()].publish(journals, seq, encode);
-        }
+        let seq = publish((chat, *lang), (channels, journals), rooms, event);
         for room in rooms {
             self.note_active(*room);
         }
@@ -421,6 +415,24 @@ impl Hub {
         let name = connection.user().map_or("", |user| self.chat.name(user));
         connection.given_name().unwrap_or(name)
     }
+}
+
+/// Tells some rooms: one encode for each dialect that somebody there reads.
+fn publish(
+    (chat, lang): (&Chat, Lang),
+    (channels, journals): (&mut [Channel], &mut Journals),
+    rooms: &[RoomKey],
+    event: &Event<'_>,
+) -> Seq {
+    let seq = journals.take_seq();
+    let room = if let [room] = rooms { Some(&**chat[*room].title()) } else { None };
+    let about = About { room, name: None };
+    for room in rooms {
+        channels[room.place()].publish(journals, seq, |dialect, out| {
+            dialect.encode_about(lang, about, event, out);
+        });
+    }
+    seq
 }
 
 /// Tells one, who must be looked at when this turn is written out.

@@ -440,8 +440,7 @@ impl Sockets for World<'_> {
         let client = &mut self.clients[stream.client];
         assert!(!client.socket.shut, "key {key} is finished twice");
         client.socket.shut = true;
-        let can_send = !stream.is_datagrams();
-        can_send
+        !stream.is_datagrams()
     }
 
     fn close(&mut self, key: ConnectionKey) {
