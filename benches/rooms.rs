@@ -7,6 +7,9 @@
 //! cargo bench --bench rooms -- --quick     # less exact, faster
 //! ```
 //!
+//! The two cases of many rooms are measured over sockets as well (`rooms/sockets.rs`), where most of
+//! what a line costs is the system's.
+//!
 //! The cases take turns (A B C A B C …), so that whatever else the machine has to do meets all of
 //! them; the table shows medians of the rounds, and the median of each round's ratio.
 
@@ -14,6 +17,7 @@
 #![cfg_attr(not(feature = "web"), allow(dead_code, unused_imports, reason = "it needs browsers"))]
 
 use std::env;
+use std::io;
 use std::time::Instant;
 
 use chinwag::ConnectionKey;
@@ -23,6 +27,13 @@ use hub::{LINE_BYTES, Room, speech};
 use spread::Spread;
 
 mod hub;
+#[cfg(feature = "web")]
+#[path = "load/process.rs"]
+#[allow(dead_code, reason = "each benchmark uses its own part of this")]
+mod process;
+#[cfg(feature = "web")]
+#[path = "rooms/sockets.rs"]
+mod sockets;
 #[path = "load/spread.rs"]
 mod spread;
 
@@ -83,6 +94,31 @@ impl Case {
         (0..self.each_in).map(move |nth| (member + nth * step) % self.rooms)
     }
 
+    /// What a member sends to come in and go to its rooms.
+    fn wishes(&self, member: usize) -> Vec<String> {
+        let mut wishes = vec![format!(r#"{{"type":"nick","name":"{}"}}"#, speech::name(member))];
+        if self.rooms > 0 {
+            let join = |room| format!(r##"{{"type":"join","room":"#r{room}"}}"##);
+            wishes.extend(self.rooms_of(member).map(join));
+            wishes.push(r##"{"type":"part","room":"#lobby"}"##.to_owned());
+        }
+        wishes
+    }
+
+    /// Who says the line with this number, in one of its rooms after the other, and what it sends.
+    fn line(&self, said: usize) -> (usize, String) {
+        // As many talkers as there are in a turn, but no more than 100.
+        let talkers = self.lines.min(100).min(self.members);
+        let (talker, round) = (said % talkers * (self.members / talkers), said / talkers);
+        let text = speech::text(said % speech::NUMBERS, LINE_BYTES);
+        if self.rooms == 0 {
+            return (talker, format!(r#"{{"type":"say","text":"{text}"}}"#));
+        }
+        let talker = if self.each_in == 1 { said * 10 % self.members } else { talker };
+        let room = self.rooms_of(talker).nth(round % self.each_in).unwrap_or_default();
+        (talker, format!(r##"{{"type":"say","text":"{text}","room":"#r{room}"}}"##))
+    }
+
     /// How many there are in a room.
     fn room_size(&self) -> usize {
         self.members * self.each_in / self.rooms.max(1)
@@ -118,7 +154,20 @@ fn main() {
     }
     let samples: Vec<Vec<f64>> =
         (0..rounds).map(|_| running.iter_mut().map(Running::cost).collect()).collect();
-    print_table(&samples);
+    print_table(&samples, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    drop(running);
+    let numbers = [0, 4, 1, 5];
+    let joined = numbers.map(|number| sockets::Crowd::join(&CASES[number]));
+    let crowds: io::Result<Vec<_>> = joined.into_iter().collect();
+    let measured = crowds.and_then(|mut crowds| {
+        let mut round = || crowds.iter_mut().map(|crowd| crowd.cost(DELIVERIES)).collect();
+        (0..=rounds).map(|_| round()).collect::<io::Result<Vec<Vec<f64>>>>()
+    });
+    match measured {
+        // The first round warms up.
+        Ok(samples) => print_table(&samples[1..], &numbers),
+        Err(error) => println!("over sockets: {error}"),
+    }
 }
 
 #[cfg(feature = "web")]
@@ -134,13 +183,8 @@ impl Running {
             for _ in 0..JOINING.min(case.members - members.len()) {
                 let (number, key) = (members.len(), room.connect(Dialect::Web));
                 room.hear(key, speech::HANDSHAKE.as_bytes());
-                ask(&mut room, key, &format!(r#"{{"type":"nick","name":"{}"}}"#, name(number)));
-                let rooms = if case.rooms > 0 { Some(case.rooms_of(number)) } else { None };
-                for number in rooms.into_iter().flatten() {
-                    ask(&mut room, key, &format!(r##"{{"type":"join","room":"#r{number}"}}"##));
-                }
-                if case.rooms > 0 {
-                    ask(&mut room, key, r##"{"type":"part","room":"#lobby"}"##);
+                for wish in case.wishes(number) {
+                    ask(&mut room, key, &wish);
                 }
                 members.push(key);
             }
@@ -169,27 +213,10 @@ impl Running {
 
     /// The next talker says the next line, in one of its rooms after the other.
     fn say_one(&mut self) {
-        let (case, said) = (self.case, self.said);
+        let (talker, line) = self.case.line(self.said);
         self.said += 1;
-        // As many talkers as there are in a turn, but no more than 100.
-        let talkers = case.lines.min(100).min(case.members);
-        let (talker, round) = (said % talkers * (case.members / talkers), said / talkers);
-        let text = speech::text(said % speech::NUMBERS, LINE_BYTES);
-        let line = match case.rooms {
-            0 => format!(r#"{{"type":"say","text":"{text}"}}"#),
-            _ => {
-                let talker = if case.each_in == 1 { said * 10 % case.members } else { talker };
-                let room = case.rooms_of(talker).nth(round % case.each_in).unwrap_or_default();
-                let line = format!(r##"{{"type":"say","text":"{text}","room":"#r{room}"}}"##);
-                return ask(&mut self.room, self.members[talker], &line);
-            }
-        };
         ask(&mut self.room, self.members[talker], &line);
     }
-}
-
-fn name(number: usize) -> String {
-    speech::name(number)
 }
 
 /// A browser sends a message.
@@ -198,16 +225,22 @@ fn ask(room: &mut Room, key: ConnectionKey, message: &str) {
     room.hear(key, &speech::masked(message));
 }
 
-fn print_table(rounds: &[Vec<f64>]) {
+/// `rounds` have the cases of these numbers, in that order.
+fn print_table(rounds: &[Vec<f64>], numbers: &[usize]) {
     println!("A delivery in ns: median (least-most) of {} rounds, and the ratio", rounds.len());
     println!("to that of the line with this number.");
     println!();
-    for (number, case) in CASES.iter().enumerate() {
-        let times = Spread::of(rounds.iter().map(|round| round[number]));
-        let ratios = rounds.iter().map(|round| round[number] / round[case.beside]);
+    let of = |round: &Vec<f64>, number| {
+        let place = numbers.iter().position(|one| *one == number);
+        place.map_or(f64::NAN, |place| round[place])
+    };
+    for number in numbers {
+        let case = &CASES[*number];
+        let Spread { least, median, most } = Spread::of(rounds.iter().map(|it| of(it, *number)));
+        let ratios = rounds.iter().map(|round| of(round, *number) / of(round, case.beside));
         let ratio = Spread::of(ratios).median;
-        let Spread { least, median, most } = times;
         let times = format!("{median:.0} ({least:.0}-{most:.0})");
         println!("{number} {:<45} {times:>20} {ratio:>6.2} × {}", case.name, case.beside);
     }
+    println!();
 }

@@ -164,9 +164,11 @@ impl Nickname {
         &self.0
     }
 
-    /// The name's text, shared.
-    pub(crate) fn shared(&self) -> Arc<str> {
-        Arc::clone(&self.0)
+    /// The name as its place in a sorted list. A plain name is its own, and shares its memory with
+    /// it.
+    pub(crate) fn sort_key(&self) -> Arc<str> {
+        let fold = self.fold();
+        if *fold == *self.0 { Arc::clone(&self.0) } else { Arc::from(fold) }
     }
 
     /// The name without its case and its compatibility forms (NFKC case fold). Names are sorted

@@ -40,6 +40,10 @@ const ROWS: &[Row] = &[
     ("a member who listens at `lines`", states::listening),
     ("a member who listens elsewhere", states::listening_elsewhere),
     ("the longest name", states::long_name),
+    #[cfg(feature = "web")]
+    ("the second room that a member is in", states::second_room),
+    #[cfg(feature = "web")]
+    ("each room after that", states::further_rooms),
     ("what the room said and somebody has not read yet", states::unread_room),
     ("a member who does not read it", states::not_reading),
     ("a member who asks and does not read the answers", states::unread_answers),
@@ -69,6 +73,10 @@ const ROWS: &[Row] = &[
 const UNMEASURED: &[&str] = &[
     "a list of 100 people, all of them here, whom a member ignores",
     "what a member who does not read need not hear: its own lines, and of those it ignores",
+    #[cfg(not(feature = "web"))]
+    "the second room that a member is in",
+    #[cfg(not(feature = "web"))]
+    "each room after that",
     #[cfg(not(feature = "web"))]
     "a browser's message that has not come whole",
     #[cfg(not(feature = "web"))]

@@ -84,7 +84,7 @@ impl Chat {
         let newcomer = self.users.get_mut(user)?;
         let is_first = newcomer.room().is_none();
         newcomer.add_room(room);
-        self.rooms[room.place()].add(&newcomer.name, user);
+        self.rooms[room.place()].add(&self.users, user);
         if is_first {
             self.ignoring.join(&mut self.users, user);
         }
@@ -97,8 +97,9 @@ impl Chat {
         }
         let leaver = self.users.get_mut(user)?;
         leaver.remove_room(room);
+        let fold = Arc::clone(&leaver.fold);
         let parted = &mut self.rooms[room.place()];
-        parted.remove(&leaver.name);
+        parted.remove(&self.users, (user.index(), &fold));
         let title = Arc::clone(parted.title());
         self.close_room_if_empty(room);
         Some(Applied::Parted { title })
@@ -109,7 +110,7 @@ impl Chat {
         self.directory.release(&user.name);
         self.ignoring.leave(&mut self.users, &self.directory, key, &mut user);
         for room in user.rooms() {
-            self.rooms[room.place()].remove(&user.name);
+            self.rooms[room.place()].remove(&self.users, (key.index(), &user.fold));
         }
         for room in user.rooms() {
             self.close_room_if_empty(room);
@@ -123,12 +124,14 @@ impl Chat {
             return Some(Applied::Refused(Conflict::NameTaken));
         }
         self.ignoring.rename(&mut self.users, key, new);
-        let user = self.users.get_mut(key)?;
-        user.name = new.clone();
-        for room in user.rooms() {
-            let room = &mut self.rooms[room.place()];
-            room.remove(&old);
-            room.add(new, key);
+        let user = self.users.get(key)?;
+        let rooms: Vec<_> = user.rooms().collect();
+        for room in &rooms {
+            self.rooms[room.place()].remove(&self.users, (key.index(), &user.fold));
+        }
+        self.users.get_mut(key)?.rename(new);
+        for room in &rooms {
+            self.rooms[room.place()].add(&self.users, key);
         }
         Some(Applied::Renamed { old })
     }

@@ -239,8 +239,7 @@ impl Chat {
             })
             .collect();
         users.sort_unstable();
-        let name_of = |user| self.users.at(user).map(|user| user.name.as_str().to_owned());
-        let rooms = self.rooms().map(|(_, room)| room.snapshot(name_of)).collect();
+        let rooms = self.rooms().map(|(_, room)| room.snapshot(&self.users)).collect();
         Snapshot { users, rooms }
     }
 

@@ -1,12 +1,12 @@
 //! A room: its name, who is in it, its topic and its history.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::entry::EntryId;
 use super::history::History;
-use super::user::UserKey;
+use super::user::{UserKey, Users};
 use crate::event::{Said, TopicView};
 use crate::nickname::Nickname;
 
@@ -37,9 +37,8 @@ pub(crate) struct Room {
     title: Arc<str>,
     /// It stays when nobody is in it.
     permanent: bool,
-    /// The members' names by their folds, so that they come out sorted as people expect, and the
-    /// places of the users who have them.
-    members: BTreeMap<Arc<str>, u32>,
+    /// The places of those who are here, by the folds of their names: sorted as people expect.
+    members: Vec<u32>,
     pub(super) topic: Option<Box<Topic>>,
     pub(crate) history: History,
 }
@@ -57,7 +56,7 @@ pub(crate) struct Topic {
 pub(crate) struct RoomSnapshot {
     name: String,
     topic: Option<Topic>,
-    members: Vec<(String, Option<String>)>,
+    members: Vec<Option<String>>,
     history: Vec<Said>,
     /// Up to which number the history is not whole.
     forgotten: EntryId,
@@ -66,7 +65,7 @@ pub(crate) struct RoomSnapshot {
 impl Room {
     pub(super) fn new(name: Nickname, permanent: bool, history: History) -> Room {
         let title = format!("#{name}").into();
-        Room { name, title, permanent, members: BTreeMap::new(), topic: None, history }
+        Room { name, title, permanent, members: Vec::new(), topic: None, history }
     }
 
     /// The name, without the `#` before it.
@@ -96,31 +95,47 @@ impl Room {
 
     /// The places of those who are here, in the order of their names.
     pub(super) fn members(&self) -> impl Iterator<Item = u32> {
-        self.members.values().copied()
+        self.members.iter().copied()
     }
 
-    pub(super) fn add(&mut self, name: &Nickname, user: UserKey) {
-        self.members.insert(sort_key(name), user.index());
+    /// Somebody among `users` is here from now on.
+    pub(super) fn add(&mut self, users: &Users, key: UserKey) {
+        let Some(user) = users.get(key) else { return };
+        if let Err(at) = self.search(users, (key.index(), &user.fold)) {
+            // By an eighth, as they come one by one; a room is not doubled for one more.
+            if self.members.len() == self.members.capacity() {
+                self.members.reserve_exact(1 + self.members.len() / 8);
+            }
+            self.members.insert(at, key.index());
+        }
     }
 
-    pub(super) fn remove(&mut self, name: &Nickname) {
-        self.members.remove(&*name.fold());
+    /// Whoever has, or had, this place and a name with this fold is not here any more.
+    pub(super) fn remove(&mut self, users: &Users, member: (u32, &str)) {
+        if let Ok(at) = self.search(users, member) {
+            self.members.remove(at);
+            let enough = self.members.len() + self.members.len() / 2;
+            if self.members.capacity() > enough + 16 {
+                self.members.shrink_to(enough);
+            }
+        }
     }
 
-    pub(super) fn snapshot(&self, name_of: impl Fn(u32) -> Option<String>) -> RoomSnapshot {
-        let members = self.members.iter().map(|(fold, user)| (fold.to_string(), name_of(*user)));
+    fn search(&self, users: &Users, (index, fold): (u32, &str)) -> Result<usize, usize> {
+        self.members.binary_search_by(|other| match users.at(*other) {
+            Some(user) if *other != index => (*user.fold).cmp(fold),
+            _ => Ordering::Equal, // perhaps gone already, or just getting another name
+        })
+    }
+
+    pub(super) fn snapshot(&self, users: &Users) -> RoomSnapshot {
+        let name_of = |place: &u32| users.at(*place).map(|user| user.name.as_str().to_owned());
         RoomSnapshot {
             name: self.name.as_str().to_owned(),
             topic: self.topic.as_deref().cloned(),
-            members: members.collect(),
+            members: self.members.iter().map(name_of).collect(),
             history: self.history.lines().map(|line| line.said.clone()).collect(),
             forgotten: self.history.forgotten(),
         }
     }
-}
-
-/// The name as its place in a sorted list. A plain name is its own, and shares its memory with it.
-fn sort_key(name: &Nickname) -> Arc<str> {
-    let fold = name.fold();
-    if *fold == *name.as_str() { name.shared() } else { Arc::from(fold) }
 }

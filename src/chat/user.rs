@@ -1,6 +1,8 @@
 //! Users: everybody who has a name. A user is known by a [`UserKey`], in whatever rooms they are
 //! and whatever they come with.
 
+use std::sync::Arc;
+
 use slab::Slab;
 
 use super::ignoring::{Ignored, PersonKey};
@@ -36,6 +38,8 @@ impl UserKey {
 #[derive(Debug)]
 pub(crate) struct User {
     pub(crate) name: Nickname,
+    /// The name as its place in a sorted list. A plain name is its own, and shares its memory.
+    pub(super) fold: Arc<str>,
     /// Where what is for them goes; `None` while they are cut off.
     pub(crate) origin: Option<ConnectionKey>,
     generation: u32,
@@ -58,6 +62,11 @@ pub(crate) struct Social {
 }
 
 impl User {
+    /// They have another name.
+    pub(super) fn rename(&mut self, name: &Nickname) {
+        (self.name, self.fold) = (name.clone(), name.sort_key());
+    }
+
     /// The room that they are in, if any; of several, the first.
     pub(crate) fn room(&self) -> Option<RoomKey> {
         self.room
@@ -122,8 +131,8 @@ impl Users {
         let UserKey { generation, .. } = key;
         self.generation = generation;
         reserve(&mut self.slab);
-        let origin = Some(origin);
-        self.slab.insert(User { name, origin, generation, room: None, social: None });
+        let (fold, origin) = (name.sort_key(), Some(origin));
+        self.slab.insert(User { name, fold, origin, generation, room: None, social: None });
         key
     }
 

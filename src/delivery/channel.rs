@@ -89,6 +89,9 @@ impl Channel {
         });
         let Readers { journal, keys, .. } = &mut self.readers[place];
         if let Err(at) = keys.binary_search(&key) {
+            if keys.len() == keys.capacity() {
+                keys.reserve_exact(1 + keys.len() / 8);
+            }
             keys.insert(at, key);
         }
         *journal

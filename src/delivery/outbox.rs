@@ -125,6 +125,8 @@ impl Outbox {
         } else {
             let first = self.reading.take().map(|key| self.whole(key));
             let readings = &mut self.own.get_or_insert_default().readings;
+            // Many are in several rooms, and seldom go to one more.
+            readings.reserve_exact(1 + usize::from(first.is_some()));
             readings.extend(first);
             readings.push(Reading { journal: key, from, until: Seq::MAX });
         }
@@ -214,9 +216,13 @@ impl Outbox {
     /// Gives back what is not needed any more: most members are owed something of their own once,
     /// on joining, and then never again.
     fn release_own(&mut self) {
-        let empty =
-            |own: &Own| own.inserts.is_empty() && own.skips.is_empty() && own.readings.is_empty();
-        self.own.take_if(|own| empty(own));
+        let Some(own) = &mut self.own else { return };
+        let is_empty = (own.inserts.is_empty(), own.skips.is_empty());
+        match (is_empty, own.readings.is_empty()) {
+            ((true, true), true) => self.own = None,
+            ((true, _), _) if own.inserts.capacity() > 0 => own.inserts = VecDeque::new(),
+            _ => {}
+        }
     }
 
     fn whole(&self, journal: JournalKey) -> Reading {

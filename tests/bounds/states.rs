@@ -219,6 +219,42 @@ pub(crate) fn long_name() -> Measured {
     vec![more(Dialect::Lines), more(Dialect::Nick)]
 }
 
+/// What it costs each of a crowd to be in so many rooms more than the lobby.
+#[cfg(feature = "web")]
+fn rooms_more(rooms: usize) -> usize {
+    let mut room = Room::new(&patient());
+    let members = crowd(&mut room, Dialect::Web, FULL, short_name);
+    let mut join = |members: &[ConnectionKey]| {
+        for number in 0..rooms {
+            let join = format!(r##"{{"type":"join","room":"r{number}"}}"##);
+            members.iter().for_each(|key| room.read(*key, &frame(join.as_bytes(), true)));
+            rest(&mut room);
+        }
+        // The room gives back what it does not need any more.
+        (0..5).for_each(|_| rest(&mut room));
+    };
+    // The rooms are there before the others come.
+    let (first, others) = members.split_at(CROWD);
+    join(first);
+    let before = HEAP.current_usage();
+    join(others);
+    (HEAP.current_usage() - before) / others.len()
+}
+
+#[cfg(feature = "web")]
+pub(crate) fn second_room() -> Measured {
+    vec![("web".to_owned(), rooms_more(1))]
+}
+
+#[cfg(feature = "web")]
+pub(crate) fn further_rooms() -> Measured {
+    let of = |rooms| {
+        let more = rooms_more(1 + rooms).saturating_sub(rooms_more(1));
+        (format!("{rooms} more"), more / rooms)
+    };
+    [2, 8].map(of).to_vec()
+}
+
 /// The longest lines are said until the history has forgotten whatever else was said.
 fn fill_history(room: &mut Room, key: ConnectionKey, dialect: Dialect) {
     for _ in 0..Config::default().limits.history_lines_max {

@@ -67,6 +67,8 @@ pub(crate) struct Client {
     pub(crate) lost: bool,
     /// The server dropped it before it had got all, which it may do when closing takes too long.
     pub(crate) cut_off: bool,
+    /// When the server shut its side of the connection.
+    pub(crate) shut_at: Option<Instant>,
     /// It has no more to do with anything.
     pub(crate) gone: bool,
     /// The last name that it asked for.
@@ -126,6 +128,7 @@ impl Client {
             broke: false,
             lost: false,
             cut_off: false,
+            shut_at: None,
             gone: false,
             name: String::new(),
             browser: browser::speaks(dialect).then(|| Browser::new(rng)),

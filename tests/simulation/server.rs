@@ -440,7 +440,9 @@ impl Sockets for World<'_> {
         let client = &mut self.clients[stream.client];
         assert!(!client.socket.shut, "key {key} is finished twice");
         client.socket.shut = true;
-        !stream.is_datagrams()
+        let can_send = !stream.is_datagrams();
+        client.shut_at = Some(self.system.now.instant);
+        can_send
     }
 
     fn close(&mut self, key: ConnectionKey) {
@@ -467,7 +469,9 @@ impl Sockets for World<'_> {
         }
         // Closing with input unread resets the connection, and what was underway is lost.
         if !client.socket.inbox.is_empty() || !client.unsent.is_empty() {
-            let lingered = !client.socket.shut || age >= drain.max(Duration::from_secs(2));
+            let linger = Duration::from_secs(2);
+            let is_over = |at| now.saturating_duration_since(at) >= linger;
+            let lingered = client.shut_at.is_none_or(is_over) || age >= drain.max(linger);
             assert!(
                 lingered || client.is_broken() || client.slow,
                 "client {id} is dropped although it is still sending"
