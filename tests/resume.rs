@@ -312,6 +312,27 @@ fn whom_one_ignores_is_not_heard_afterwards_either() {
 }
 
 #[test]
+fn whom_one_ignores_is_not_in_the_history_of_a_room_that_one_comes_to() {
+    let server = start(&[]);
+    let mut alice = Person::join(&server, "alice");
+    alice.says("/join ops");
+    alice.sees_prefix("* You are in #ops.");
+    alice.says("not this");
+    let mut carol = Person::join(&server, "carol");
+    carol.says("/join ops");
+    carol.sees_prefix("* You are in #ops.");
+    carol.sees_prefix("[");
+    carol.says("but this");
+    alice.sees_prefix("* carol joined");
+    alice.sees("carol: but this");
+    let mut bob = Browser::joins(&server, "bob");
+    bob.says("/ignore alice");
+    bob.sees_a("ignoring");
+    bob.says("/join ops");
+    assert_eq!(texts(&bob.sees_a("welcome")["history"]), ["but this"]);
+}
+
+#[test]
 fn each_room_is_told_and_those_that_one_is_not_in_are_joined_if_that_can_be() {
     let server = start(&["--max-rooms=3"]);
     let (mut alice, mut bob) = alice_and_bob(&server);

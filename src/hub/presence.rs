@@ -9,8 +9,8 @@ use super::telling::Shared;
 use crate::chat::{RoomKey, UserKey};
 use crate::connection::Connection;
 use crate::delivery::{Channel, PresenceBatch, PresenceKind, Seq, presence_delay};
-use crate::dialect::Dialect;
 use crate::dialect::phrases::{WELCOME_MAX, WHOLE_WELCOME_MAX};
+use crate::dialect::{Dialect, WholeWelcome};
 use crate::event::{Event, Parting, RoomView, Said};
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
@@ -161,17 +161,12 @@ impl Hub {
             let Some(whole) = &dialect.spec().whole_welcome else { continue };
             let Some(user) = connection.user() else { continue };
             self.attach(key, room);
+            // Who ignores somebody already is told less than the others.
+            let is_alike = self.chat.ignored_by(user).is_empty();
             let company = match &shared {
-                Some((of, company)) if *of == dialect => Shared::clone(company),
+                Some((of, company)) if *of == dialect && is_alike => Shared::clone(company),
                 _ => {
-                    let max = if is_full { WELCOME_MAX } else { WHOLE_WELCOME_MAX };
-                    let here = self.chat.first_names(room, max);
-                    let (room, mut company) = (&self.chat[room], Vec::new());
-                    let lines = room.history.lines().take_while(|_| !is_full);
-                    let history: Vec<&Said> = lines.map(|line| &line.said).collect();
-                    let (count, topic, id) = (room.count(), room.topic(), self.last_entry);
-                    let view = RoomView { here: &here, count, topic, history: &history, id };
-                    (whole.company)(room.title(), &view, &mut company);
+                    let company = self.company_of(room, user, (whole, is_full));
                     self.lists.share(None, company)
                 }
             };
@@ -184,11 +179,33 @@ impl Hub {
             outbox.insert(journals, false, greet);
             outbox.insert_shared_rest(journals, Shared::clone(&company));
             connections.touch(key);
-            shared = Some((dialect, company));
+            if is_alike {
+                shared = Some((dialect, company));
+            }
             if is_full {
                 self.tell_history(key, room);
             }
         }
+    }
+
+    /// Who is in a room and what was said there last, but by those whom `user` ignores. If too much
+    /// of that kind waits already, it is a few names only.
+    fn company_of(
+        &self,
+        room: RoomKey,
+        user: UserKey,
+        (whole, is_full): (&WholeWelcome, bool),
+    ) -> Vec<u8> {
+        let max = if is_full { WELCOME_MAX } else { WHOLE_WELCOME_MAX };
+        let here = self.chat.first_names(room, max);
+        let lines = self.chat[room].history.lines().enumerate().take_while(|_| !is_full);
+        let heard = lines.filter(|(place, _)| !self.chat.is_deaf_to_line(user, room, *place));
+        let history: Vec<&Said> = heard.map(|(_, line)| &line.said).collect();
+        let (room, mut company) = (&self.chat[room], Vec::new());
+        let (count, topic, id) = (room.count(), room.topic(), self.last_entry);
+        let view = RoomView { here: &here, count, topic, history: &history, id };
+        (whole.company)(room.title(), &view, &mut company);
+        company
     }
 
     /// Whether `key` is in a room and reads what is said there.

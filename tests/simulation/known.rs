@@ -150,6 +150,15 @@ impl Known {
         ignoring
     }
 
+    /// Whether it ignores whoever said something under a name, and has left since.
+    pub(crate) fn remembers(&self, id: usize, name: &str) -> bool {
+        match self.ignoring.iter().find(|ignored| ignored.id == Some(id)) {
+            // That they have left is not told yet.
+            Some(ignored) => names::same(&ignored.name, name),
+            None => !self.meant_by(name).is_empty(),
+        }
+    }
+
     /// Which of those it ignores may be meant by a name: whoever has it, and who had it and left.
     pub(crate) fn meant_by(&self, name: &str) -> Vec<usize> {
         let here = self.find(name).map(|(id, _)| id);
