@@ -72,8 +72,8 @@ const HUNDRED_TALKERS: Load =
 /// The length of a delivered line, name and LF included.
 const LINE_BYTES: usize = 64;
 
-/// The length of the frame in which a browser gets the same.
-const FRAME_BYTES: usize = 114;
+/// The length of the frame in which a browser gets the same: with the room and the line's number.
+const FRAME_BYTES: usize = 154;
 
 const RECEIVERS: [usize; 4] = [10, 100, 1_000, 10_000];
 
