@@ -45,7 +45,7 @@ impl Hub {
                     self.connections.touch(key);
                     self.enter_if_told(key);
                 }
-                Some(Due::Received(received)) => self.do_received(key, received),
+                Some(Due::Received(received)) => self.do_received(key, &received),
                 None => return,
             }
         }

@@ -22,7 +22,7 @@ impl Hub {
                 session.receive(&mut input, context)
             });
             match received {
-                Some(received) => self.execute(key, received),
+                Some(received) => self.execute(key, &received),
                 None => break,
             }
         }
@@ -86,7 +86,7 @@ impl Hub {
         } else if self.connections[key].is_heard()
             && let Some(received) = self.ask_session(key, Session::end_arrival)
         {
-            self.execute(key, received);
+            self.execute(key, &received);
         }
     }
 
@@ -165,7 +165,7 @@ impl Hub {
         if self.connections[key].is_heard()
             && let Some(received) = self.ask_session(key, Session::finish)
         {
-            self.execute(key, received);
+            self.execute(key, &received);
         }
         match &self.connections[key].state {
             State::Closing { shut: true, .. } => self.drop_peer(key),
@@ -175,23 +175,23 @@ impl Hub {
     }
 
     /// Does what somebody has asked for, at the cost that it has.
-    fn execute(&mut self, key: ConnectionKey, received: Received<'_>) {
+    fn execute(&mut self, key: ConnectionKey, received: &Received<'_>) {
         self.spend(key, received.bytes());
         self.do_received(key, received);
     }
 
     /// Does what has come of input, or of a deadline.
-    pub(super) fn do_received(&mut self, key: ConnectionKey, received: Received<'_>) {
+    pub(super) fn do_received(&mut self, key: ConnectionKey, received: &Received<'_>) {
         match received {
-            Received::Message(message) => self.execute_message(key, &message),
+            Received::Message(message) => self.execute_message(key, message),
             Received::Refused(..) if self.must_take_name(key) => self.admit_as_guest(key, ""),
-            Received::Refused(refusal, _) => self.refuse_input(key, refusal),
-            Received::Reply(bytes) => self.send(key, &bytes),
-            Received::Opened(bytes) => self.open(key, &bytes),
+            Received::Refused(refusal, _) => self.refuse_input(key, *refusal),
+            Received::Reply(bytes) => self.send(key, bytes),
+            Received::Opened(bytes) => self.open(key, bytes),
             Received::Farewell => self.close_for_good(key),
             Received::Close(reason, bytes) => {
-                self.send(key, &bytes);
-                self.close(key, reason, "");
+                self.send(key, bytes);
+                self.close(key, *reason, "");
             }
             Received::Nothing => {}
         }
