@@ -529,14 +529,11 @@ impl<'a> LinesChecker<'a> {
         if line.starts_with("! ") {
             return;
         }
-        let letter = Letter {
-            from: self.client.id,
-            to,
-            text: text.to_owned(),
-            span: self.span_before_acting(),
-            sure: true,
-        };
-        self.findings.sent.push(letter);
+        let span = self.span_before_acting();
+        // Where that is told in another room, its reader may have left, and another have its name.
+        let sure = self.order.leaving(to).is_none_or(|gone| gone < span.0 || gone > span.1);
+        let (from, text) = (self.client.id, text.to_owned());
+        self.findings.sent.push(Letter { from, to, text, span, sure });
     }
 
     fn reply(&mut self, text: &str, line: &str) -> String {

@@ -383,6 +383,11 @@ impl Order {
         }
     }
 
+    /// The place at which a client left for good.
+    pub(crate) fn leaving(&self, id: usize) -> Option<usize> {
+        self.going.get(&id).copied()
+    }
+
     /// Why a client left, as others were told, if that was for a reason.
     pub(crate) fn left_for(&self, id: usize) -> Option<&str> {
         let mut all = self.events.iter().zip(&self.by).filter(|(_, by)| **by == id).rev();

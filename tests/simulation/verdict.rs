@@ -231,7 +231,8 @@ fn check_letters(findings: &[Findings]) {
     }
     for got in findings.iter().flat_map(|found| &found.got) {
         let from = &findings[got.from];
-        let sent = from.sent.iter().any(|sent| same(got, sent));
+        let may_be = |sent: &Letter| same(got, sent) || (!sent.sure && sent.text == got.text);
+        let sent = from.sent.iter().any(may_be);
         assert!(sent || !from.whole, "never sent: {got:?}");
     }
 }
