@@ -7,8 +7,8 @@
 //! cargo bench --bench rooms -- --quick     # less exact, faster
 //! ```
 //!
-//! The two cases of many rooms are measured over sockets as well (`rooms/sockets.rs`), where most of
-//! what a line costs is the system's.
+//! The two cases of many rooms are measured over sockets as well (`rooms/sockets.rs`), where most
+//! of what a line costs is the system's.
 //!
 //! The cases take turns (A B C A B C …), so that whatever else the machine has to do meets all of
 //! them; the table shows medians of the rounds, and the median of each round's ratio.

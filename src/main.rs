@@ -32,7 +32,7 @@ const CANNOT_OPEN: u8 = 3;
 /// Every newcomer is sent all of it.
 const MOTD_BYTES_MAX: u64 = 64 * 1024;
 
-/// A group-chat server: one room, many dialects, one thread.
+/// A group-chat server: many rooms, many dialects, one thread.
 ///
 /// Start it, then join from another terminal with `nc 127.0.0.1 7711`, or with a browser at
 /// http://127.0.0.1:7780: give a nickname, then talk. Type /help in the room for its commands.

@@ -56,7 +56,7 @@ impl fmt::Display for Metrics {
         let slowest = self.slowest_turn.as_secs_f64();
         head(f, "connections", "gauge", "Open connections.")?;
         writeln!(f, "chinwag_connections {}", self.connections)?;
-        head(f, "members", "gauge", "Members of the room.")?;
+        head(f, "members", "gauge", "People who are in, each once.")?;
         by(f, "members", "dialect", dialects, self.members)?;
         head(f, "rooms", "gauge", "Rooms.")?;
         writeln!(f, "chinwag_rooms {}", self.rooms)?;
@@ -68,7 +68,7 @@ impl fmt::Display for Metrics {
         for RoomMetrics { name, lines, .. } in &self.busiest {
             writeln!(f, "chinwag_room_lines_total{{room=\"{name}\"}} {lines}")?;
         }
-        head(f, "lines_total", "counter", "Lines said to the room.")?;
+        head(f, "lines_total", "counter", "Lines said in rooms.")?;
         writeln!(f, "chinwag_lines_total {}", self.lines)?;
         head(f, "deliveries_total", "counter", "Lines, times the members they were for.")?;
         writeln!(f, "chinwag_deliveries_total {}", self.deliveries)?;

@@ -404,6 +404,26 @@ fn what_has_a_key_is_said_once() {
 }
 
 #[test]
+fn what_is_refused_is_told_with_its_key_and_its_room() {
+    let server = start(&["--fixed-rooms"]);
+    let mut bob = Browser::joins(&server, "bob");
+    let mut refused = |message: Value| {
+        bob.sends(message);
+        let told = bob.sees_a("refused");
+        [&told["why"], &told["key"], &told["room"]].map(|field| field.as_str().map(str::to_owned))
+    };
+    let of = |fields: [&str; 3]| fields.map(|field| (!field.is_empty()).then(|| field.to_owned()));
+    let say = json!({"type": "say", "text": "x", "room": "#nope", "key": "k1"});
+    assert_eq!(refused(say), of(["no_such_room", "k1", "#nope"]));
+    let tell = json!({"type": "msg", "to": "nobody", "text": "x", "key": "k2"});
+    assert_eq!(refused(tell), of(["nobody", "k2", "#lobby"]));
+    let join = json!({"type": "join", "room": "mine"});
+    assert_eq!(refused(join), of(["rooms_fixed", "", "#mine"]));
+    let join = json!({"type": "join", "room": "#"});
+    assert_eq!(refused(join), of(["room_name", "", "#"]));
+}
+
+#[test]
 fn the_latest_thousand_keys_are_known() {
     let server = start(&["--flood=0"]);
     let mut bob = Browser::joins(&server, "bob");

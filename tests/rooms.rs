@@ -168,6 +168,19 @@ fn where_rooms_are_fixed_nobody_makes_one() {
     alice.sees("* You are in #ops. Here now: alice.");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_server_stops_in_good_order_whoever_has_been_in_its_rooms() {
+    for rooms in ["--rooms=ops", "--rooms=ops,help"] {
+        let mut server = Server::start(&[rooms]);
+        let mut alice = Person::join(&server, "alice");
+        server.terminate();
+        alice.sees("* The server is stopping.");
+        alice.sees_eof();
+        assert_eq!(server.wait(), Some(0));
+    }
+}
+
 #[test]
 fn at_most_fifty_rooms_are_listed() {
     let names: Vec<String> = (10..72).map(|number| format!("room{number}")).collect();

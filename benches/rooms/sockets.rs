@@ -129,8 +129,8 @@ impl Member {
     }
 }
 
-/// Comes in as one member of a case, and waits until it is where it wants to be. Returns what it was
-/// told, too, for that may end within a frame.
+/// Comes in as one member of a case, and waits until it is where it wants to be. Returns what it
+/// was told, too, for that may end within a frame.
 fn enter(address: SocketAddr, case: &Case, number: usize) -> io::Result<(TcpStream, Vec<u8>)> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;

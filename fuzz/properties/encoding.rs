@@ -166,7 +166,7 @@ fn check(dialect: Dialect, lang: Lang, event: &Event<'_>) {
     dialect.encode(lang, event, &mut out);
     assert!(out.starts_with(BEFORE), "what was there stays");
     let mut alone = BEFORE.to_vec();
-    let about = About { room: None, name: Some("al") };
+    let about = About { name: Some("al"), ..About::default() };
     dialect.encode_about(lang, about, event, &mut alone);
     assert_eq!(alone, out, "no dialect so far tells its only reader how they are called");
     #[cfg(feature = "web")]

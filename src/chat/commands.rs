@@ -279,6 +279,11 @@ fn judge_topic<'a>(
     Judged::Propose(Fact::Topic { user, room, text })
 }
 
+/// A room's name as it is shown, from one with or without its `#`.
+pub(crate) fn title(name: &str) -> String {
+    format!("#{}", name.strip_prefix('#').unwrap_or(name))
+}
+
 /// The name of a room, with or without its `#`.
 pub(crate) fn parse_room(name: &str) -> Option<Nickname> {
     let name = name.trim();

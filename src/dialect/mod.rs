@@ -237,6 +237,8 @@ pub struct About<'a> {
     pub room: Option<&'a str>,
     /// How the only reader is called. Many have no name in common, and a newcomer has none yet.
     pub name: Option<&'a str>,
+    /// The key of what this answers, if the only reader gave it one.
+    pub key: Option<&'a str>,
 }
 
 /// A welcome with the history, and with more names than a person would read, in one frame. All who

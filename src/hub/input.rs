@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::returning::Keyed;
 use super::telling::tell;
 use super::{Hub, OWN_BYTES_MAX, counted};
 use crate::chat::commands::Answers;
@@ -246,11 +247,19 @@ impl Hub {
         self.flush_presence_of(user);
         let Some(room) = self.find_room(user, name) else {
             let name = text::clean(name.unwrap_or_default());
-            return self.refuse(key, Refusal::NoSuchRoom(&name));
+            let refused = Event::Refused(Refusal::NoSuchRoom(&name));
+            return self.tell_titled(key, Some(&commands::title(&name)), &refused);
         };
         let many_rooms = self.connections[key].dialect.spec().many_rooms;
-        let Hub { chat, connections, journals, lang, .. } = self;
-        let about = About { room: Some(chat[room].title()), name: Some(chat.name(user)) };
+        let Hub { chat, connections, journals, lang, keyed, .. } = self;
+        // Who wants to go somewhere is answered about that.
+        let wanted = match command {
+            Command::Join(Some(wanted)) => Some(commands::title(&text::clean(wanted))),
+            _ => None,
+        };
+        let title = wanted.as_deref().unwrap_or(chat[room].title());
+        let key_given = Keyed::of(keyed.as_ref(), key);
+        let about = About { room: Some(title), name: Some(chat.name(user)), key: key_given };
         let mut answer = |event: &Event<'_>| {
             tell(&mut connections[key], journals, (*lang, about), event);
             connections.touch(key);

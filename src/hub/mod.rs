@@ -128,16 +128,17 @@ impl Hub {
     pub fn new(config: &Config, now: Now) -> Hub {
         // Numbers of before a restart are never met again.
         let last_entry = now.unix_seconds << ENTRIES_PER_SECOND_BITS;
+        let chat = Chat::new(&config.limits, last_entry, &config.lobby, &config.rooms);
         Hub {
             limits: config.limits,
             lang: config.lang,
             motd: config.motd.iter().map(|line| text::clean(line).into_owned()).collect(),
             connections: Connections::default(),
-            chat: Chat::new(&config.limits, last_entry, &config.lobby, &config.rooms),
+            channels: chat.rooms().map(|_| Channel::default()).collect(),
+            chat,
             last_entry,
             recorded: None,
             journals: Journals::default(),
-            channels: vec![Channel::default()],
             active: Vec::new(),
             lists: Lists::default(),
             skips_abound: false,

@@ -41,6 +41,13 @@ pub(super) struct Keyed {
     key: String,
 }
 
+impl Keyed {
+    /// The key of what is done now, if `by` has asked for it and gave one.
+    pub(super) fn of(keyed: Option<&Keyed>, by: ConnectionKey) -> Option<&str> {
+        keyed.filter(|keyed| keyed.by == by).map(|keyed| &*keyed.key)
+    }
+}
+
 impl Hub {
     // ── randomness ───────────────────────────────────────────────────────────────────────────────
 
@@ -167,7 +174,12 @@ impl Hub {
         let Some(mail) = tickets.mail(user) else { return 0 };
         let mut told = Vec::new();
         let room = room.map(|room| &**chat[room].title());
-        dialect.encode_about(*lang, About { room, name: Some(chat.name(user)) }, event, &mut told);
+        dialect.encode_about(
+            *lang,
+            About { room, name: Some(chat.name(user)), key: None },
+            event,
+            &mut told,
+        );
         // Not twice as much as before, as it would grow by itself.
         mail.reserve_exact(told.len());
         mail.extend_from_slice(&told);

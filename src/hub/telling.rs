@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::Hub;
+use super::returning::Keyed;
 use crate::chat::{
     Applied, Chat, Entry, EntryId, Fact, LOBBY, Leaving, Listing, RoomKey, User, UserKey,
 };
@@ -296,7 +297,7 @@ impl Hub {
         let room = &chat[room];
         let (count, topic, id) = (room.count(), room.topic(), *last_entry);
         let view = RoomView { here: &here, count, topic, history: &[], id };
-        let about = About { room: Some(room.title()), name: None };
+        let about = About { room: Some(room.title()), ..About::default() };
         tell(&mut connections[key], journals, (*lang, about), &Event::InRoom(view));
         connections.touch(key);
     }
@@ -323,7 +324,7 @@ impl Hub {
             let names = chat.first_names(room, max);
             let event = Event::Here { names: &names, count: chat[room].count(), elsewhere };
             let mut list = Vec::new();
-            let about = About { room: Some(chat[room].title()), name: None };
+            let about = About { room: Some(chat[room].title()), ..About::default() };
             dialect.encode_about(*lang, about, &event, &mut list);
             lists.share((!elsewhere).then_some((room.place(), dialect)), list)
         });
@@ -365,7 +366,7 @@ impl Hub {
         let title = Arc::clone(chat[room].title());
         let history = &mut chat.room_mut(room).history;
         let bytes = history.replay(place, dialect, |said, out| {
-            let about = About { room: Some(&title), name: None };
+            let about = About { room: Some(&title), ..About::default() };
             dialect.encode_about(lang, about, &Event::Recalled(said), out);
         });
         connection.outbox.insert_shared(journals, bytes);
@@ -397,10 +398,16 @@ impl Hub {
         self.tell_titled(key, title.as_deref(), event);
     }
 
-    fn tell_titled(&mut self, key: ConnectionKey, room: Option<&str>, event: &Event<'_>) {
-        let Hub { chat, connections, journals, lang, .. } = self;
+    pub(super) fn tell_titled(
+        &mut self,
+        key: ConnectionKey,
+        room: Option<&str>,
+        event: &Event<'_>,
+    ) {
+        let Hub { chat, connections, journals, lang, keyed, .. } = self;
         let name = connections[key].any_user().map(|user| chat.name(user));
-        tell(&mut connections[key], journals, (*lang, About { room, name }), event);
+        let about = About { room, name, key: Keyed::of(keyed.as_ref(), key) };
+        tell(&mut connections[key], journals, (*lang, about), event);
         connections.touch(key);
     }
 
@@ -426,7 +433,7 @@ fn publish(
 ) -> Seq {
     let seq = journals.take_seq();
     let room = if let [room] = rooms { Some(&**chat[*room].title()) } else { None };
-    let about = About { room, name: None };
+    let about = About { room, ..About::default() };
     for room in rooms {
         channels[room.place()].publish(journals, seq, |dialect, out| {
             dialect.encode_about(lang, about, event, out);

@@ -90,6 +90,8 @@ pub(super) enum ServerMessage<'a> {
         why: &'static str,
         text: Localized,
         #[serde(skip_serializing_if = "Option::is_none")]
+        key: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         room: Option<&'a str>,
     },
     Resumed {
@@ -222,7 +224,8 @@ impl<'a> Company<'a> {
 
 impl<'a> ServerMessage<'a> {
     /// An event as browsers are told it; `None` if they are not.
-    pub(super) fn of(event: &'a Event<'a>, room: Option<&'a str>) -> Option<ServerMessage<'a>> {
+    pub(super) fn of(event: &'a Event<'a>, about: About<'a>) -> Option<ServerMessage<'a>> {
+        let room = about.room;
         let said = |from, text, at, id| Line { room, id: Some(id), from, text, at, again: false };
         Some(match *event {
             Event::Asked { motd, line_bytes_max } => ServerMessage::Ask { motd, line_bytes_max },
@@ -273,6 +276,7 @@ impl<'a> ServerMessage<'a> {
                 room,
                 why: label(refusal),
                 text: Localized::refusal(refusal),
+                key: about.key,
             },
             Event::Rooms(..)
             | Event::TopicSet(_)
@@ -322,7 +326,7 @@ impl<'a> ServerMessage<'a> {
             Event::Parted => ServerMessage::Part { room },
             Event::Invited { from } => ServerMessage::Invite { from, room },
             Event::Where | Event::InviteSent { .. } => {
-                let about = About { room, name: None };
+                let about = About { room, ..About::default() };
                 let text = Localized::new(|phrases, out| {
                     phrases::tell_of_room(&Reader { phrases, about }, event, "", "", out);
                 });

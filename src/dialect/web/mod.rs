@@ -95,7 +95,7 @@ fn greeting(name: &str, token: Option<&Token>, company_bytes: usize, out: &mut V
 }
 
 fn tell(reader: &Reader<'_>, out: &mut Vec<u8>, event: &Event<'_>) {
-    if let Some(told) = ServerMessage::of(event, reader.about.room) {
+    if let Some(told) = ServerMessage::of(event, reader.about) {
         // Writing to a Vec cannot fail, and what is told has nothing that JSON has not.
         websocket::text(out, |out| drop(serde_json::to_writer(out, &told)));
     }
