@@ -118,7 +118,11 @@ impl Hub {
             | State::Opening
             | State::AwaitingNick { .. }
             | State::Entering(_) => {
-                log::log!(level(connection.dialect), "closed: {}: {reason}", connection.remote);
+                // Proxies look again and again whether we are there.
+                let is_look = is_preparing
+                    && matches!(reason, CloseReason::EndOfInput | CloseReason::ConnectionLost);
+                let level = if is_look { Level::Debug } else { level(connection.dialect) };
+                log::log!(level, "closed: {}: {reason}", connection.remote);
                 if let State::Entering(user) = connection.state {
                     self.propose(Fact::Left { user, why: Leaving::Plain });
                 }
