@@ -409,15 +409,21 @@ fn say_how_to_join(server: &Server) {
         }
         address
     };
-    let listener_of = |dialect| server.listeners().find(|listener| listener.dialect == dialect);
+    let listener_of = |dialect| {
+        let is_direct = |it: &ListenerSpec| it.dialect == dialect && !it.prelude.proxy;
+        server.listeners().find(is_direct)
+    };
     #[cfg(feature = "web")]
     if let Some(listener) = listener_of(Dialect::Web) {
-        let _ = writeln!(stderr, "To join with a browser, open  http://{}", reachable(listener));
+        let scheme = if listener.prelude.tls { "https" } else { "http" };
+        let address = reachable(listener);
+        let _ = writeln!(stderr, "To join with a browser, open  {scheme}://{address}");
     }
     if let Some(listener) = listener_of(Dialect::Lines) {
         let address = reachable(listener);
         let (ip, port) = (address.ip(), address.port());
-        let _ = writeln!(stderr, "To join, type this in another terminal:  nc {ip} {port}");
+        let program = if listener.prelude.tls { "ncat --ssl" } else { "nc" };
+        let _ = writeln!(stderr, "To join, type this in another terminal:  {program} {ip} {port}");
     }
     let _ = writeln!(stderr, "To stop the server, press Ctrl-C here.");
 }

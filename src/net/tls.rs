@@ -21,6 +21,10 @@ const AHEAD_BYTES: usize = 4 * 1024 - 64;
 /// What a handshake may have of the other side's bytes. Nobody needs more than a quarter.
 const HANDSHAKE_BYTES_MAX: usize = 16 * 1024;
 
+/// What may come later without bringing anything: a record of 16 KiB, what is left of the handshake,
+/// and as much again. Otherwise what is no whole message could be kept without bound.
+const SILENT_BYTES_MAX: usize = 48 * 1024;
+
 /// Pieces of input that are looked at for one read. Whoever sends records with nothing in them
 /// would keep it from ending otherwise.
 const PIECES_PER_READ: usize = 16;
@@ -51,8 +55,8 @@ pub(crate) enum Handshake {
 pub(crate) struct TlsStream {
     stream: Stream,
     tls: ServerConnection,
-    /// Bytes of the handshake that have come.
-    handshake_bytes: usize,
+    /// Bytes that have come since something was brought by them, or since the beginning.
+    silent_bytes: usize,
     /// It is on the list of those whose handshake goes on.
     pub(crate) queued: bool,
     /// There is no TLS any more: what still comes is read and means nothing.
@@ -79,7 +83,7 @@ impl TlsStream {
         TlsStream {
             stream,
             tls,
-            handshake_bytes: 0,
+            silent_bytes: 0,
             queued: false,
             over: false,
             shutting: false,
@@ -107,11 +111,11 @@ impl TlsStream {
         }
         match self.tls.read_tls(&mut Wire(&mut self.stream)) {
             Ok(0) => return Handshake::Ended,
-            Ok(bytes) => self.handshake_bytes += bytes,
+            Ok(bytes) => self.silent_bytes += bytes,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Handshake::Waiting,
             Err(_) => return Handshake::Lost,
         }
-        if !self.process() || self.is_preparing() && self.handshake_bytes > HANDSHAKE_BYTES_MAX {
+        if !self.process() || self.is_preparing() && self.silent_bytes > HANDSHAKE_BYTES_MAX {
             self.over = true;
             return Handshake::Failed;
         }
@@ -139,10 +143,13 @@ impl TlsStream {
             match self.tls.reader().read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
-                read => return read,
+                read => {
+                    self.silent_bytes = 0;
+                    return read;
+                }
             }
-            self.tls.read_tls(&mut Wire(&mut self.stream))?;
-            if !self.process() {
+            self.silent_bytes += self.tls.read_tls(&mut Wire(&mut self.stream))?;
+            if !self.process() || self.silent_bytes > SILENT_BYTES_MAX {
                 self.over = true;
                 return Err(io::ErrorKind::InvalidData.into());
             }
