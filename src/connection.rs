@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 use crate::chat::{RoomKey, UserKey};
-use crate::config::{Flood, Limits};
+use crate::config::{Flood, Limits, Prelude};
 use crate::delivery::Outbox;
 use crate::dialect::{Dialect, Gap, Session};
 use crate::hub::AddressKey;
@@ -54,6 +54,8 @@ pub(crate) struct Connection {
 /// How far a connection has come, and what belongs to that state alone.
 #[derive(Debug)]
 pub(crate) enum State {
+    /// Its PROXY header, or its TLS handshake, has not come to its end.
+    Preparing { deadline: Instant, prelude: Prelude },
     /// Its session has not opened, so it cannot be asked for anything; and has its own deadline.
     Opening,
     /// Asked for a nickname.
@@ -123,6 +125,8 @@ pub(crate) enum Wait {
 pub(crate) struct Blocked {
     /// The socket has said that it takes more.
     pub(crate) writable: bool,
+    /// Nothing waits here, but what carries its bytes has not handed all of them to the system.
+    pub(crate) below: bool,
     /// When it last took a byte.
     pub(crate) progress: Instant,
     /// Until when it is a reason for talkers to wait, if it has become one. It must catch up
@@ -217,9 +221,9 @@ impl Connection {
         match &self.state {
             _ if self.wait() == Some(Wait::Room) => None,
             State::Opening => self.session.deadline(),
-            State::AwaitingNick { deadline, .. } | State::Closing { deadline, .. } => {
-                Some(*deadline)
-            }
+            State::Preparing { deadline, .. }
+            | State::AwaitingNick { deadline, .. }
+            | State::Closing { deadline, .. } => Some(*deadline),
             State::Entering(_) | State::Chatting(_) | State::Closed => None,
         }
     }
@@ -233,7 +237,7 @@ impl Connection {
         };
         let of_state = self.ends_at().map(|at| (at, self.end_of_state()));
         let of_stall = self.stalls_at(limits).map(|at| (at, Timer::Stall));
-        let is_opening = matches!(self.state, State::Opening);
+        let is_opening = matches!(self.state, State::Preparing { .. } | State::Opening);
         let of_session = self.session.deadline().filter(|_| !is_opening);
         let of_session = of_session.map(|at| (at, Timer::Session));
         let all = [of_budget, of_state, of_stall, of_session];
@@ -243,6 +247,7 @@ impl Connection {
     /// What ends when it has been in its state for too long.
     fn end_of_state(&self) -> Timer {
         match self.state {
+            State::Preparing { .. } => Timer::Prelude,
             State::Opening => Timer::Session,
             State::Closing { .. } => Timer::Closing,
             _ => Timer::Nickname,
@@ -348,7 +353,9 @@ impl Connections {
             Some(blocked) => blocked.writable = false,
             blocked => {
                 let (writable, progress, place) = (false, now, self.blocked.len() as u32);
-                *blocked = Some(Box::new(Blocked { writable, progress, waited_for: None, place }));
+                let blocked_now =
+                    Blocked { writable, below: false, progress, waited_for: None, place };
+                *blocked = Some(Box::new(blocked_now));
                 self.blocked.push(key);
             }
         }

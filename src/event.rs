@@ -436,11 +436,17 @@ pub enum CloseReason {
     Replaced,
     /// It gave this many tokens that are nobody's.
     WrongTokens(u8),
+    /// Its TLS was none, or broke its rules.
+    TlsFailed,
+    /// It did not begin with the PROXY header that is wanted there.
+    WrongProxyHeader,
+    /// Its PROXY header, or its TLS handshake, did not come to an end in time.
+    PreludeTimeout,
 }
 
 impl CloseReason {
     /// How many reasons there are: the length of an array of counts by [`index`](Self::index).
-    pub const COUNT: usize = 19;
+    pub const COUNT: usize = 22;
 
     /// The names by which programs are told the reasons, by [`index`](Self::index).
     pub const LABELS: [&str; CloseReason::COUNT] = [
@@ -463,6 +469,9 @@ impl CloseReason {
         "unresponsive",
         "replaced",
         "wrong_tokens",
+        "tls_failed",
+        "wrong_proxy_header",
+        "prelude_timeout",
     ];
 
     /// The name by which programs are told the reason.
@@ -494,6 +503,9 @@ impl CloseReason {
             CloseReason::Unresponsive => 16,
             CloseReason::Replaced => 17,
             CloseReason::WrongTokens(_) => 18,
+            CloseReason::TlsFailed => 19,
+            CloseReason::WrongProxyHeader => 20,
+            CloseReason::PreludeTimeout => 21,
         }
     }
 
@@ -502,6 +514,7 @@ impl CloseReason {
         !matches!(
             self,
             CloseReason::ConnectionLost
+                | CloseReason::TlsFailed
                 | CloseReason::TooSlow
                 | CloseReason::Stalled
                 | CloseReason::Replaced
@@ -541,6 +554,9 @@ impl fmt::Display for CloseReason {
             CloseReason::Unresponsive => f.write_str("answered no ping"),
             CloseReason::Replaced => f.write_str("came back over another connection"),
             CloseReason::WrongTokens(count) => write!(f, "{count} wrong tokens"),
+            CloseReason::TlsFailed => f.write_str("no TLS, or broken"),
+            CloseReason::WrongProxyHeader => f.write_str("no PROXY header"),
+            CloseReason::PreludeTimeout => f.write_str("no TLS handshake or PROXY header in time"),
         }
     }
 }

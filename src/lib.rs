@@ -15,6 +15,9 @@
 //!
 //! At the other end, [`client`] is what one can know from the lines that come.
 //!
+//! What may come before all that, a PROXY header or the handshake of TLS, never leaves `net`: who
+//! has not passed it is known to the hub, but not heard.
+//!
 //! [`config`] is what an operator can decide, [`metrics`] what the server counts; `timers` are all
 //! deadlines.
 //!
@@ -50,6 +53,8 @@ pub mod client;
 pub mod config;
 
 pub mod metrics;
+
+pub mod proxy;
 
 mod chat;
 mod connection;

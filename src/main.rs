@@ -4,16 +4,23 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod logger;
+#[cfg(feature = "tls")]
+mod make_cert;
 
 use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::net::IpAddr;
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::LazyLock;
+#[cfg(feature = "tls")]
+use std::time::SystemTime;
 
+#[cfg(feature = "tls")]
+use chinwag::config::TlsFiles;
 #[cfg(feature = "web")]
 use chinwag::config::Web;
 use chinwag::config::values::{Pace, RoomName, Seconds, Size};
@@ -21,7 +28,8 @@ use chinwag::config::{CONSOLE_NAME, Config, Limits, ListenerSpec};
 use chinwag::dialect::{Dialect, Lang};
 use chinwag::server::Server;
 use clap::builder::{PossibleValue, Resettable};
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
 use log::LevelFilter;
 
 /// Exit codes: 0 is a clean end.
@@ -38,15 +46,20 @@ const MOTD_BYTES_MAX: u64 = 64 * 1024;
 /// http://127.0.0.1:7780: give a nickname, then talk. Type /help in the room for its commands.
 #[derive(Parser, Debug)]
 #[command(version, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 struct Arguments {
+    #[command(subcommand)]
+    task: Option<Task>,
+
     /// Listens for a dialect, at an address.
     ///
     /// May be given several times; then only these are open. The dialects are lines, web, nick,
     /// register, datagram, anonymous and mention. Without an address a dialect listens at its own
-    /// port on 127.0.0.1 (lines: 7711, web: 7780).
+    /// port on 127.0.0.1 (lines: 7711, web: 7780). After the dialect may stand +tls, for TLS (at
+    /// the port above), and +proxy, if a proxy sends a PROXY header first, as in lines+tls+proxy.
     /// An IPv6 address is in brackets, as in lines=[::1]:7711; [::]:7711 takes IPv4 as well.
     /// Port 0 takes a free port, which the log shows.
-    #[arg(short, long, value_name = "DIALECT[=ADDR]", env = "CHINWAG_LISTEN")]
+    #[arg(short, long, value_name = "DIALECT[+tls][+proxy][=ADDR]", env = "CHINWAG_LISTEN")]
     #[arg(value_delimiter = ',', default_value = usual_listeners())]
     listen: Vec<ListenerSpec>,
 
@@ -64,6 +77,28 @@ struct Arguments {
     #[cfg(feature = "web")]
     #[arg(long, value_name = "ORIGIN", env = "CHINWAG_ALLOW_ORIGIN", value_delimiter = ',')]
     allow_origin: Vec<String>,
+
+    /// A certificate, and those that vouch for it, in a PEM file; for listeners with +tls.
+    ///
+    /// May be given several times, each with its --tls-key: a client gets the one for the host that
+    /// it names, or else the first. Files that change are read again within a minute. chinwag
+    /// make-cert makes one to begin with.
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "FILE", env = "CHINWAG_TLS_CERT", value_delimiter = ',')]
+    tls_cert: Vec<PathBuf>,
+
+    /// The private key of the certificate, in a PEM file.
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "FILE", env = "CHINWAG_TLS_KEY", value_delimiter = ',')]
+    tls_key: Vec<PathBuf>,
+
+    /// Believes what requests from there say of where they were forwarded from (X-Forwarded-For).
+    ///
+    /// May be given several times, as in 127.0.0.1/32 or 10.0.0.0/8; an address alone is one. The
+    /// connection counts for the last address that is not of a trusted proxy.
+    #[arg(long, value_name = "CIDR", env = "CHINWAG_TRUSTED_PROXY", value_delimiter = ',')]
+    #[arg(value_parser = parse_network)]
+    trusted_proxy: Vec<IpNet>,
 
     /// Listens for the five older chat programs too, each at its own port on 127.0.0.1.
     ///
@@ -194,9 +229,23 @@ struct Arguments {
     lang: Language,
 }
 
+/// What to do instead of serving.
+#[derive(Subcommand, Debug)]
+enum Task {
+    /// Makes a certificate that nobody vouches for, and its key, in the current directory.
+    #[cfg(feature = "tls")]
+    MakeCert {
+        /// The hosts that it is for: names and IP addresses.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+}
+
 const AFTER_HELP: &str = "\
 Let colleagues in: chinwag -l lines=0.0.0.0:7711 -l web=0.0.0.0:7780
 Another port for browsers: chinwag -l lines -l web=8080
+Encrypted: chinwag make-cert chat.example.com, and chinwag -l web+tls=0.0.0.0:7781 --tls-cert \
+chinwag-cert.pem --tls-key chinwag-key.pem
 Other rooms, and only those: chinwag --rooms help,ops --fixed-rooms
 
 Sizes are bytes and take K and M (64K, 1M); seconds may be fractions (0.5). Each flag can also be \
@@ -249,6 +298,10 @@ fn main() -> ExitCode {
 /// Runs the server. An error is an exit code and one sentence.
 fn run() -> Result<(), (u8, String)> {
     let Some(arguments) = parse_arguments()? else { return Ok(()) };
+    #[cfg(feature = "tls")]
+    if let Some(Task::MakeCert { names }) = &arguments.task {
+        return make_certificate(names);
+    }
     logger::start(arguments.log_level);
     let mut listeners = arguments.listen;
     if arguments.classic {
@@ -262,6 +315,11 @@ fn run() -> Result<(), (u8, String)> {
         console: arguments.console,
         #[cfg(feature = "web")]
         web: Web { hosts: arguments.allow_host, origins: arguments.allow_origin },
+        #[cfg(feature = "tls")]
+        tls: TlsFiles { certs: arguments.tls_cert, keys: arguments.tls_key, ..TlsFiles::default() },
+        #[cfg(not(feature = "tls"))]
+        tls: Default::default(),
+        trusted_proxies: arguments.trusted_proxy,
         limits: Limits {
             clients_max: arguments.max_clients,
             line_bytes_max: arguments.max_line.0,
@@ -293,6 +351,16 @@ fn run() -> Result<(), (u8, String)> {
         Ok(Err(error)) => Err((FAILED, format!("failed: {error}."))),
         Err(_) => Err((FAILED, "failed: this is a bug; what is above tells where.".to_owned())),
     }
+}
+
+/// Makes a certificate, and says what came of it.
+#[cfg(feature = "tls")]
+#[expect(clippy::disallowed_methods, reason = "no loop runs here")]
+fn make_certificate(names: &[String]) -> Result<(), (u8, String)> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let told = make_cert::run(names, now).map_err(|why| (CANNOT_OPEN, format!("{why}.")))?;
+    let _ = io::stdout().write_all(told.as_bytes());
+    Ok(())
 }
 
 /// The command line; `None` if it only wanted help or the version, which is printed.
@@ -341,15 +409,21 @@ fn say_how_to_join(server: &Server) {
         }
         address
     };
-    let listener_of = |dialect| server.listeners().find(|listener| listener.dialect == dialect);
+    let listener_of = |dialect| {
+        let is_direct = |it: &ListenerSpec| it.dialect == dialect && !it.prelude.proxy;
+        server.listeners().find(is_direct)
+    };
     #[cfg(feature = "web")]
     if let Some(listener) = listener_of(Dialect::Web) {
-        let _ = writeln!(stderr, "To join with a browser, open  http://{}", reachable(listener));
+        let scheme = if listener.prelude.tls { "https" } else { "http" };
+        let address = reachable(listener);
+        let _ = writeln!(stderr, "To join with a browser, open  {scheme}://{address}");
     }
     if let Some(listener) = listener_of(Dialect::Lines) {
         let address = reachable(listener);
         let (ip, port) = (address.ip(), address.port());
-        let _ = writeln!(stderr, "To join, type this in another terminal:  nc {ip} {port}");
+        let program = if listener.prelude.tls { "ncat --ssl" } else { "nc" };
+        let _ = writeln!(stderr, "To join, type this in another terminal:  {program} {ip} {port}");
     }
     let _ = writeln!(stderr, "To stop the server, press Ctrl-C here.");
 }
@@ -380,6 +454,11 @@ fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MOTD_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+fn parse_network(text: &str) -> Result<IpNet, String> {
+    let network = text.parse().ok().or_else(|| text.parse().ok().map(IpAddr::into));
+    network.ok_or_else(|| "a network is ADDRESS/BITS, as in 10.0.0.0/8 or ::1/128".to_owned())
 }
 
 fn parse_level(text: &str) -> Result<LevelFilter, String> {

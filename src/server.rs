@@ -1,8 +1,10 @@
 //! The server: sockets, listeners, datagrams, the terminal and signals, as mio knows them, for the
 //! loop in [`turn`](crate::turn). It moves bytes, and knows no word of chat.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, IoSlice};
+use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,16 +14,22 @@ use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
-use crate::config::{CLIENTS_MIN, Config, LISTENERS_MAX, ListenerSpec};
+use crate::config::{CLIENTS_MIN, Config, LISTENERS_MAX, ListenerSpec, Prelude};
 use crate::dialect::{Dialect, Transport};
+use crate::event::CloseReason;
 use crate::hub::TURNED_AWAY_MAX;
 use crate::key::ConnectionKey;
+#[cfg(feature = "tls")]
+use crate::net::certificates::{Certificates, Files};
 use crate::net::console::Console;
 use crate::net::datagram::Datagrams;
 use crate::net::descriptors;
+use crate::net::header::{HeaderRead, HeaderReader};
 use crate::net::listener::Listener;
 use crate::net::signals::Signals;
 use crate::net::stream::Stream;
+#[cfg(feature = "tls")]
+use crate::net::tls::{Handshake, TlsStream};
 use crate::timers::Now;
 use crate::token::TOKEN_BYTES;
 use crate::turn::{Accepted, Budgets, Datagram, EventLoop, PollEvent, Sockets};
@@ -31,6 +39,12 @@ const TURNED_AWAY_BYTES: usize = 64 * 1024;
 /// Descriptors for other things than connections and listeners: the standard streams, the poll,
 /// signals, a spare one for each of a few listeners.
 const OTHER_DESCRIPTORS: usize = 16;
+
+/// Handshakes of which the dear part is done in one turn, each about 0.1 ms.
+const HELLOS_PER_TURN: usize = 16;
+
+/// Steps before a dialect that are taken in one turn.
+const STEPS_PER_TURN: usize = 256;
 
 /// The tokens of the signals and of what wakes the loop; those of the listeners are just below.
 const SIGNALS: Token = Token(usize::MAX);
@@ -53,21 +67,38 @@ struct MioSockets {
     poll: Poll,
     events: Events,
     signals: Signals,
-    listeners: Vec<(Dialect, Listener)>,
+    listeners: Vec<(ListenerSpec, Listener)>,
     datagrams: Vec<(Dialect, Datagrams)>,
     /// The server's own terminal and the connection that it is.
     console: Option<(Console, ConnectionKey)>,
     /// What carries the bytes of each connection, by the index of its key.
     links: Slab<Link>,
+    /// Those of whom something must come before their dialect is spoken, and may have.
+    preparing: VecDeque<ConnectionKey>,
+    /// Those of whom the next poll tells, for something may be left of which the system is silent.
+    unread: Vec<ConnectionKey>,
+    #[cfg(feature = "tls")]
+    certificates: Option<Certificates>,
 }
 
 /// What carries a connection's bytes.
 #[derive(Debug)]
 enum Link {
     Stream(Stream, ConnectionKey),
+    /// A PROXY header must come, and then perhaps TLS.
+    Header(Box<(Stream, HeaderReader, ListenerSpec)>, ConnectionKey),
+    #[cfg(feature = "tls")]
+    Tls(Box<TlsStream>, ConnectionKey),
     /// The UDP socket with this index.
     Datagrams(u32),
     Console,
+}
+
+/// Somebody who was accepted, and at which listener.
+#[derive(Debug)]
+struct Comer {
+    socket: TcpStream,
+    spec: ListenerSpec,
 }
 
 /// Why a server could not start.
@@ -75,6 +106,8 @@ enum Link {
 pub enum StartError {
     /// An address cannot be listened at.
     Bind(ListenerSpec, io::Error),
+    /// A certificate cannot be used (the sentence that says why).
+    Certificate(String),
     /// The system's limit of open descriptors is too low (the limit).
     Descriptors(u64),
     /// The system does not give us what every server needs.
@@ -107,6 +140,10 @@ impl Server {
             datagrams: Vec::new(),
             console: None,
             links: Slab::new(),
+            preparing: VecDeque::new(),
+            unread: Vec::new(),
+            #[cfg(feature = "tls")]
+            certificates: open_certificates(&config, &waker)?,
             poll,
         };
         let mut event_loop = EventLoop::new(&config, budgets, present());
@@ -125,9 +162,27 @@ impl Server {
     /// What is spoken where, with the ports that the listeners really have.
     pub fn listeners(&self) -> impl Iterator<Item = ListenerSpec> {
         let MioSockets { listeners, datagrams, .. } = &self.sockets;
-        let listeners = listeners.iter().map(|(dialect, it)| (*dialect, it.address()));
-        let datagrams = datagrams.iter().map(|(dialect, it)| (*dialect, it.address()));
-        listeners.chain(datagrams).map(|(dialect, address)| ListenerSpec { dialect, address })
+        let datagrams = datagrams.iter().map(|(dialect, it)| ListenerSpec {
+            address: it.address(),
+            ..ListenerSpec::usual(*dialect)
+        });
+        listeners.iter().map(|(spec, _)| *spec).chain(datagrams)
+    }
+
+    /// Has the certificates read again, soon and by another thread. If they are sound, new
+    /// connections get them; if not, the log says why, and those from before stay.
+    #[cfg(feature = "tls")]
+    pub fn reload_certificates(&self) {
+        if let Some(certificates) = &self.sockets.certificates {
+            certificates.reload();
+        }
+    }
+
+    /// When the first of the certificates ends, in seconds since 1970; `None` without TLS.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn certificates_end(&self) -> Option<u64> {
+        self.sockets.certificates.as_ref().map(Certificates::ends)
     }
 
     /// Serves until it is told to stop.
@@ -153,14 +208,14 @@ impl Server {
 
 impl MioSockets {
     fn listen(&mut self, spec: ListenerSpec) -> io::Result<()> {
-        let ListenerSpec { dialect, address } = spec;
+        let ListenerSpec { dialect, address, .. } = spec;
         let registry = self.poll.registry();
         let address = match dialect.transport() {
             Transport::Tcp => {
                 let token = Token(FIRST_LISTENER - self.listeners.len());
                 let listener = Listener::bind(address, registry, token)?;
                 let address = listener.address();
-                self.listeners.push((dialect, listener));
+                self.listeners.push((ListenerSpec { address, ..spec }, listener));
                 address
             }
             Transport::Udp => {
@@ -171,7 +226,8 @@ impl MioSockets {
                 address
             }
         };
-        log::info!("listening: {dialect} on {address}");
+        log::info!("listening: {} on {address}", spec.protocol());
+        warn_of_exposure(ListenerSpec { address, ..spec });
         Ok(())
     }
 
@@ -202,12 +258,28 @@ impl MioSockets {
         }
     }
 
-    fn tell_of_stream(&self, token: Token, event: &Event, told: &mut Vec<PollEvent>) {
+    fn tell_of_stream(&mut self, token: Token, event: &Event, told: &mut Vec<PollEvent>) {
         let index = token.0 & ((1 << KEY_BITS) - 1);
-        let Some(Link::Stream(stream, key)) = self.links.get(index) else { return };
-        if stream.token() != token {
-            return; // of a socket that had this place before
-        }
+        let key = match self.links.get_mut(index) {
+            // If not, it is of a socket that had this place before.
+            Some(Link::Stream(stream, key)) if stream.token() == token => key,
+            Some(Link::Header(header, key)) if header.0.token() == token => {
+                return queue(&mut self.preparing, &mut header.1.queued, *key);
+            }
+            #[cfg(feature = "tls")]
+            Some(Link::Tls(stream, key)) if stream.token() == token => {
+                if stream.is_preparing() {
+                    return queue(&mut self.preparing, &mut stream.queued, *key);
+                }
+                if event.is_writable() {
+                    // What is wrong with it is found by the next read or write.
+                    let _ = stream.flush();
+                    let _ = stream.watch_writable(false, self.poll.registry());
+                }
+                key
+            }
+            _ => return,
+        };
         if event.is_writable() {
             told.push(PollEvent::Writable(*key));
         }
@@ -217,8 +289,162 @@ impl MioSockets {
     }
 }
 
+/// What comes before a dialect.
+impl MioSockets {
+    /// What carries the bytes of a socket on which nothing or TLS comes next.
+    #[cfg_attr(not(feature = "tls"), expect(clippy::unused_self, reason = "it has certificates"))]
+    fn link(
+        &mut self,
+        stream: Stream,
+        spec: ListenerSpec,
+        key: ConnectionKey,
+    ) -> (Link, io::Result<()>) {
+        #[cfg(feature = "tls")]
+        if spec.prelude.tls {
+            let certificates = self.certificates.as_ref();
+            let config = certificates.map(|it| it.config(is_http(spec.dialect)));
+            let tls = config.map(TlsStream::connect);
+            return match tls.unwrap_or_else(|| Err(io::ErrorKind::Unsupported.into())) {
+                Ok(tls) => {
+                    let mut stream = Box::new(TlsStream::new(stream, tls));
+                    queue(&mut self.preparing, &mut stream.queued, key);
+                    (Link::Tls(stream, key), Ok(()))
+                }
+                Err(error) => (Link::Stream(stream, key), Err(error)),
+            };
+        }
+        let _ = spec;
+        (Link::Stream(stream, key), Ok(()))
+    }
+
+    /// Goes on with somebody of whom something must come before their dialect is spoken. Returns
+    /// whether that was the dear part of a handshake.
+    fn take_step(&mut self, key: ConnectionKey, told: &mut Vec<PollEvent>) -> bool {
+        match self.links.get_mut(key.index()) {
+            Some(Link::Header(header, same)) if *same == key => {
+                header.1.queued = false;
+                let read = header.1.read(&mut header.0);
+                self.pass_header(key, read, told);
+                false
+            }
+            #[cfg(feature = "tls")]
+            Some(Link::Tls(stream, same)) if *same == key => {
+                stream.queued = false;
+                if !stream.is_preparing() {
+                    return false; // it is being closed
+                }
+                let step = stream.handshake();
+                let _ = stream.watch_writable(false, self.poll.registry());
+                match step {
+                    Handshake::Waiting => {}
+                    Handshake::GoesOn { was_dear } => {
+                        queue(&mut self.preparing, &mut stream.queued, key);
+                        return was_dear;
+                    }
+                    // There may be more than the handshake in what has come.
+                    Handshake::Done => {
+                        told.extend([PollEvent::Prepared(key), PollEvent::Readable(key)]);
+                    }
+                    Handshake::Ended => told.push(PollEvent::Failed(key, CloseReason::EndOfInput)),
+                    Handshake::Lost => {
+                        told.push(PollEvent::Failed(key, CloseReason::ConnectionLost));
+                    }
+                    Handshake::Failed => {
+                        told.push(PollEvent::Failed(key, CloseReason::TlsFailed));
+                        return true;
+                    }
+                }
+                false
+            }
+            // Whoever it was has gone.
+            _ => false,
+        }
+    }
+
+    /// Something has come of a PROXY header.
+    fn pass_header(&mut self, key: ConnectionKey, read: HeaderRead, told: &mut Vec<PollEvent>) {
+        let failed = match read {
+            HeaderRead::Waiting => return,
+            HeaderRead::Whole(source) => {
+                told.push(PollEvent::Source(key, source));
+                None
+            }
+            HeaderRead::Wrong => Some(CloseReason::WrongProxyHeader),
+            HeaderRead::Ended => Some(CloseReason::EndOfInput),
+            HeaderRead::Lost => Some(CloseReason::ConnectionLost),
+        };
+        let link = mem::replace(&mut self.links[key.index()], Link::Console);
+        let Link::Header(header, _) = link else { return };
+        let (stream, _, spec) = *header;
+        let prelude = Prelude { tls: spec.prelude.tls && failed.is_none(), proxy: false };
+        let (link, linked) = self.link(stream, ListenerSpec { prelude, ..spec }, key);
+        self.links[key.index()] = link;
+        let failed = failed.or(linked.err().map(|_| CloseReason::ConnectionLost));
+        match failed {
+            Some(reason) => told.push(PollEvent::Failed(key, reason)),
+            None if prelude.tls => {}
+            None => told.push(PollEvent::Prepared(key)),
+        }
+        // What came with the header, or instead of one, is still to be read.
+        if !prelude.tls {
+            told.push(PollEvent::Readable(key));
+        }
+    }
+}
+
+/// Puts somebody on the list of those of whom something may have come, once.
+fn queue(list: &mut VecDeque<ConnectionKey>, queued: &mut bool, key: ConnectionKey) {
+    if !mem::replace(queued, true) {
+        list.push_back(key);
+    }
+}
+
+/// Whether browsers speak it, who like to be told which HTTP it is.
+#[cfg(feature = "tls")]
+fn is_http(dialect: Dialect) -> bool {
+    dialect.name() == "web"
+}
+
+/// Reads the certificates, if any listener needs them or any are given.
+#[cfg(feature = "tls")]
+fn open_certificates(
+    config: &Config,
+    waker: &Arc<Waker>,
+) -> Result<Option<Certificates>, StartError> {
+    let tls = &config.tls;
+    if tls.certs.is_empty() {
+        return Ok(None);
+    }
+    let files = Files { certs: tls.certs.clone(), keys: tls.keys.clone() };
+    let clock = || present().unix_seconds;
+    let opened = Certificates::open(files, tls.checked_every, clock, waker);
+    opened.map(Some).map_err(|error| StartError::Certificate(error.to_string()))
+}
+
+/// Says what is known of who can read what is said there, and who can pretend to come from
+/// somewhere else.
+fn warn_of_exposure(spec: ListenerSpec) {
+    let ListenerSpec { dialect, prelude, address } = spec;
+    if address.ip().to_canonical().is_loopback() {
+        return;
+    }
+    if !prelude.tls {
+        let with = match dialect.transport() {
+            Transport::Tcp => format!("; --listen {dialect}+tls=… encrypts it"),
+            Transport::Udp => String::new(),
+        };
+        log::warn!("{dialect} on {address} is not encrypted, and others can reach it{with}");
+    }
+    if prelude.proxy {
+        log::warn!(
+            "whoever reaches {address} can say that they come from anywhere (+proxy): \
+             only the proxy should"
+        );
+    }
+}
+
 impl Sockets for MioSockets {
-    type Handle = TcpStream;
+    type Handle = Comer;
 
     fn now(&self) -> Now {
         present()
@@ -236,7 +462,7 @@ impl Sockets for MioSockets {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
             result => result?,
         }
-        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        let events = mem::replace(&mut self.events, Events::with_capacity(0));
         let mut count = 0;
         for event in &events {
             self.tell(event, told);
@@ -251,12 +477,17 @@ impl Sockets for MioSockets {
             told.push(PollEvent::Readable(key));
         }
         told.extend((0..self.signals.received()).map(|_| PollEvent::Stop));
+        told.extend(self.unread.drain(..).map(PollEvent::Readable));
+        #[cfg(feature = "tls")]
+        self.certificates.iter_mut().for_each(Certificates::refresh);
         Ok(count)
     }
 
     fn is_ready(&self) -> bool {
         self.listeners.iter().any(|(_, listener)| listener.is_ready())
             || self.datagrams.iter().any(|(_, datagrams)| datagrams.is_readable())
+            || !self.preparing.is_empty()
+            || !self.unread.is_empty()
     }
 
     fn retry_at(&self) -> Option<Instant> {
@@ -271,21 +502,40 @@ impl Sockets for MioSockets {
         self.listeners.len()
     }
 
-    fn accept(&mut self, listener: usize, now: Instant) -> Option<Accepted<TcpStream>> {
-        let (dialect, listener) = &mut self.listeners[listener];
-        let (handle, remote) = listener.accept(now)?;
-        Some(Accepted { handle, dialect: *dialect, remote })
+    fn accept(&mut self, listener: usize, now: Instant) -> Option<Accepted<Comer>> {
+        let (spec, listener) = &mut self.listeners[listener];
+        let (socket, remote) = listener.accept(now)?;
+        let (dialect, prelude) = (spec.dialect, spec.prelude);
+        Some(Accepted { handle: Comer { socket, spec: *spec }, dialect, prelude, remote })
     }
 
-    fn open(&mut self, key: ConnectionKey, handle: TcpStream) -> io::Result<()> {
-        let mut stream = Stream::new(handle, token_of(key));
+    fn open(&mut self, key: ConnectionKey, Comer { socket, spec }: Comer) -> io::Result<()> {
+        let mut stream = Stream::new(socket, token_of(key));
         let watched = stream.watch(self.poll.registry());
-        self.add(key, Link::Stream(stream, key));
-        watched
+        let (link, linked) = if spec.prelude.proxy {
+            (Link::Header(Box::new((stream, HeaderReader::default(), spec)), key), Ok(()))
+        } else {
+            self.link(stream, spec, key)
+        };
+        self.add(key, link);
+        watched.and(linked)
     }
 
-    fn turn_away(&mut self, handle: TcpStream, farewell: &[u8]) {
-        turn_away(&mut Stream::new(handle, WAKER), farewell); // it is never watched
+    fn prepare(&mut self, told: &mut Vec<PollEvent>) {
+        let mut hellos = 0;
+        for _ in 0..self.preparing.len().min(STEPS_PER_TURN) {
+            let Some(key) = self.preparing.pop_front() else { break };
+            hellos += usize::from(self.take_step(key, told));
+            if hellos == HELLOS_PER_TURN {
+                break;
+            }
+        }
+    }
+
+    fn turn_away(&mut self, Comer { socket, spec }: Comer, farewell: &[u8]) {
+        if spec.prelude.is_empty() {
+            turn_away(&mut Stream::new(socket, WAKER), farewell); // it is never watched
+        }
     }
 
     fn close_listeners(&mut self) {
@@ -310,17 +560,36 @@ impl Sockets for MioSockets {
     fn read(&mut self, key: ConnectionKey, buffer: &mut [u8]) -> io::Result<usize> {
         match (&mut self.links[key.index()], &mut self.console) {
             (Link::Stream(stream, _), _) => stream.read(buffer),
+            #[cfg(feature = "tls")]
+            (Link::Tls(stream, key), _) => {
+                let read = stream.read(buffer);
+                if mem::take(&mut stream.unread) {
+                    self.unread.push(*key);
+                }
+                if read.is_err() {
+                    // What came may have been answered by TLS itself.
+                    stream.flush()?;
+                    stream.watch_writable(false, self.poll.registry())?;
+                }
+                read
+            }
             (Link::Console, Some((console, _))) => console.read(buffer),
-            (Link::Console | Link::Datagrams(_), _) => Err(io::ErrorKind::WouldBlock.into()),
+            (Link::Console | Link::Datagrams(_) | Link::Header(..), _) => {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
         }
     }
 
     fn write(&mut self, key: ConnectionKey, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match (&mut self.links[key.index()], &mut self.console) {
             (Link::Stream(stream, _), _) => stream.write(slices),
+            #[cfg(feature = "tls")]
+            (Link::Tls(stream, _), _) => stream.write(slices),
             (Link::Datagrams(index), _) => self.datagrams[*index as usize].1.send(key, slices),
             (Link::Console, Some((console, _))) => Ok(console.write(slices)),
-            (Link::Console, None) => Err(io::ErrorKind::NotConnected.into()),
+            (Link::Console, None) | (Link::Header(..), _) => {
+                Err(io::ErrorKind::NotConnected.into())
+            }
         }
     }
 
@@ -328,17 +597,45 @@ impl Sockets for MioSockets {
         let registry = self.poll.registry();
         match &mut self.links[key.index()] {
             Link::Stream(stream, _) => stream.watch_writable(wanted, registry),
+            #[cfg(feature = "tls")]
+            Link::Tls(stream, _) => stream.watch_writable(wanted, registry),
             Link::Datagrams(index) if wanted => {
                 self.datagrams[*index as usize].1.note_blocked(key, registry)
             }
-            Link::Datagrams(_) | Link::Console => Ok(()),
+            Link::Datagrams(_) | Link::Console | Link::Header(..) => Ok(()),
+        }
+    }
+
+    fn flush(&mut self, key: ConnectionKey) -> io::Result<bool> {
+        match &mut self.links[key.index()] {
+            #[cfg(feature = "tls")]
+            Link::Tls(stream, _) => stream.flush(),
+            _ => Ok(true),
         }
     }
 
     fn shut(&mut self, key: ConnectionKey) -> bool {
-        match &self.links[key.index()] {
+        match &mut self.links[key.index()] {
             Link::Stream(stream, _) => {
                 stream.shut();
+                true
+            }
+            // What comes now is nobody's, but must be read.
+            Link::Header(header, _) => {
+                header.0.shut();
+                let socket = mem::replace(&mut self.links[key.index()], Link::Console);
+                if let Link::Header(header, _) = socket {
+                    self.links[key.index()] = Link::Stream(header.0, key);
+                }
+                self.unread.push(key);
+                true
+            }
+            #[cfg(feature = "tls")]
+            Link::Tls(stream, _) => {
+                stream.shut();
+                // If that cannot be told, the linger ends it.
+                let _ = stream.watch_writable(false, self.poll.registry());
+                self.unread.push(key);
                 true
             }
             // There is no other side that could still send.
@@ -361,7 +658,8 @@ impl fmt::Display for StartError {
     /// One sentence that says what to do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::Bind(ListenerSpec { dialect, address }, error) => {
+            StartError::Certificate(sentence) => f.write_str(sentence),
+            StartError::Bind(spec @ ListenerSpec { address, .. }, error) => {
                 let (why, advice) = match error.kind() {
                     io::ErrorKind::AddrInUse => (
                         "another program has it".to_owned(),
@@ -378,9 +676,9 @@ impl fmt::Display for StartError {
                 };
                 write!(
                     f,
-                    "cannot listen on {address}: {why}; {advice}, as in --listen {dialect}="
-                )?;
-                write!(f, "{}", SocketAddr::from(([127, 0, 0, 1], dialect.port())))
+                    "cannot listen on {address}: {why}; {advice}, as in --listen {}",
+                    ListenerSpec::usual_after(spec.dialect, spec.prelude)
+                )
             }
             StartError::Descriptors(limit) => write!(
                 f,

@@ -24,6 +24,8 @@ pub struct Now {
 pub(crate) enum Timer {
     /// It may say more: its budget, or that of its address, has some again.
     Pace,
+    /// Its PROXY header, or its TLS handshake, has had its time.
+    Prelude,
     /// It has not given a nickname in time.
     Nickname,
     /// It has had its time to close.

@@ -13,7 +13,8 @@
 //! 4. Write to everyone for whom something waits, once for all that the turn brought.
 //! 5. Forget those who are gone. Until then their keys are not free, so that nothing in a turn can
 //!    meet a stranger under one of them.
-//! 6. Let in those who wait for that, now that the places of those who have gone are free.
+//! 6. Let in those who wait for that, now that the places of those who have gone are free; and go
+//!    on with those of whom something must come before their dialect is spoken.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -21,8 +22,9 @@ use std::mem;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::config::Config;
+use crate::config::{Config, Prelude};
 use crate::dialect::Dialect;
+use crate::event::CloseReason;
 use crate::hub::Hub;
 use crate::key::ConnectionKey;
 use crate::timers::Now;
@@ -81,11 +83,18 @@ pub trait Sockets {
     /// The next one who waits at a listener.
     fn accept(&mut self, listener: usize, now: Instant) -> Option<Accepted<Self::Handle>>;
 
-    /// The connection is `key` from now on, and is told of by polls.
+    /// The connection is `key` from now on, and is told of by polls; if something must come before
+    /// its dialect is spoken, when that has come.
     ///
     /// # Errors
     /// If it cannot be watched. It is open all the same, until it is closed.
     fn open(&mut self, key: ConnectionKey, handle: Self::Handle) -> io::Result<()>;
+
+    /// Goes on with those of whom something must come before their dialect is spoken, as far as
+    /// that is done in one turn, and tells what came of it.
+    fn prepare(&mut self, events: &mut Vec<PollEvent>) {
+        let _ = events;
+    }
 
     /// There is no place for this one: it is sent `farewell`, if it takes that, and dropped.
     fn turn_away(&mut self, handle: Self::Handle, farewell: &[u8]);
@@ -109,7 +118,8 @@ pub trait Sockets {
     /// Reads once into `buffer` and returns how many bytes that brought. 0 is the end of input.
     ///
     /// # Errors
-    /// `WouldBlock` if there is nothing for now; any other means that the connection is broken.
+    /// `WouldBlock` if there is nothing for now; `InvalidData` if the rules were broken of what
+    /// carries the bytes; any other means that the connection is broken.
     fn read(&mut self, key: ConnectionKey, buffer: &mut [u8]) -> io::Result<usize>;
 
     /// Whether `key` is read as soon as it has something. Sockets that tell each thing only once
@@ -130,6 +140,16 @@ pub trait Sockets {
     /// If that cannot be told; then the connection is broken.
     fn watch_writable(&mut self, key: ConnectionKey, wanted: bool) -> io::Result<()>;
 
+    /// Whether all that was written has been handed to the system. If not, it will be told when
+    /// there is room to write.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    fn flush(&mut self, key: ConnectionKey) -> io::Result<bool> {
+        let _ = key;
+        Ok(true)
+    }
+
     /// Tells the other side that there will be no more. Returns whether it can still send.
     fn shut(&mut self, key: ConnectionKey) -> bool;
 
@@ -149,6 +169,12 @@ pub enum PollEvent {
     Readable(ConnectionKey),
     /// There may be room to write again.
     Writable(ConnectionKey),
+    /// The PROXY header of a connection has come, and says from where that is, or nothing of it.
+    Source(ConnectionKey, Option<SocketAddr>),
+    /// All has come of it that must come before its dialect is spoken.
+    Prepared(ConnectionKey),
+    /// What came of it is something else; or its end.
+    Failed(ConnectionKey, CloseReason),
     /// Somebody wants the server to stop.
     Stop,
 }
@@ -160,6 +186,8 @@ pub struct Accepted<H> {
     pub handle: H,
     /// What is spoken at this listener.
     pub dialect: Dialect,
+    /// What must come before that.
+    pub prelude: Prelude,
     /// Where the connection comes from.
     pub remote: SocketAddr,
 }
@@ -289,6 +317,8 @@ impl EventLoop {
         self.write(sockets);
         self.reap(sockets);
         self.accept(sockets);
+        sockets.prepare(&mut self.events);
+        self.note(sockets);
         self.hub.handle_turn_end(sockets.now().instant - self.now.instant);
         Ok(())
     }
@@ -363,6 +393,11 @@ impl EventLoop {
             match event {
                 PollEvent::Readable(key) => self.note_readable(key),
                 PollEvent::Writable(key) => self.hub.handle_writable(key),
+                PollEvent::Source(key, source) => self.hub.handle_source(key, source, self.now),
+                PollEvent::Prepared(key) => self.hub.handle_prepared(key, self.now),
+                PollEvent::Failed(key, reason) => {
+                    self.hub.handle_prelude_failed(key, reason, self.now);
+                }
                 PollEvent::Stop => self.stop(sockets),
             }
         }
@@ -453,6 +488,9 @@ impl EventLoop {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.hub.handle_read_drained(key, self.now);
                 }
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    self.hub.handle_broken(key, self.now);
+                }
                 Err(_) => self.hub.handle_disconnect(key, self.now),
             }
             if let Some(slot) = slot(&mut self.slots, key) {
@@ -494,21 +532,24 @@ impl EventLoop {
         let mut keys = mem::take(&mut self.keys);
         self.hub.poll_writers(&mut keys);
         for key in keys.drain(..) {
-            if self.write_to(sockets, key).is_err() {
-                self.hub.handle_disconnect(key, self.now);
-            } else if self.hub.is_finished(key) {
-                self.hub.handle_shut(key, self.now);
-                if !sockets.shut(key) {
-                    self.hub.handle_end(key, self.now);
+            match self.write_to(sockets, key) {
+                Err(_) => self.hub.handle_disconnect(key, self.now),
+                Ok(true) if self.hub.is_finished(key) => {
+                    self.hub.handle_shut(key, self.now);
+                    if !sockets.shut(key) {
+                        self.hub.handle_end(key, self.now);
+                    }
                 }
+                Ok(_) => {}
             }
         }
         self.keys = keys;
         self.hub.handle_output_done();
     }
 
-    /// Writes to one all that waits for it, or as much as its socket takes.
-    fn write_to<S: Sockets>(&mut self, sockets: &mut S, key: ConnectionKey) -> io::Result<()> {
+    /// Writes to one all that waits for it, or as much as its socket takes. Returns whether that is
+    /// all.
+    fn write_to<S: Sockets>(&mut self, sockets: &mut S, key: ConnectionKey) -> io::Result<bool> {
         let mut more = true;
         while more {
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
@@ -521,12 +562,18 @@ impl EventLoop {
                 Ok(bytes) => more = self.hub.handle_written(key, bytes, self.now),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.hub.handle_blocked(key, self.now);
-                    return sockets.watch_writable(key, true);
+                    return sockets.watch_writable(key, true).map(|()| false);
                 }
                 Err(error) => return Err(error),
             }
         }
-        sockets.watch_writable(key, false)
+        let all = sockets.flush(key)?;
+        if all {
+            self.hub.handle_flushed(key);
+        } else {
+            self.hub.handle_held_back(key, self.now);
+        }
+        sockets.watch_writable(key, !all).map(|()| all)
     }
 
     // ── coming and going ─────────────────────────────────────────────────────────────────────────
@@ -555,8 +602,8 @@ impl EventLoop {
 
     /// Gives a socket the key of the connection that the hub makes for it.
     fn take_in<S: Sockets>(&mut self, sockets: &mut S, accepted: Accepted<S::Handle>) {
-        let Accepted { handle, dialect, remote } = accepted;
-        match self.hub.handle_connect(dialect, remote, self.now) {
+        let Accepted { handle, dialect, prelude, remote } = accepted;
+        match self.hub.handle_connect_after(prelude, dialect, remote, self.now) {
             Ok(key) => {
                 self.add_slot(key);
                 if let Err(error) = sockets.open(key, handle) {

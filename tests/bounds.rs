@@ -73,6 +73,8 @@ const ROWS: &[Row] = &[
 const UNMEASURED: &[&str] = &[
     "a list of 100 people, all of them here, whom a member ignores",
     "what a member who does not read need not hear: its own lines, and of those it ignores",
+    // Nothing is encrypted without sockets: tests/tls_memory.rs.
+    "a member over TLS, beside what it costs without",
     #[cfg(not(feature = "web"))]
     "the second room that a member is in",
     #[cfg(not(feature = "web"))]

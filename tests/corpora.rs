@@ -62,6 +62,11 @@ fn nickname() {
 }
 
 #[test]
+fn proxy_header() {
+    replay("proxy_header", properties::proxy_header);
+}
+
+#[test]
 fn text() {
     replay("text", properties::text);
 }

@@ -39,7 +39,7 @@ impl Counted {
     fn start() -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let config = Config {
-            listeners: vec![ListenerSpec { dialect: Dialect::Lines, address }],
+            listeners: vec![ListenerSpec { address, ..ListenerSpec::usual(Dialect::Lines) }],
             limits: Limits {
                 flood: None,
                 backlog_bytes_max: 64 << 20,

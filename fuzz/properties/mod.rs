@@ -11,6 +11,7 @@ mod encoding;
 mod hubs;
 mod input;
 mod names;
+mod proxy;
 #[cfg(feature = "web")]
 mod web;
 mod words;
@@ -21,6 +22,7 @@ pub use decoding::{decode_arrivals, decode_datagrams, decode_lines};
 pub use encoding::encode;
 pub use hubs::{hub_equivalence, hub_operations};
 pub use names::nickname;
+pub use proxy::proxy_header;
 #[cfg(feature = "web")]
 pub use web::decode_web;
 pub use words::text;

@@ -49,6 +49,14 @@ pub enum ConfigError {
     RoomsMax,
     /// No lines, no time, or more than [`SECONDS_MAX`].
     Flood,
+    /// Something is to come before a dialect that has no connections.
+    DatagramPrelude,
+    /// A listener with TLS, or a certificate, in a program without TLS.
+    TlsNotBuilt,
+    /// Not as many keys as certificates.
+    TlsPairs,
+    /// A listener with TLS, and no certificate.
+    NoCertificate,
 }
 
 impl fmt::Display for ConfigError {
@@ -107,6 +115,18 @@ impl fmt::Display for ConfigError {
             ),
             ConfigError::RoomsMax => f.write_str(
                 "--max-rooms must be at least the number of rooms that are always there",
+            ),
+            ConfigError::DatagramPrelude => {
+                f.write_str("+tls and +proxy need TCP; --listen datagram is over UDP")
+            }
+            ConfigError::TlsNotBuilt => f.write_str(
+                "TLS is not built in; build with --features tls, or leave out +tls and --tls-cert",
+            ),
+            ConfigError::TlsPairs => f.write_str(
+                "each --tls-cert needs its --tls-key, and each --tls-key its --tls-cert",
+            ),
+            ConfigError::NoCertificate => f.write_str(
+                "a listener with +tls needs --tls-cert and --tls-key; chinwag make-cert makes both",
             ),
             ConfigError::Flood => {
                 f.write_str("--flood must be LINES/SECONDS, both more than 0, or just 0 for none")

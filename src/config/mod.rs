@@ -9,7 +9,10 @@ pub mod values;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 pub use self::error::ConfigError;
 use crate::dialect::decoder::UNTERMINATED_BYTES_MAX;
@@ -68,6 +71,10 @@ pub struct Config {
     pub web: Web,
     /// The nickname of the server's own terminal, if that is in the room.
     pub console: Option<String>,
+    /// The certificates of listeners with TLS.
+    pub tls: TlsFiles,
+    /// From where a request may say for whom it was forwarded.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Default for Config {
@@ -82,6 +89,8 @@ impl Default for Config {
             #[cfg(feature = "web")]
             web: Web::default(),
             console: None,
+            tls: TlsFiles::default(),
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -120,6 +129,8 @@ impl Config {
         } else if let Some(error) = self.console_name_error() {
             ConfigError::ConsoleName(error)
         } else if let Some(error) = self.web_error() {
+            error
+        } else if let Some(error) = self.prelude_error() {
             error
         } else if limits.per_address_max == 0 {
             ConfigError::PerAddressMax
@@ -163,6 +174,22 @@ impl Config {
         None
     }
 
+    /// What is wrong with listeners that need TLS, or with what they need.
+    fn prelude_error(&self) -> Option<ConfigError> {
+        let TlsFiles { certs, keys, .. } = &self.tls;
+        let with_tls = self.listeners.iter().any(|listener| listener.prelude.tls);
+        let is_udp = |listener: &&ListenerSpec| listener.dialect.transport() == Transport::Udp;
+        if self.listeners.iter().filter(is_udp).any(|listener| !listener.prelude.is_empty()) {
+            Some(ConfigError::DatagramPrelude)
+        } else if !cfg!(feature = "tls") && (with_tls || !certs.is_empty()) {
+            Some(ConfigError::TlsNotBuilt)
+        } else if certs.len() != keys.len() {
+            Some(ConfigError::TlsPairs)
+        } else {
+            (with_tls && certs.is_empty()).then_some(ConfigError::NoCertificate)
+        }
+    }
+
     fn console_name_error(&self) -> Option<NicknameError> {
         let name = self.console.as_deref().filter(|name| *name != CONSOLE_NAME)?;
         Nickname::parse(name).err()
@@ -174,6 +201,8 @@ impl Config {
 pub struct ListenerSpec {
     /// The dialect.
     pub dialect: Dialect,
+    /// What comes before it.
+    pub prelude: Prelude,
     /// Where to listen; port 0 takes a free port.
     pub address: SocketAddr,
 }
@@ -182,7 +211,58 @@ impl ListenerSpec {
     /// Where a dialect listens by default: its own port on 127.0.0.1.
     #[must_use]
     pub fn usual(dialect: Dialect) -> ListenerSpec {
-        ListenerSpec { dialect, address: SocketAddr::from(([127, 0, 0, 1], dialect.port())) }
+        ListenerSpec::usual_after(dialect, Prelude::default())
+    }
+
+    /// Where a dialect listens by default after `prelude`: with TLS, at the port above its own.
+    #[must_use]
+    pub fn usual_after(dialect: Dialect, prelude: Prelude) -> ListenerSpec {
+        let port = dialect.port() + u16::from(prelude.tls);
+        ListenerSpec { dialect, prelude, address: SocketAddr::from(([127, 0, 0, 1], port)) }
+    }
+
+    /// What is spoken there, as `--listen` names it: `web+tls`.
+    #[must_use]
+    pub fn protocol(&self) -> String {
+        let Prelude { tls, proxy } = self.prelude;
+        let tls = if tls { "+tls" } else { "" };
+        let proxy = if proxy { "+proxy" } else { "" };
+        format!("{}{tls}{proxy}", self.dialect)
+    }
+}
+
+/// What must come at a listener before its dialect can be spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Prelude {
+    /// The handshake of TLS, which carries the rest.
+    pub tls: bool,
+    /// Before everything else, the PROXY header of a proxy that tells where a connection is from.
+    pub proxy: bool,
+}
+
+impl Prelude {
+    /// Whether nothing comes before.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self == Prelude::default()
+    }
+}
+
+/// Certificates and their keys, in files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Each is a certificate and those that vouch for it, in PEM. The first is for those who name
+    /// no host, or another than any certificate is for.
+    pub certs: Vec<PathBuf>,
+    /// The key of each certificate, in the same order.
+    pub keys: Vec<PathBuf>,
+    /// How often it is looked whether a file has changed.
+    pub checked_every: Duration,
+}
+
+impl Default for TlsFiles {
+    fn default() -> TlsFiles {
+        TlsFiles { certs: Vec::new(), keys: Vec::new(), checked_every: Duration::from_secs(60) }
     }
 }
 
@@ -304,6 +384,19 @@ mod tests {
                 c.limits.resume_grace = Duration::MAX;
             }),
             ("--max-per-ip", ConfigError::PerAddressMax, |c| c.limits.per_address_max = 0),
+            ("+proxy", ConfigError::DatagramPrelude, |c| {
+                let prelude = Prelude { proxy: true, tls: false };
+                c.listeners.push(ListenerSpec::usual_after(Dialect::Datagram, prelude));
+            }),
+            #[cfg(feature = "tls")]
+            ("--tls-cert", ConfigError::NoCertificate, |c| {
+                let prelude = Prelude { proxy: false, tls: true };
+                c.listeners.push(ListenerSpec::usual_after(Dialect::Lines, prelude));
+            }),
+            #[cfg(feature = "tls")]
+            ("--tls-key", ConfigError::TlsPairs, |c| c.tls.certs.push("cert.pem".into())),
+            #[cfg(not(feature = "tls"))]
+            ("--features tls", ConfigError::TlsNotBuilt, |c| c.tls.certs.push("cert.pem".into())),
             ("--history", ConfigError::HistoryLinesMax, |c| c.limits.history_lines_max = 100_001),
             ("--flood", ConfigError::Flood, |c| {
                 c.limits.flood = Some(Flood { lines: 0, per: Duration::MAX });

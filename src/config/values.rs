@@ -2,11 +2,12 @@
 //! parses what it formats.
 
 use std::fmt;
+use std::mem;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Flood, ListenerSpec};
+use super::{Flood, ListenerSpec, Prelude};
 use crate::dialect::UnknownDialect;
 use crate::nickname::Nickname;
 
@@ -39,6 +40,8 @@ pub enum ValueError {
     Room,
     /// A [`ListenerSpec`] with an unknown dialect.
     Dialect(UnknownDialect),
+    /// A [`ListenerSpec`] with something else than `+tls` and `+proxy` after its dialect, or twice.
+    Prelude,
     /// A [`ListenerSpec`] with something after the `=` that is not an address.
     Address,
 }
@@ -115,8 +118,8 @@ impl fmt::Display for Pace {
 impl FromStr for ListenerSpec {
     type Err = ValueError;
 
-    /// A dialect, and where it is spoken if not at its usual address: `web`, `web=0.0.0.0:8080`,
-    /// `web=8080`, or an address for `lines`.
+    /// A dialect, perhaps what comes before it, and where it is spoken if not at its usual address:
+    /// `web`, `web+tls=0.0.0.0:8080`, `web=8080`, or an address for `lines`.
     fn from_str(text: &str) -> Result<ListenerSpec, ValueError> {
         let (dialect, address) = match text.split_once('=') {
             Some((dialect, address)) => (dialect, Some(address)),
@@ -124,7 +127,20 @@ impl FromStr for ListenerSpec {
             None if text.parse::<SocketAddr>().is_ok() => ("lines", Some(text)),
             None => (text, None),
         };
-        let usual = ListenerSpec::usual(dialect.parse().map_err(ValueError::Dialect)?);
+        let mut parts = dialect.split('+');
+        let dialect = parts.next().unwrap_or_default().parse().map_err(ValueError::Dialect)?;
+        let mut prelude = Prelude::default();
+        for part in parts {
+            let wanted = match part {
+                "tls" => &mut prelude.tls,
+                "proxy" => &mut prelude.proxy,
+                _ => return Err(ValueError::Prelude),
+            };
+            if mem::replace(wanted, true) {
+                return Err(ValueError::Prelude);
+            }
+        }
+        let usual = ListenerSpec::usual_after(dialect, prelude);
         let Some(address) = address else { return Ok(usual) };
         // A port alone is one of this machine.
         let address = match address.parse() {
@@ -137,7 +153,7 @@ impl FromStr for ListenerSpec {
 
 impl fmt::Display for ListenerSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.dialect, self.address)
+        write!(f, "{}={}", self.protocol(), self.address)
     }
 }
 
@@ -151,6 +167,9 @@ impl fmt::Display for ValueError {
                 "a room's name has 1 to 32 letters and digits, with - _ . inside, as in #ops"
             }
             ValueError::Dialect(error) => return error.fmt(f),
+            ValueError::Prelude => {
+                "after a dialect may stand +tls and +proxy, each once, as in web+tls+proxy"
+            }
             ValueError::Address => {
                 "the address must be IP:PORT, as in 127.0.0.1:7711 or [::1]:7711"
             }
@@ -210,6 +229,17 @@ mod tests {
         assert_eq!(listener.address, "127.0.0.1:8080".parse().unwrap(), "a port alone");
         let listener: ListenerSpec = "0.0.0.0:7711".parse().unwrap();
         assert_eq!(listener.to_string(), "lines=0.0.0.0:7711", "an address alone");
+        let listener: ListenerSpec = "lines+proxy+tls=[::]:1".parse().unwrap();
+        assert_eq!(listener.to_string(), "lines+tls+proxy=[::]:1");
+        for (text, port) in [("lines+tls", 7712), ("web+proxy", 7780)] {
+            let listener = text.parse::<ListenerSpec>();
+            if cfg!(feature = "web") || !text.contains("web") {
+                assert_eq!(listener.unwrap().address.port(), port, "{text}");
+            }
+        }
+        for wrong in ["lines+", "lines+ssl=[::]:1", "lines+tls+tls", "lines+proxy+tls+proxy=1"] {
+            assert_eq!(wrong.parse::<ListenerSpec>(), Err(ValueError::Prelude), "{wrong}");
+        }
         for wrong in ["lines=", "lines=77110", "lines=localhost:7711"] {
             assert_eq!(wrong.parse::<ListenerSpec>(), Err(ValueError::Address), "{wrong}");
         }

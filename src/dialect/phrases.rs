@@ -216,6 +216,9 @@ impl Phrases {
             | CloseReason::TimedOut
             | CloseReason::Answered
             | CloseReason::RequestTimeout
+            | CloseReason::TlsFailed
+            | CloseReason::WrongProxyHeader
+            | CloseReason::PreludeTimeout
             | CloseReason::Stopping => return None,
         };
         Some(told)
@@ -224,7 +227,7 @@ impl Phrases {
     /// What others are told of why somebody has gone, if it is worth a word.
     pub(crate) fn parting(&self, reason: CloseReason) -> Option<&'static str> {
         match reason {
-            CloseReason::ConnectionLost => Some(self.left_connection_lost),
+            CloseReason::ConnectionLost | CloseReason::TlsFailed => Some(self.left_connection_lost),
             CloseReason::TooSlow | CloseReason::Stalled => Some(self.left_too_slow),
             CloseReason::Unterminated(_) => Some(self.left_unended),
             CloseReason::TimedOut | CloseReason::Unresponsive => Some(self.left_timed_out),
@@ -240,6 +243,8 @@ impl Phrases {
             | CloseReason::RequestTimeout
             | CloseReason::Replaced
             | CloseReason::WrongTokens(_)
+            | CloseReason::WrongProxyHeader
+            | CloseReason::PreludeTimeout
             | CloseReason::Stopping => None,
         }
     }

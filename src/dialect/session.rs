@@ -304,6 +304,15 @@ impl Session {
         }
     }
 
+    /// For whom its request says that it was forwarded, which is told once.
+    pub(crate) fn take_forwarded(&mut self) -> Option<String> {
+        match &mut self.0 {
+            Kind::Plain(_) => None,
+            #[cfg(feature = "web")]
+            Kind::Web(web) => web.take_forwarded(),
+        }
+    }
+
     /// Whether the next frame may go out, as long as each must arrive alone.
     pub(crate) fn gap(&self) -> Option<Gap> {
         match &self.0 {

@@ -8,6 +8,7 @@ use log::Level;
 use super::Hub;
 use super::addresses::CONNECT_WAIT_MAX;
 use crate::chat::{Fact, Leaving};
+use crate::config::Prelude;
 use crate::connection::{Connection, LINGER, State, Wait, Waiting};
 use crate::dialect::{Dialect, Naming};
 use crate::event::{CloseReason, Event, Refusal};
@@ -15,30 +16,48 @@ use crate::key::ConnectionKey;
 
 impl Hub {
     /// Why somebody from `remote` cannot come in, if so.
-    pub(super) fn refusal(&self, dialect: Dialect, remote: SocketAddr) -> Option<CloseReason> {
+    pub(super) fn refusal(
+        &self,
+        dialect: Dialect,
+        remote: SocketAddr,
+        prelude: Prelude,
+    ) -> Option<CloseReason> {
         if self.clients >= self.limits.clients_max {
             Some(CloseReason::ServerFull)
-        } else if self.addresses.is_full(dialect, remote, &self.limits) {
-            Some(CloseReason::AddressFull)
+        } else if prelude.proxy || self.is_trusted_proxy(dialect, remote) {
+            // It comes from somewhere else, and will say from where.
+            None
         } else {
-            let latest = self.now.instant + CONNECT_WAIT_MAX;
-            let next = self.next_connect(dialect, remote);
-            // Who is in at once cannot be made to wait; and whose session is not open yet only asks
-            // for a page, perhaps, and is not paced.
-            let spec = dialect.spec();
-            let may_wait = spec.naming != Naming::Address;
-            let is_late = |next: &Instant| !may_wait || *next > latest;
-            let next = next.filter(|_| spec.closed_unopened.is_none());
-            next.filter(is_late).map(|_| CloseReason::AddressTooFast)
+            self.refusal_of_address(dialect, remote, true)
         }
     }
 
-    /// Counts a connection for its address.
+    /// Why somebody cannot come in from this address, if so; it `is_new` if it is not counted yet.
+    pub(super) fn refusal_of_address(
+        &self,
+        dialect: Dialect,
+        remote: SocketAddr,
+        is_new: bool,
+    ) -> Option<CloseReason> {
+        if is_new && self.addresses.is_full(dialect, remote, &self.limits) {
+            return Some(CloseReason::AddressFull);
+        }
+        let latest = self.now.instant + CONNECT_WAIT_MAX;
+        let next = self.next_connect(dialect, remote);
+        // Who is in at once cannot be made to wait; and whose session is not open yet only asks for
+        // a page, perhaps, and is not paced.
+        let spec = dialect.spec();
+        let may_wait = spec.naming != Naming::Address;
+        let is_late = |next: &Instant| !may_wait || *next > latest;
+        let next = next.filter(|_| spec.closed_unopened.is_none());
+        next.filter(is_late).map(|_| CloseReason::AddressTooFast)
+    }
+
+    /// Counts a connection for its address, if it does not come from a proxy.
     pub(super) fn enter_address(&mut self, key: ConnectionKey) {
         let Connection { dialect, remote, .. } = self.connections[key];
-        self.connections[key].address = self.addresses.enter(dialect, remote, self.now.instant);
-        if self.connections[key].session.is_open() {
-            self.pace_connect(key);
+        if !self.is_trusted_proxy(dialect, remote) {
+            self.connections[key].address = self.addresses.enter(dialect, remote, self.now.instant);
         }
     }
 
@@ -90,12 +109,20 @@ impl Hub {
     ) {
         let connection = &self.connections[key];
         let is_unopened = matches!(connection.state, State::Opening);
+        let is_preparing = matches!(connection.state, State::Preparing { .. });
         match connection.state {
             State::Closing { .. } if reason.is_orderly() => return,
             State::Closing { .. } => return self.drop_peer(key),
             State::Closed => return,
-            State::Opening | State::AwaitingNick { .. } | State::Entering(_) => {
-                log::log!(level(connection.dialect), "closed: {}: {reason}", connection.remote);
+            State::Preparing { .. }
+            | State::Opening
+            | State::AwaitingNick { .. }
+            | State::Entering(_) => {
+                // Proxies look again and again whether we are there.
+                let is_look = is_preparing
+                    && matches!(reason, CloseReason::EndOfInput | CloseReason::ConnectionLost);
+                let level = if is_look { Level::Debug } else { level(connection.dialect) };
+                log::log!(level, "closed: {}: {reason}", connection.remote);
                 if let State::Entering(user) = connection.state {
                     self.propose(Fact::Left { user, why: Leaving::Plain });
                 }
@@ -112,8 +139,13 @@ impl Hub {
         let orderly = reason.is_orderly();
         let time = if orderly { self.limits.drain.max(LINGER) } else { LINGER };
         connection.state = State::Closing { shut: false, deadline: self.now.instant + time };
-        if reason == CloseReason::ConnectionLost {
+        let is_broken = reason == CloseReason::TlsFailed && !is_preparing;
+        if is_broken || reason == CloseReason::ConnectionLost {
             return self.drop_peer(key);
+        }
+        if is_preparing {
+            // It could not read what we say; but it may read that this is the end.
+            return self.connections.touch(key);
         }
         if !orderly {
             connection.outbox.truncate_to_frame(&mut self.journals);

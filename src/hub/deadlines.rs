@@ -16,6 +16,7 @@ impl Hub {
             Timer::Nickname => {
                 self.close(key, CloseReason::NickTimeout(self.limits.nick_timeout), "");
             }
+            Timer::Prelude => self.close(key, CloseReason::PreludeTimeout, ""),
             Timer::Session => self.time_session(key),
             Timer::Closing => self.drop_peer(key),
             Timer::Stall => self.close(key, CloseReason::Stalled, ""),

@@ -370,6 +370,9 @@ impl Hub {
 
     /// The session of `key` has opened: after `bytes`, it is asked for a nickname.
     fn open(&mut self, key: ConnectionKey, bytes: &[u8]) {
+        if let Some(reason) = self.note_forwarded(key) {
+            return self.close(key, reason, "");
+        }
         self.send(key, bytes);
         let connection = &mut self.connections[key];
         let deadline = self.now.instant + self.limits.nick_timeout;

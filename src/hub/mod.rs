@@ -3,10 +3,13 @@
 //! does both.
 //!
 //! # Handlers: what happened
-//! - to a connection: [`Hub::handle_connect`], [`Hub::handle_input`],
-//!   [`Hub::handle_read_drained`], [`Hub::handle_unread`], [`Hub::handle_end`],
-//!   [`Hub::handle_disconnect`], [`Hub::handle_written`], [`Hub::handle_blocked`],
-//!   [`Hub::handle_writable`], [`Hub::handle_shut`], [`Hub::handle_closed`];
+//! - to a connection: [`Hub::handle_connect`], [`Hub::handle_connect_after`],
+//!   [`Hub::handle_source`], [`Hub::handle_prepared`], [`Hub::handle_prelude_failed`],
+//!   [`Hub::handle_input`], [`Hub::handle_broken`], [`Hub::handle_read_drained`],
+//!   [`Hub::handle_unread`], [`Hub::handle_end`], [`Hub::handle_disconnect`],
+//!   [`Hub::handle_written`], [`Hub::handle_held_back`], [`Hub::handle_flushed`],
+//!   [`Hub::handle_blocked`], [`Hub::handle_writable`], [`Hub::handle_shut`],
+//!   [`Hub::handle_closed`];
 //! - to all: [`Hub::handle_timeout`], [`Hub::handle_input_done`], [`Hub::handle_output_done`],
 //!   [`Hub::handle_turn_end`], [`Hub::handle_stop`], [`Hub::handle_random`].
 //!
@@ -19,7 +22,8 @@
 //!   [`Hub::poll_closed`].
 //!
 //! Handlers and pollers are here. What becomes of input is in `input.rs`, whom that is told in
-//! `telling.rs` and `presence.rs`, who is too far behind in `backlog.rs`, how connections end in
+//! `telling.rs` and `presence.rs`, what comes before a dialect and from behind proxies in
+//! `preparing.rs`, who is too far behind in `backlog.rs`, how connections end in
 //! `closing.rs`, who comes back in `returning.rs`, and what time brings in `deadlines.rs`. How the
 //! bytes of a connection are to be understood is its session's business (`dialect/session.rs`).
 
@@ -28,6 +32,7 @@ mod backlog;
 mod closing;
 mod deadlines;
 mod input;
+mod preparing;
 mod presence;
 mod returning;
 mod telling;
@@ -39,6 +44,8 @@ use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use ipnet::IpNet;
+
 pub(crate) use self::addresses::AddressKey;
 use self::addresses::Addresses;
 use self::closing::level;
@@ -46,7 +53,7 @@ use self::input::is_owed_much;
 use self::returning::Keyed;
 use self::tickets::Tickets;
 use crate::chat::{Chat, EntryId, Recorded, Room, RoomKey};
-use crate::config::{Config, Limits};
+use crate::config::{Config, Limits, Prelude};
 use crate::connection::{Connection, Connections, LINGER, State, Wait};
 use crate::delivery::{Channel, Journals, Lists};
 use crate::dialect::decoder::extend_within;
@@ -120,6 +127,8 @@ pub struct Hub {
     now: Now,
     /// What sessions go by.
     settings: Settings,
+    /// From where a request may say for whom it was forwarded.
+    trusted_proxies: Vec<IpNet>,
 }
 
 impl Hub {
@@ -157,6 +166,7 @@ impl Hub {
             counts: Metrics::default(),
             now,
             settings: config.session_settings(),
+            trusted_proxies: config.trusted_proxies.clone(),
         }
     }
 
@@ -174,7 +184,7 @@ impl Hub {
         now: Now,
     ) -> Result<ConnectionKey, CloseReason> {
         self.now = now;
-        let refused = self.refusal(dialect, remote);
+        let refused = self.refusal(dialect, remote, Prelude::default());
         // Nobody who is only to be told that they cannot come in may take the place of others.
         let turned_away = self.connections.len() - self.clients;
         if let Some(reason) = refused
@@ -191,6 +201,9 @@ impl Hub {
         if refused.is_none() {
             self.clients += 1;
             self.enter_address(key);
+            if self.connections[key].session.is_open() {
+                self.pace_connect(key);
+            }
         }
         self.connections[key].turned_away = refused.is_some();
         match (refused, dialect.spec().naming) {
@@ -202,10 +215,16 @@ impl Hub {
                     self.ask(key);
                 }
             }
-            (None, Naming::Address) => self.join_as(key, &address_name(remote), 2),
+            (None, Naming::Address) => self.join_by_address(key),
         }
         self.arm(key);
         Ok(key)
+    }
+
+    /// Lets somebody in who is called by their address.
+    fn join_by_address(&mut self, key: ConnectionKey) {
+        let name = address_name(self.connections[key].remote);
+        self.join_as(key, &name, 2);
     }
 
     /// The server's own terminal takes a seat in the room as `name`. It is a peer like others, but
@@ -297,6 +316,13 @@ impl Hub {
         self.arm(key);
     }
 
+    /// What came from `key` broke the rules of what carries its bytes.
+    pub fn handle_broken(&mut self, key: ConnectionKey, now: Now) {
+        self.now = now;
+        self.close(key, CloseReason::TlsFailed, "");
+        self.arm(key);
+    }
+
     /// The time is `now`: does what is due, and listens to those who had to wait.
     pub fn handle_timeout(&mut self, now: Now) {
         self.now = now;
@@ -369,6 +395,23 @@ impl Hub {
     pub fn handle_blocked(&mut self, key: ConnectionKey, now: Now) {
         self.connections.block(key, now.instant);
         self.arm(key);
+    }
+
+    /// Nothing waits for `key`, but what carries its bytes holds some back.
+    pub fn handle_held_back(&mut self, key: ConnectionKey, now: Now) {
+        self.connections.block(key, now.instant);
+        if let Some(blocked) = &mut self.connections[key].blocked {
+            blocked.below = true;
+        }
+        self.arm(key);
+    }
+
+    /// What carries the bytes of `key` holds none back any more.
+    pub fn handle_flushed(&mut self, key: ConnectionKey) {
+        if self.connections[key].blocked.as_ref().is_some_and(|blocked| blocked.below) {
+            self.connections.unblock(key);
+            self.arm(key);
+        }
     }
 
     /// The socket of `key` takes more again.

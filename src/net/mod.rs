@@ -1,11 +1,16 @@
 //! Sockets, signals and the terminal: all that differs from system to system, and no word of chat.
 
+#[cfg(feature = "tls")]
+pub(crate) mod certificates;
 pub(crate) mod console;
 pub(crate) mod datagram;
 pub(crate) mod descriptors;
+pub(crate) mod header;
 pub(crate) mod listener;
 pub(crate) mod signals;
 pub(crate) mod stream;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 
 use std::io;
 use std::net::SocketAddr;

@@ -181,8 +181,8 @@ fn all_that_came_in_time_is_heard_before_a_deadline() {
     let limit = Duration::from_millis(200);
     let config = Config {
         listeners: vec![ListenerSpec {
-            dialect: Dialect::Lines,
             address: ([127, 0, 0, 1], 0).into(),
+            ..ListenerSpec::usual(Dialect::Lines)
         }],
         limits: Limits { nick_timeout: limit, ..Limits::default() },
         ..Config::default()

@@ -169,6 +169,18 @@ pub(crate) fn farewell(reason: CloseReason) -> Vec<u8> {
     fault.answer(true)
 }
 
+/// The addresses for which the request with this head was forwarded, from all fields that tell.
+pub(crate) fn forwarded(head: &[u8]) -> Option<String> {
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
+    let mut request = httparse::Request::new(&mut fields);
+    request.parse(head).ok()?;
+    let fields = request.headers.iter();
+    let fields = fields.filter(|field| field.name.eq_ignore_ascii_case("x-forwarded-for"));
+    // What is no text is no address, either; but it must not be passed over.
+    let lists: Vec<_> = fields.map(|field| String::from_utf8_lossy(field.value)).collect();
+    (!lists.is_empty()).then(|| lists.join(","))
+}
+
 fn serve(
     request: &Request<'_, '_>,
     web: &Web,

@@ -29,6 +29,8 @@ const PINGS_MISSED_MAX: u8 = 2;
 pub(crate) struct Session {
     phase: Phase,
     decoder: Decoder,
+    /// For whom the request that has been answered last says that it was forwarded.
+    forwarded: Option<String>,
 }
 
 #[derive(Debug)]
@@ -44,7 +46,7 @@ enum Phase {
 impl Session {
     pub(crate) fn new(now: Instant) -> Session {
         let phase = Phase::Requesting { until: now + REQUEST_TIME, head: Vec::new() };
-        Session { phase, decoder: Decoder::default() }
+        Session { phase, decoder: Decoder::default(), forwarded: None }
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -81,10 +83,15 @@ impl Session {
                 Received::Close(CloseReason::Answered, answer)
             }
             Response::Upgrade(answer) => {
+                self.forwarded = http::forwarded(head);
                 self.phase = Phase::Open { ping_at: context.now + PING_INTERVAL, missed: 0 };
                 Received::Opened(answer)
             }
         }
+    }
+
+    pub(crate) fn take_forwarded(&mut self) -> Option<String> {
+        self.forwarded.take()
     }
 
     /// Whatever was sent, whoever sent it is there.
