@@ -12,15 +12,17 @@ use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
-use crate::config::{CLIENTS_MIN, Config, LISTENERS_MAX, ListenerSpec};
+use crate::config::{CLIENTS_MIN, Changes, Config, LISTENERS_MAX, ListenerSpec};
 use crate::dialect::{Dialect, Transport};
 use crate::hub::TURNED_AWAY_MAX;
 use crate::key::ConnectionKey;
+use crate::net::background::Background;
 use crate::net::console::Console;
 use crate::net::datagram::Datagrams;
 use crate::net::descriptors;
 use crate::net::listener::Listener;
-use crate::net::signals::Signals;
+use crate::net::process;
+use crate::net::signals::{Received, Signals};
 use crate::net::stream::Stream;
 use crate::timers::Now;
 use crate::token::TOKEN_BYTES;
@@ -45,6 +47,11 @@ const KEY_BITS: u32 = usize::BITS / 2 + 4;
 pub struct Server {
     event_loop: EventLoop,
     sockets: MioSockets,
+    /// What it goes by, apart from what the system does not allow.
+    config: Config,
+    waker: Arc<Waker>,
+    /// Reads the configuration again, if that can be done.
+    reading: Option<Background<Result<Config, String>>>,
 }
 
 /// All that the system gives us.
@@ -59,6 +66,10 @@ struct MioSockets {
     console: Option<(Console, ConnectionKey)>,
     /// What carries the bytes of each connection, by the index of its key.
     links: Slab<Link>,
+    /// SIGHUP asks for the configuration to be read again, and not for a stop.
+    rereads: bool,
+    /// It was asked for.
+    hung_up: bool,
 }
 
 /// What carries a connection's bytes.
@@ -95,6 +106,7 @@ impl Server {
     /// # Errors
     /// As there.
     pub fn bind_with(config: &Config, budgets: Budgets) -> Result<Server, StartError> {
+        let asked = config.clone();
         let mut config = config.clone();
         config.limits.clients_max = clients_within_descriptors(&config)?;
         let poll = Poll::new().map_err(StartError::System)?;
@@ -107,9 +119,12 @@ impl Server {
             datagrams: Vec::new(),
             console: None,
             links: Slab::new(),
+            rereads: false,
+            hung_up: false,
             poll,
         };
         let mut event_loop = EventLoop::new(&config, budgets, present());
+        event_loop.hub.measure_with(process::measure);
         for spec in &config.listeners {
             sockets.listen(*spec).map_err(|error| StartError::Bind(*spec, error))?;
         }
@@ -119,7 +134,19 @@ impl Server {
             sockets.console = Some((console, key));
             sockets.add(key, Link::Console);
         }
-        Ok(Server { event_loop, sockets })
+        Ok(Server { event_loop, sockets, config: asked, waker, reading: None })
+    }
+
+    /// From now on SIGHUP does not stop the server: `read` is called, in a thread of its own, and
+    /// what takes effect at once of its result does so. `after` is called when it has, or when
+    /// there was an error, which is a sentence and changes nothing.
+    pub fn reread_with(
+        &mut self,
+        read: impl Fn() -> Result<Config, String> + Send + Sync + 'static,
+        after: fn(),
+    ) {
+        self.sockets.rereads = true;
+        self.reading = Some(Background::new(read, after, Arc::clone(&self.waker)));
     }
 
     /// What is spoken where, with the ports that the listeners really have.
@@ -147,7 +174,38 @@ impl Server {
     /// # Errors
     /// See [`run`](Self::run).
     pub fn turn(&mut self) -> io::Result<()> {
-        self.event_loop.turn(&mut self.sockets)
+        self.event_loop.turn(&mut self.sockets)?;
+        if let Some(reading) = &mut self.reading {
+            if std::mem::take(&mut self.sockets.hung_up) {
+                reading.start();
+            }
+            if let Some(finished) = reading.poll() {
+                self.update(&finished.result);
+            }
+        }
+        Ok(())
+    }
+
+    /// The configuration was read again, or could not be: all of it counts, or nothing.
+    fn update(&mut self, read: &Result<Config, String>) {
+        match read.as_ref().map_err(Clone::clone).and_then(|config| self.take_over(config)) {
+            Ok(changes) => log::info!("configuration read again: {changes}"),
+            Err(why) => log::error!("configuration not read again: {why}; nothing has changed"),
+        }
+    }
+
+    fn take_over(&mut self, config: &Config) -> Result<Changes, String> {
+        let changes = self.config.changes(config);
+        let updated = self.config.updated(config);
+        // What needs a restart stays as it is, and must fit to the rest.
+        updated.check().map_err(|error| error.to_string())?;
+        let mut possible = updated.clone();
+        possible.limits.clients_max =
+            clients_within_descriptors(&possible).map_err(|error| error.to_string())?;
+        log::set_max_level(possible.log_level);
+        self.event_loop.update(&possible);
+        self.config = updated;
+        Ok(changes)
     }
 }
 
@@ -250,7 +308,13 @@ impl Sockets for MioSockets {
         {
             told.push(PollEvent::Readable(key));
         }
-        told.extend((0..self.signals.received()).map(|_| PollEvent::Stop));
+        let Received { mut stops, hangups } = self.signals.received();
+        if self.rereads {
+            self.hung_up |= hangups > 0;
+        } else {
+            stops += hangups;
+        }
+        told.extend((0..stops).map(|_| PollEvent::Stop));
         Ok(count)
     }
 

@@ -17,7 +17,7 @@ use chinwag::dialect::Dialect;
 use chinwag::event::CloseReason;
 
 /// The reasons to close that only browsers have, the last of all.
-const BROWSERS_REASONS: usize = 6;
+const BROWSERS_REASONS: usize = 7;
 
 /// Seeds in an ordinary test run.
 const SEEDS: u64 = 10_000;
@@ -51,9 +51,14 @@ fn whatever_happens_everyone_hears_everything_once_and_in_order() {
     // Those that only browsers have are the last.
     let has_browsers = "web".parse::<Dialect>().is_ok();
     let reasons = closings.len() - if has_browsers { 0 } else { BROWSERS_REASONS };
-    // Only an adversary comes as fast as that; and nobody comes back here: see tests/resume.rs.
-    let elsewhere =
-        [CloseReason::AddressTooFast, CloseReason::Replaced, CloseReason::WrongTokens(0)];
+    // Only an adversary comes as fast as that; and nobody comes back here, or is asked for a
+    // password: see tests/resume.rs and tests/password.rs.
+    let elsewhere = [
+        CloseReason::AddressTooFast,
+        CloseReason::Replaced,
+        CloseReason::WrongTokens(0),
+        CloseReason::WrongPasswords(0),
+    ];
     let elsewhere = elsewhere.map(CloseReason::index);
     let mut counted = closings[..reasons].iter().enumerate();
     let all_reasons = counted.all(|(reason, n)| *n > 0 || elsewhere.contains(&reason));

@@ -2,9 +2,14 @@
 //! parses what it formats.
 
 use std::fmt;
+#[cfg(feature = "web")]
+use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
+
+#[cfg(feature = "web")]
+use ipnet::IpNet;
 
 use super::{Flood, ListenerSpec};
 use crate::dialect::UnknownDialect;
@@ -22,6 +27,11 @@ pub struct Seconds(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace(pub Option<Flood>);
 
+/// Addresses as `10.0.0.0/8`, or one alone.
+#[cfg(feature = "web")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network(pub IpNet);
+
 /// The name of a room, with or without the `#` before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomName(pub Nickname);
@@ -37,6 +47,8 @@ pub enum ValueError {
     Pace,
     /// Not a [`RoomName`].
     Room,
+    /// Not a [`Network`].
+    Network,
     /// A [`ListenerSpec`] with an unknown dialect.
     Dialect(UnknownDialect),
     /// A [`ListenerSpec`] with something after the `=` that is not an address.
@@ -49,6 +61,16 @@ impl FromStr for RoomName {
     fn from_str(text: &str) -> Result<RoomName, ValueError> {
         let name = text.strip_prefix('#').unwrap_or(text);
         Nickname::parse(name).map(RoomName).map_err(|_| ValueError::Room)
+    }
+}
+
+#[cfg(feature = "web")]
+impl FromStr for Network {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Network, ValueError> {
+        let alone = || text.parse::<IpAddr>().map(IpNet::from);
+        text.parse().or_else(|_| alone()).map(Network).map_err(|_| ValueError::Network)
     }
 }
 
@@ -150,6 +172,7 @@ impl fmt::Display for ValueError {
             ValueError::Room => {
                 "a room's name has 1 to 32 letters and digits, with - _ . inside, as in #ops"
             }
+            ValueError::Network => "a network is as in 10.0.0.0/8, 2001:db8::/32 or 192.0.2.7",
             ValueError::Dialect(error) => return error.fmt(f),
             ValueError::Address => {
                 "the address must be IP:PORT, as in 127.0.0.1:7711 or [::1]:7711"
@@ -196,7 +219,7 @@ mod tests {
             assert_eq!(pace.to_string().parse(), Ok(pace));
         }
         assert_eq!(Pace(None).to_string().parse(), Ok(Pace(None)));
-        for listener in Dialect::ALL.map(ListenerSpec::usual) {
+        for listener in Dialect::named().map(ListenerSpec::usual) {
             assert_eq!(listener.to_string().parse(), Ok(listener));
         }
     }

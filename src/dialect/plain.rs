@@ -220,6 +220,8 @@ mod tests {
             udp_expiry: Duration::from_secs(300),
             #[cfg(feature = "web")]
             web: Default::default(),
+            #[cfg(feature = "web")]
+            metrics_from: Vec::new(),
         };
         let now = Instant::now();
         let needs = |dialect| Plain::new(dialect, &settings, now).extra.is_some();

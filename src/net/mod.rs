@@ -1,9 +1,11 @@
 //! Sockets, signals and the terminal: all that differs from system to system, and no word of chat.
 
+pub(crate) mod background;
 pub(crate) mod console;
 pub(crate) mod datagram;
 pub(crate) mod descriptors;
 pub(crate) mod listener;
+pub(crate) mod process;
 pub(crate) mod signals;
 pub(crate) mod stream;
 
