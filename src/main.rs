@@ -5,6 +5,7 @@
 
 mod config_file;
 mod logger;
+mod system;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -24,10 +25,12 @@ use chinwag::config::values::Network;
 use chinwag::config::values::{Pace, RoomName, Seconds, Size};
 use chinwag::config::{CONSOLE_NAME, Config, Limits, ListenerSpec, Password};
 use chinwag::dialect::{Dialect, Lang};
-use chinwag::server::Server;
+use chinwag::server::{Inherited, Server};
 use clap::builder::{PossibleValue, Resettable};
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
+use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
 use log::LevelFilter;
+use logger::LogFormat;
+use system::State;
 
 /// The word that asks to read everything and open nothing.
 const CHECK_CONFIG: &str = "check-config";
@@ -229,6 +232,16 @@ struct Arguments {
     #[arg(value_parser = parse_level)]
     log_level: LevelFilter,
 
+    /// How lines of the log are written: for people, or as one JSON object each.
+    #[arg(long, value_name = "FORMAT", env = "CHINWAG_LOG_FORMAT", value_enum)]
+    #[arg(default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+
+    /// Whether the log tells people's addresses; with off there is a - instead of each.
+    #[arg(long, value_name = "on|off", env = "CHINWAG_LOG_ADDRESSES", default_value = "on")]
+    #[arg(value_parser = clap::builder::BoolishValueParser::new(), action = ArgAction::Set)]
+    log_addresses: bool,
+
     /// The language of the server's own messages in the dialect `lines`.
     #[arg(long, env = "CHINWAG_LANG", value_enum, default_value_t = Language(Lang::default()))]
     lang: Language,
@@ -294,14 +307,18 @@ fn run() -> Result<(), Failure> {
     if env::args_os().nth(1).is_some_and(|first| first == CHECK_CONFIG) {
         return check_config();
     }
+    // Before there are other threads.
+    let inherited = Inherited::from_env();
     let Some(arguments) = Arguments::read(env::args_os())? else { return Ok(()) };
-    logger::start(arguments.log_level);
+    arguments.start_log();
     let config = arguments.into_config()?;
-    let mut server = Server::bind(&config).map_err(|error| (CANNOT_OPEN, format!("{error}.")))?;
+    let server = Server::bind_inherited(&config, inherited);
+    let mut server = server.map_err(|error| (CANNOT_OPEN, format!("{error}.")))?;
     // Whose terminal goes away wants the server to go too.
     if !has_terminal() {
-        server.reread_with(read_again, || ());
+        server.reread_with(read_again, || system::notify(State::Ready));
     }
+    system::notify(State::Ready);
     say_how_to_join(&server);
     // A bug ends the server, but with a line in the log and an exit code.
     let served = panic::catch_unwind(panic::AssertUnwindSafe(|| server.run()));
@@ -319,6 +336,7 @@ fn has_terminal() -> bool {
 
 /// All that the operator has decided, as it stands there now.
 fn read_again() -> Result<Config, String> {
+    system::notify(State::Reloading);
     let read = Arguments::read(env::args_os()).and_then(|read| match read {
         Some(arguments) => arguments.into_config(),
         None => Err((WRONG_USAGE, "there is nothing to read.".to_owned())),
@@ -330,7 +348,7 @@ fn read_again() -> Result<Config, String> {
 fn check_config() -> Result<(), Failure> {
     let words = env::args_os().take(1).chain(env::args_os().skip(2));
     let Some(arguments) = Arguments::read(words)? else { return Ok(()) };
-    logger::start(arguments.log_level);
+    arguments.start_log();
     let config = arguments.into_config()?;
     let mut told = String::new();
     for listener in &config.listeners {
@@ -351,6 +369,10 @@ fn check_config() -> Result<(), Failure> {
 }
 
 impl Arguments {
+    fn start_log(&self) {
+        logger::start(self.log_level, self.log_format, self.log_addresses);
+    }
+
     /// What they say together. The files that they name are read.
     fn into_config(self) -> Result<Config, Failure> {
         let config = self.config_unchecked()?;

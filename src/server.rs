@@ -20,6 +20,7 @@ use crate::net::background::Background;
 use crate::net::console::Console;
 use crate::net::datagram::Datagrams;
 use crate::net::descriptors;
+pub use crate::net::inherited::Inherited;
 use crate::net::listener::Listener;
 use crate::net::process;
 use crate::net::signals::{Received, Signals};
@@ -33,6 +34,9 @@ const TURNED_AWAY_BYTES: usize = 64 * 1024;
 /// Descriptors for other things than connections and listeners: the standard streams, the poll,
 /// signals, a spare one for each of a few listeners.
 const OTHER_DESCRIPTORS: usize = 16;
+
+/// Ports that are tried to find one that is free.
+const PORTS_TRIED: u16 = 100;
 
 /// The tokens of the signals and of what wakes the loop; those of the listeners are just below.
 const SIGNALS: Token = Token(usize::MAX);
@@ -85,7 +89,14 @@ enum Link {
 #[derive(Debug)]
 pub enum StartError {
     /// An address cannot be listened at.
-    Bind(ListenerSpec, io::Error),
+    Bind {
+        /// Where that is.
+        listener: ListenerSpec,
+        /// Why not.
+        error: io::Error,
+        /// All listeners, with one that can be opened, as it seems, instead of this one.
+        instead: Vec<ListenerSpec>,
+    },
     /// The system's limit of open descriptors is too low (the limit).
     Descriptors(u64),
     /// The system does not give us what every server needs.
@@ -101,11 +112,28 @@ impl Server {
         Server::bind_with(config, Budgets::default())
     }
 
+    /// As [`bind`](Self::bind); where a listener's address is that of a socket which was open
+    /// before, that is taken.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn bind_inherited(config: &Config, inherited: Inherited) -> Result<Server, StartError> {
+        Server::open(config, Budgets::default(), inherited)
+    }
+
     /// As [`bind`](Self::bind), with other budgets than the usual ones.
     ///
     /// # Errors
     /// As there.
     pub fn bind_with(config: &Config, budgets: Budgets) -> Result<Server, StartError> {
+        Server::open(config, budgets, Inherited::default())
+    }
+
+    fn open(
+        config: &Config,
+        budgets: Budgets,
+        mut inherited: Inherited,
+    ) -> Result<Server, StartError> {
         let asked = config.clone();
         let mut config = config.clone();
         config.limits.clients_max = clients_within_descriptors(&config)?;
@@ -126,8 +154,14 @@ impl Server {
         let mut event_loop = EventLoop::new(&config, budgets, present());
         event_loop.hub.measure_with(process::measure);
         for spec in &config.listeners {
-            sockets.listen(*spec).map_err(|error| StartError::Bind(*spec, error))?;
+            let listened = sockets.listen(*spec, &mut inherited);
+            listened.map_err(|error| cannot_bind(&config.listeners, *spec, error))?;
         }
+        for address in inherited.left() {
+            log::warn!("{address} was opened for the server, but no --listen names it");
+        }
+        #[cfg(feature = "web")]
+        event_loop.hub.show_page_at(sockets.address_of(Dialect::Web));
         if let Some(name) = &config.console {
             let console = Console::open(&waker).map_err(StartError::System)?;
             let key = event_loop.add_console(name);
@@ -210,20 +244,20 @@ impl Server {
 }
 
 impl MioSockets {
-    fn listen(&mut self, spec: ListenerSpec) -> io::Result<()> {
+    fn listen(&mut self, spec: ListenerSpec, inherited: &mut Inherited) -> io::Result<()> {
         let ListenerSpec { dialect, address } = spec;
         let registry = self.poll.registry();
         let address = match dialect.transport() {
             Transport::Tcp => {
                 let token = Token(FIRST_LISTENER - self.listeners.len());
-                let listener = Listener::bind(address, registry, token)?;
+                let listener = Listener::bind(address, inherited, registry, token)?;
                 let address = listener.address();
                 self.listeners.push((dialect, listener));
                 address
             }
             Transport::Udp => {
                 let token = Token(FIRST_DATAGRAMS - self.datagrams.len());
-                let datagrams = Datagrams::bind(address, registry, token)?;
+                let datagrams = Datagrams::bind(address, inherited, registry, token)?;
                 let address = datagrams.address();
                 self.datagrams.push((dialect, datagrams));
                 address
@@ -231,6 +265,13 @@ impl MioSockets {
         };
         log::info!("listening: {dialect} on {address}");
         Ok(())
+    }
+
+    /// Where the first listener of a dialect listens.
+    #[cfg(feature = "web")]
+    fn address_of(&self, dialect: Dialect) -> Option<SocketAddr> {
+        let listener = self.listeners.iter().find(|(spoken, _)| *spoken == dialect);
+        listener.map(|(_, listener)| listener.address())
     }
 
     fn add(&mut self, key: ConnectionKey, link: Link) {
@@ -425,7 +466,7 @@ impl fmt::Display for StartError {
     /// One sentence that says what to do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::Bind(ListenerSpec { dialect, address }, error) => {
+            StartError::Bind { listener, error, instead } => {
                 let (why, advice) = match error.kind() {
                     io::ErrorKind::AddrInUse => (
                         "another program has it".to_owned(),
@@ -440,11 +481,9 @@ impl fmt::Display for StartError {
                     }
                     _ => (error.to_string(), "choose another address"),
                 };
-                write!(
-                    f,
-                    "cannot listen on {address}: {why}; {advice}, as in --listen {dialect}="
-                )?;
-                write!(f, "{}", SocketAddr::from(([127, 0, 0, 1], dialect.port())))
+                let instead: Vec<_> = instead.iter().map(|it| format!("-l {it}")).collect();
+                let (address, instead) = (listener.address, instead.join(" "));
+                write!(f, "cannot listen on {address}: {why}; {advice}, as in {instead}")
             }
             StartError::Descriptors(limit) => write!(
                 f,
@@ -457,6 +496,30 @@ impl fmt::Display for StartError {
 }
 
 impl std::error::Error for StartError {}
+
+/// What to say of a listener that cannot be opened. If its port is in use, one of those after it
+/// that is free is named.
+fn cannot_bind(all: &[ListenerSpec], listener: ListenerSpec, error: io::Error) -> StartError {
+    let wanted = listener.address;
+    let is_free = |address: SocketAddr| match listener.dialect.transport() {
+        Transport::Tcp => std::net::TcpListener::bind(address).is_ok(),
+        Transport::Udp => std::net::UdpSocket::bind(address).is_ok(),
+    };
+    let address = if error.kind() == io::ErrorKind::AddrInUse {
+        let ports = (1..PORTS_TRIED).filter_map(|more| wanted.port().checked_add(more));
+        let mut addresses = ports.map(|port| SocketAddr::new(wanted.ip(), port));
+        let is_ours = |address| all.iter().any(|other| other.address == address);
+        addresses.find(|address| !is_ours(*address) && is_free(*address))
+    } else {
+        None
+    };
+    let address = address.unwrap_or(ListenerSpec::usual(listener.dialect).address);
+    let other = |it: &ListenerSpec| match *it == listener {
+        true => ListenerSpec { address, ..listener },
+        false => *it,
+    };
+    StartError::Bind { listener, error, instead: all.iter().map(other).collect() }
+}
 
 /// The token of a connection's socket. What of the generation does not fit in is left out; it tells
 /// a socket from those that had its place shortly before.

@@ -169,6 +169,7 @@ impl Config {
         Settings {
             line_bytes_max: self.limits.line_bytes_max,
             udp_expiry: self.limits.udp_expiry,
+            page: None,
             #[cfg(feature = "web")]
             web: self.web.clone(),
             #[cfg(feature = "web")]

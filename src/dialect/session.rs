@@ -7,7 +7,7 @@
 //! that are text and nothing else, `web/session.rs` for browsers.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 use std::vec;
 
@@ -27,6 +27,8 @@ pub struct Settings {
     pub line_bytes_max: usize,
     /// How long a peer over UDP is kept that sends nothing.
     pub udp_expiry: Duration,
+    /// Where browsers find a page, if they do; then one that asks for it elsewhere is told.
+    pub page: Option<SocketAddr>,
     /// Under what names browsers may find the server.
     #[cfg(feature = "web")]
     pub web: web::origin::Web,

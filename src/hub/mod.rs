@@ -173,12 +173,18 @@ impl Hub {
         self.limits = Limits { clients_max: config.limits.clients_max + consoles, ..config.limits };
         self.motd = cleaned(&config.motd);
         self.password = config.password.clone();
-        self.settings = config.session_settings();
+        let page = self.settings.page.take();
+        self.settings = Settings { page, ..config.session_settings() };
         self.chat.set_limits(&config.limits);
         // Those who wait for something may have to wait for less.
         for key in self.connections.keys() {
             self.arm(key);
         }
+    }
+
+    /// There is a page for browsers at this address; or none.
+    pub fn show_page_at(&mut self, address: Option<SocketAddr>) {
+        self.settings.page = address;
     }
 
     /// From now on the metrics tell what `measure` says too.

@@ -4,6 +4,7 @@ pub(crate) mod background;
 pub(crate) mod console;
 pub(crate) mod datagram;
 pub(crate) mod descriptors;
+pub(crate) mod inherited;
 pub(crate) mod listener;
 pub(crate) mod process;
 pub(crate) mod signals;
