@@ -5,6 +5,7 @@
 //! ```
 
 use std::hint::black_box;
+use std::net::Ipv4Addr;
 use std::time::Instant;
 
 use chinwag::config::Config;
@@ -62,7 +63,8 @@ fn decode(criterion: &mut Criterion) {
 fn receive(criterion: &mut Criterion) {
     let (input, dialect, now) = (lines(LINES), Dialect::Lines, Instant::now());
     let settings = Config::default().session_settings();
-    let context = Context { now, settings: &settings, metrics: &String::new };
+    let remote = Ipv4Addr::LOCALHOST.into();
+    let context = Context { now, remote, settings: &settings, metrics: &String::new };
     let mut group = criterion.benchmark_group("receive");
     group.throughput(Throughput::Elements(LINES as u64));
     for (name, read_bytes) in [("reads_of_64_KiB", 64 * 1024), ("reads_of_1448_bytes", 1448)] {

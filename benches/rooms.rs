@@ -14,6 +14,7 @@
 //! them; the table shows medians of the rounds, and the median of each round's ratio.
 
 #![allow(clippy::print_stdout, reason = "the table is what stdout is for")]
+#![allow(clippy::panic, reason = "a bench that cannot go on has nobody to be polite to")]
 #![cfg_attr(not(feature = "web"), allow(dead_code, unused_imports, reason = "it needs browsers"))]
 
 use std::env;

@@ -58,11 +58,14 @@ pub(crate) enum State {
     Preparing { deadline: Instant, prelude: Prelude },
     /// Its session has not opened, so it cannot be asked for anything; and has its own deadline.
     Opening,
-    /// Asked for a nickname.
+    /// Asked for the server's password, or for a nickname.
     AwaitingNick {
         deadline: Instant,
         /// Tokens that it has given and that are nobody's.
         wrong_tokens: u8,
+        /// Passwords that it has given and that are not the server's; `None` if none is asked for
+        /// any more.
+        wrong_passwords: Option<u8>,
     },
     /// It has a name that nobody else can take, and comes in under it when it has been told so and
     /// the gap after that is over.
@@ -171,6 +174,11 @@ impl Connection {
             self.state,
             State::Opening | State::AwaitingNick { .. } | State::Entering(_) | State::Chatting(_)
         )
+    }
+
+    /// Whether it must give the server's password first.
+    pub(crate) fn awaits_password(&self) -> bool {
+        matches!(self.state, State::AwaitingNick { wrong_passwords: Some(_), .. })
     }
 
     /// Who it is, once it is in a room.

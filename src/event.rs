@@ -26,6 +26,8 @@ pub enum Command<'a> {
     Reply(&'a str),
     /// Takes another name, or a name at all.
     Rename(&'a str),
+    /// Gives the server's password.
+    Password(&'a str),
     /// Is somebody again who was cut off; instead of a name.
     Resume {
         /// What shows who that is.
@@ -113,6 +115,8 @@ pub enum Event<'a> {
         /// Bytes of the longest line that may be said.
         line_bytes_max: usize,
     },
+    /// A newcomer is asked for the server's password.
+    PasswordAsked,
     /// A newcomer is asked once more, after a refusal.
     AskedAgain,
     /// A newcomer's name will do; it comes in.
@@ -378,6 +382,10 @@ pub enum Refusal<'a> {
     TopicTooLong(usize),
     /// A token that is nobody's, or not any more.
     Token,
+    /// That is not the server's password.
+    Password,
+    /// Something else than the server's password, which is asked for.
+    PasswordNeeded,
     /// To be somebody again, when one is somebody already.
     NotResumable,
     /// A key that is empty or longer than this many bytes.
@@ -436,6 +444,8 @@ pub enum CloseReason {
     Replaced,
     /// It gave this many tokens that are nobody's.
     WrongTokens(u8),
+    /// It gave this many passwords that are not the server's.
+    WrongPasswords(u8),
     /// Its TLS was none, or broke its rules.
     TlsFailed,
     /// It did not begin with the PROXY header that is wanted there.
@@ -446,7 +456,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// How many reasons there are: the length of an array of counts by [`index`](Self::index).
-    pub const COUNT: usize = 22;
+    pub const COUNT: usize = 23;
 
     /// The names by which programs are told the reasons, by [`index`](Self::index).
     pub const LABELS: [&str; CloseReason::COUNT] = [
@@ -469,6 +479,7 @@ impl CloseReason {
         "unresponsive",
         "replaced",
         "wrong_tokens",
+        "wrong_passwords",
         "tls_failed",
         "wrong_proxy_header",
         "prelude_timeout",
@@ -503,9 +514,10 @@ impl CloseReason {
             CloseReason::Unresponsive => 16,
             CloseReason::Replaced => 17,
             CloseReason::WrongTokens(_) => 18,
-            CloseReason::TlsFailed => 19,
-            CloseReason::WrongProxyHeader => 20,
-            CloseReason::PreludeTimeout => 21,
+            CloseReason::WrongPasswords(_) => 19,
+            CloseReason::TlsFailed => 20,
+            CloseReason::WrongProxyHeader => 21,
+            CloseReason::PreludeTimeout => 22,
         }
     }
 
@@ -554,6 +566,7 @@ impl fmt::Display for CloseReason {
             CloseReason::Unresponsive => f.write_str("answered no ping"),
             CloseReason::Replaced => f.write_str("came back over another connection"),
             CloseReason::WrongTokens(count) => write!(f, "{count} wrong tokens"),
+            CloseReason::WrongPasswords(count) => write!(f, "{count} wrong passwords"),
             CloseReason::TlsFailed => f.write_str("no TLS, or broken"),
             CloseReason::WrongProxyHeader => f.write_str("no PROXY header"),
             CloseReason::PreludeTimeout => f.write_str("no TLS handshake or PROXY header in time"),

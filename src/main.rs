@@ -3,15 +3,18 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod config_file;
 mod logger;
 #[cfg(feature = "tls")]
 mod make_cert;
+mod system;
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
-use std::net::IpAddr;
+#[cfg(unix)]
+use std::os::unix::fs::PermissionsExt as _;
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,14 +26,23 @@ use std::time::SystemTime;
 use chinwag::config::TlsFiles;
 #[cfg(feature = "web")]
 use chinwag::config::Web;
-use chinwag::config::values::{Pace, RoomName, Seconds, Size};
-use chinwag::config::{CONSOLE_NAME, Config, Limits, ListenerSpec};
+use chinwag::config::values::{Network, Pace, RoomName, Seconds, Size};
+use chinwag::config::{CONSOLE_NAME, Config, Limits, ListenerSpec, Password};
 use chinwag::dialect::{Dialect, Lang};
-use chinwag::server::Server;
+#[cfg(feature = "tls")]
+use chinwag::server::check_certificates;
+use chinwag::server::{Inherited, Server};
 use clap::builder::{PossibleValue, Resettable};
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
-use ipnet::IpNet;
+use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use log::LevelFilter;
+use logger::LogFormat;
+use system::State;
+
+/// The word that asks to read everything and open nothing.
+const CHECK_CONFIG: &str = "check-config";
+
+/// An exit code, and one sentence.
+type Failure = (u8, String);
 
 /// Exit codes: 0 is a clean end.
 const FAILED: u8 = 1;
@@ -39,6 +51,9 @@ const CANNOT_OPEN: u8 = 3;
 
 /// Every newcomer is sent all of it.
 const MOTD_BYTES_MAX: u64 = 64 * 1024;
+
+/// A password and the end of its line, and then some: what is too long is said by its length.
+const PASSWORD_FILE_BYTES_MAX: u64 = 1024;
 
 /// A group-chat server: many rooms, many dialects, one thread.
 ///
@@ -50,13 +65,19 @@ const MOTD_BYTES_MAX: u64 = 64 * 1024;
 struct Arguments {
     #[command(subcommand)]
     task: Option<Task>,
+    /// A TOML file whose keys are these flags without their dashes, as in history = 100.
+    ///
+    /// Flags and variables count more than what it says. It is read again on SIGHUP.
+    #[arg(short, long, value_name = "FILE", env = "CHINWAG_CONFIG")]
+    config: Option<PathBuf>,
 
     /// Listens for a dialect, at an address.
     ///
     /// May be given several times; then only these are open. The dialects are lines, web, nick,
-    /// register, datagram, anonymous and mention. Without an address a dialect listens at its own
-    /// port on 127.0.0.1 (lines: 7711, web: 7780). After the dialect may stand +tls, for TLS (at
-    /// the port above), and +proxy, if a proxy sends a PROXY header first, as in lines+tls+proxy.
+    /// register, datagram, anonymous and mention; metrics (9711) is for what watches the server.
+    /// Without an address a dialect listens at its own port on 127.0.0.1 (lines: 7711, web: 7780).
+    /// After the dialect may stand +tls, for TLS (at the port above), and +proxy, if a proxy sends
+    /// a PROXY header first, as in lines+tls+proxy.
     /// An IPv6 address is in brackets, as in lines=[::1]:7711; [::]:7711 takes IPv4 as well.
     /// Port 0 takes a free port, which the log shows.
     #[arg(short, long, value_name = "DIALECT[+tls][+proxy][=ADDR]", env = "CHINWAG_LISTEN")]
@@ -97,8 +118,15 @@ struct Arguments {
     /// May be given several times, as in 127.0.0.1/32 or 10.0.0.0/8; an address alone is one. The
     /// connection counts for the last address that is not of a trusted proxy.
     #[arg(long, value_name = "CIDR", env = "CHINWAG_TRUSTED_PROXY", value_delimiter = ',')]
-    #[arg(value_parser = parse_network)]
-    trusted_proxy: Vec<IpNet>,
+    trusted_proxy: Vec<Network>,
+
+    /// Shows /metrics to these addresses too, besides the machine itself.
+    ///
+    /// May be given several times, as in 10.0.0.0/8 or 192.0.2.7. Whoever reaches the address of
+    /// the dialect metrics is shown them in any case.
+    #[cfg(feature = "web")]
+    #[arg(long, value_name = "CIDR", env = "CHINWAG_METRICS_FROM", value_delimiter = ',')]
+    metrics_from: Vec<Network>,
 
     /// Listens for the five older chat programs too, each at its own port on 127.0.0.1.
     ///
@@ -219,10 +247,32 @@ struct Arguments {
     #[arg(long, value_name = "FILE", env = "CHINWAG_MOTD")]
     motd: Option<PathBuf>,
 
+    /// A file with the password that everybody must know who comes in: one line, at most 128 bytes.
+    ///
+    /// It is asked for before the nickname, at lines and web. Three wrong tries, and one is
+    /// closed; each counts for --connects like a connection more.
+    #[arg(long, value_name = "FILE", env = "CHINWAG_PASSWORD_FILE")]
+    password_file: Option<PathBuf>,
+
+    /// Opens the older dialects although they cannot ask for the password.
+    #[arg(long, env = "CHINWAG_CLASSIC_OPEN")]
+    #[arg(value_parser = clap::builder::BoolishValueParser::new())]
+    classic_open: bool,
+
     /// What goes to the log on stderr; only debug and trace log what people say.
     #[arg(long, value_name = "LEVEL", env = "CHINWAG_LOG_LEVEL", default_value = "info")]
     #[arg(value_parser = parse_level)]
     log_level: LevelFilter,
+
+    /// How lines of the log are written: for people, or as one JSON object each.
+    #[arg(long, value_name = "FORMAT", env = "CHINWAG_LOG_FORMAT", value_enum)]
+    #[arg(default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+
+    /// Whether the log tells people's addresses; with off there is a - instead of each.
+    #[arg(long, value_name = "on|off", env = "CHINWAG_LOG_ADDRESSES", default_value = "on")]
+    #[arg(value_parser = clap::builder::BoolishValueParser::new(), action = ArgAction::Set)]
+    log_addresses: bool,
 
     /// The language of the server's own messages in the dialect `lines`.
     #[arg(long, env = "CHINWAG_LANG", value_enum, default_value_t = Language(Lang::default()))]
@@ -248,12 +298,15 @@ Encrypted: chinwag make-cert chat.example.com, and chinwag -l web+tls=0.0.0.0:77
 chinwag-cert.pem --tls-key chinwag-key.pem
 Other rooms, and only those: chinwag --rooms help,ops --fixed-rooms
 
+Read everything and say what would be so: chinwag check-config --config chinwag.toml
+
 Sizes are bytes and take K and M (64K, 1M); seconds may be fractions (0.5). Each flag can also be \
 given by the environment variable shown as [env: …]; CHINWAG_LISTEN takes several values with \
 commas between.
 
-SIGTERM, SIGINT (Ctrl-C) or SIGHUP stops the server: everyone gets a notice, what waits is sent, \
-and the exit code is 0. A second signal stops it at once. Other exit codes: 1 failed while \
+SIGTERM or SIGINT (Ctrl-C) stops the server: everyone gets a notice, what waits is sent, and the \
+exit code is 0. A second signal stops it at once. SIGHUP does the same if the server was started \
+from a terminal; elsewhere it has the files read again. Other exit codes: 1 failed while \
 running, 2 wrong usage, 3 could not open an address or a file.";
 
 /// What `--listen` is unless it is given.
@@ -296,53 +349,26 @@ fn main() -> ExitCode {
 }
 
 /// Runs the server. An error is an exit code and one sentence.
-fn run() -> Result<(), (u8, String)> {
-    let Some(arguments) = parse_arguments()? else { return Ok(()) };
+fn run() -> Result<(), Failure> {
+    if env::args_os().nth(1).is_some_and(|first| first == CHECK_CONFIG) {
+        return check_config();
+    }
+    // Before there are other threads.
+    let inherited = Inherited::from_env();
+    let Some(arguments) = Arguments::read(env::args_os())? else { return Ok(()) };
     #[cfg(feature = "tls")]
     if let Some(Task::MakeCert { names }) = &arguments.task {
         return make_certificate(names);
     }
-    logger::start(arguments.log_level);
-    let mut listeners = arguments.listen;
-    if arguments.classic {
-        let is_missing = |dialect: &Dialect| !listeners.iter().any(|it| it.dialect == *dialect);
-        let classic: Vec<_> = Dialect::CLASSIC.into_iter().filter(is_missing).collect();
-        listeners.extend(classic.into_iter().map(ListenerSpec::usual));
+    arguments.start_log();
+    let config = arguments.into_config()?;
+    let server = Server::bind_inherited(&config, inherited);
+    let mut server = server.map_err(|error| (CANNOT_OPEN, format!("{error}.")))?;
+    // Whose terminal goes away wants the server to go too.
+    if !has_terminal() {
+        server.reread_with(read_again, || system::notify(State::Ready));
     }
-    let config = Config {
-        motd: arguments.motd.as_deref().map_or(Ok(Vec::new()), read_motd)?,
-        listeners,
-        console: arguments.console,
-        #[cfg(feature = "web")]
-        web: Web { hosts: arguments.allow_host, origins: arguments.allow_origin },
-        #[cfg(feature = "tls")]
-        tls: TlsFiles { certs: arguments.tls_cert, keys: arguments.tls_key, ..TlsFiles::default() },
-        #[cfg(not(feature = "tls"))]
-        tls: Default::default(),
-        trusted_proxies: arguments.trusted_proxy,
-        limits: Limits {
-            clients_max: arguments.max_clients,
-            line_bytes_max: arguments.max_line.0,
-            nick_timeout: arguments.nick_timeout.0,
-            backlog_bytes_max: arguments.backlog.0,
-            stall_timeout: arguments.stall_timeout.0,
-            flood: arguments.flood.0,
-            connects: arguments.connects.0,
-            per_address_max: arguments.max_per_ip,
-            udp_expiry: arguments.udp_expiry.0,
-            history_lines_max: arguments.history,
-            drain: arguments.drain.0,
-            resume_grace: arguments.resume_grace.0,
-            memory_bytes_max: arguments.memory.0,
-            rooms_max: arguments.max_rooms,
-            rooms_fixed: arguments.fixed_rooms,
-        },
-        lang: arguments.lang.0,
-        lobby: arguments.lobby.0,
-        rooms: arguments.rooms.into_iter().map(|room| room.0).collect(),
-    };
-    config.check().map_err(|error| (WRONG_USAGE, format!("{error}. Try --help.")))?;
-    let mut server = Server::bind(&config).map_err(|error| (CANNOT_OPEN, format!("{error}.")))?;
+    system::notify(State::Ready);
     say_how_to_join(&server);
     // A bug ends the server, but with a line in the log and an exit code.
     let served = panic::catch_unwind(panic::AssertUnwindSafe(|| server.run()));
@@ -356,30 +382,156 @@ fn run() -> Result<(), (u8, String)> {
 /// Makes a certificate, and says what came of it.
 #[cfg(feature = "tls")]
 #[expect(clippy::disallowed_methods, reason = "no loop runs here")]
-fn make_certificate(names: &[String]) -> Result<(), (u8, String)> {
+fn make_certificate(names: &[String]) -> Result<(), Failure> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let told = make_cert::run(names, now).map_err(|why| (CANNOT_OPEN, format!("{why}.")))?;
     let _ = io::stdout().write_all(told.as_bytes());
     Ok(())
 }
 
-/// The command line; `None` if it only wanted help or the version, which is printed.
-fn parse_arguments() -> Result<Option<Arguments>, (u8, String)> {
-    let matches = without_empty_variables(Arguments::command()).try_get_matches();
-    let error = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
-        Ok(arguments) => return Ok(Some(arguments)),
-        Err(error) => error,
-    };
-    if !error.use_stderr() {
-        // Help may be piped to a pager that has ended.
-        let _ = error.print();
-        return Ok(None);
+/// Whether somebody at a terminal has started the server.
+fn has_terminal() -> bool {
+    io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal()
+}
+
+/// All that the operator has decided, as it stands there now.
+fn read_again() -> Result<Config, String> {
+    system::notify(State::Reloading);
+    let read = Arguments::read(env::args_os()).and_then(|read| match read {
+        Some(arguments) => arguments.into_config(),
+        None => Err((WRONG_USAGE, "there is nothing to read.".to_owned())),
+    });
+    read.map_err(|(_, sentence)| sentence.trim_end_matches('.').to_owned())
+}
+
+/// Reads everything, and says what would be so; nothing is opened.
+fn check_config() -> Result<(), Failure> {
+    let words = env::args_os().take(1).chain(env::args_os().skip(2));
+    let Some(arguments) = Arguments::read(words)? else { return Ok(()) };
+    arguments.start_log();
+    let config = arguments.into_config()?;
+    #[cfg(feature = "tls")]
+    check_certificates(&config).map_err(|error| (CANNOT_OPEN, format!("{error}.")))?;
+    let mut told = String::new();
+    for listener in &config.listeners {
+        told += &format!("It would listen for {} on {}.\n", listener.protocol(), listener.address);
     }
+    let changes = Config::default().changes(&config);
+    let changed: Vec<_> = changes.live.into_iter().chain(changes.restart).collect();
+    if !changed.is_empty() {
+        told += &format!("Not as usual: {}.\n", changed.join(", "));
+    }
+    if config.password.is_some() {
+        told += "Everybody would be asked for the password.\n";
+    }
+    told += "The configuration is sound.\n";
+    // Perhaps nobody reads it; the exit code still says it.
+    let _ = io::stdout().write_all(told.as_bytes());
+    Ok(())
+}
+
+impl Arguments {
+    fn start_log(&self) {
+        logger::start(self.log_level, self.log_format, self.log_addresses);
+    }
+
+    /// What they say together. The files that they name are read.
+    fn into_config(self) -> Result<Config, Failure> {
+        let config = self.config_unchecked()?;
+        config.check().map_err(|error| (WRONG_USAGE, format!("{error}. Try --help.")))?;
+        Ok(config)
+    }
+
+    fn config_unchecked(self) -> Result<Config, Failure> {
+        let arguments = self;
+        let mut listeners = arguments.listen;
+        if arguments.classic {
+            let is_missing = |dialect: &Dialect| !listeners.iter().any(|it| it.dialect == *dialect);
+            let classic: Vec<_> = Dialect::CLASSIC.into_iter().filter(is_missing).collect();
+            listeners.extend(classic.into_iter().map(ListenerSpec::usual));
+        }
+        Ok(Config {
+            motd: arguments.motd.as_deref().map_or(Ok(Vec::new()), read_motd)?,
+            password: arguments.password_file.as_deref().map(read_password).transpose()?,
+            classic_open: arguments.classic_open,
+            listeners,
+            console: arguments.console,
+            #[cfg(feature = "web")]
+            web: Web { hosts: arguments.allow_host, origins: arguments.allow_origin },
+            #[cfg(feature = "web")]
+            metrics_from: arguments.metrics_from.into_iter().map(|network| network.0).collect(),
+            #[cfg(feature = "tls")]
+            tls: TlsFiles {
+                certs: arguments.tls_cert,
+                keys: arguments.tls_key,
+                ..TlsFiles::default()
+            },
+            #[cfg(not(feature = "tls"))]
+            tls: Default::default(),
+            trusted_proxies: arguments.trusted_proxy.into_iter().map(|network| network.0).collect(),
+            limits: Limits {
+                clients_max: arguments.max_clients,
+                line_bytes_max: arguments.max_line.0,
+                nick_timeout: arguments.nick_timeout.0,
+                backlog_bytes_max: arguments.backlog.0,
+                stall_timeout: arguments.stall_timeout.0,
+                flood: arguments.flood.0,
+                connects: arguments.connects.0,
+                per_address_max: arguments.max_per_ip,
+                udp_expiry: arguments.udp_expiry.0,
+                history_lines_max: arguments.history,
+                drain: arguments.drain.0,
+                resume_grace: arguments.resume_grace.0,
+                memory_bytes_max: arguments.memory.0,
+                rooms_max: arguments.max_rooms,
+                rooms_fixed: arguments.fixed_rooms,
+            },
+            lang: arguments.lang.0,
+            lobby: arguments.lobby.0,
+            rooms: arguments.rooms.into_iter().map(|room| room.0).collect(),
+            log_level: arguments.log_level,
+        })
+    }
+
+    /// The command line, and what it leaves to variables and to the file; `None` if it only wanted
+    /// help or the version, which is printed.
+    fn read(words: impl Iterator<Item = OsString>) -> Result<Option<Arguments>, Failure> {
+        let words: Vec<_> = words.collect();
+        let command = without_empty_variables(Arguments::command());
+        let Some(arguments) = Arguments::parse_with(command.clone(), &words)? else {
+            return Ok(None);
+        };
+        match arguments.config {
+            None => Ok(Some(arguments)),
+            Some(path) => Arguments::parse_with(config_file::defaults(command, &path)?, &words),
+        }
+    }
+
+    fn parse_with(
+        command: clap::Command,
+        words: &[OsString],
+    ) -> Result<Option<Arguments>, Failure> {
+        let matches = command.try_get_matches_from(words);
+        match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
+            Ok(arguments) => Ok(Some(arguments)),
+            Err(error) if error.use_stderr() => {
+                Err((WRONG_USAGE, format!("{}. Try --help.", sentence_of(&error))))
+            }
+            Err(help) => {
+                // It may be piped to a pager that has ended.
+                let _ = help.print();
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// What is wrong with a command line, without the full stop.
+fn sentence_of(error: &clap::Error) -> String {
     let text = error.to_string();
     let sentence = text.lines().take_while(|line| !line.trim().is_empty()).collect::<Vec<_>>();
     let sentence = sentence.join(" ");
-    let sentence = sentence.trim_start_matches("error: ").trim_end_matches('.');
-    Err((WRONG_USAGE, format!("{sentence}. Try --help.")))
+    sentence.trim_start_matches("error: ").trim_end_matches('.').to_owned()
 }
 
 /// A variable that is empty counts as one that is not set, since that is how people unset them in
@@ -429,36 +581,55 @@ fn say_how_to_join(server: &Server) {
 }
 
 /// The lines of the `--motd` file.
-fn read_motd(path: &Path) -> Result<Vec<String>, (u8, String)> {
-    let why = match read_regular(path) {
+fn read_motd(path: &Path) -> Result<Vec<String>, Failure> {
+    let bytes = read_file("--motd", path, MOTD_BYTES_MAX)?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
+        Err(_) => Err(cannot_read("--motd", path, "it is not UTF-8 text")),
+    }
+}
+
+/// The password in the `--password-file`.
+fn read_password(path: &Path) -> Result<Password, Failure> {
+    const FLAG: &str = "--password-file";
+    let bytes = read_file(FLAG, path, PASSWORD_FILE_BYTES_MAX)?;
+    let password = Password::from_file(&bytes);
+    let password = password.map_err(|error| cannot_read(FLAG, path, &error.to_string()))?;
+    #[cfg(unix)]
+    if fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0) {
+        let path = path.display();
+        log::warn!("everybody on this machine can read the password in {path}; chmod o-r it");
+    }
+    Ok(password)
+}
+
+/// The content of a file that a flag names, if it has at most so many bytes.
+pub(crate) fn read_file(flag: &str, path: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {
+    let why = match read_regular(path, bytes_max) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => "there is no such file".to_owned(),
         Err(error) => error.to_string(),
-        Ok(bytes) if bytes.len() as u64 > MOTD_BYTES_MAX => {
-            format!("it is larger than {MOTD_BYTES_MAX} bytes")
+        Ok(bytes) if bytes.len() as u64 > bytes_max => {
+            format!("it is larger than {bytes_max} bytes")
         }
-        Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => return Ok(text.lines().map(str::to_owned).collect()),
-            Err(_) => "it is not UTF-8 text".to_owned(),
-        },
+        Ok(bytes) => return Ok(bytes),
     };
-    let path = path.display();
-    Err((CANNOT_OPEN, format!("cannot read the --motd file {path}: {why}; check --motd.")))
+    Err(cannot_read(flag, path, &why))
 }
 
 /// The content of a file, up to one byte more than is allowed. Opening a FIFO would wait for a
 /// writer.
-fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+fn read_regular(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
     let mut bytes = Vec::new();
-    File::open(path)?.take(MOTD_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    File::open(path)?.take(bytes_max + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-fn parse_network(text: &str) -> Result<IpNet, String> {
-    let network = text.parse().ok().or_else(|| text.parse().ok().map(IpAddr::into));
-    network.ok_or_else(|| "a network is ADDRESS/BITS, as in 10.0.0.0/8 or ::1/128".to_owned())
+pub(crate) fn cannot_read(flag: &str, path: &Path, why: &str) -> Failure {
+    let path = path.display();
+    (CANNOT_OPEN, format!("cannot read the {flag} file {path}: {why}; check {flag}."))
 }
 
 fn parse_level(text: &str) -> Result<LevelFilter, String> {

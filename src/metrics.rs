@@ -20,6 +20,49 @@ pub struct RoomMetrics {
     pub lines: u64,
 }
 
+/// What the system says of the process, as far as it does.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Process {
+    /// Open descriptors.
+    pub descriptors: Option<u64>,
+    /// Bytes of memory that it really has.
+    pub resident_bytes: Option<u64>,
+}
+
+/// Upper bounds of the buckets in which turns are counted, in microseconds and as it is told.
+const TURN_BUCKETS: [(u64, &str); 9] = [
+    (100, "0.0001"),
+    (300, "0.0003"),
+    (1_000, "0.001"),
+    (3_000, "0.003"),
+    (10_000, "0.01"),
+    (30_000, "0.03"),
+    (100_000, "0.1"),
+    (300_000, "0.3"),
+    (1_000_000, "1"),
+];
+
+/// How long turns of the loop took.
+#[derive(Clone, Debug, Default)]
+pub struct Turns {
+    /// Those within each bucket, and at last those beyond all.
+    buckets: [u64; TURN_BUCKETS.len() + 1],
+    /// What all of them took.
+    sum: Duration,
+    /// What the slowest took.
+    slowest: Duration,
+}
+
+impl Turns {
+    /// Counts a turn that took so long.
+    pub fn add(&mut self, took: Duration) {
+        let bucket = TURN_BUCKETS.iter().position(|(most, _)| took.as_micros() <= (*most).into());
+        self.buckets[bucket.unwrap_or(TURN_BUCKETS.len())] += 1;
+        self.sum += took;
+        self.slowest = self.slowest.max(took);
+    }
+}
+
 /// What the server counts. Counts begin with the server and only grow.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
@@ -44,16 +87,15 @@ pub struct Metrics {
     /// Bytes that wait in each journal, by [`Dialect::index`].
     pub journal_bytes: [usize; Dialect::COUNT],
     /// Turns of the loop.
-    pub turns: u64,
-    /// What the slowest of them took.
-    pub slowest_turn: Duration,
+    pub turns: Turns,
+    /// What the system says of the process.
+    pub process: Process,
 }
 
 impl fmt::Display for Metrics {
     /// The text format of Prometheus, version 0.0.4.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dialects = Dialect::ALL.map(Dialect::name);
-        let slowest = self.slowest_turn.as_secs_f64();
         head(f, "connections", "gauge", "Open connections.")?;
         writeln!(f, "chinwag_connections {}", self.connections)?;
         head(f, "members", "gauge", "People who are in, each once.")?;
@@ -80,10 +122,45 @@ impl fmt::Display for Metrics {
         by(f, "closes_total", "reason", CloseReason::LABELS, self.closings)?;
         head(f, "journal_bytes", "gauge", "Bytes that wait in a journal.")?;
         by(f, "journal_bytes", "dialect", dialects, self.journal_bytes)?;
+        self.turns.fmt(f)?;
+        self.process.fmt(f)?;
+        head(f, "build_info", "gauge", "Always 1; the version is a label.")?;
+        writeln!(f, "chinwag_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"))
+    }
+}
+
+impl fmt::Display for Turns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count: u64 = self.buckets.iter().sum();
         head(f, "turns_total", "counter", "Turns of the loop.")?;
-        writeln!(f, "chinwag_turns_total {}", self.turns)?;
+        writeln!(f, "chinwag_turns_total {count}")?;
         head(f, "slowest_turn_seconds", "gauge", "What the slowest turn of the loop took.")?;
-        writeln!(f, "chinwag_slowest_turn_seconds {slowest}")
+        writeln!(f, "chinwag_slowest_turn_seconds {}", self.slowest.as_secs_f64())?;
+        head(f, "turn_seconds", "histogram", "What turns of the loop took.")?;
+        let mut within = 0;
+        for ((_, most), turns) in TURN_BUCKETS.iter().zip(self.buckets) {
+            within += turns;
+            writeln!(f, "chinwag_turn_seconds_bucket{{le=\"{most}\"}} {within}")?;
+        }
+        writeln!(f, "chinwag_turn_seconds_bucket{{le=\"+Inf\"}} {count}")?;
+        writeln!(f, "chinwag_turn_seconds_sum {}", self.sum.as_secs_f64())?;
+        writeln!(f, "chinwag_turn_seconds_count {count}")
+    }
+}
+
+impl fmt::Display for Process {
+    /// Under the names that all programs have for these.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = [
+            ("open_fds", "Open file descriptors.", self.descriptors),
+            ("resident_memory_bytes", "Bytes of memory in use.", self.resident_bytes),
+        ];
+        for (name, help, value) in told {
+            let Some(value) = value else { continue };
+            writeln!(f, "# HELP process_{name} {help}\n# TYPE process_{name} gauge")?;
+            writeln!(f, "process_{name} {value}")?;
+        }
+        Ok(())
     }
 }
 

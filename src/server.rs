@@ -14,19 +14,24 @@ use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
-use crate::config::{CLIENTS_MIN, Config, LISTENERS_MAX, ListenerSpec, Prelude};
+#[cfg(feature = "tls")]
+use crate::config::TlsFiles;
+use crate::config::{CLIENTS_MIN, Changes, Config, LISTENERS_MAX, ListenerSpec, Prelude};
 use crate::dialect::{Dialect, Transport};
 use crate::event::CloseReason;
 use crate::hub::TURNED_AWAY_MAX;
 use crate::key::ConnectionKey;
+use crate::net::background::Background;
 #[cfg(feature = "tls")]
 use crate::net::certificates::{Certificates, Files};
 use crate::net::console::Console;
 use crate::net::datagram::Datagrams;
 use crate::net::descriptors;
 use crate::net::header::{HeaderRead, HeaderReader};
+pub use crate::net::inherited::Inherited;
 use crate::net::listener::Listener;
-use crate::net::signals::Signals;
+use crate::net::process;
+use crate::net::signals::{Received, Signals};
 use crate::net::stream::Stream;
 #[cfg(feature = "tls")]
 use crate::net::tls::{Handshake, TlsStream};
@@ -45,6 +50,8 @@ const HELLOS_PER_TURN: usize = 16;
 
 /// Steps before a dialect that are taken in one turn.
 const STEPS_PER_TURN: usize = 256;
+/// Ports that are tried to find one that is free.
+const PORTS_TRIED: u16 = 100;
 
 /// The tokens of the signals and of what wakes the loop; those of the listeners are just below.
 const SIGNALS: Token = Token(usize::MAX);
@@ -59,6 +66,11 @@ const KEY_BITS: u32 = usize::BITS / 2 + 4;
 pub struct Server {
     event_loop: EventLoop,
     sockets: MioSockets,
+    /// What it goes by, apart from what the system does not allow.
+    config: Config,
+    waker: Arc<Waker>,
+    /// Reads the configuration again, if that can be done.
+    reading: Option<Background<Result<Config, String>>>,
 }
 
 /// All that the system gives us.
@@ -79,6 +91,10 @@ struct MioSockets {
     unread: Vec<ConnectionKey>,
     #[cfg(feature = "tls")]
     certificates: Option<Certificates>,
+    /// SIGHUP asks for the configuration to be read again, and not for a stop.
+    rereads: bool,
+    /// It was asked for.
+    hung_up: bool,
 }
 
 /// What carries a connection's bytes.
@@ -105,7 +121,14 @@ struct Comer {
 #[derive(Debug)]
 pub enum StartError {
     /// An address cannot be listened at.
-    Bind(ListenerSpec, io::Error),
+    Bind {
+        /// Where that is.
+        listener: ListenerSpec,
+        /// Why not.
+        error: io::Error,
+        /// All listeners, with one that can be opened, as it seems, instead of this one.
+        instead: Vec<ListenerSpec>,
+    },
     /// A certificate cannot be used (the sentence that says why).
     Certificate(String),
     /// The system's limit of open descriptors is too low (the limit).
@@ -123,11 +146,29 @@ impl Server {
         Server::bind_with(config, Budgets::default())
     }
 
+    /// As [`bind`](Self::bind); where a listener's address is that of a socket which was open
+    /// before, that is taken.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn bind_inherited(config: &Config, inherited: Inherited) -> Result<Server, StartError> {
+        Server::open(config, Budgets::default(), inherited)
+    }
+
     /// As [`bind`](Self::bind), with other budgets than the usual ones.
     ///
     /// # Errors
     /// As there.
     pub fn bind_with(config: &Config, budgets: Budgets) -> Result<Server, StartError> {
+        Server::open(config, budgets, Inherited::default())
+    }
+
+    fn open(
+        config: &Config,
+        budgets: Budgets,
+        mut inherited: Inherited,
+    ) -> Result<Server, StartError> {
+        let asked = config.clone();
         let mut config = config.clone();
         config.limits.clients_max = clients_within_descriptors(&config)?;
         let poll = Poll::new().map_err(StartError::System)?;
@@ -144,19 +185,40 @@ impl Server {
             unread: Vec::new(),
             #[cfg(feature = "tls")]
             certificates: open_certificates(&config, &waker)?,
+            rereads: false,
+            hung_up: false,
             poll,
         };
         let mut event_loop = EventLoop::new(&config, budgets, present());
+        event_loop.hub.measure_with(process::measure);
         for spec in &config.listeners {
-            sockets.listen(*spec).map_err(|error| StartError::Bind(*spec, error))?;
+            let listened = sockets.listen(*spec, &mut inherited);
+            listened.map_err(|error| cannot_bind(&config.listeners, *spec, error))?;
         }
+        for address in inherited.left() {
+            log::warn!("{address} was opened for the server, but no --listen names it");
+        }
+        #[cfg(feature = "web")]
+        event_loop.hub.show_page_at(sockets.address_of(Dialect::Web));
         if let Some(name) = &config.console {
             let console = Console::open(&waker).map_err(StartError::System)?;
             let key = event_loop.add_console(name);
             sockets.console = Some((console, key));
             sockets.add(key, Link::Console);
         }
-        Ok(Server { event_loop, sockets })
+        Ok(Server { event_loop, sockets, config: asked, waker, reading: None })
+    }
+
+    /// From now on SIGHUP does not stop the server: `read` is called, in a thread of its own, and
+    /// what takes effect at once of its result does so. `after` is called when it has, or when
+    /// there was an error, which is a sentence and changes nothing.
+    pub fn reread_with(
+        &mut self,
+        read: impl Fn() -> Result<Config, String> + Send + Sync + 'static,
+        after: fn(),
+    ) {
+        self.sockets.rereads = true;
+        self.reading = Some(Background::new(read, after, Arc::clone(&self.waker)));
     }
 
     /// What is spoken where, with the ports that the listeners really have.
@@ -202,25 +264,58 @@ impl Server {
     /// # Errors
     /// See [`run`](Self::run).
     pub fn turn(&mut self) -> io::Result<()> {
-        self.event_loop.turn(&mut self.sockets)
+        self.event_loop.turn(&mut self.sockets)?;
+        if let Some(reading) = &mut self.reading {
+            if mem::take(&mut self.sockets.hung_up) {
+                #[cfg(feature = "tls")]
+                self.sockets.certificates.iter().for_each(Certificates::reload);
+                reading.start();
+            }
+            if let Some(finished) = reading.poll() {
+                self.update(&finished.result);
+            }
+        }
+        Ok(())
+    }
+
+    /// The configuration was read again, or could not be: all of it counts, or nothing.
+    fn update(&mut self, read: &Result<Config, String>) {
+        match read.as_ref().map_err(Clone::clone).and_then(|config| self.take_over(config)) {
+            Ok(changes) => log::info!("configuration read again: {changes}"),
+            Err(why) => log::error!("configuration not read again: {why}; nothing has changed"),
+        }
+    }
+
+    fn take_over(&mut self, config: &Config) -> Result<Changes, String> {
+        let changes = self.config.changes(config);
+        let updated = self.config.updated(config);
+        // What needs a restart stays as it is, and must fit to the rest.
+        updated.check().map_err(|error| error.to_string())?;
+        let mut possible = updated.clone();
+        possible.limits.clients_max =
+            clients_within_descriptors(&possible).map_err(|error| error.to_string())?;
+        log::set_max_level(possible.log_level);
+        self.event_loop.update(&possible);
+        self.config = updated;
+        Ok(changes)
     }
 }
 
 impl MioSockets {
-    fn listen(&mut self, spec: ListenerSpec) -> io::Result<()> {
+    fn listen(&mut self, spec: ListenerSpec, inherited: &mut Inherited) -> io::Result<()> {
         let ListenerSpec { dialect, address, .. } = spec;
         let registry = self.poll.registry();
         let address = match dialect.transport() {
             Transport::Tcp => {
                 let token = Token(FIRST_LISTENER - self.listeners.len());
-                let listener = Listener::bind(address, registry, token)?;
+                let listener = Listener::bind(address, inherited, registry, token)?;
                 let address = listener.address();
                 self.listeners.push((ListenerSpec { address, ..spec }, listener));
                 address
             }
             Transport::Udp => {
                 let token = Token(FIRST_DATAGRAMS - self.datagrams.len());
-                let datagrams = Datagrams::bind(address, registry, token)?;
+                let datagrams = Datagrams::bind(address, inherited, registry, token)?;
                 let address = datagrams.address();
                 self.datagrams.push((dialect, datagrams));
                 address
@@ -229,6 +324,13 @@ impl MioSockets {
         log::info!("listening: {} on {address}", spec.protocol());
         warn_of_exposure(ListenerSpec { address, ..spec });
         Ok(())
+    }
+
+    /// Where the first listener of a dialect listens.
+    #[cfg(feature = "web")]
+    fn address_of(&self, dialect: Dialect) -> Option<SocketAddr> {
+        let listener = self.listeners.iter().find(|(spec, _)| spec.dialect == dialect);
+        listener.map(|(_, listener)| listener.address())
     }
 
     fn add(&mut self, key: ConnectionKey, link: Link) {
@@ -411,14 +513,27 @@ fn open_certificates(
     config: &Config,
     waker: &Arc<Waker>,
 ) -> Result<Option<Certificates>, StartError> {
-    let tls = &config.tls;
-    if tls.certs.is_empty() {
-        return Ok(None);
-    }
-    let files = Files { certs: tls.certs.clone(), keys: tls.keys.clone() };
+    let Some(files) = certificate_files(config) else { return Ok(None) };
     let clock = || present().unix_seconds;
-    let opened = Certificates::open(files, tls.checked_every, clock, waker);
+    let opened = Certificates::open(files, config.tls.checked_every, clock, waker);
     opened.map(Some).map_err(|error| StartError::Certificate(error.to_string()))
+}
+
+#[cfg(feature = "tls")]
+fn certificate_files(config: &Config) -> Option<Files> {
+    let TlsFiles { certs, keys, .. } = &config.tls;
+    (!certs.is_empty()).then(|| Files { certs: certs.clone(), keys: keys.clone() })
+}
+
+/// Reads the certificates of `config`, as a server would that starts.
+///
+/// # Errors
+/// If one cannot be used.
+#[cfg(feature = "tls")]
+pub fn check_certificates(config: &Config) -> Result<(), StartError> {
+    let checked = certificate_files(config)
+        .map_or(Ok(()), |files| Certificates::check(&files, present().unix_seconds));
+    checked.map_err(|error| StartError::Certificate(error.to_string()))
 }
 
 /// Says what is known of who can read what is said there, and who can pretend to come from
@@ -476,7 +591,13 @@ impl Sockets for MioSockets {
         {
             told.push(PollEvent::Readable(key));
         }
-        told.extend((0..self.signals.received()).map(|_| PollEvent::Stop));
+        let Received { mut stops, hangups } = self.signals.received();
+        if self.rereads {
+            self.hung_up |= hangups > 0;
+        } else {
+            stops += hangups;
+        }
+        told.extend((0..stops).map(|_| PollEvent::Stop));
         told.extend(self.unread.drain(..).map(PollEvent::Readable));
         #[cfg(feature = "tls")]
         self.certificates.iter_mut().for_each(Certificates::refresh);
@@ -659,7 +780,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Certificate(sentence) => f.write_str(sentence),
-            StartError::Bind(spec @ ListenerSpec { address, .. }, error) => {
+            StartError::Bind { listener, error, instead } => {
                 let (why, advice) = match error.kind() {
                     io::ErrorKind::AddrInUse => (
                         "another program has it".to_owned(),
@@ -674,11 +795,9 @@ impl fmt::Display for StartError {
                     }
                     _ => (error.to_string(), "choose another address"),
                 };
-                write!(
-                    f,
-                    "cannot listen on {address}: {why}; {advice}, as in --listen {}",
-                    ListenerSpec::usual_after(spec.dialect, spec.prelude)
-                )
+                let instead: Vec<_> = instead.iter().map(|it| format!("-l {it}")).collect();
+                let (address, instead) = (listener.address, instead.join(" "));
+                write!(f, "cannot listen on {address}: {why}; {advice}, as in {instead}")
             }
             StartError::Descriptors(limit) => write!(
                 f,
@@ -691,6 +810,30 @@ impl fmt::Display for StartError {
 }
 
 impl std::error::Error for StartError {}
+
+/// What to say of a listener that cannot be opened. If its port is in use, one of those after it
+/// that is free is named.
+fn cannot_bind(all: &[ListenerSpec], listener: ListenerSpec, error: io::Error) -> StartError {
+    let wanted = listener.address;
+    let is_free = |address: SocketAddr| match listener.dialect.transport() {
+        Transport::Tcp => std::net::TcpListener::bind(address).is_ok(),
+        Transport::Udp => std::net::UdpSocket::bind(address).is_ok(),
+    };
+    let address = if error.kind() == io::ErrorKind::AddrInUse {
+        let ports = (1..PORTS_TRIED).filter_map(|more| wanted.port().checked_add(more));
+        let mut addresses = ports.map(|port| SocketAddr::new(wanted.ip(), port));
+        let is_ours = |address| all.iter().any(|other| other.address == address);
+        addresses.find(|address| !is_ours(*address) && is_free(*address))
+    } else {
+        None
+    };
+    let address = address.unwrap_or(ListenerSpec::usual(listener.dialect).address);
+    let other = |it: &ListenerSpec| match *it == listener {
+        true => ListenerSpec { address, ..listener },
+        false => *it,
+    };
+    StartError::Bind { listener, error, instead: all.iter().map(other).collect() }
+}
 
 /// The token of a connection's socket. What of the generation does not fit in is left out; it tells
 /// a socket from those that had its place shortly before.

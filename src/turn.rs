@@ -304,6 +304,12 @@ impl EventLoop {
         key
     }
 
+    /// What takes effect at once of `config` does so. It may be called between two turns.
+    pub fn update(&mut self, config: &Config) {
+        self.drain = config.limits.drain;
+        self.hub.update(config, self.now);
+    }
+
     /// One turn.
     ///
     /// # Errors

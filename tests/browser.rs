@@ -82,6 +82,33 @@ fn two_browsers_and_a_terminal_talk_in_one_room() {
 }
 
 #[test]
+fn an_invitation_brings_the_password_and_does_not_keep_it_in_sight() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let file = format!("{}/password-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    fs::write(&file, "open sesame\n").unwrap();
+    let server = Server::start_with_listeners(&OPEN, &["--password-file", &file]);
+    let alice = chromium.open(&format!("{}#ops&pw=open%20sesame", page(&server)));
+    assert_eq!(alice.finds("location.hash"), "#ops");
+    alice.joins_as("alice");
+    alice.waits_for("document.querySelector('#where').textContent == '#ops'");
+
+    let bob = chromium.open(&format!("{}#pw=wrong", page(&server)));
+    assert_eq!(bob.finds("location.href"), page(&server));
+    bob.types("bob");
+    bob.presses("Enter");
+    bob.waits_for("document.querySelector('#error').textContent.includes('not the password')");
+    bob.waits_for("document.activeElement.id == 'password'");
+    bob.types("open sesame");
+    bob.presses("Enter");
+    bob.waits_for("document.querySelector('#status').textContent == 'You are bob'");
+    // Cut off, the page comes back by itself; loaded again, by its token.
+    bob.call("Page.reload", json!({}));
+    bob.waits_for("document.querySelector('#status').textContent == 'You are bob'");
+    let kept = "JSON.stringify([localStorage, sessionStorage]).includes('sesame')";
+    assert_eq!(bob.finds(kept), false);
+}
+
+#[test]
 fn each_file_of_the_page_is_one_request() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);

@@ -25,6 +25,10 @@ const FLAGS: &[(&str, &str, &str)] = &[
     ("--drain", "quick", "CHINWAG_DRAIN"),
     ("--resume-grace", "mercy", "CHINWAG_RESUME_GRACE"),
     ("--log-level", "loud", "CHINWAG_LOG_LEVEL"),
+    ("--log-format", "xml", "CHINWAG_LOG_FORMAT"),
+    ("--log-addresses", "some", "CHINWAG_LOG_ADDRESSES"),
+    #[cfg(feature = "web")]
+    ("--metrics-from", "everywhere", "CHINWAG_METRICS_FROM"),
     ("--lang", "tlh", "CHINWAG_LANG"),
     #[cfg(feature = "web")]
     ("--allow-host", "not/a/name", "CHINWAG_ALLOW_HOST"),
@@ -179,6 +183,22 @@ fn a_port_in_use_is_one_sentence_and_exit_code_3() {
     let args = ["--max-clients", "50", "--listen", &format!("lines={address}")];
     run(&args).is_refused(3, &[&address]);
     let _still_there = Person::join(&first, "alice");
+}
+
+#[test]
+fn the_sentence_about_a_port_in_use_is_a_command_that_works() {
+    let first = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = first.local_addr().unwrap();
+    let args = ["--max-clients=50", "-l", &format!("lines={taken}"), "-l", "nick=127.0.0.1:0"];
+    let outcome = run(&args);
+    outcome.is_refused(3, &[&format!("cannot listen on {taken}"), "-l nick=127.0.0.1:0"]);
+    let sentence = outcome.stderr.join(" ");
+    let (_, instead) = sentence.trim_end_matches('.').split_once("as in ").unwrap();
+    assert!(!instead.contains(&taken.to_string()), "{sentence}");
+    let args: Vec<_> = instead.split(' ').map(|word| word.replace("-l", "--listen")).collect();
+    let args: Vec<_> = args.chunks(2).map(|pair| pair.join("=")).collect();
+    let server = Server::start(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(server.address("lines").ip(), taken.ip());
 }
 
 #[test]
@@ -371,6 +391,30 @@ fn each_log_level_can_be_chosen() {
         command.args(["--listen", "lines=192.0.2.1:7711", "--log-level", level]);
         assert_eq!(outcome(command).code, Some(3), "{level}");
     }
+}
+
+// ---- The log --------------------------------------------------------------------------------
+
+#[test]
+fn the_log_can_be_for_programs_and_without_addresses() {
+    let mut command = chinwag();
+    command.args(["--listen=anonymous=127.0.0.1:0", "--log-format=json", "--log-addresses=off"]);
+    command.arg("--log-level=debug");
+    let mut process = Process::spawn(command);
+    let line = process.stderr.waits_for("listening: anonymous on 127.0.0.1:");
+    assert!(line.starts_with("{\"time\":\"") && line.ends_with("\"}"), "{line}");
+    let address = line.rsplit_once(' ').unwrap().1.trim_end_matches("\"}");
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().contains("127.0.0.1"), "the name is an address");
+    std::io::Write::write_all(&mut stream, b"he says \"hi\"\n\n").unwrap();
+    process.stderr.waits_for("left: -: ");
+    process.kill();
+    let log = process.stderr.lines_at_the_end();
+    for line in log.iter().filter(|line| !line.contains("listening: ")) {
+        assert!(!line.contains("127.0.0.1"), "{line}");
+    }
+    assert!(log.iter().any(|line| line.contains(r#"said: -: he says \"hi\""}"#)), "{log:#?}");
 }
 
 // ---- A log that nobody reads ----------------------------------------------------------------

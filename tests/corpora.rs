@@ -57,6 +57,11 @@ fn decode_datagrams() {
 }
 
 #[test]
+fn config_file() {
+    replay("config_file", properties::config_file);
+}
+
+#[test]
 fn nickname() {
     replay("nickname", properties::nickname);
 }

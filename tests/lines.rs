@@ -961,7 +961,7 @@ fn the_words_of_http_are_ordinary_elsewhere() {
 #[cfg(unix)]
 #[test]
 fn everybody_is_told_that_the_server_stops() {
-    for signal in ["TERM", "INT", "HUP"] {
+    for signal in ["TERM", "INT"] {
         let mut server = Server::start(&[]);
         let [alice, bob] = room(&server, ["alice", "bob"]);
         let mut newcomer = Person::connect(&server);

@@ -18,7 +18,7 @@ use chinwag::event::CloseReason;
 
 /// The reasons to close that only browsers have; after them come those that belong to what carries
 /// bytes, which is only known to real sockets.
-const BROWSERS_REASONS: usize = 6;
+const BROWSERS_REASONS: usize = 7;
 const CARRIERS_REASONS: usize = 3;
 
 /// Seeds in an ordinary test run.
@@ -53,9 +53,14 @@ fn whatever_happens_everyone_hears_everything_once_and_in_order() {
     let closings = &closings[..closings.len() - CARRIERS_REASONS];
     let has_browsers = "web".parse::<Dialect>().is_ok();
     let reasons = closings.len() - if has_browsers { 0 } else { BROWSERS_REASONS };
-    // Only an adversary comes as fast as that; and nobody comes back here: see tests/resume.rs.
-    let elsewhere =
-        [CloseReason::AddressTooFast, CloseReason::Replaced, CloseReason::WrongTokens(0)];
+    // Only an adversary comes as fast as that; and nobody comes back here, or is asked for a
+    // password: see tests/resume.rs and tests/password.rs.
+    let elsewhere = [
+        CloseReason::AddressTooFast,
+        CloseReason::Replaced,
+        CloseReason::WrongTokens(0),
+        CloseReason::WrongPasswords(0),
+    ];
     let elsewhere = elsewhere.map(CloseReason::index);
     let mut counted = closings[..reasons].iter().enumerate();
     let all_reasons = counted.all(|(reason, n)| *n > 0 || elsewhere.contains(&reason));

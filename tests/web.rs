@@ -149,6 +149,27 @@ fn what_is_no_request_is_answered_all_the_same() {
 }
 
 #[test]
+fn a_browser_at_lines_is_told_in_one_line_where_the_page_is() {
+    let server = start(&[]);
+    for request in ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST /x HTTP/1.0\n"] {
+        let mut stream = stream(server.address("lines"));
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut told = String::new();
+        stream.read_to_string(&mut told).unwrap();
+        let told = told.strip_prefix(&format!("{}\n", common::WELCOME)).expect("the question");
+        let line = told.strip_suffix("\r\n\r\n").expect("the end of a head");
+        assert!(line.starts_with("HTTP/1.0 400 ") && !line.contains('\n'), "{told:?}");
+        let page = format!("http://{}/", server.address("web"));
+        assert!(line.ends_with(&page), "{told:?}");
+    }
+    let mut stream = stream(server.address("lines"));
+    stream.write_all(b"\x16\x03\x01\x02\x00").unwrap();
+    let mut told = String::new();
+    stream.read_to_string(&mut told).unwrap();
+    assert_eq!(told, format!("{}\n", common::WELCOME), "and TLS is not answered");
+}
+
+#[test]
 fn when_the_server_is_full_a_browser_is_told_in_its_own_words() {
     let server = start(&["--max-clients=1"]);
     let _alice = Person::join(&server, "alice");
@@ -558,7 +579,7 @@ fn pings_are_answered_and_fragments_are_one_message() {
 
 #[test]
 fn whoever_closes_is_answered_and_has_left() {
-    let server = start(&[]);
+    let server = start(&["--resume-grace=1"]);
     let mut alice = Person::join(&server, "alice");
     let mut bob = Browser::joins(&server, "bob");
     alice.sees("* bob joined (2 here)");

@@ -45,8 +45,9 @@ fn words<'a>(command: &Command<'a>) -> Vec<&'a str> {
         Command::Ignore(words) | Command::Join(words) | Command::Topic(words) => {
             words.into_iter().collect()
         }
-        // Browsers alone ask for this.
+        // Only browsers ask for these here.
         Command::Resume { .. }
+        | Command::Password(_)
         | Command::Who
         | Command::History(_)
         | Command::Part

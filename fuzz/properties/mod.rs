@@ -6,6 +6,7 @@
 //! knows of the fuzzer. Structure is drawn from the bytes by `arbitrary` (`input.rs`).
 
 mod commands;
+mod config;
 mod decoding;
 mod encoding;
 mod hubs;
@@ -18,6 +19,7 @@ mod words;
 mod world;
 
 pub use commands::parse_commands;
+pub use config::config_file;
 pub use decoding::{decode_arrivals, decode_datagrams, decode_lines};
 pub use encoding::encode;
 pub use hubs::{hub_equivalence, hub_operations};

@@ -2,6 +2,7 @@
 //! requests and messages are those that a naive decoder finds, which sees all of it at once. And
 //! what the other properties need to speak it.
 
+use std::net::Ipv4Addr;
 use std::time::Instant;
 
 use chinwag::config::Config;
@@ -160,7 +161,8 @@ impl Browser {
 
     fn receive(&mut self, input: &mut &[u8]) -> Option<String> {
         let Browser { session, settings, now } = self;
-        let context = Context { now: *now, settings, metrics: &String::new };
+        let remote = Ipv4Addr::LOCALHOST.into();
+        let context = Context { now: *now, remote, settings, metrics: &String::new };
         session.receive(input, &context).map(|received| told(&received))
     }
 }
@@ -199,7 +201,8 @@ fn decode(bytes: &[u8], sizes: &[usize], max: usize) -> Vec<String> {
         assert!(read.is_empty(), "what a read brought is used up");
     }
     let Browser { mut session, settings, now } = browser;
-    let context = Context { now, settings: &settings, metrics: &String::new };
+    let remote = Ipv4Addr::LOCALHOST.into();
+    let context = Context { now, remote, settings: &settings, metrics: &String::new };
     assert!(session.finish(&context).is_none());
     found
 }

@@ -87,6 +87,8 @@ impl Chat {
             },
             Command::Reply(text) => self.judge_reply(user, text, answers),
             Command::Rename(name) => self.judge_rename(user, name, answers),
+            // It was given, or none was asked for.
+            Command::Password(_) => Judged::Done,
             Command::Resume { .. } => answers.refuse(Refusal::NotResumable),
             Command::Who => Judged::List(Listing::Members),
             Command::History(count) => Judged::List(Listing::History(count)),

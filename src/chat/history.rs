@@ -33,6 +33,16 @@ impl History {
         History { lines: VecDeque::new(), lines_max, forgotten }
     }
 
+    /// From now on there are at most so many lines.
+    pub(super) fn set_lines_max(&mut self, lines_max: usize) {
+        self.lines_max = lines_max;
+        while self.lines.len() > lines_max
+            && let Some(oldest) = self.lines.pop_front()
+        {
+            self.forgotten = self.forgotten.max(oldest.said.id);
+        }
+    }
+
     /// Up to which number lines may be missing.
     pub(super) fn forgotten(&self) -> EntryId {
         self.forgotten
@@ -137,6 +147,8 @@ mod tests {
         says(&mut history, 17);
         assert_eq!(history.after(11, 17), (0, true), "the line 12 is gone");
         assert_eq!(history.after(12, 17), (0, false));
+        history.set_lines_max(1);
+        assert_eq!((history.len(), history.after(12, 17)), (1, (0, true)), "the line 15 is gone");
         let mut nothing = History::new(0, 10);
         says(&mut nothing, 12);
         assert_eq!((nothing.after(11, 12), nothing.after(12, 12)), ((0, true), (0, false)));

@@ -93,6 +93,14 @@ impl Chat {
         chat
     }
 
+    /// From now on there are these limits. What is too much of the histories is forgotten.
+    pub(crate) fn set_limits(&mut self, limits: &Limits) {
+        self.limits = *limits;
+        for (_, room) in &mut self.rooms {
+            room.history.set_lines_max(limits.history_lines_max);
+        }
+    }
+
     /// A chat as this one was before anything happened.
     pub(crate) fn anew(&self) -> Chat {
         let permanent: Vec<_> = self.rooms().filter(|(_, room)| room.is_permanent()).collect();

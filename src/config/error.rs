@@ -6,6 +6,7 @@ use super::{
     BACKLOG_BYTES, CLIENTS_MAX, DATAGRAM_LINE_BYTES_MAX, HISTORY_LINES_MAX, LINE_BYTES_MIN,
     LISTENERS_MAX, SECONDS_MAX, UNTERMINATED_BYTES_MAX,
 };
+use crate::dialect::Dialect;
 use crate::nickname::NicknameError;
 
 /// A setting whose value makes no sense, alone or together with others.
@@ -39,6 +40,10 @@ pub enum ConfigError {
     /// This is not the origin of a page.
     #[cfg(feature = "web")]
     AllowedOrigin(String),
+    /// This dialect cannot ask for the password.
+    ClassicOpen(Dialect),
+    /// The password is longer than a line may be.
+    PasswordBytes,
     /// No connection from any address.
     PerAddressMax,
     /// More than [`HISTORY_LINES_MAX`].
@@ -61,6 +66,7 @@ pub enum ConfigError {
 
 impl fmt::Display for ConfigError {
     /// One sentence without its full stop, which names the flag and its bounds.
+    #[expect(clippy::too_many_lines, reason = "a table of sentences")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = |f: &mut fmt::Formatter<'_>, flag| {
             write!(f, "{flag} must be more than 0 and at most {SECONDS_MAX} seconds")
@@ -106,6 +112,14 @@ impl fmt::Display for ConfigError {
                 "--allow-origin must be http or https, a host and perhaps a port, as in \
                  https://chat.example.com or http://chat.example.com:8080, not {origin}"
             ),
+            ConfigError::ClassicOpen(dialect) => write!(
+                f,
+                "{dialect} cannot ask for the password; leave it out, or let everybody in there \
+                 with --classic-open"
+            ),
+            ConfigError::PasswordBytes => {
+                f.write_str("--max-line must not be less than the password has bytes")
+            }
             ConfigError::PerAddressMax => f.write_str("--max-per-ip must be at least 1"),
             ConfigError::HistoryLinesMax => {
                 write!(f, "--history must be at most {HISTORY_LINES_MAX} lines")

@@ -4,7 +4,10 @@
 //! or together, and [`ConfigError`] says which. [`values`] parses and formats them. `main.rs` knows
 //! where they come from (flags, environment), the hub and the server what they do.
 
+mod changes;
 mod error;
+pub mod file;
+mod password;
 pub mod values;
 
 use std::net::SocketAddr;
@@ -13,8 +16,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use log::LevelFilter;
 
+pub use self::changes::Changes;
 pub use self::error::ConfigError;
+pub use self::password::{PASSWORD_BYTES_MAX, Password, PasswordError};
 use crate::dialect::decoder::UNTERMINATED_BYTES_MAX;
 #[cfg(feature = "web")]
 pub use crate::dialect::web::origin::Web;
@@ -64,11 +70,20 @@ pub struct Config {
     pub rooms: Vec<Nickname>,
     /// Lines shown to a newcomer before the first question.
     pub motd: Vec<String>,
+    /// What everybody must know who comes in, if anything.
+    pub password: Option<Password>,
+    /// The older dialects are open although they cannot ask for the password.
+    pub classic_open: bool,
+    /// What goes to the log.
+    pub log_level: LevelFilter,
     /// The language of the dialect `lines`.
     pub lang: Lang,
     /// Under which names browsers may reach the server.
     #[cfg(feature = "web")]
     pub web: Web,
+    /// Who may see what the server counts, besides those on the machine itself.
+    #[cfg(feature = "web")]
+    pub metrics_from: Vec<IpNet>,
     /// The nickname of the server's own terminal, if that is in the room.
     pub console: Option<String>,
     /// The certificates of listeners with TLS.
@@ -85,9 +100,14 @@ impl Default for Config {
             lobby: Nickname::unchecked("lobby"),
             rooms: Vec::new(),
             motd: Vec::new(),
+            password: None,
+            classic_open: false,
+            log_level: LevelFilter::Info,
             lang: Lang::default(),
             #[cfg(feature = "web")]
             web: Web::default(),
+            #[cfg(feature = "web")]
+            metrics_from: Vec::new(),
             console: None,
             tls: TlsFiles::default(),
             trusted_proxies: Vec::new(),
@@ -132,6 +152,10 @@ impl Config {
             error
         } else if let Some(error) = self.prelude_error() {
             error
+        } else if let Some(dialect) = self.dialect_without_password() {
+            ConfigError::ClassicOpen(dialect)
+        } else if self.password.as_ref().is_some_and(|it| it.bytes() > limits.line_bytes_max) {
+            ConfigError::PasswordBytes
         } else if limits.per_address_max == 0 {
             ConfigError::PerAddressMax
         } else if limits.history_lines_max > HISTORY_LINES_MAX {
@@ -153,9 +177,19 @@ impl Config {
         Settings {
             line_bytes_max: self.limits.line_bytes_max,
             udp_expiry: self.limits.udp_expiry,
+            page: None,
             #[cfg(feature = "web")]
             web: self.web.clone(),
+            #[cfg(feature = "web")]
+            metrics_from: self.metrics_from.clone(),
         }
+    }
+
+    /// A dialect that is spoken somewhere and cannot ask for the password, if that is not allowed.
+    fn dialect_without_password(&self) -> Option<Dialect> {
+        self.password.as_ref().filter(|_| !self.classic_open)?;
+        let dialects = self.listeners.iter().map(|listener| listener.dialect);
+        dialects.into_iter().find(|dialect| Dialect::CLASSIC.contains(dialect))
     }
 
     /// What is wrong with the names under which browsers may reach the server.
@@ -343,6 +377,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of mistakes")]
     fn each_error_names_its_flag() {
         type Spoil = fn(&mut Config);
         let cases: &[(&str, ConfigError, Spoil)] = &[
@@ -382,6 +417,14 @@ mod tests {
             ("--drain", ConfigError::Drain, |c| c.limits.drain = Duration::MAX),
             ("--resume-grace", ConfigError::ResumeGrace, |c| {
                 c.limits.resume_grace = Duration::MAX;
+            }),
+            ("--classic-open", ConfigError::ClassicOpen(Dialect::Nick), |c| {
+                c.listeners.push(ListenerSpec::usual(Dialect::Nick));
+                c.password = Password::from_file(b"sesame").ok();
+            }),
+            ("--max-line", ConfigError::PasswordBytes, |c| {
+                c.limits.line_bytes_max = LINE_BYTES_MIN;
+                c.password = Password::from_file(&[b'x'; LINE_BYTES_MIN + 1]).ok();
             }),
             ("--max-per-ip", ConfigError::PerAddressMax, |c| c.limits.per_address_max = 0),
             ("+proxy", ConfigError::DatagramPrelude, |c| {

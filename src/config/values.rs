@@ -3,9 +3,12 @@
 
 use std::fmt;
 use std::mem;
+use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 use super::{Flood, ListenerSpec, Prelude};
 use crate::dialect::UnknownDialect;
@@ -23,6 +26,10 @@ pub struct Seconds(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace(pub Option<Flood>);
 
+/// Addresses as `10.0.0.0/8`, or one alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network(pub IpNet);
+
 /// The name of a room, with or without the `#` before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomName(pub Nickname);
@@ -38,6 +45,8 @@ pub enum ValueError {
     Pace,
     /// Not a [`RoomName`].
     Room,
+    /// Not a [`Network`].
+    Network,
     /// A [`ListenerSpec`] with an unknown dialect.
     Dialect(UnknownDialect),
     /// A [`ListenerSpec`] with something else than `+tls` and `+proxy` after its dialect, or twice.
@@ -52,6 +61,15 @@ impl FromStr for RoomName {
     fn from_str(text: &str) -> Result<RoomName, ValueError> {
         let name = text.strip_prefix('#').unwrap_or(text);
         Nickname::parse(name).map(RoomName).map_err(|_| ValueError::Room)
+    }
+}
+
+impl FromStr for Network {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Network, ValueError> {
+        let alone = || text.parse::<IpAddr>().map(IpNet::from);
+        text.parse().or_else(|_| alone()).map(Network).map_err(|_| ValueError::Network)
     }
 }
 
@@ -166,6 +184,7 @@ impl fmt::Display for ValueError {
             ValueError::Room => {
                 "a room's name has 1 to 32 letters and digits, with - _ . inside, as in #ops"
             }
+            ValueError::Network => "a network is as in 10.0.0.0/8, 2001:db8::/32 or 192.0.2.7",
             ValueError::Dialect(error) => return error.fmt(f),
             ValueError::Prelude => {
                 "after a dialect may stand +tls and +proxy, each once, as in web+tls+proxy"
@@ -215,7 +234,7 @@ mod tests {
             assert_eq!(pace.to_string().parse(), Ok(pace));
         }
         assert_eq!(Pace(None).to_string().parse(), Ok(Pace(None)));
-        for listener in Dialect::ALL.map(ListenerSpec::usual) {
+        for listener in Dialect::named().map(ListenerSpec::usual) {
             assert_eq!(listener.to_string().parse(), Ok(listener));
         }
     }

@@ -22,7 +22,7 @@ const SUBNEGOTIATION_ENDS: u8 = 240;
 const NEGOTIATION: std::ops::RangeInclusive<u8> = 251..=254;
 
 /// The first byte of a TLS record that carries a handshake.
-const TLS_HANDSHAKE: u8 = 0x16;
+pub(super) const TLS_HANDSHAKE: u8 = 0x16;
 
 /// What HTTP requests begin with.
 const HTTP_METHODS: [&[u8]; 10] = [

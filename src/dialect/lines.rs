@@ -15,6 +15,7 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
     transport: Transport::Tcp,
     framing: Framing::Lines,
     naming: Naming::Asked,
+    asks_password: true,
     echoes: false,
     many_rooms: false,
     can_resume: false,
@@ -168,6 +169,7 @@ fn encode(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
             }
             notice(out, phrases.asked, &[]);
         }
+        Event::PasswordAsked => notice(out, phrases.password_asked, &[]),
         Event::Helped(topics) => {
             for topic in topics {
                 line(out, &["* ", phrases.form(*topic), " - ", phrases.purpose(*topic)]);

@@ -44,10 +44,13 @@ pub enum Dialect {
     /// A page over HTTP, and JSON over WebSocket, for browsers.
     #[cfg(feature = "web")]
     Web,
+    /// What the server counts, over HTTP. Nobody talks there, so it is not in [`Dialect::ALL`].
+    #[cfg(feature = "web")]
+    Metrics,
 }
 
 impl Dialect {
-    /// All of them.
+    /// All of them that people talk in.
     pub const ALL: [Dialect; Dialect::COUNT] = [
         Dialect::Lines,
         Dialect::Nick,
@@ -70,8 +73,17 @@ impl Dialect {
         Dialect::Web,
     ];
 
-    /// How many there are: the length of an array by [`index`](Self::index).
+    /// How many of those there are: the length of an array by [`index`](Self::index).
     pub const COUNT: usize = 6 + cfg!(feature = "web") as usize;
+
+    /// Those that `--listen` takes.
+    pub fn named() -> impl Iterator<Item = Dialect> {
+        #[cfg(feature = "web")]
+        let other = Some(Dialect::Metrics);
+        #[cfg(not(feature = "web"))]
+        let other = None;
+        Dialect::ALL.into_iter().chain(other)
+    }
 
     /// How it is spoken.
     pub(crate) fn spec(self) -> &'static DialectSpec {
@@ -84,6 +96,8 @@ impl Dialect {
             Dialect::Mention => &mention::SPEC,
             #[cfg(feature = "web")]
             Dialect::Web => &web::SPEC,
+            #[cfg(feature = "web")]
+            Dialect::Metrics => &web::METRICS_SPEC,
         }
     }
 
@@ -156,7 +170,7 @@ impl FromStr for Dialect {
     type Err = UnknownDialect;
 
     fn from_str(name: &str) -> Result<Dialect, UnknownDialect> {
-        let mut all = Dialect::ALL.into_iter();
+        let mut all = Dialect::named();
         all.find(|dialect| dialect.name() == name).ok_or(UnknownDialect)
     }
 }
@@ -168,7 +182,8 @@ pub struct UnknownDialect;
 impl fmt::Display for UnknownDialect {
     /// Names those there are.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the dialects are {}", Dialect::ALL.map(Dialect::name).join(", "))
+        let names: Vec<_> = Dialect::named().map(Dialect::name).collect();
+        write!(f, "the dialects are {}", names.join(", "))
     }
 }
 
@@ -187,6 +202,8 @@ pub(crate) struct DialectSpec {
     pub(crate) framing: Framing,
     /// How somebody comes to a name.
     pub(crate) naming: Naming,
+    /// Whether one can be asked for the server's password.
+    pub(crate) asks_password: bool,
     /// Whether its clients count on hearing what they say themselves.
     pub(crate) echoes: bool,
     /// Whether somebody can be in several rooms at once.

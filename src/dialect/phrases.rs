@@ -34,6 +34,7 @@ pub(crate) enum Part<'a> {
 /// The phrases of one language.
 #[derive(Debug)]
 pub(crate) struct Phrases {
+    pub(crate) password_asked: &'static str,
     pub(crate) asked: &'static str,
     pub(crate) welcomed: &'static str,
     pub(crate) joined: &'static str,
@@ -68,6 +69,8 @@ pub(crate) struct Phrases {
     is_there: &'static str,
     topic_too_long: &'static str,
     token: &'static str,
+    password: &'static str,
+    password_needed: &'static str,
     not_resumable: &'static str,
     key: &'static str,
     pub(crate) goodbye: &'static str,
@@ -100,6 +103,7 @@ pub(crate) struct Phrases {
     closed_unresponsive: &'static str,
     closed_replaced: &'static str,
     closed_wrong_tokens: &'static str,
+    closed_wrong_passwords: &'static str,
     left_connection_lost: &'static str,
     left_too_slow: &'static str,
     left_unended: &'static str,
@@ -156,6 +160,8 @@ impl Phrases {
             Refusal::IsThere(name) => (self.is_there, Text(name)),
             Refusal::TopicTooLong(max) => (self.topic_too_long, Count(max)),
             Refusal::Token => (self.token, Text("")),
+            Refusal::Password => (self.password, Text("")),
+            Refusal::PasswordNeeded => (self.password_needed, Text("")),
             Refusal::NotResumable => (self.not_resumable, Text("")),
             Refusal::Key(max) => (self.key, Count(max)),
             Refusal::Usage(topic) => (self.usage, Text(self.form(topic))),
@@ -209,6 +215,9 @@ impl Phrases {
             CloseReason::WrongTokens(count) => {
                 (self.closed_wrong_tokens, Part::Count(count.into()))
             }
+            CloseReason::WrongPasswords(count) => {
+                (self.closed_wrong_passwords, Part::Count(count.into()))
+            }
             CloseReason::Quit
             | CloseReason::EndOfInput
             | CloseReason::ConnectionLost
@@ -245,6 +254,7 @@ impl Phrases {
             | CloseReason::WrongTokens(_)
             | CloseReason::WrongProxyHeader
             | CloseReason::PreludeTimeout
+            | CloseReason::WrongPasswords(_)
             | CloseReason::Stopping => None,
         }
     }
@@ -409,6 +419,7 @@ fn list(out: &mut Vec<u8>, names: &[Nickname], comma: &str, last: Option<&str>) 
 }
 
 static EN: Phrases = Phrases {
+    password_asked: "What is the password?",
     asked: "Welcome to chinwag. What is your nickname?",
     welcomed: "You are {}. Here now: {}. Type /help for help.",
     joined: "{} joined ({} here)",
@@ -443,6 +454,8 @@ static EN: Phrases = Phrases {
     is_there: "{} is there already.",
     topic_too_long: "A topic has at most {} bytes.",
     token: "It is too late to go on where you were, or that was not you.",
+    password: "That is not the password. Try again.",
+    password_needed: "The password comes first.",
     not_resumable: "You are here already.",
     key: "A key has 1 to {} bytes.",
     goodbye: "Goodbye.",
@@ -475,6 +488,7 @@ static EN: Phrases = Phrases {
     closed_unresponsive: "Nothing was heard of you for too long.",
     closed_replaced: "You have come back over another connection.",
     closed_wrong_tokens: "Your program has given {} wrong tokens.",
+    closed_wrong_passwords: "You have given {} wrong passwords.",
     left_connection_lost: "connection lost",
     left_too_slow: "too slow",
     left_unended: "no line end",
@@ -503,6 +517,7 @@ static EN: Phrases = Phrases {
 };
 
 static ZH: Phrases = Phrases {
+    password_asked: "请输入密码:",
     asked: "欢迎来到 chinwag。请输入您的昵称:",
     welcomed: "您的昵称是 {}。在线: {}。输入 /help 查看帮助。",
     joined: "{} 加入了聊天 (在线 {} 人)",
@@ -537,6 +552,8 @@ static ZH: Phrases = Phrases {
     is_there: "{} 已经在那里了。",
     topic_too_long: "主题最多 {} 字节。",
     token: "无法继续之前的会话，请重新加入。",
+    password: "密码不对，请重试。",
+    password_needed: "请先输入密码。",
     not_resumable: "您已经在这里了。",
     key: "key 须为 1 到 {} 字节。",
     goodbye: "再见。",
@@ -569,6 +586,7 @@ static ZH: Phrases = Phrases {
     closed_unresponsive: "太久没有收到您的响应。",
     closed_replaced: "您已通过另一个连接回来。",
     closed_wrong_tokens: "您的程序给出了 {} 个错误的令牌。",
+    closed_wrong_passwords: "您输入了 {} 次错误的密码。",
     left_connection_lost: "连接中断",
     left_too_slow: "接收太慢",
     left_unended: "没有换行",

@@ -3,9 +3,10 @@
 //! of `lines` has no allocation for its session.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::decoder::{Arrival, Decoder, Frame, UNTERMINATED_BYTES_MAX};
+use super::decoder::{Arrival, Decoder, Frame, TLS_HANDSHAKE, UNTERMINATED_BYTES_MAX};
 use super::session::{Context, Due, Message, Received, Settings};
 use super::{Dialect, Framing, Transport};
 use crate::event::{CloseReason, Refusal};
@@ -78,7 +79,13 @@ impl Plain {
         context: &Context<'_>,
     ) -> Option<Received<'i>> {
         let max = context.settings.line_bytes_max;
-        self.decoder.pull(input, max).map(|frame| received(frame, max))
+        let is_tls = input.first() == Some(&TLS_HANDSHAKE);
+        Some(match (self.decoder.pull(input, max)?, context.settings.page) {
+            (Frame::WrongProtocol, Some(page)) if !is_tls => {
+                Received::Close(CloseReason::WrongProtocol, not_here(page).into())
+            }
+            (frame, _) => received(frame, max),
+        })
     }
 
     /// The end of an arrival is the end of a message, unless it would be in the middle of a
@@ -187,6 +194,15 @@ impl Plain {
     }
 }
 
+/// The answer to an HTTP request: one line that says where there is a page.
+fn not_here(page: SocketAddr) -> String {
+    let place = match page.ip().is_unspecified() {
+        true => format!("port {}", page.port()),
+        false => format!("http://{page}/"),
+    };
+    format!("HTTP/1.0 400 This is for nc and telnet; browsers find a page at {place}\r\n\r\n")
+}
+
 /// What a frame is to the hub.
 fn received(frame: Frame<'_>, max: usize) -> Received<'_> {
     match frame {
@@ -218,8 +234,11 @@ mod tests {
         let settings = Settings {
             line_bytes_max: 4096,
             udp_expiry: Duration::from_secs(300),
+            page: None,
             #[cfg(feature = "web")]
             web: Default::default(),
+            #[cfg(feature = "web")]
+            metrics_from: Vec::new(),
         };
         let now = Instant::now();
         let needs = |dialect| Plain::new(dialect, &settings, now).extra.is_some();

@@ -7,8 +7,12 @@
 //! that are text and nothing else, `web/session.rs` for browsers.
 
 use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 use std::vec;
+
+#[cfg(feature = "web")]
+use ipnet::IpNet;
 
 use super::plain::{Gap, Plain};
 #[cfg(feature = "web")]
@@ -23,9 +27,14 @@ pub struct Settings {
     pub line_bytes_max: usize,
     /// How long a peer over UDP is kept that sends nothing.
     pub udp_expiry: Duration,
+    /// Where browsers find a page, if they do; then one that asks for it elsewhere is told.
+    pub page: Option<SocketAddr>,
     /// Under what names browsers may find the server.
     #[cfg(feature = "web")]
     pub web: web::origin::Web,
+    /// Who may see what the server counts, besides those on the machine itself.
+    #[cfg(feature = "web")]
+    pub metrics_from: Vec<IpNet>,
 }
 
 /// What a session may need to know of the world around it.
@@ -33,6 +42,8 @@ pub struct Settings {
 pub struct Context<'a> {
     /// When the turn began.
     pub now: Instant,
+    /// The other side's address.
+    pub remote: IpAddr,
     /// What the operator has decided.
     pub settings: &'a Settings,
     /// Makes the text of the server's counts. It is only asked if somebody wants them.
@@ -90,6 +101,16 @@ impl Message<'_> {
     pub fn commands(&self, dialect: Dialect, stage: Stage, given: &str) -> Commands<'_> {
         match self {
             Message::Line(line) => dialect.parse(stage, line, given),
+            #[cfg(feature = "web")]
+            Message::Web(message) => message.commands(),
+        }
+    }
+
+    /// What it asks for, from somebody who is asked for the server's password. There a line is
+    /// nothing but an answer, whatever it looks like.
+    pub(crate) fn before_password(&self) -> Commands<'_> {
+        match self {
+            Message::Line(line) => Commands::One(Command::Password(line)),
             #[cfg(feature = "web")]
             Message::Web(message) => message.commands(),
         }
@@ -189,6 +210,8 @@ impl Session {
         Session(match dialect {
             #[cfg(feature = "web")]
             Dialect::Web => Kind::Web(Box::new(web::Session::new(now))),
+            #[cfg(feature = "web")]
+            Dialect::Metrics => Kind::Web(Box::new(web::Session::for_metrics(now))),
             dialect => Kind::Plain(Plain::new(dialect, settings, now)),
         })
     }

@@ -64,17 +64,21 @@ impl Hub {
     /// Somebody wants to come in, not only to see a page. Who comes too fast is not listened to for
     /// a while; who would have to wait for too long is closed.
     pub(super) fn pace_connect(&mut self, key: ConnectionKey) {
-        let Connection { dialect, remote, address, .. } = self.connections[key];
-        let now = self.now.instant;
+        let Connection { dialect, remote, .. } = self.connections[key];
         let next = self.next_connect(dialect, remote);
-        if next.is_some_and(|next| next > now + CONNECT_WAIT_MAX) {
+        if next.is_some_and(|next| next > self.now.instant + CONNECT_WAIT_MAX) {
             return self.close(key, CloseReason::AddressTooFast, "");
         }
-        if let (Some(address), Some(pace)) = (address, self.limits.connects) {
-            self.addresses.note_connect(address, pace, now);
-        }
+        self.pace_address(key);
         let waiting = next.map(|next| Box::new(Waiting::new(Wait::Budget(next))));
         self.connections[key].waiting = waiting;
+    }
+
+    /// Takes one off what may come from the address of `key`.
+    pub(super) fn pace_address(&mut self, key: ConnectionKey) {
+        if let (Some(address), Some(pace)) = (self.connections[key].address, self.limits.connects) {
+            self.addresses.note_connect(address, pace, self.now.instant);
+        }
     }
 
     /// When somebody may come from `remote`; `None` if at once.

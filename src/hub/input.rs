@@ -4,16 +4,20 @@ use std::time::Instant;
 
 use super::returning::Keyed;
 use super::telling::tell;
-use super::{Hub, OWN_BYTES_MAX, counted};
+use super::{Hub, OWN_BYTES_MAX, awaiting_nick, counted};
 use crate::chat::commands::Answers;
 use crate::chat::{Applied, Conflict, Fact, Judged, LOBBY, RoomKey, User, UserKey, commands};
 use crate::connection::{Budget, Connection, Parked, State, Wait, Waiting};
 use crate::dialect::session::{Context, Message, Received};
-use crate::dialect::{About, Naming, Session, Stage, Transport};
+use crate::dialect::{About, Dialect, Naming, Session, Stage, Transport};
 use crate::event::{CloseReason, Command, Event, Refusal};
 use crate::key::ConnectionKey;
+use crate::metrics::Metrics;
 use crate::nickname::Nickname;
 use crate::text;
+
+/// Whoever has given so many wrong passwords is closed.
+const WRONG_PASSWORDS_MAX: u8 = 3;
 
 impl Hub {
     /// Hears what came, as far as it may be heard now, and holds the rest.
@@ -38,13 +42,16 @@ impl Hub {
         key: ConnectionKey,
         ask: impl FnOnce(&mut Session, &Context<'_>) -> T,
     ) -> T {
-        let Hub { connections, settings, now, counts, .. } = self;
+        let Hub { connections, settings, now, counts, measure, .. } = self;
         let Hub { chat, channels, journals, clients, members, closings, .. } = self;
         let counted =
             || counted((chat, channels, journals), (*clients, *members), closings, counts);
-        let metrics = || counted().to_string();
-        let context = Context { now: now.instant, settings, metrics: &metrics };
-        ask(&mut connections[key].session, &context)
+        let process = || measure.map(|measure| measure()).unwrap_or_default();
+        let metrics = || Metrics { process: process(), ..counted() }.to_string();
+        let connection = &mut connections[key];
+        let remote = connection.remote.ip();
+        let context = Context { now: now.instant, remote, settings, metrics: &metrics };
+        ask(&mut connection.session, &context)
     }
 
     /// Goes on hearing somebody who had to wait.
@@ -205,6 +212,9 @@ impl Hub {
         {
             self.tickets.confirm(user);
         }
+        if self.connections[key].awaits_password() {
+            return message.before_password().for_each(|asked| self.execute_outside(key, asked));
+        }
         if message.key().is_some_and(|given| !self.begin_keyed(key, given)) {
             return;
         }
@@ -218,6 +228,38 @@ impl Hub {
             }
         }
         self.keyed = None;
+    }
+
+    /// Does what somebody asks for who must give the server's password first. A token shows as
+    /// well that they gave it, since nobody else has ever been told it.
+    fn execute_outside(&mut self, key: ConnectionKey, command: Command<'_>) {
+        match command {
+            Command::Password(given) => self.check_password(key, given),
+            Command::Resume { token, rooms } => self.come_back(key, token, rooms),
+            Command::Quit(_) => self.close(key, CloseReason::Quit, ""),
+            _ => self.refuse(key, Refusal::PasswordNeeded),
+        }
+    }
+
+    /// Asks for a nickname if this is the server's password. If not, it costs the address as much
+    /// as a connection more, so that nobody can try many.
+    fn check_password(&mut self, key: ConnectionKey, given: &str) {
+        let is_right = self.password.as_ref().is_none_or(|password| password.is(given));
+        let State::AwaitingNick { wrong_passwords, .. } = &mut self.connections[key].state else {
+            return;
+        };
+        if is_right {
+            *wrong_passwords = None;
+            return self.ask(key);
+        }
+        let wrong = wrong_passwords.unwrap_or_default() + 1;
+        *wrong_passwords = Some(wrong);
+        if wrong == WRONG_PASSWORDS_MAX {
+            self.pace_address(key);
+            return self.close(key, CloseReason::WrongPasswords(wrong), "");
+        }
+        self.refuse(key, Refusal::Password);
+        self.pace_connect(key);
     }
 
     pub(super) fn execute_command(
@@ -359,13 +401,15 @@ impl Hub {
     }
 
     /// How a connection with this session begins.
-    pub(super) fn first_state(&self, session: &Session) -> State {
+    pub(super) fn first_state(&self, dialect: Dialect, session: &Session) -> State {
+        if session.is_open() { self.asking_state(dialect) } else { State::Opening }
+    }
+
+    /// The state of somebody who can be asked from now on.
+    fn asking_state(&self, dialect: Dialect) -> State {
         let deadline = self.now.instant + self.limits.nick_timeout;
-        if session.is_open() {
-            State::AwaitingNick { deadline, wrong_tokens: 0 }
-        } else {
-            State::Opening
-        }
+        let asks_password = dialect.spec().asks_password && self.password.is_some();
+        awaiting_nick(deadline, asks_password.then_some(0))
     }
 
     /// The session of `key` has opened: after `bytes`, it is asked for a nickname.
@@ -374,17 +418,18 @@ impl Hub {
             return self.close(key, reason, "");
         }
         self.send(key, bytes);
-        let connection = &mut self.connections[key];
-        let deadline = self.now.instant + self.limits.nick_timeout;
-        connection.state = State::AwaitingNick { deadline, wrong_tokens: 0 };
-        let (remote, dialect) = (connection.remote, connection.dialect);
+        let Connection { remote, dialect, .. } = self.connections[key];
+        self.connections[key].state = self.asking_state(dialect);
         log::info!("connected: {remote} at {dialect} ({} connections)", self.clients);
         self.ask(key);
         self.pace_connect(key);
     }
 
-    /// Asks a newcomer for a nickname.
+    /// Asks a newcomer for the server's password, or for a nickname.
     pub(super) fn ask(&mut self, key: ConnectionKey) {
+        if self.connections[key].awaits_password() {
+            return self.tell(key, None, &Event::PasswordAsked);
+        }
         let line_bytes_max = self.limits.line_bytes_max;
         let Hub { connections, journals, lang, motd, .. } = self;
         let event = Event::Asked { motd, line_bytes_max };

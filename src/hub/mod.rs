@@ -53,14 +53,14 @@ use self::input::is_owed_much;
 use self::returning::Keyed;
 use self::tickets::Tickets;
 use crate::chat::{Chat, EntryId, Recorded, Room, RoomKey};
-use crate::config::{Config, Limits, Prelude};
+use crate::config::{Config, Limits, Password, Prelude};
 use crate::connection::{Connection, Connections, LINGER, State, Wait};
 use crate::delivery::{Channel, Journals, Lists};
 use crate::dialect::decoder::extend_within;
 use crate::dialect::{Dialect, Framing, Gap, Lang, Naming, Session, Settings, Transport};
 use crate::event::{CloseReason, Event};
 use crate::key::ConnectionKey;
-use crate::metrics::{BUSIEST_ROOMS, Metrics, RoomMetrics};
+use crate::metrics::{BUSIEST_ROOMS, Metrics, Process, RoomMetrics};
 use crate::nickname::Nickname;
 use crate::text;
 use crate::timers::{Now, Timers};
@@ -92,6 +92,8 @@ pub struct Hub {
     last_entry: EntryId,
     /// All entries until now, if they are wanted.
     recorded: Option<Recorded>,
+    /// What everybody must know who comes in, if anything.
+    password: Option<Password>,
     /// All that was said and somebody has not got.
     journals: Journals,
     /// How each room is delivered, by its place.
@@ -129,6 +131,8 @@ pub struct Hub {
     settings: Settings,
     /// From where a request may say for whom it was forwarded.
     trusted_proxies: Vec<IpNet>,
+    /// Asks the system how the process is, for the metrics alone.
+    measure: Option<fn() -> Process>,
 }
 
 impl Hub {
@@ -141,12 +145,13 @@ impl Hub {
         Hub {
             limits: config.limits,
             lang: config.lang,
-            motd: config.motd.iter().map(|line| text::clean(line).into_owned()).collect(),
+            motd: cleaned(&config.motd),
             connections: Connections::default(),
             channels: chat.rooms().map(|_| Channel::default()).collect(),
             chat,
             last_entry,
             recorded: None,
+            password: config.password.clone(),
             journals: Journals::default(),
             active: Vec::new(),
             lists: Lists::default(),
@@ -167,7 +172,35 @@ impl Hub {
             now,
             settings: config.session_settings(),
             trusted_proxies: config.trusted_proxies.clone(),
+            measure: None,
         }
+    }
+
+    /// What takes effect at once of `config` does so; the rest of it is not looked at.
+    pub fn update(&mut self, config: &Config, now: Now) {
+        self.now = now;
+        // The console is a client that no limit turns away.
+        let consoles = usize::from(config.console.is_some());
+        self.limits = Limits { clients_max: config.limits.clients_max + consoles, ..config.limits };
+        self.motd = cleaned(&config.motd);
+        self.password = config.password.clone();
+        let page = self.settings.page.take();
+        self.settings = Settings { page, ..config.session_settings() };
+        self.chat.set_limits(&config.limits);
+        // Those who wait for something may have to wait for less.
+        for key in self.connections.keys() {
+            self.arm(key);
+        }
+    }
+
+    /// There is a page for browsers at this address; or none.
+    pub fn show_page_at(&mut self, address: Option<SocketAddr>) {
+        self.settings.page = address;
+    }
+
+    /// From now on the metrics tell what `measure` says too.
+    pub fn measure_with(&mut self, measure: fn() -> Process) {
+        self.measure = Some(measure);
     }
 
     // ── what happened ────────────────────────────────────────────────────────────────────────────
@@ -195,7 +228,7 @@ impl Hub {
             return Err(reason);
         }
         let session = Session::new(dialect, &self.settings, now.instant);
-        let state = self.first_state(&session);
+        let state = self.first_state(dialect, &session);
         let new = |key| Connection::new(key, remote, dialect, session, state);
         let key = self.connections.insert(new);
         if refused.is_none() {
@@ -234,7 +267,7 @@ impl Hub {
         self.limits.clients_max += 1;
         self.clients += 1;
         let remote = SocketAddr::from(([127, 0, 0, 1], 0));
-        let state = State::AwaitingNick { deadline: now.instant, wrong_tokens: 0 };
+        let state = awaiting_nick(now.instant, None);
         let session = Session::new(Dialect::Lines, &self.settings, now.instant);
         let new = |key| Connection::new(key, remote, Dialect::Lines, session, state);
         let key = self.connections.insert(new);
@@ -456,8 +489,7 @@ impl Hub {
 
     /// A turn of the loop is over that took so long. This is only counted.
     pub fn handle_turn_end(&mut self, took: Duration) {
-        self.counts.turns += 1;
-        self.counts.slowest_turn = self.counts.slowest_turn.max(took);
+        self.counts.turns.add(took);
     }
 
     /// The server stops: everyone is told, and closed when what waits for them has been sent.
@@ -660,6 +692,17 @@ fn counted(
     busiest.sort_by_key(|room| std::cmp::Reverse((room.members, room.lines)));
     busiest.truncate(BUSIEST_ROOMS);
     Metrics { connections, members, rooms, busiest, closings, journal_bytes, ..counts.clone() }
+}
+
+/// The operator's lines, fit to be shown.
+fn cleaned(motd: &[String]) -> Vec<String> {
+    motd.iter().map(|line| text::clean(line).into_owned()).collect()
+}
+
+/// The state of somebody who is asked for the server's password, if so many were wrong, or for a
+/// nickname.
+fn awaiting_nick(deadline: Instant, wrong_passwords: Option<u8>) -> State {
+    State::AwaitingNick { deadline, wrong_tokens: 0, wrong_passwords }
 }
 
 /// The name of somebody who has none. Without brackets, by which lines of `lines` can be told.

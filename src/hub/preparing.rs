@@ -87,7 +87,7 @@ impl Hub {
         let State::Preparing { prelude, .. } = *state else { return };
         let session = Session::new(dialect, &self.settings, now.instant);
         let is_open = session.is_open();
-        let state = self.first_state(&session);
+        let state = self.first_state(dialect, &session);
         let connection = &mut self.connections[key];
         (connection.session, connection.state) = (session, state);
         let refused = if prelude.proxy {

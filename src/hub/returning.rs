@@ -3,10 +3,10 @@
 
 use std::borrow::Cow;
 
-use super::Hub;
 use super::addresses::block_of;
 use super::telling::Shared;
 use super::tickets::{Held, Owner};
+use super::{Hub, awaiting_nick};
 use crate::chat::commands::Answers;
 use crate::chat::{
     Applied, Chat, EntryId, Fact, Judged, LOBBY, Leaving, RoomKey, User, UserKey, commands,
@@ -250,7 +250,7 @@ impl Hub {
         if let Some(before) = before {
             // It is nobody's now.
             let deadline = self.now.instant;
-            self.connections[before].state = State::AwaitingNick { deadline, wrong_tokens: 0 };
+            self.connections[before].state = awaiting_nick(deadline, None);
             self.close(before, CloseReason::Replaced, "");
             self.arm(before);
         }

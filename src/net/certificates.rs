@@ -95,6 +95,14 @@ impl Certificates {
         Ok(Certificates { loaded, asks, news })
     }
 
+    /// Reads the files, and that is all.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn check(files: &Files, now: u64) -> Result<(), CertificateError> {
+        Loaded::read(files, now).map(drop)
+    }
+
     /// What a connection goes by that comes now, with HTTP or without.
     pub(crate) fn config(&self, is_http: bool) -> &TlsConfig {
         if is_http { &self.loaded.http } else { &self.loaded.plain }

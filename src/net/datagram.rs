@@ -9,6 +9,7 @@ use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use socket2::Type;
 
+use super::inherited::Inherited;
 use crate::key::ConnectionKey;
 
 /// Ports below this are the system's: what comes from there is some service's answer to somebody
@@ -33,17 +34,22 @@ pub(crate) struct Datagrams {
 }
 
 impl Datagrams {
-    /// Opens a socket at `address`.
+    /// Opens a socket at `address`, or takes one that is there already.
     ///
     /// # Errors
     /// What the system says if the address cannot be had.
     pub(crate) fn bind(
         address: SocketAddr,
+        inherited: &mut Inherited,
         registry: &Registry,
         token: Token,
     ) -> io::Result<Datagrams> {
-        let socket = super::bind(address, Type::DGRAM)?;
-        let mut socket = UdpSocket::from_std(socket.into());
+        let socket = match inherited.take_udp(address) {
+            Some(socket) => socket,
+            None => super::bind(address, Type::DGRAM)?.into(),
+        };
+        socket.set_nonblocking(true)?;
+        let mut socket = UdpSocket::from_std(socket);
         let address = socket.local_addr()?;
         registry.register(&mut socket, token, Interest::READABLE)?;
         Ok(Datagrams {

@@ -12,6 +12,7 @@ use mio::{Interest, Registry, Token};
 use socket2::Type;
 
 use super::descriptors;
+use super::inherited::Inherited;
 
 /// Connections that the system keeps for us until we accept them.
 const ACCEPT_QUEUE: i32 = 4096;
@@ -39,18 +40,26 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Listens at `address`.
+    /// Listens at `address`, perhaps with a socket that does so already.
     ///
     /// # Errors
     /// What the system says if the address cannot be listened at.
     pub(crate) fn bind(
         address: SocketAddr,
+        inherited: &mut Inherited,
         registry: &Registry,
         token: Token,
     ) -> io::Result<Listener> {
-        let socket = super::bind(address, Type::STREAM)?;
-        socket.listen(ACCEPT_QUEUE)?;
-        let mut socket = TcpListener::from_std(socket.into());
+        let socket = match inherited.take_tcp(address) {
+            Some(socket) => socket,
+            None => {
+                let socket = super::bind(address, Type::STREAM)?;
+                socket.listen(ACCEPT_QUEUE)?;
+                socket.into()
+            }
+        };
+        socket.set_nonblocking(true)?;
+        let mut socket = TcpListener::from_std(socket);
         let address = socket.local_addr()?;
         registry.register(&mut socket, token, Interest::READABLE)?;
         Ok(Listener {

@@ -1,12 +1,15 @@
 //! Sockets, signals and the terminal: all that differs from system to system, and no word of chat.
 
+pub(crate) mod background;
 #[cfg(feature = "tls")]
 pub(crate) mod certificates;
 pub(crate) mod console;
 pub(crate) mod datagram;
 pub(crate) mod descriptors;
 pub(crate) mod header;
+pub(crate) mod inherited;
 pub(crate) mod listener;
+pub(crate) mod process;
 pub(crate) mod signals;
 pub(crate) mod stream;
 #[cfg(feature = "tls")]

@@ -1,6 +1,7 @@
-//! The wish that the server stop, as an event of the loop: SIGTERM, SIGINT and SIGHUP on Unix; on
+//! The wish that the server stop, as an event of the loop: SIGTERM and SIGINT on Unix; on
 //! Windows Ctrl-C, Ctrl-Break, and that the console is closed or its user goes, which the system
-//! lets no program outlive by more than a few seconds.
+//! lets no program outlive by more than a few seconds. SIGHUP is the wish that it read its files
+//! again, or that it stop, as its caller takes it.
 
 use std::io;
 use std::sync::Arc;
@@ -8,6 +9,13 @@ use std::sync::Arc;
 use mio::{Registry, Token, Waker};
 
 pub(crate) use system::Signals;
+
+/// How often something was wished for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Received {
+    pub(crate) stops: usize,
+    pub(crate) hangups: usize,
+}
 
 impl std::fmt::Debug for Signals {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -17,10 +25,10 @@ impl std::fmt::Debug for Signals {
 
 #[cfg(unix)]
 mod system {
-    use super::{Arc, Registry, Token, Waker, io};
+    use super::{Arc, Received, Registry, Token, Waker, io};
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-    /// Counts how often the server has been asked to stop.
+    /// Counts what the server has been asked for.
     pub(crate) struct Signals(signal_hook_mio::v1_0::Signals);
 
     impl Signals {
@@ -41,9 +49,13 @@ mod system {
             Ok(Signals(signals))
         }
 
-        /// How often since the last call.
-        pub(crate) fn received(&mut self) -> usize {
-            self.0.pending().count()
+        /// What came since the last call.
+        pub(crate) fn received(&mut self) -> Received {
+            let mut received = Received::default();
+            for signal in self.0.pending() {
+                *if signal == SIGHUP { &mut received.hangups } else { &mut received.stops } += 1;
+            }
+            received
         }
     }
 
@@ -58,7 +70,7 @@ mod system {
 
 #[cfg(windows)]
 mod system {
-    use super::{Arc, Registry, Token, Waker, io};
+    use super::{Arc, Received, Registry, Token, Waker, io};
     use std::task::{Context, Poll, Wake};
     use tokio::signal::windows;
 
@@ -99,8 +111,8 @@ mod system {
             })
         }
 
-        /// How often since the last call.
-        pub(crate) fn received(&mut self) -> usize {
+        /// What came since the last call.
+        pub(crate) fn received(&mut self) -> Received {
             let context = &mut Context::from_waker(&self.waker);
             let mut count = 0;
             for listener in &mut self.listeners {
@@ -109,7 +121,7 @@ mod system {
                     count += 1;
                 }
             }
-            count
+            Received { stops: count, hangups: 0 }
         }
     }
 

@@ -35,7 +35,7 @@ pub(crate) fn unread() -> Measured {
 fn a_process_logs() {
     let Some(length) = env::var(LENGTH).ok().and_then(|length| length.parse().ok()) else { return };
     let before = HEAP.current_usage();
-    logger::start(log::LevelFilter::Info);
+    logger::start(log::LevelFilter::Info, logger::LogFormat::Text, true);
     let line = "x".repeat(length);
     for _ in 0..20_000 {
         log::info!(target: "chinwag::hub::hearing", "{line}");

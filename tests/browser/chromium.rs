@@ -148,6 +148,8 @@ impl Tab {
     /// Loads a page, and waits until it is there.
     pub(crate) fn goes_to(&self, url: &str) {
         self.call("Page.navigate", json!({ "url": url }));
+        // A page may take something out of what follows #.
+        let url = url.split('#').next().unwrap_or_default();
         self.waits_for(&format!(
             "location.href.startsWith({url:?}) && document.readyState == 'complete'"
         ));

@@ -14,6 +14,7 @@ pub(in crate::dialect) const SPEC: DialectSpec = DialectSpec {
     transport: Transport::Tcp,
     framing: Framing::Lines,
     naming: Naming::Address,
+    asks_password: false,
     echoes: false,
     many_rooms: false,
     can_resume: false,

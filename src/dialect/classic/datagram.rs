@@ -16,6 +16,7 @@ pub(in crate::dialect) const SPEC: DialectSpec = DialectSpec {
     transport: Transport::Udp,
     framing: Framing::Datagrams,
     naming: Naming::Once,
+    asks_password: false,
     echoes: false,
     many_rooms: false,
     can_resume: false,

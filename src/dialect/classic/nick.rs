@@ -15,6 +15,7 @@ pub(in crate::dialect) const SPEC: DialectSpec = DialectSpec {
     transport: Transport::Tcp,
     framing: Framing::Arrivals,
     naming: Naming::Once,
+    asks_password: false,
     echoes: true,
     many_rooms: false,
     can_resume: false,

@@ -18,6 +18,7 @@ pub(in crate::dialect) const SPEC: DialectSpec = DialectSpec {
     transport: Transport::Tcp,
     framing: Framing::Arrivals,
     naming: Naming::Asked,
+    asks_password: false,
     echoes: false,
     many_rooms: false,
     can_resume: false,

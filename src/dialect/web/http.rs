@@ -7,7 +7,10 @@ use std::fmt::Write as _;
 use httparse::Status::{Complete, Partial};
 use tungstenite::handshake::derive_accept_key;
 
-use super::origin::{Host, Web};
+use super::origin::Host;
+#[cfg(test)]
+use super::origin::Web;
+use crate::dialect::session::Context;
 use crate::event::CloseReason;
 
 /// Bytes of a request's head, the empty line at its end included.
@@ -65,6 +68,7 @@ enum HttpError {
     Version,
     Host,
     Origin,
+    Metrics,
     NotFound,
     Method,
     NotAnUpgrade,
@@ -88,6 +92,11 @@ impl HttpError {
                 "403 Forbidden",
                 "",
                 "Pages of this origin may not join; the operator can allow it: --allow-origin.",
+            ),
+            HttpError::Metrics => (
+                "403 Forbidden",
+                "",
+                "Metrics are not for your address; the operator can allow it: --metrics-from.",
             ),
             HttpError::NotFound => {
                 ("404 Not Found", "", "There is nothing here. The page is at /.")
@@ -136,14 +145,13 @@ pub(crate) fn head_length(input: &[u8]) -> Option<usize> {
     }
 }
 
-/// The answer to the request with this head. `metrics` is asked for the server's counts if they are
-/// wanted.
-pub(crate) fn respond(head: &[u8], web: &Web, metrics: impl FnOnce() -> String) -> Response {
+/// The answer to the request with this head; where it is `for_metrics`, there is no page.
+pub(crate) fn respond(head: &[u8], for_metrics: bool, context: &Context<'_>) -> Response {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut request = httparse::Request::new(&mut fields);
     let fault = match request.parse(head) {
         Ok(Complete(_)) if head.len() <= HEAD_BYTES_MAX => {
-            match serve(&Request(&request), web, metrics) {
+            match serve(&Request(&request), for_metrics, context) {
                 Ok(answer) => return answer,
                 Err(fault) => fault,
             }
@@ -183,14 +191,17 @@ pub(crate) fn forwarded(head: &[u8]) -> Option<String> {
 
 fn serve(
     request: &Request<'_, '_>,
-    web: &Web,
-    metrics: impl FnOnce() -> String,
+    for_metrics: bool,
+    context: &Context<'_>,
 ) -> Result<Response, HttpError> {
+    let web = &context.settings.web;
     let host =
         Host::parse(request.host()?).filter(|host| web.is_ours(host)).ok_or(HttpError::Host)?;
     let path = request.path();
-    let file = FILES.iter().find(|(of_file, ..)| *of_file == path);
-    let known = file.is_some() || ["/healthz", "/metrics", "/ws"].contains(&path);
+    let file = FILES.iter().find(|(of_file, ..)| *of_file == path && !for_metrics);
+    let known = file.is_some()
+        || ["/healthz", "/readyz", "/metrics"].contains(&path)
+        || path == "/ws" && !for_metrics;
     let with_body = match request.0.method {
         _ if !known => return Err(HttpError::NotFound),
         Some("GET") => true,
@@ -204,14 +215,31 @@ fn serve(
     };
     match (file, path) {
         (Some((_, kind, text)), _) => ok(kind, text.as_bytes()),
-        (None, "/healthz") => ok(TEXT, b"ok"),
-        (None, "/metrics") => ok(METRICS, metrics().as_bytes()),
-        (None, _) => upgrade(request, &host, web),
+        // While the server stops it takes no requests, which is all that differs between the two.
+        (None, "/healthz" | "/readyz") => ok(TEXT, b"ok"),
+        (None, "/metrics") if for_metrics || may_see_metrics(request, context) => {
+            ok(METRICS, (context.metrics)().as_bytes())
+        }
+        (None, "/metrics") => Err(HttpError::Metrics),
+        (None, _) => upgrade(request, &host, context),
     }
 }
 
+/// Whether the server's counts are for whoever asks. What a proxy on this machine passes on does
+/// not come from this machine, and says so.
+fn may_see_metrics(request: &Request<'_, '_>, context: &Context<'_>) -> bool {
+    let remote = context.remote.to_canonical();
+    let mut passed_on = ["x-forwarded-for", "forwarded", "via"].into_iter();
+    remote.is_loopback() && !passed_on.any(|name| request.has(name))
+        || context.settings.metrics_from.iter().any(|net| net.contains(&remote))
+}
+
 /// Makes a WebSocket of the connection.
-fn upgrade(request: &Request<'_, '_>, host: &Host, web: &Web) -> Result<Response, HttpError> {
+fn upgrade(
+    request: &Request<'_, '_>,
+    host: &Host,
+    context: &Context<'_>,
+) -> Result<Response, HttpError> {
     let asks = request.0.method == Some("GET")
         && request.0.version == Some(1)
         && request.has_token("upgrade", "websocket")
@@ -221,7 +249,7 @@ fn upgrade(request: &Request<'_, '_>, host: &Host, web: &Web) -> Result<Response
         return Err(HttpError::NotAnUpgrade);
     }
     if let Some(origin) = request.one("origin")?
-        && !web.may_join(origin, host)
+        && !context.settings.web.may_join(origin, host)
     {
         return Err(HttpError::Origin);
     }
@@ -296,6 +324,11 @@ impl<'b> Request<'_, 'b> {
         }
     }
 
+    /// Whether there is such a field.
+    fn has(&self, name: &str) -> bool {
+        self.0.headers.iter().any(|field| field.name.eq_ignore_ascii_case(name))
+    }
+
     /// The host and perhaps port by which the client knows us.
     fn host(&self) -> Result<&'b str, HttpError> {
         self.one("host")?.filter(|host| !host.is_empty()).ok_or(HttpError::Malformed)
@@ -316,19 +349,31 @@ fn is_key(key: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
+    use crate::config::Config;
+    use crate::dialect::Settings;
 
     const UPGRADE: &str = "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
-    fn web() -> Web {
-        Web { hosts: vec!["chat.example".into()], origins: vec!["https://other.example".into()] }
+    fn answer_to(head: &[u8], remote: &str, for_metrics: bool) -> Vec<u8> {
+        let hosts = vec!["chat.example".into()];
+        let web = Web { hosts, origins: vec!["https://other.example".into()] };
+        let metrics_from = vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/64".parse().unwrap()];
+        let settings = Config::default().session_settings();
+        let settings = Settings { web, metrics_from, ..settings };
+        let metrics = || "chinwag_lines_total 7\n".to_owned();
+        let (now, remote) = (Instant::now(), remote.parse().unwrap());
+        let context = Context { now, remote, settings: &settings, metrics: &metrics };
+        match respond(head, for_metrics, &context) {
+            Response::Whole(bytes) | Response::Upgrade(bytes) => bytes,
+        }
     }
 
     fn answered(head: &str) -> String {
-        match respond(head.as_bytes(), &web(), || "chinwag_lines_total 7\n".to_owned()) {
-            Response::Whole(bytes) | Response::Upgrade(bytes) => String::from_utf8(bytes).unwrap(),
-        }
+        String::from_utf8(answer_to(head.as_bytes(), "127.0.0.1", false)).unwrap()
     }
 
     fn status(head: &str) -> u16 {
@@ -373,6 +418,30 @@ mod tests {
         ];
         for (expected, head) in table {
             assert_eq!(status(head), expected, "{head}");
+        }
+    }
+
+    #[test]
+    fn metrics_are_for_the_machine_itself_and_those_who_are_allowed() {
+        let status = |remote, for_metrics, path, field| {
+            let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{field}\r\n");
+            let answer = answer_to(head.as_bytes(), remote, for_metrics);
+            str::from_utf8(&answer[9..12]).unwrap().parse::<u16>().unwrap()
+        };
+        for remote in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "192.0.2.9", "::ffff:192.0.2.9"] {
+            assert_eq!(status(remote, false, "/metrics", ""), 200, "{remote}");
+        }
+        for remote in ["192.0.3.9", "2001:db8:0:1::", "::"] {
+            assert_eq!(status(remote, false, "/metrics", ""), 403, "{remote}");
+            assert_eq!(status(remote, false, "/readyz", ""), 200, "{remote}");
+            assert_eq!(status(remote, true, "/metrics", ""), 200, "at an address of its own");
+        }
+        for field in ["X-Forwarded-For: 127.0.0.1\r\n", "forwarded: x\r\n", "Via: 1.1 x\r\n"] {
+            assert_eq!(status("127.0.0.1", false, "/metrics", field), 403, "{field}");
+            assert_eq!(status("192.0.2.9", false, "/metrics", field), 200, "{field}");
+        }
+        for path in ["/", "/ws", "/page.js"] {
+            assert_eq!(status("127.0.0.1", true, path, UPGRADE), 404, "{path}");
         }
     }
 
@@ -433,8 +502,7 @@ mod tests {
             let head = format!("GET /ws HTTP/1.1\r\nHost: localhost\r\n{UPGRADE}{fields}\r\n\r\n");
             // As bytes that are not UTF-8.
             let head: Vec<u8> = head.chars().map(|c| c as u8).collect();
-            let answer = respond(&head, &web(), String::new);
-            let (Response::Whole(bytes) | Response::Upgrade(bytes)) = answer;
+            let bytes = answer_to(&head, "127.0.0.1", false);
             assert!(bytes.starts_with(b"HTTP/1.1 400 "), "{fields:?}");
         }
     }

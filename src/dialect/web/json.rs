@@ -19,6 +19,7 @@ use crate::nickname::Nickname;
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(super) enum ServerMessage<'a> {
+    Password,
     Ask {
         motd: &'a [String],
         line_bytes_max: usize,
@@ -228,6 +229,7 @@ impl<'a> ServerMessage<'a> {
         let room = about.room;
         let said = |from, text, at, id| Line { room, id: Some(id), from, text, at, again: false };
         Some(match *event {
+            Event::PasswordAsked => ServerMessage::Password,
             Event::Asked { motd, line_bytes_max } => ServerMessage::Ask { motd, line_bytes_max },
             Event::Said { from, text, at, id } => ServerMessage::Say(said(from, text, at, id)),
             Event::Emoted { from, text, at, id } => ServerMessage::Me(said(from, text, at, id)),
@@ -377,6 +379,8 @@ fn label(refusal: Refusal<'_>) -> &'static str {
         Refusal::IsThere(_) => "is_there",
         Refusal::TopicTooLong(_) => "topic_too_long",
         Refusal::Token => "token",
+        Refusal::Password => "password",
+        Refusal::PasswordNeeded => "password_needed",
         Refusal::NotResumable => "not_resumable",
         Refusal::Key(_) => "key",
         Refusal::Usage(_) => "usage",
@@ -412,6 +416,7 @@ pub struct ClientMessage {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
+    Password,
     Resume,
     Say,
     Me,
@@ -478,6 +483,7 @@ impl ClientMessage {
             // A name with an LF in it is nobody's; without it, it will be told as it is.
             "msg" => (Kind::Msg, to.replace('\n', " ").into(), text),
             "nick" => (Kind::Nick, name, "".into()),
+            "password" => (Kind::Password, "".into(), text),
             "resume" => (Kind::Resume, "".into(), token.unwrap_or_default()),
             "join" => (Kind::Join, "".into(), "".into()),
             "part" => (Kind::Part, "".into(), "".into()),
@@ -526,6 +532,7 @@ impl ClientMessage {
             Kind::Msg => required(text, Command::Tell { to: name, text }, command::Topic::Msg),
             Kind::Reply => required(text, Command::Reply(text), command::Topic::Reply),
             Kind::Nick => Command::Rename(name),
+            Kind::Password => Command::Password(text),
             Kind::Resume => Command::Resume { token: text, rooms: &self.rooms },
             Kind::Who => Command::Who,
             Kind::History => Command::History(self.count),

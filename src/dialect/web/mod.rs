@@ -30,6 +30,7 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
     transport: Transport::Tcp,
     framing: Framing::Web,
     naming: Naming::Asked,
+    asks_password: true,
     echoes: true,
     many_rooms: true,
     can_resume: true,
@@ -43,6 +44,9 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
     parse,
     encode,
 };
+
+/// The address for whoever watches over the server. It begins as HTTP, and stays so.
+pub(super) const METRICS_SPEC: DialectSpec = DialectSpec { name: "metrics", port: 9711, ..SPEC };
 
 fn parse<'a>(_: Stage, line: &'a str, _given: &str) -> Commands<'a> {
     // What somebody says may be a command, as in `lines`.

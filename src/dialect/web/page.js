@@ -35,6 +35,8 @@ const PRIVATE_COMMAND = new RegExp(
 const entry = byId("entry", HTMLElement);
 const naming = byId("naming", HTMLFormElement);
 const nameField = byId("name", HTMLInputElement);
+const secret = byId("secret", HTMLElement);
+const passwordField = byId("password", HTMLInputElement);
 const error = byId("error", HTMLElement);
 const status = byId("status", HTMLElement);
 const bound = byId("bound", HTMLElement);
@@ -49,6 +51,9 @@ const line = byId("line", HTMLTextAreaElement);
  * @type {string | null}
  */
 let wanted = null;
+// The server's password, as far as we know it, and whether the server waits for it.
+let password = "";
+let isPasswordAsked = false;
 // We were in the room, so we come back by ourselves.
 let returning = false;
 // How often our name was taken since we were last in the room.
@@ -87,7 +92,7 @@ function connect() {
 function disconnected() {
   const wasJoining = wanted !== null && me === null;
   setMe(null);
-  isAsked = false;
+  isAsked = isPasswordAsked = false;
   rooms.lose();
   if (returning) {
     setStatus(words.again(connection.reconnectLater(connect)));
@@ -103,12 +108,19 @@ function disconnected() {
  * @type {{ [T in Type]: (message: ServerMessage<T>) => void }}
  */
 const handlers = {
+  password() {
+    isPasswordAsked = true;
+    // A token shows as well that we were let in.
+    if (wanted !== null && token !== null) giveToken(token);
+    else givePassword();
+  },
   ask(message) {
+    isPasswordAsked = false;
     motd = message.motd;
     lineBytesMax = message.line_bytes_max;
     if (wanted === null) return;
     if (token === null) connection.send({ type: "nick", name: wanted });
-    else connection.send({ type: "resume", token, rooms: lastIds() });
+    else giveToken(token);
   },
   welcome,
   resumed,
@@ -191,13 +203,17 @@ function refused(message) {
   const text = message.text[lang];
   const isOfName = message.why === "taken" || message.why === "nickname";
   const name = wanted;
-  if (me !== null) {
+  if (message.why === "password" || message.why === "wrong_passwords") {
+    password = "";
+    askPassword(text);
+  } else if (me !== null) {
     const about = rooms.refuse(message.why) ? undefined : roomOf(message);
     (about ?? rooms.active).log.addNotice(text, true);
   } else if (name !== null && token !== null) {
     // It is too late to resume; but the name may be free.
     token = null;
-    connection.send({ type: "nick", name });
+    if (isPasswordAsked) givePassword();
+    else connection.send({ type: "nick", name });
   } else if (name !== null && returning && message.why === "taken" && takenTimes < TAKEN_MAX) {
     takenTimes += 1;
     setStatus(words.taken);
@@ -248,6 +264,7 @@ function welcome(message) {
 function resumed(message) {
   const isNewPage = rooms.active.name === "";
   const address = rooms.addressed();
+  isPasswordAsked = false;
   token = message.token;
   comeIn(message.name);
   for (const told of message.rooms) {
@@ -264,6 +281,17 @@ function resumed(message) {
   if (isNewPage && rooms.all()[0]) rooms.show(rooms.all()[0]);
   if (isNewPage && address) rooms.go(address);
   store();
+}
+
+/** @param {string} known */
+function giveToken(known) {
+  connection.send({ type: "resume", token: known, rooms: lastIds() });
+}
+
+/** Gives the password that the server waits for, or asks for it. */
+function givePassword() {
+  if (wanted !== null && password) connection.send({ type: "password", text: password });
+  else if (wanted !== null) askPassword("");
 }
 
 function lastIds() {
@@ -376,6 +404,29 @@ function askName(why) {
   setStatus("");
   nameField.focus();
   nameField.select();
+}
+
+/** @param {string} why */
+function askPassword(why) {
+  returning = false;
+  wanted = null;
+  secret.hidden = false;
+  passwordField.required = true;
+  askName(why);
+  passwordField.focus();
+  passwordField.select();
+}
+
+/** Takes the password out of the address, where nobody who looks on needs to see it. */
+function takePassword() {
+  const found = /^#(?:(.*)&)?pw=(.*)$/.exec(location.hash);
+  if (!found) return;
+  try {
+    password = decodeURIComponent(found[2]);
+  } catch {
+    password = found[2];
+  }
+  history.replaceState(null, "", "/" + (found[1] ? "#" + found[1] : ""));
 }
 
 /**
@@ -534,7 +585,9 @@ naming.addEventListener("submit", (event) => {
   event.preventDefault();
   error.textContent = "";
   wanted = nameField.value.trim();
-  if (!connection.send({ type: "nick", name: wanted })) connect();
+  password = passwordField.value || password;
+  if (isPasswordAsked) givePassword();
+  else if (!connection.send({ type: "nick", name: wanted })) connect();
 });
 notifyButton.addEventListener("click", async () => {
   await Notification.requestPermission();
@@ -558,6 +611,7 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden && connection.quietFor() > ANSWER_MAX) ask();
 });
 window.addEventListener("hashchange", () => {
+  takePassword();
   showBound();
   const name = rooms.addressed();
   if (me !== null && name) rooms.go(name);
@@ -575,6 +629,7 @@ function showBound() {
 
 fillWords();
 line.placeholder = words.write;
+takePassword();
 nameField.value = stored(() => localStorage.getItem("name")) ?? "";
 showBound();
 rooms.show(rooms.active);

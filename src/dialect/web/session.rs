@@ -31,6 +31,8 @@ pub(crate) struct Session {
     decoder: Decoder,
     /// For whom the request that has been answered last says that it was forwarded.
     forwarded: Option<String>,
+    /// There is no page here, only what the server counts.
+    for_metrics: bool,
 }
 
 #[derive(Debug)]
@@ -46,7 +48,13 @@ enum Phase {
 impl Session {
     pub(crate) fn new(now: Instant) -> Session {
         let phase = Phase::Requesting { until: now + REQUEST_TIME, head: Vec::new() };
-        Session { phase, decoder: Decoder::default(), forwarded: None }
+        let decoder = Decoder::default();
+        Session { phase, decoder, forwarded: None, for_metrics: false }
+    }
+
+    /// The session of somebody who can only ask how the server is.
+    pub(crate) fn for_metrics(now: Instant) -> Session {
+        Session { for_metrics: true, ..Session::new(now) }
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -77,7 +85,7 @@ impl Session {
     /// Answers the request with this head. Unless it makes a WebSocket of the connection, that is
     /// all.
     fn respond(&mut self, head: &[u8], context: &Context<'_>) -> Received<'static> {
-        match http::respond(head, &context.settings.web, context.metrics) {
+        match http::respond(head, self.for_metrics, context) {
             Response::Whole(answer) => {
                 self.phase = Phase::Over;
                 Received::Close(CloseReason::Answered, answer)
@@ -177,6 +185,8 @@ fn received(frame: Frame) -> Received<'static> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
     use crate::dialect::Settings;
 
@@ -185,13 +195,19 @@ mod tests {
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
     fn settings() -> Settings {
-        Settings { line_bytes_max: 64, udp_expiry: Duration::ZERO, web: Default::default() }
+        Settings { line_bytes_max: 64, ..crate::config::Config::default().session_settings() }
+    }
+
+    fn context(now: Instant, settings: &Settings) -> Context<'_> {
+        let remote = Ipv4Addr::LOCALHOST.into();
+        Context { now, remote, settings, metrics: &String::new }
     }
 
     /// A session that is a WebSocket since `now`.
     fn open(now: Instant) -> Session {
         let mut session = Session::new(now);
-        let context = Context { now, settings: &settings(), metrics: &String::new };
+        let settings = settings();
+        let context = context(now, &settings);
         let opened = session.receive(&mut &HEAD[..], &context);
         assert!(matches!(opened, Some(Received::Opened(_))), "{opened:?}");
         session
@@ -202,7 +218,7 @@ mod tests {
         let pong = [0x8a, 0x80, 1, 2, 3, 4];
         let input = [HEAD, &pong].concat();
         let (now, settings) = (Instant::now(), settings());
-        let context = Context { now, settings: &settings, metrics: &String::new };
+        let context = context(now, &settings);
         for step in 1..=input.len() {
             let mut session = Session::new(now);
             let mut came = Vec::new();

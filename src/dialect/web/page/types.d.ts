@@ -44,6 +44,7 @@ export type Sent = { key: string; from: string; text: string; emote: boolean; af
 
 /** What each type of message from the server has besides its type. */
 type ServerMessages = {
+  password: object;
   ask: { motd: string[]; line_bytes_max: number };
   welcome: Entered & { name: string; token?: string };
   resumed: { name: string; token: string; rooms: Resumed[] };
@@ -77,6 +78,7 @@ export type ServerMessage<Type extends ServerType = ServerType> = {
 
 /** A message to the server. There are more; the page writes them as text that begins with `/`. */
 export type ClientMessage =
+  | { type: "password"; text: string }
   | { type: "nick"; name: string }
   | { type: "resume"; token: string; rooms: Record<string, number> }
   | { type: "say" | "me"; text: string; room?: string; key?: string }
@@ -87,6 +89,7 @@ export type ClientMessage =
 
 /** What the page itself says. */
 export type Words = {
+  password: string;
   question: string;
   hint: string;
   join: string;

@@ -5,6 +5,7 @@
 
 /** @type {Words} */
 const en = {
+  password: "What is the password of this server?",
   question: "What is your nickname?",
   hint: "Letters and digits of any script; - _ . inside. Everyone in the room sees it.",
   join: "Join",
@@ -55,6 +56,7 @@ const en = {
 
 /** @type {Words} */
 const zh = {
+  password: "请输入服务器密码",
   question: "请输入您的昵称",
   hint: "任何文字的字母和数字，中间可以有 - _ .。房间里的每个人都会看到它。",
   join: "进入",
