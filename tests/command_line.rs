@@ -198,7 +198,9 @@ fn the_sentence_about_a_port_in_use_is_a_command_that_works() {
     let args: Vec<_> = instead.split(' ').map(|word| word.replace("-l", "--listen")).collect();
     let args: Vec<_> = args.chunks(2).map(|pair| pair.join("=")).collect();
     let server = Server::start(&args.iter().map(String::as_str).collect::<Vec<_>>());
-    assert_eq!(server.address("lines").ip(), taken.ip());
+    let address = server.address("lines");
+    assert_eq!(address.ip(), taken.ip());
+    assert!(address.port() > taken.port(), "one of those after it: {sentence}");
 }
 
 #[test]

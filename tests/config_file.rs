@@ -13,7 +13,9 @@ mod common;
 use std::fs;
 use std::path::PathBuf;
 
-use common::{Person, Process, Server, WELCOME, chinwag, room};
+use common::{Person, Process, chinwag};
+#[cfg(unix)]
+use common::{Server, WELCOME, room};
 
 /// A file of this name with this text.
 fn file(name: &str, text: &str) -> PathBuf {
