@@ -265,10 +265,13 @@ impl Server {
     /// See [`run`](Self::run).
     pub fn turn(&mut self) -> io::Result<()> {
         self.event_loop.turn(&mut self.sockets)?;
+        let hung_up = mem::take(&mut self.sockets.hung_up);
+        #[cfg(feature = "tls")]
+        if hung_up {
+            self.reload_certificates();
+        }
         if let Some(reading) = &mut self.reading {
-            if mem::take(&mut self.sockets.hung_up) {
-                #[cfg(feature = "tls")]
-                self.sockets.certificates.iter().for_each(Certificates::reload);
+            if hung_up {
                 reading.start();
             }
             if let Some(finished) = reading.poll() {
@@ -326,10 +329,13 @@ impl MioSockets {
         Ok(())
     }
 
-    /// Where the first listener of a dialect listens.
+    /// Where the first listener of a dialect listens for which nothing else must come first.
     #[cfg(feature = "web")]
     fn address_of(&self, dialect: Dialect) -> Option<SocketAddr> {
-        let listener = self.listeners.iter().find(|(spec, _)| spec.dialect == dialect);
+        let listener = self
+            .listeners
+            .iter()
+            .find(|(spec, _)| (spec.dialect, spec.prelude) == (dialect, Prelude::default()));
         listener.map(|(_, listener)| listener.address())
     }
 
@@ -827,7 +833,8 @@ fn cannot_bind(all: &[ListenerSpec], listener: ListenerSpec, error: io::Error) -
     } else {
         None
     };
-    let address = address.unwrap_or(ListenerSpec::usual(listener.dialect).address);
+    let address =
+        address.unwrap_or(ListenerSpec::usual_after(listener.dialect, listener.prelude).address);
     let other = |it: &ListenerSpec| match *it == listener {
         true => ListenerSpec { address, ..listener },
         false => *it,

@@ -72,6 +72,12 @@ fn proxy_header() {
 }
 
 #[test]
+#[cfg(feature = "tls")]
+fn tls_input() {
+    replay("tls_input", properties::tls_input);
+}
+
+#[test]
 fn text() {
     replay("text", properties::text);
 }

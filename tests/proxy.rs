@@ -139,6 +139,16 @@ mod forwarded {
     }
 
     #[test]
+    fn who_ends_before_asking_is_closed_at_once() {
+        let server = Server::start(&["--listen=web=127.0.0.1:0", "--drain=60"]);
+        let mut socket = dial(server.address("web"));
+        socket.shutdown(std::net::Shutdown::Write).unwrap();
+        let start = Instant::now();
+        socket.read_to_end(&mut Vec::new()).unwrap();
+        assert!(start.elapsed() < PATIENCE, "it is not kept for --drain");
+    }
+
+    #[test]
     fn from_elsewhere_it_changes_nothing() {
         let args = ["--listen=web=127.0.0.1:0", "--max-per-ip=1", "--trusted-proxy=10.0.0.0/8"];
         let server = Server::start(&args);

@@ -13,6 +13,8 @@ mod hubs;
 mod input;
 mod names;
 mod proxy;
+#[cfg(feature = "tls")]
+mod tls;
 #[cfg(feature = "web")]
 mod web;
 mod words;
@@ -25,6 +27,8 @@ pub use encoding::encode;
 pub use hubs::{hub_equivalence, hub_operations};
 pub use names::nickname;
 pub use proxy::proxy_header;
+#[cfg(feature = "tls")]
+pub use tls::tls_input;
 #[cfg(feature = "web")]
 pub use web::decode_web;
 pub use words::text;

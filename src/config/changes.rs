@@ -48,6 +48,9 @@ const RESTART: &[Difference] = &[
     ("--listen", |a, b| a.listeners != b.listeners),
     // Lines may have come in part, and clients were told how long they may be.
     ("--max-line", |a, b| a.limits.line_bytes_max != b.limits.line_bytes_max),
+    ("--tls-cert", |a, b| a.tls.certs != b.tls.certs),
+    ("--tls-key", |a, b| a.tls.keys != b.tls.keys),
+    ("--trusted-proxy", |a, b| a.trusted_proxies != b.trusted_proxies),
     ("--console", |a, b| a.console != b.console),
     ("--lobby", |a, b| a.lobby != b.lobby),
     ("--rooms", |a, b| a.rooms != b.rooms),
@@ -71,6 +74,8 @@ impl Config {
         Config {
             limits: Limits { line_bytes_max: self.limits.line_bytes_max, ..other.limits },
             listeners: self.listeners.clone(),
+            tls: self.tls.clone(),
+            trusted_proxies: self.trusted_proxies.clone(),
             console: self.console.clone(),
             lobby: self.lobby.clone(),
             rooms: self.rooms.clone(),

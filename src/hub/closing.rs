@@ -156,7 +156,9 @@ impl Hub {
         }
         if is_unopened {
             let farewell = connection.dialect.closed_unopened(self.lang, reason);
-            return self.send(key, &farewell);
+            self.send(key, &farewell);
+            // If there is nothing to send, it is finished all the same.
+            return self.connections.touch(key);
         }
         let farewell = match reason {
             CloseReason::Quit => Event::Goodbye,

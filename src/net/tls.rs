@@ -21,8 +21,8 @@ const AHEAD_BYTES: usize = 4 * 1024 - 64;
 /// What a handshake may have of the other side's bytes. Nobody needs more than a quarter.
 const HANDSHAKE_BYTES_MAX: usize = 16 * 1024;
 
-/// What may come later without bringing anything: a record of 16 KiB, what is left of the handshake,
-/// and as much again. Otherwise what is no whole message could be kept without bound.
+/// What may come later without bringing anything: a record of 16 KiB, what is left of the
+/// handshake, and as much again. Otherwise what is no whole message could be kept without bound.
 const SILENT_BYTES_MAX: usize = 48 * 1024;
 
 /// Pieces of input that are looked at for one read. Whoever sends records with nothing in them
