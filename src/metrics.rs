@@ -86,6 +86,10 @@ pub struct Metrics {
     pub closings: [u64; CloseReason::COUNT],
     /// Bytes that wait in each journal, by [`Dialect::index`].
     pub journal_bytes: [usize; Dialect::COUNT],
+    /// TLS handshakes that were done. Those that failed are among the closings.
+    pub handshakes: u64,
+    /// When the first certificate ends, in seconds since 1970; `None` without TLS.
+    pub certificates_end: Option<u64>,
     /// Turns of the loop.
     pub turns: Turns,
     /// What the system says of the process.
@@ -122,6 +126,12 @@ impl fmt::Display for Metrics {
         by(f, "closes_total", "reason", CloseReason::LABELS, self.closings)?;
         head(f, "journal_bytes", "gauge", "Bytes that wait in a journal.")?;
         by(f, "journal_bytes", "dialect", dialects, self.journal_bytes)?;
+        if let Some(end) = self.certificates_end {
+            head(f, "tls_handshakes_total", "counter", "TLS handshakes that were done.")?;
+            writeln!(f, "chinwag_tls_handshakes_total {}", self.handshakes)?;
+            head(f, "certificate_end_seconds", "gauge", "When the first certificate ends.")?;
+            writeln!(f, "chinwag_certificate_end_seconds {end}")?;
+        }
         self.turns.fmt(f)?;
         self.process.fmt(f)?;
         head(f, "build_info", "gauge", "Always 1; the version is a label.")?;

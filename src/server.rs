@@ -265,6 +265,10 @@ impl Server {
     /// See [`run`](Self::run).
     pub fn turn(&mut self) -> io::Result<()> {
         self.event_loop.turn(&mut self.sockets)?;
+        #[cfg(feature = "tls")]
+        if let Some(end) = self.certificates_end() {
+            self.event_loop.hub.note_certificates_end(end);
+        }
         let hung_up = mem::take(&mut self.sockets.hung_up);
         #[cfg(feature = "tls")]
         if hung_up {

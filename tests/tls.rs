@@ -267,7 +267,13 @@ fn what_is_no_tls_is_closed_with_an_alert_and_counted() {
     socket.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let mut metrics = String::new();
     socket.read_to_string(&mut metrics).unwrap();
-    assert!(metrics.contains("chinwag_closes_total{reason=\"tls_failed\"} 4"), "{metrics}");
+    for count in [
+        "chinwag_closes_total{reason=\"tls_failed\"} 4",
+        "chinwag_tls_handshakes_total 1",
+        "chinwag_certificate_end_seconds 3786912000", // 2090-01-01
+    ] {
+        assert!(metrics.contains(count), "{count} in {metrics}");
+    }
     // And TLS where there is none.
     let mut session = pair.session("localhost");
     let mut socket = dial(server.address("lines"));

@@ -609,6 +609,11 @@ impl Hub {
         counted((chat, channels, journals), (*clients, *members), closings, counts)
     }
 
+    /// The first of the server's certificates ends then, in seconds since 1970.
+    pub fn note_certificates_end(&mut self, end: u64) {
+        self.counts.certificates_end = Some(end);
+    }
+
     /// How many are in rooms.
     #[must_use]
     pub fn members(&self) -> usize {

@@ -85,6 +85,7 @@ impl Hub {
         self.now = now;
         let Connection { dialect, remote, ref state, .. } = self.connections[key];
         let State::Preparing { prelude, .. } = *state else { return };
+        self.counts.handshakes += u64::from(prelude.tls);
         let session = Session::new(dialect, &self.settings, now.instant);
         let is_open = session.is_open();
         let state = self.first_state(dialect, &session);
