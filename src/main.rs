@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::LazyLock;
 #[cfg(feature = "tls")]
-use std::time::SystemTime;
+use std::time::Duration;
 
 #[cfg(feature = "tls")]
 use chinwag::config::TlsFiles;
@@ -29,9 +29,9 @@ use chinwag::config::Web;
 use chinwag::config::values::{Network, Pace, RoomName, Seconds, Size};
 use chinwag::config::{CONSOLE_NAME, Config, Limits, ListenerSpec, Password};
 use chinwag::dialect::{Dialect, Lang};
-#[cfg(feature = "tls")]
-use chinwag::server::check_certificates;
 use chinwag::server::{Inherited, Server};
+#[cfg(feature = "tls")]
+use chinwag::server::{check_certificates, present};
 use clap::builder::{PossibleValue, Resettable};
 use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use log::LevelFilter;
@@ -381,9 +381,8 @@ fn run() -> Result<(), Failure> {
 
 /// Makes a certificate, and says what came of it.
 #[cfg(feature = "tls")]
-#[expect(clippy::disallowed_methods, reason = "no loop runs here")]
 fn make_certificate(names: &[String]) -> Result<(), Failure> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = Duration::from_secs(present().unix_seconds);
     let told = make_cert::run(names, now).map_err(|why| (CANNOT_OPEN, format!("{why}.")))?;
     let _ = io::stdout().write_all(told.as_bytes());
     Ok(())

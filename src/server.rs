@@ -854,7 +854,8 @@ fn token_of(key: ConnectionKey) -> Token {
 
 /// The time, taken here and nowhere else.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-fn present() -> Now {
+#[must_use]
+pub fn present() -> Now {
     let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     Now { instant: Instant::now(), unix_seconds: unix.unwrap_or_default().as_secs() }
 }
