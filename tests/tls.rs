@@ -14,7 +14,7 @@ use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -418,9 +418,13 @@ fn a_new_certificate_is_taken_without_a_closed_connection() {
         },
         ..Config::default()
     };
-    let mut server = chinwag::server::Server::bind(&config).unwrap();
-    let address = server.listeners().next().unwrap().address;
-    thread::spawn(move || server.run());
+    let (tells, told) = mpsc::channel();
+    thread::spawn(move || {
+        let mut server = chinwag::server::Server::bind(&config).unwrap();
+        tells.send(server.listeners().next().unwrap().address).unwrap();
+        server.run()
+    });
+    let address = told.recv_timeout(PATIENCE).unwrap();
     let mut alice = Client::join(address, &old, "alice");
     let accepts = |pair: &Pair| {
         let mut session = pair.session("localhost");
