@@ -3,7 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -36,10 +36,14 @@ fn world() -> &'static World {
             tls: TlsFiles { certs: vec![cert], keys: vec![key], ..TlsFiles::default() },
             ..Config::default()
         };
-        let mut server = Server::bind(&config).unwrap();
+        let (tells, told) = mpsc::channel();
+        thread::spawn(move || {
+            let mut server = Server::bind(&config).unwrap();
+            tells.send(server.listeners().next().unwrap().address).unwrap();
+            server.run()
+        });
+        let address = told.recv_timeout(PATIENCE).unwrap();
         std::fs::remove_dir_all(&folder).unwrap();
-        let address = server.listeners().next().unwrap().address;
-        thread::spawn(move || server.run());
         World { address, client: client(made.cert.der().clone()) }
     })
 }
