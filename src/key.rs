@@ -46,6 +46,13 @@ impl fmt::Display for ConnectionKey {
     }
 }
 
+/// As [`reserve`], in a list; there are many, and most are short.
+pub(crate) fn reserve_in<T>(list: &mut Vec<T>) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(1 + list.len() / 8);
+    }
+}
+
 /// Makes room for one more. What is large grows by an eighth: twice as much would lie idle.
 pub(crate) fn reserve<T>(slab: &mut Slab<T>) {
     if slab.len() == slab.capacity() {

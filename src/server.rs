@@ -191,6 +191,10 @@ impl Server {
         };
         let mut event_loop = EventLoop::new(&config, budgets, present());
         event_loop.hub.measure_with(process::measure);
+        #[cfg(feature = "tls")]
+        if let Some(certificates) = &sockets.certificates {
+            event_loop.hub.note_certificates_end(certificates.ends());
+        }
         for spec in &config.listeners {
             let listened = sockets.listen(*spec, &mut inherited);
             listened.map_err(|error| cannot_bind(&config.listeners, *spec, error))?;
@@ -240,13 +244,6 @@ impl Server {
         }
     }
 
-    /// When the first of the certificates ends, in seconds since 1970; `None` without TLS.
-    #[cfg(feature = "tls")]
-    #[must_use]
-    pub fn certificates_end(&self) -> Option<u64> {
-        self.sockets.certificates.as_ref().map(Certificates::ends)
-    }
-
     /// Serves until it is told to stop.
     ///
     /// # Errors
@@ -266,8 +263,10 @@ impl Server {
     pub fn turn(&mut self) -> io::Result<()> {
         self.event_loop.turn(&mut self.sockets)?;
         #[cfg(feature = "tls")]
-        if let Some(end) = self.certificates_end() {
-            self.event_loop.hub.note_certificates_end(end);
+        if let Some(certificates) = &mut self.sockets.certificates
+            && certificates.refresh()
+        {
+            self.event_loop.hub.note_certificates_end(certificates.ends());
         }
         let hung_up = mem::take(&mut self.sockets.hung_up);
         #[cfg(feature = "tls")]
@@ -609,8 +608,6 @@ impl Sockets for MioSockets {
         }
         told.extend((0..stops).map(|_| PollEvent::Stop));
         told.extend(self.unread.drain(..).map(PollEvent::Readable));
-        #[cfg(feature = "tls")]
-        self.certificates.iter_mut().for_each(Certificates::refresh);
         Ok(count)
     }
 

@@ -22,6 +22,9 @@ mod counting;
 mod memory;
 #[path = "resume/proxy.rs"]
 mod proxy;
+#[path = "../benches/load/speech.rs"]
+#[allow(dead_code, reason = "only what browsers send first is wanted here")]
+mod speech;
 
 use std::time::SystemTime;
 

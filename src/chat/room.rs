@@ -8,6 +8,7 @@ use super::entry::EntryId;
 use super::history::History;
 use super::user::{UserKey, Users};
 use crate::event::{Said, TopicView};
+use crate::key::reserve_in;
 use crate::nickname::Nickname;
 
 /// A room among all: one more than its place, so that an `Option` of it is no larger. It is used
@@ -102,10 +103,7 @@ impl Room {
     pub(super) fn add(&mut self, users: &Users, key: UserKey) {
         let Some(user) = users.get(key) else { return };
         if let Err(at) = self.search(users, (key.index(), &user.fold)) {
-            // By an eighth, as they come one by one; a room is not doubled for one more.
-            if self.members.len() == self.members.capacity() {
-                self.members.reserve_exact(1 + self.members.len() / 8);
-            }
+            reserve_in(&mut self.members);
             self.members.insert(at, key.index());
         }
     }

@@ -8,7 +8,7 @@ use super::budget::Hold;
 use super::{JournalKey, Journals, Seq};
 use crate::dialect::Dialect;
 use crate::event::CloseReason;
-use crate::key::ConnectionKey;
+use crate::key::{ConnectionKey, reserve_in};
 use crate::nickname::Nickname;
 
 /// In a room of up to so many members, presence is told in the turn in which it comes about: that
@@ -89,9 +89,7 @@ impl Channel {
         });
         let Readers { journal, keys, .. } = &mut self.readers[place];
         if let Err(at) = keys.binary_search(&key) {
-            if keys.len() == keys.capacity() {
-                keys.reserve_exact(1 + keys.len() / 8);
-            }
+            reserve_in(keys);
             keys.insert(at, key);
         }
         *journal

@@ -114,11 +114,12 @@ impl Certificates {
         let _ = self.asks.send(());
     }
 
-    /// Takes what has been read since. Connections that there are keep what they have.
-    pub(crate) fn refresh(&mut self) {
-        while let Ok(loaded) = self.news.try_recv() {
-            self.loaded = loaded;
-        }
+    /// Takes what has been read since, and returns whether there was anything. Connections that
+    /// there are keep what they have.
+    pub(crate) fn refresh(&mut self) -> bool {
+        let Some(loaded) = self.news.try_iter().last() else { return false };
+        self.loaded = loaded;
+        true
     }
 
     /// When the first of them ends, in seconds since 1970.

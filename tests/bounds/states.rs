@@ -79,7 +79,7 @@ fn crowd(room: &mut Room, dialect: Dialect, count: usize, name: Names) -> Vec<Co
         for (number, key) in comers.iter().enumerate() {
             #[cfg(feature = "web")]
             if dialect == Dialect::Web {
-                room.read(*key, HANDSHAKE.as_bytes());
+                room.read(*key, speech::HANDSHAKE.as_bytes());
             }
             if dialect != Dialect::Anonymous {
                 let name = name(before + first + number);
@@ -143,26 +143,10 @@ fn say(dialect: Dialect, line: &str) -> Vec<u8> {
     }
 }
 
-/// What a browser sends first.
-#[cfg(feature = "web")]
-const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
-    Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-
-/// A text frame as a browser sends it, under a mask of zeros.
+/// A text frame as a browser sends it; not `is_final` if more of it follows.
 #[cfg(feature = "web")]
 fn frame(payload: &[u8], is_final: bool) -> Vec<u8> {
-    let mut frame = vec![u8::from(is_final) << 7 | 1];
-    match payload.len() {
-        length @ 0..=125 => frame.push(0x80 | length as u8),
-        length => {
-            frame.push(0x80 | 126);
-            frame.extend_from_slice(&(length as u16).to_be_bytes());
-        }
-    }
-    frame.extend_from_slice(&[0; 4]);
-    frame.extend_from_slice(payload);
-    frame
+    speech::frame(u8::from(is_final) << 7 | 1, payload)
 }
 
 /// Somebody's socket is read as soon as they are listened to.
@@ -452,7 +436,7 @@ pub(crate) fn unfinished_line() -> Measured {
 
 #[cfg(feature = "web")]
 pub(crate) fn unfinished_message() -> Measured {
-    let greeting = HANDSHAKE.as_bytes();
+    let greeting = speech::HANDSHAKE.as_bytes();
     let payload = [b' '; 3 * LINE_BYTES + 512];
     let message = frame(&payload, true);
     let (first, second) = payload.split_at(payload.len() / 2);

@@ -12,6 +12,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 
 use super::memory::{End, Memory};
+use super::speech;
 
 /// Lives that are tried, and what happens in each.
 const LIVES: u64 = 300;
@@ -19,10 +20,6 @@ const STEPS: usize = 200;
 
 const ROOMS: [&str; 4] = ["#lobby", "#ops", "#new", "#!"];
 const NAMES: [&str; 5] = ["alice", "bob", "carol", "Alice", "dave"];
-
-const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
-    Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 struct Life {
     event_loop: EventLoop,
@@ -92,14 +89,14 @@ impl Life {
                 let remote = ([192, 0, 2, address], 5000).into();
                 let key = self.sockets.connect(&mut self.event_loop, Dialect::Web, remote);
                 if let Some(key) = key {
-                    self.sockets.send(key, HANDSHAKE.as_bytes(), true);
+                    self.sockets.send(key, speech::HANDSHAKE.as_bytes(), true);
                 }
             }
             (3, Some(key)) => self.sockets.end(key, End::Reset),
             (4, Some(key)) => self.sockets.end(key, End::Fin),
             (5, Some(key)) => {
                 let code = [1000_u16, 1001][self.rng.usize(..2)];
-                self.sockets.send(key, &frame(0x88, &code.to_be_bytes()), true);
+                self.sockets.send(key, &speech::frame(0x88, &code.to_be_bytes()), true);
             }
             (6, Some(key)) => {
                 let room = self.rng.usize(..20_000);
@@ -108,7 +105,7 @@ impl Life {
             (7, _) => self.sockets.wait(Duration::from_millis(self.rng.u64(..30_000))),
             (_, Some(key)) => {
                 let message = self.message().to_string();
-                self.sockets.send(key, &frame(0x81, message.as_bytes()), true);
+                self.sockets.send(key, &speech::frame(0x81, message.as_bytes()), true);
             }
             (_, None) => {}
         }
@@ -134,21 +131,6 @@ impl Life {
         }
         self.event_loop
     }
-}
-
-/// A frame under a mask of zeros.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    match payload.len() {
-        length @ 0..=125 => frame.push(0x80 | length as u8),
-        length => {
-            frame.push(0x80 | 126);
-            frame.extend_from_slice(&(length as u16).to_be_bytes());
-        }
-    }
-    frame.extend_from_slice(&[0; 4]);
-    frame.extend_from_slice(payload);
-    frame
 }
 
 #[test]
