@@ -30,7 +30,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 /// How long anything may take before a test gives up on it. Much longer than anything here needs,
 /// since no test may fail because a machine is slow.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The first line that a newcomer sees in the dialect `lines`.
 pub(crate) const WELCOME: &str = "* Welcome to chinwag. What is your nickname?";
