@@ -18,8 +18,8 @@
 //! What may come before all that, a PROXY header or the handshake of TLS, never leaves `net`: who
 //! has not passed it is known to the hub, but not heard.
 //!
-//! [`config`] is what an operator can decide, [`metrics`] what the server counts; `timers` are all
-//! deadlines.
+//! [`archive`] keeps what must outlive the server. [`config`] is what an operator can decide,
+//! [`metrics`] what the server counts; `timers` are all deadlines.
 //!
 //! ```no_run
 //! use chinwag::{config::Config, server::Server};
@@ -49,6 +49,8 @@ pub mod nickname;
 pub mod text;
 
 pub mod client;
+
+pub mod archive;
 
 pub mod config;
 

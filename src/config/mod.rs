@@ -54,6 +54,9 @@ pub const BACKLOG_BYTES: RangeInclusive<usize> = 1 << 10..=1 << 30;
 /// The longest history, in lines.
 pub const HISTORY_LINES_MAX: usize = 100_000;
 
+/// The longest time for which what was said can be kept, in days: a hundred years.
+pub const KEEP_DAYS_MAX: u32 = 36_500;
+
 /// The longest time any flag takes, in seconds: a year. It keeps deadlines from overflowing.
 pub const SECONDS_MAX: u64 = 365 * 24 * 60 * 60;
 
@@ -90,6 +93,47 @@ pub struct Config {
     pub tls: TlsFiles,
     /// From where a request may say for whom it was forwarded.
     pub trusted_proxies: Vec<IpNet>,
+    /// What outlives the server, and where; without it nothing does.
+    pub data: Option<Data>,
+}
+
+/// What is kept in a file, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Data {
+    /// The file. It is made if there is none.
+    pub file: PathBuf,
+    /// For how long what was said is kept.
+    pub keep: Keep,
+    /// Rooms for which that is different.
+    pub keep_rooms: Vec<(Nickname, Keep)>,
+}
+
+/// For how long what was said is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// For so many days, at most [`KEEP_DAYS_MAX`]. With 0 it is not kept at all.
+    Days(u32),
+    /// It is never forgotten by itself.
+    Forever,
+}
+
+impl Keep {
+    /// The time before which things are forgotten, if it is `now`; both in seconds since 1970.
+    /// `None` if nothing is kept at all.
+    #[must_use]
+    pub fn since(self, now: u64) -> Option<u64> {
+        match self {
+            Keep::Days(0) => None,
+            Keep::Days(days) => Some(now.saturating_sub(u64::from(days) * 24 * 60 * 60)),
+            Keep::Forever => Some(0),
+        }
+    }
+}
+
+impl Default for Keep {
+    fn default() -> Keep {
+        Keep::Days(90)
+    }
 }
 
 impl Default for Config {
@@ -111,6 +155,7 @@ impl Default for Config {
             console: None,
             tls: TlsFiles::default(),
             trusted_proxies: Vec::new(),
+            data: None,
         }
     }
 }

@@ -1,0 +1,311 @@
+//! The archive: what must outlive the server, in one SQLite file behind threads of its own.
+//!
+//! Here are the types by which the rest of the program speaks with it; they need no database. With
+//! the feature `data` there is [`Archive`], which the server holds: what was said is
+//! [recorded](Archive::record), questions are [asked](Archive::ask), and their answers are
+//! [polled](Archive::poll_answer) later. None of this ever waits.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `query` | a search as somebody typed it |
+//! | `words` | what of a text stands in the index |
+//! | `file` | opens a file, or says why it cannot be used; its tables |
+//! | `queue` | what waits for the threads |
+//! | `writer` | the thread that writes, and what it does to the tables |
+//! | `forgetting` | what is deleted: little by little |
+//! | `reader` | the thread that reads |
+//! | `transfer` | export and import |
+
+#[cfg(feature = "data")]
+mod handle;
+pub mod query;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::config::Keep;
+use crate::event::Said;
+use crate::nickname::Nickname;
+#[cfg(feature = "data")]
+pub use handle::Archive;
+pub use query::{Query, QueryError};
+
+/// The most hits of a search that are told at once.
+pub const HITS_MAX: usize = 20;
+
+/// Something to be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// A line.
+    Said {
+        /// Its number, as in [`Said::id`].
+        id: u64,
+        /// When, as in [`Said::unix_seconds`].
+        at: u64,
+        /// The room, without `#`.
+        room: String,
+        /// Who spoke.
+        from: String,
+        /// The number of the entry by which the author came.
+        author: u64,
+        /// The author's account, if there is one.
+        account: Option<String>,
+        /// What.
+        text: String,
+        /// Whether it was an emote.
+        emote: bool,
+    },
+    /// What a room is about from now on.
+    Topic {
+        /// Its number, as in [`Said::id`].
+        id: u64,
+        /// When, as in [`Said::unix_seconds`].
+        at: u64,
+        /// The room, without `#`.
+        room: String,
+        /// Who says so.
+        from: String,
+        /// Empty: about nothing.
+        text: String,
+    },
+}
+
+impl Record {
+    /// About how many bytes it takes while it waits.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let texts = match self {
+            Record::Said { room, from, account, text, .. } => {
+                room.len() + from.len() + text.len() + account.as_ref().map_or(0, String::len)
+            }
+            Record::Topic { room, from, text, .. } => room.len() + from.len() + text.len(),
+        };
+        size_of::<Record>() + texts
+    }
+
+    /// When, as in [`Said::unix_seconds`].
+    #[must_use]
+    pub fn at(&self) -> u64 {
+        match self {
+            Record::Said { at, .. } | Record::Topic { at, .. } => *at,
+        }
+    }
+}
+
+/// Up to where lines are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// The newest.
+    Now,
+    /// Those with a smaller number.
+    Id(u64),
+    /// Those of before that time, in seconds since 1970-01-01 00:00 UTC.
+    Time(u64),
+}
+
+/// What can be asked of the archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Lines of a room.
+    History {
+        /// Without `#`, in any spelling.
+        room: String,
+        /// Up to where.
+        before: Before,
+        /// At most so many, the newest of them.
+        count: usize,
+    },
+    /// Lines that match.
+    Search {
+        /// What they must match.
+        query: Query,
+        /// Only lines with a smaller number: the last one that was told before.
+        before: Option<u64>,
+    },
+    /// All that one author has said is to be deleted.
+    Forget {
+        /// As in [`Record::Said`]; 0 is nobody.
+        author: u64,
+        /// Also all that was said with this account.
+        account: Option<String>,
+    },
+}
+
+/// What the archive answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// To [`Request::History`].
+    History {
+        /// The oldest first.
+        lines: Vec<Said>,
+        /// There are older ones.
+        more: bool,
+    },
+    /// To [`Request::Search`].
+    Found {
+        /// The newest first, at most [`HITS_MAX`].
+        hits: Vec<Hit>,
+        /// There are older ones.
+        more: bool,
+    },
+    /// To [`Request::Forget`]: it is done.
+    Forgotten {
+        /// How many lines are deleted.
+        lines: u64,
+    },
+    /// It cannot be answered; the log says why.
+    Failed,
+}
+
+/// A line that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// Its room, without `#`.
+    pub room: String,
+    /// The line.
+    pub said: Said,
+}
+
+/// What a chat that begins has to know of what was before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// The highest number of all that was ever kept; new ones must be higher.
+    pub last_id: u64,
+    /// The rooms in which something is kept, the most recent first.
+    pub rooms: Vec<KeptRoom>,
+}
+
+/// A room of which something is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptRoom {
+    /// Its name, without `#`.
+    pub name: String,
+    /// What it is about, if anything.
+    pub topic: Option<KeptTopic>,
+    /// Its last lines, the oldest first.
+    pub lines: Vec<Said>,
+    /// The number of the newest line that is older than these; 0 if there is none.
+    pub forgotten: u64,
+}
+
+/// What a room is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptTopic {
+    /// The words.
+    pub text: String,
+    /// Who said so.
+    pub by: String,
+    /// When, as in [`Said::unix_seconds`].
+    pub at: u64,
+}
+
+/// How the archive is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Lines that are not kept, since there was no place for them to wait.
+    pub lost: u64,
+    /// Lines that wait to be written.
+    pub waiting: usize,
+    /// Lines that are safe on the disk, of those recorded since the start.
+    pub written: u64,
+    /// If nothing can be written now: why, as a sentence without its full stop.
+    pub failing: Option<String>,
+}
+
+/// What the archive goes by.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The file. It is made if there is none.
+    pub file: PathBuf,
+    /// For how long what was said is kept.
+    pub keep: Keep,
+    /// Rooms for which that is different.
+    pub keep_rooms: Vec<(Nickname, Keep)>,
+    /// How many rooms are told in [`Kept`].
+    pub rooms_max: usize,
+    /// How many lines are told of each.
+    pub history_lines_max: usize,
+}
+
+/// A file that cannot be the archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenError {
+    /// The file.
+    pub file: PathBuf,
+    /// What is wrong with it.
+    pub why: Unusable,
+}
+
+/// Why a file cannot be the archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// There is none (and none is to be made), or no folder for it.
+    Missing,
+    /// It is a folder, or something else that is no file.
+    NotAFile,
+    /// It is of another program.
+    Foreign,
+    /// It is of a newer version of this program: that of the file, and the newest that is known.
+    Newer(i32, i32),
+    /// Another server has it open.
+    Locked,
+    /// It cannot be written.
+    ReadOnly,
+    /// The disk is full.
+    Full,
+    /// It has been damaged: how it shows.
+    Damaged(String),
+    /// The system refuses: how it says so.
+    System(String),
+}
+
+impl fmt::Display for OpenError {
+    /// One sentence without its full stop, which names the file and what to do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.file.display();
+        match &self.why {
+            Unusable::Missing => {
+                write!(
+                    f,
+                    "cannot open the archive {file}: there is no such file or folder; check --data"
+                )
+            }
+            Unusable::NotAFile => {
+                write!(f, "cannot open the archive {file}: it is not a regular file; check --data")
+            }
+            Unusable::Foreign => write!(
+                f,
+                "cannot open the archive {file}: it is not a file of chinwag; check --data, or move \
+                 it away"
+            ),
+            Unusable::Newer(version, known) => write!(
+                f,
+                "cannot open the archive {file}: a newer chinwag has written it (version {version}, \
+                 and this one knows {known}); use the newer program"
+            ),
+            Unusable::Locked => write!(
+                f,
+                "cannot open the archive {file}: another server uses it; stop that one, or give \
+                 this one another --data"
+            ),
+            Unusable::ReadOnly => write!(
+                f,
+                "cannot write the archive {file}: it is read-only; check its rights and those of its \
+                 folder"
+            ),
+            Unusable::Full => {
+                write!(f, "cannot write the archive {file}: the disk is full; make room on it")
+            }
+            Unusable::Damaged(how) => write!(
+                f,
+                "cannot open the archive {file}: it is damaged ({how}); move it away, or put back a \
+                 copy"
+            ),
+            Unusable::System(how) => {
+                write!(f, "cannot open the archive {file}: {how}; check --data")
+            }
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
