@@ -26,8 +26,8 @@ use std::time::Duration;
 use chinwag::config::TlsFiles;
 #[cfg(feature = "web")]
 use chinwag::config::Web;
-use chinwag::config::values::{Network, Pace, RoomName, Seconds, Size};
-use chinwag::config::{CONSOLE_NAME, Config, Limits, ListenerSpec, Password};
+use chinwag::config::values::{KeepRule, Network, Pace, RoomName, Seconds, Size};
+use chinwag::config::{CONSOLE_NAME, Config, Data, Keep, Limits, ListenerSpec, Password};
 use chinwag::dialect::{Dialect, Lang};
 use chinwag::server::{Inherited, Server};
 #[cfg(feature = "tls")]
@@ -254,6 +254,20 @@ struct Arguments {
     #[arg(long, value_name = "FILE", env = "CHINWAG_PASSWORD_FILE")]
     password_file: Option<PathBuf>,
 
+    /// Keeps what is said in this file, so that it outlives the server; it is made if there is none.
+    ///
+    /// The rooms come back with their topics and last lines, and /search finds the rest. Private
+    /// messages are never kept.
+    #[arg(long, value_name = "FILE", env = "CHINWAG_DATA")]
+    data: Option<PathBuf>,
+
+    /// For how many days what is said is kept; 0 keeps nothing, forever everything.
+    ///
+    /// May be given several times, also for one room, as in 90,ops=30,news=forever.
+    #[arg(long, value_name = "[ROOM=]DAYS", env = "CHINWAG_KEEP", value_delimiter = ',')]
+    #[arg(default_value = usual_keep())]
+    keep: Vec<KeepRule>,
+
     /// Opens the older dialects although they cannot ask for the password.
     #[arg(long, env = "CHINWAG_CLASSIC_OPEN")]
     #[arg(value_parser = clap::builder::BoolishValueParser::new())]
@@ -316,6 +330,11 @@ fn usual_listeners() -> &'static str {
         listeners.iter().map(ListenerSpec::to_string).collect::<Vec<_>>().join(",")
     });
     &TEXT
+}
+
+/// What `--keep` is unless it is given.
+fn usual_keep() -> String {
+    KeepRule { room: None, keep: Keep::default() }.to_string()
 }
 
 /// `--lang`.
@@ -489,6 +508,7 @@ impl Arguments {
             lobby: arguments.lobby.0,
             rooms: arguments.rooms.into_iter().map(|room| room.0).collect(),
             log_level: arguments.log_level,
+            data: arguments.data.map(|file| data(file, arguments.keep)),
         })
     }
 
@@ -577,6 +597,21 @@ fn say_how_to_join(server: &Server) {
         let _ = writeln!(stderr, "To join, type this in another terminal:  {program} {ip} {port}");
     }
     let _ = writeln!(stderr, "To stop the server, press Ctrl-C here.");
+}
+
+/// What is kept where; of several rules for the same, the last one counts.
+fn data(file: PathBuf, rules: Vec<KeepRule>) -> Data {
+    let mut data = Data { file, keep: Keep::default(), keep_rooms: Vec::new() };
+    for KeepRule { room, keep } in rules {
+        match room {
+            None => data.keep = keep,
+            Some(room) => {
+                data.keep_rooms.retain(|(other, _)| !other.same_as(&room));
+                data.keep_rooms.push((room, keep));
+            }
+        }
+    }
+    data
 }
 
 /// The lines of the `--motd` file.

@@ -1,7 +1,10 @@
 //! What changes when the configuration is read again: what of it takes effect at once, and what
 //! only when the server is started anew.
 
-use super::{Config, Limits};
+use std::path::Path;
+
+use super::{Config, Data, Keep, Limits};
+use crate::nickname::Nickname;
 
 /// The flags whose values differ between two configurations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +37,7 @@ const LIVE: &[Difference] = &[
     ("--motd", |a, b| a.motd != b.motd),
     ("--password-file", |a, b| a.password != b.password),
     ("--classic-open", |a, b| a.classic_open != b.classic_open),
+    ("--keep", |a, b| keep(a) != keep(b)),
     ("--log-level", |a, b| a.log_level != b.log_level),
     #[cfg(feature = "web")]
     ("--allow-host", |a, b| a.web.hosts != b.web.hosts),
@@ -55,7 +59,17 @@ const RESTART: &[Difference] = &[
     ("--lobby", |a, b| a.lobby != b.lobby),
     ("--rooms", |a, b| a.rooms != b.rooms),
     ("--lang", |a, b| a.lang != b.lang),
+    ("--data", |a, b| file(a) != file(b)),
 ];
+
+fn file(config: &Config) -> Option<&Path> {
+    config.data.as_ref().map(|data| &*data.file)
+}
+
+/// For how long things are kept, if anything is.
+fn keep(config: &Config) -> Option<(Keep, &[(Nickname, Keep)])> {
+    config.data.as_ref().map(|data| (data.keep, &*data.keep_rooms))
+}
 
 impl Config {
     /// What differs in `other`.
@@ -80,6 +94,10 @@ impl Config {
             lobby: self.lobby.clone(),
             rooms: self.rooms.clone(),
             lang: self.lang,
+            data: self.data.clone().map(|data| match &other.data {
+                Some(other) => Data { file: data.file, ..other.clone() },
+                None => data,
+            }),
             ..other.clone()
         }
     }
@@ -103,6 +121,20 @@ mod tests {
     use super::*;
     use crate::config::{ListenerSpec, Password};
     use crate::dialect::{Dialect, Lang};
+
+    #[test]
+    fn how_long_things_are_kept_changes_at_once_but_the_file_does_not() {
+        let with = |file: &str, keep| {
+            let data = Data { file: file.into(), keep, keep_rooms: Vec::new() };
+            Config { data: Some(data), ..Config::default() }
+        };
+        let before = with("a.db", Keep::Days(90));
+        let after = with("b.db", Keep::Forever);
+        assert_eq!(before.changes(&after).to_string(), "--keep changed; --data only by a restart");
+        assert_eq!(before.updated(&after).data, with("a.db", Keep::Forever).data);
+        assert_eq!(before.updated(&Config::default()).data, before.data);
+        assert_eq!(Config::default().updated(&after).data, None);
+    }
 
     #[test]
     fn what_takes_effect_at_once_is_taken_over_and_the_rest_is_told() {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{Flood, ListenerSpec, Prelude};
+use super::{Flood, KEEP_DAYS_MAX, Keep, ListenerSpec, Prelude};
 use crate::dialect::UnknownDialect;
 use crate::nickname::Nickname;
 
@@ -34,6 +34,16 @@ pub struct Network(pub IpNet);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomName(pub Nickname);
 
+/// For how long what was said is kept, everywhere or in one room: `90`, `forever`, `ops=30`. Days
+/// may have a `d` behind them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeepRule {
+    /// Where; `None` for everywhere else.
+    pub room: Option<Nickname>,
+    /// For how long.
+    pub keep: Keep,
+}
+
 /// Why a text is not a valid value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueError {
@@ -47,6 +57,8 @@ pub enum ValueError {
     Room,
     /// Not a [`Network`].
     Network,
+    /// Not a [`KeepRule`].
+    Keep,
     /// A [`ListenerSpec`] with an unknown dialect.
     Dialect(UnknownDialect),
     /// A [`ListenerSpec`] with something else than `+tls` and `+proxy` after its dialect, or twice.
@@ -61,6 +73,36 @@ impl FromStr for RoomName {
     fn from_str(text: &str) -> Result<RoomName, ValueError> {
         let name = text.strip_prefix('#').unwrap_or(text);
         Nickname::parse(name).map(RoomName).map_err(|_| ValueError::Room)
+    }
+}
+
+impl FromStr for KeepRule {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<KeepRule, ValueError> {
+        let (room, keep) = match text.split_once('=') {
+            Some((room, keep)) => (Some(room.parse::<RoomName>()?.0), keep),
+            None => (None, text),
+        };
+        let days = keep.strip_suffix(['d', 'D']).unwrap_or(keep);
+        let keep = match days.parse() {
+            _ if keep.eq_ignore_ascii_case("forever") => Keep::Forever,
+            Ok(days) if days <= KEEP_DAYS_MAX => Keep::Days(days),
+            _ => return Err(ValueError::Keep),
+        };
+        Ok(KeepRule { room, keep })
+    }
+}
+
+impl fmt::Display for KeepRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(room) = &self.room {
+            write!(f, "{room}=")?;
+        }
+        match self.keep {
+            Keep::Days(days) => write!(f, "{days}"),
+            Keep::Forever => f.write_str("forever"),
+        }
     }
 }
 
@@ -185,6 +227,9 @@ impl fmt::Display for ValueError {
                 "a room's name has 1 to 32 letters and digits, with - _ . inside, as in #ops"
             }
             ValueError::Network => "a network is as in 10.0.0.0/8, 2001:db8::/32 or 192.0.2.7",
+            ValueError::Keep => {
+                "it is a number of days (at most 36500), 0 or forever, as in 90 or ops=30"
+            }
             ValueError::Dialect(error) => return error.fmt(f),
             ValueError::Prelude => {
                 "after a dialect may stand +tls and +proxy, each once, as in web+tls+proxy"
@@ -223,7 +268,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_is_days_or_forever_and_perhaps_of_one_room() {
+        let rule = |text: &str| text.parse::<KeepRule>().map(|rule| (rule.room, rule.keep));
+        let ops = Nickname::parse("ops").ok();
+        assert_eq!(rule("90"), Ok((None, Keep::Days(90))));
+        assert_eq!(rule("Forever"), Ok((None, Keep::Forever)));
+        assert_eq!(rule("#ops=30d"), Ok((ops.clone(), Keep::Days(30))));
+        assert_eq!(rule("ops=0"), Ok((ops, Keep::Days(0))));
+        for wrong in ["", "-1", "1.5", "36501", "d", "ops=", "ever", "ops=ops"] {
+            assert_eq!(rule(wrong), Err(ValueError::Keep), "{wrong}");
+        }
+        assert_eq!(rule("a b=1"), Err(ValueError::Room));
+        assert_eq!((Keep::Days(0).since(9), Keep::Forever.since(9)), (None, Some(0)));
+        assert_eq!(Keep::Days(2).since(200_000), Some(27_200));
+    }
+
+    #[test]
     fn what_is_written_is_read_as_the_same() {
+        for text in ["90", "0", "forever", "ops=30", "Ops=forever"] {
+            assert_eq!(text.parse().map(|rule: KeepRule| rule.to_string()), Ok(text.to_owned()));
+        }
         for bytes in [0, 1, 1023, 4096, 1 << 20, (1 << 20) + 1, 1 << 30, usize::MAX] {
             assert_eq!(Size(bytes).to_string().parse(), Ok(Size(bytes)));
         }
