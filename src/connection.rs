@@ -4,14 +4,17 @@
 
 use std::net::SocketAddr;
 use std::ops::{Index, IndexMut};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use slab::Slab;
 
+use crate::archive::Request;
 use crate::chat::{RoomKey, UserKey};
 use crate::config::{Flood, Limits, Prelude};
 use crate::delivery::Outbox;
 use crate::dialect::{Dialect, Gap, Session};
+use crate::event::Said;
 use crate::hub::AddressKey;
 use crate::key::{ConnectionKey, reserve};
 use crate::timers::Timer;
@@ -85,12 +88,26 @@ pub(crate) struct Waiting {
     pub(crate) why: Wait,
     /// What has come already.
     pub(crate) held: Vec<u8>,
+    /// It has asked the archive for this, and what is held came after it.
+    pub(crate) asked: Option<Box<Asked>>,
     /// What it said in a room that took no more; what is held came after it.
     pub(crate) parked: Option<Box<Parked>>,
     /// The server was told not to read, and is to be told when it may.
     pub(crate) resume_reading: bool,
     /// What is held ends with an arrival.
     pub(crate) read_drained: bool,
+}
+
+/// What somebody has asked the archive for.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) request: Request,
+    /// The room that it is about, with `#`, if it is about one.
+    pub(crate) room: Option<Arc<str>>,
+    /// Lines that come after those of the archive.
+    pub(crate) tail: Vec<Said>,
+    /// Under which key it has asked.
+    pub(crate) key: Option<String>,
 }
 
 /// A line for one of several rooms, which takes no more now.
@@ -106,7 +123,8 @@ pub(crate) struct Parked {
 impl Waiting {
     /// Nothing has come yet that is not heard.
     pub(crate) fn new(why: Wait) -> Waiting {
-        Waiting { why, held: Vec::new(), parked: None, resume_reading: false, read_drained: false }
+        let (held, asked, parked) = Default::default();
+        Waiting { why, held, asked, parked, resume_reading: false, read_drained: false }
     }
 }
 
@@ -117,7 +135,9 @@ pub(crate) enum Wait {
     Budget(Instant),
     /// It has asked for more than it has read.
     Outbox,
-    /// It has read that since, and comes in its turn.
+    /// It has asked for something that is looked up.
+    Answer,
+    /// It has read that since, or has its answer, and comes in its turn.
     Turn,
     /// The room takes no more in this turn, or waits for a slow reader.
     Room,

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::archive::{Hit, QueryError};
 use crate::nickname::{Nickname, NicknameError};
 use crate::token::Token;
 
@@ -37,8 +38,12 @@ pub enum Command<'a> {
     },
     /// Asks who is in the room.
     Who,
-    /// Asks for the last lines of the room; all there are, or so many.
-    History(Option<usize>),
+    /// Asks for lines of the room.
+    History(Lines),
+    /// Looks for lines that were said anywhere.
+    Search(&'a str),
+    /// Wants what one has said to be shown to nobody any more.
+    Forget,
     /// Goes to a room, or into one room more; without a name, asks where one is.
     Join(Option<&'a str>),
     /// Leaves the room, not the server.
@@ -63,6 +68,19 @@ pub enum Command<'a> {
     Unknown(&'a str),
 }
 
+/// Which lines of a room somebody asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// The last ones: those that the room remembers, or so many.
+    Last(Option<usize>),
+    /// The last before that number; so many, or as many as the room remembers.
+    BeforeId(u64, Option<usize>),
+    /// The last before that time, in seconds since 1970-01-01 00:00 UTC.
+    BeforeTime(u64, Option<usize>),
+    /// Those before the ones that were shown last.
+    More,
+}
+
 /// A command as a subject of help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // each is the command of that name
@@ -73,6 +91,8 @@ pub enum Topic {
     Nick,
     Who,
     History,
+    Search,
+    Forget,
     Join,
     Part,
     Rooms,
@@ -86,13 +106,15 @@ pub enum Topic {
 
 impl Topic {
     /// All of them, in the order in which they are explained.
-    pub const ALL: [Topic; 15] = [
+    pub const ALL: [Topic; 17] = [
         Topic::Me,
         Topic::Msg,
         Topic::Reply,
         Topic::Nick,
         Topic::Who,
         Topic::History,
+        Topic::Search,
+        Topic::Forget,
         Topic::Join,
         Topic::Part,
         Topic::Rooms,
@@ -242,6 +264,13 @@ pub enum Event<'a> {
     Recalled(&'a Said),
     /// There is no history.
     NothingSaid,
+    /// Lines of the archive, the oldest first, and whether there are older ones.
+    Past(&'a [&'a Said], bool),
+    /// Lines of the archive that were looked for, the newest first, and whether there are older
+    /// ones.
+    Found(&'a [Hit], bool),
+    /// So many lines of the asker's are shown to nobody any more.
+    Forgotten(usize),
     /// Whom the asker ignores.
     Ignoring(&'a [Nickname]),
     /// What some commands do.
@@ -380,6 +409,14 @@ pub enum Refusal<'a> {
     IsThere(&'a str),
     /// A topic longer than this many bytes.
     TopicTooLong(usize),
+    /// There is no archive.
+    NoArchive,
+    /// The archive has too much to do, or cannot be read.
+    ArchiveFailed,
+    /// There is nothing more to show of what was asked last.
+    NoMore,
+    /// That cannot be looked for.
+    Query(&'a QueryError),
     /// A token that is nobody's, or not any more.
     Token,
     /// That is not the server's password.

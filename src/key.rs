@@ -27,6 +27,18 @@ impl ConnectionKey {
         ConnectionKey::new(n, n as u32 + 1)
     }
 
+    /// The key as a number.
+    #[must_use]
+    pub fn to_bits(self) -> u64 {
+        (u64::from(self.generation) << 32) | u64::from(self.index)
+    }
+
+    /// The key with this number.
+    #[must_use]
+    pub fn from_bits(bits: u64) -> ConnectionKey {
+        ConnectionKey { index: bits as u32, generation: (bits >> 32) as u32 }
+    }
+
     /// Its place in the slab: small, and nobody else's as long as the connection is there.
     #[must_use]
     pub fn index(self) -> usize {

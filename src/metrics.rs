@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::archive::Health;
 use crate::dialect::Dialect;
 use crate::event::CloseReason;
 
@@ -90,6 +91,8 @@ pub struct Metrics {
     pub handshakes: u64,
     /// When the first certificate ends, in seconds since 1970; `None` without TLS.
     pub certificates_end: Option<u64>,
+    /// How the archive is, if there is one.
+    pub archive: Option<Health>,
     /// Turns of the loop.
     pub turns: Turns,
     /// What the system says of the process.
@@ -131,6 +134,16 @@ impl fmt::Display for Metrics {
             writeln!(f, "chinwag_tls_handshakes_total {}", self.handshakes)?;
             head(f, "certificate_end_seconds", "gauge", "When the first certificate ends.")?;
             writeln!(f, "chinwag_certificate_end_seconds {end}")?;
+        }
+        if let Some(archive) = &self.archive {
+            head(f, "archived_lines_total", "counter", "Lines that are safe on the disk.")?;
+            writeln!(f, "chinwag_archived_lines_total {}", archive.written)?;
+            head(f, "archive_lost_lines_total", "counter", "Lines that could not be kept.")?;
+            writeln!(f, "chinwag_archive_lost_lines_total {}", archive.lost)?;
+            head(f, "archive_waiting_lines", "gauge", "Lines that wait to be written.")?;
+            writeln!(f, "chinwag_archive_waiting_lines {}", archive.waiting)?;
+            head(f, "archive_failing", "gauge", "1 while nothing can be written.")?;
+            writeln!(f, "chinwag_archive_failing {}", u8::from(archive.failing.is_some()))?;
         }
         self.turns.fmt(f)?;
         self.process.fmt(f)?;

@@ -14,11 +14,15 @@ use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
+#[cfg(feature = "data")]
+use crate::archive::{Answer, Archive, OpenError, Settings};
 #[cfg(feature = "tls")]
 use crate::config::TlsFiles;
 use crate::config::{CLIENTS_MIN, Changes, Config, LISTENERS_MAX, ListenerSpec, Prelude};
 use crate::dialect::{Dialect, Transport};
 use crate::event::CloseReason;
+#[cfg(feature = "data")]
+use crate::hub::Hub;
 use crate::hub::TURNED_AWAY_MAX;
 use crate::key::ConnectionKey;
 use crate::net::background::Background;
@@ -69,6 +73,9 @@ pub struct Server {
     /// What it goes by, apart from what the system does not allow.
     config: Config,
     waker: Arc<Waker>,
+    /// Keeps what is said, if that is wanted.
+    #[cfg(feature = "data")]
+    archive: Option<Archive>,
     /// Reads the configuration again, if that can be done.
     reading: Option<Background<Result<Config, String>>>,
 }
@@ -131,6 +138,9 @@ pub enum StartError {
     },
     /// A certificate cannot be used (the sentence that says why).
     Certificate(String),
+    /// The file of `--data` cannot be used.
+    #[cfg(feature = "data")]
+    Archive(OpenError),
     /// The system's limit of open descriptors is too low (the limit).
     Descriptors(u64),
     /// The system does not give us what every server needs.
@@ -191,6 +201,8 @@ impl Server {
         };
         let mut event_loop = EventLoop::new(&config, budgets, present());
         event_loop.hub.measure_with(process::measure);
+        #[cfg(feature = "data")]
+        let archive = open_archive(&config, &mut event_loop, &waker)?;
         #[cfg(feature = "tls")]
         if let Some(certificates) = &sockets.certificates {
             event_loop.hub.note_certificates_end(certificates.ends());
@@ -210,7 +222,15 @@ impl Server {
             sockets.console = Some((console, key));
             sockets.add(key, Link::Console);
         }
-        Ok(Server { event_loop, sockets, config: asked, waker, reading: None })
+        Ok(Server {
+            event_loop,
+            sockets,
+            config: asked,
+            waker,
+            #[cfg(feature = "data")]
+            archive,
+            reading: None,
+        })
     }
 
     /// From now on SIGHUP does not stop the server: `read` is called, in a thread of its own, and
@@ -252,6 +272,12 @@ impl Server {
         while !self.event_loop.has_stopped(&self.sockets) {
             self.turn()?;
         }
+        #[cfg(feature = "data")]
+        if let Some(archive) = self.archive.take()
+            && let lost @ 1.. = archive.stop(self.config.limits.drain)
+        {
+            log::warn!("the archive was not done in time (--drain): {lost} lines are not kept");
+        }
         log::info!("stopped");
         Ok(())
     }
@@ -262,6 +288,10 @@ impl Server {
     /// See [`run`](Self::run).
     pub fn turn(&mut self) -> io::Result<()> {
         self.event_loop.turn(&mut self.sockets)?;
+        #[cfg(feature = "data")]
+        if let Some(archive) = &mut self.archive {
+            serve(archive, &mut self.event_loop.hub);
+        }
         #[cfg(feature = "tls")]
         if let Some(certificates) = &mut self.sockets.certificates
             && certificates.refresh()
@@ -300,6 +330,10 @@ impl Server {
         let mut possible = updated.clone();
         possible.limits.clients_max =
             clients_within_descriptors(&possible).map_err(|error| error.to_string())?;
+        #[cfg(feature = "data")]
+        if let (Some(archive), Some(data)) = (&mut self.archive, &updated.data) {
+            archive.set_keep(data.keep, &data.keep_rooms);
+        }
         log::set_max_level(possible.log_level);
         self.event_loop.update(&possible);
         self.config = updated;
@@ -787,6 +821,8 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Certificate(sentence) => f.write_str(sentence),
+            #[cfg(feature = "data")]
+            StartError::Archive(error) => error.fmt(f),
             StartError::Bind { listener, error, instead } => {
                 let (why, advice) = match error.kind() {
                     io::ErrorKind::AddrInUse => (
@@ -847,6 +883,46 @@ fn cannot_bind(all: &[ListenerSpec], listener: ListenerSpec, error: io::Error) -
 /// a socket from those that had its place shortly before.
 fn token_of(key: ConnectionKey) -> Token {
     Token(((key.generation() as usize) << KEY_BITS) | key.index())
+}
+
+/// Opens the archive, if one is wanted, and has the chat go on where it ended.
+#[cfg(feature = "data")]
+fn open_archive(
+    config: &Config,
+    event_loop: &mut EventLoop,
+    waker: &Arc<Waker>,
+) -> Result<Option<Archive>, StartError> {
+    let Some(data) = &config.data else { return Ok(None) };
+    let settings = Settings {
+        file: data.file.clone(),
+        keep: data.keep,
+        keep_rooms: data.keep_rooms.clone(),
+        rooms_max: config.limits.rooms_max,
+        history_lines_max: config.limits.history_lines_max,
+    };
+    let waker = Arc::clone(waker);
+    // If the loop cannot be woken, it finds the answer at its next turn.
+    let wake = move || drop(waker.wake());
+    let opened = Archive::open(&settings, present().unix_seconds, wake);
+    let (archive, kept) = opened.map_err(StartError::Archive)?;
+    event_loop.hub.restore(kept);
+    Ok(Some(archive))
+}
+
+/// Hands the archive what is to be kept and what it is asked, and the hub what it has answered.
+#[cfg(feature = "data")]
+fn serve(archive: &mut Archive, hub: &mut Hub) {
+    archive.set_time(hub.unix_seconds());
+    archive.record(hub.records());
+    while let Some((key, request)) = hub.poll_request() {
+        if archive.ask(key.to_bits(), request).is_err() {
+            hub.handle_answer(key, Answer::Failed);
+        }
+    }
+    while let Some((ticket, answer)) = archive.poll_answer() {
+        hub.handle_answer(ConnectionKey::from_bits(ticket), answer);
+    }
+    hub.note_archive(archive.health());
 }
 
 /// The time, taken here and nowhere else.

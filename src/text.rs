@@ -11,6 +11,7 @@
 //! anything.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use unicode_width::UnicodeWidthChar;
 
@@ -172,6 +173,24 @@ impl Layout {
         }
         true
     }
+}
+
+/// A day in UTC. It is shown as `2026-11-01`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Day(time::Date);
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day) = self.0.to_calendar_date();
+        write!(f, "{year:04}-{:02}-{day:02}", u8::from(month))
+    }
+}
+
+/// The day of a time, in seconds since 1970-01-01 00:00 UTC; the first of all, if that is none.
+pub(crate) fn day_of(unix_seconds: u64) -> Day {
+    let seconds = i64::try_from(unix_seconds).unwrap_or(i64::MAX);
+    let time = time::OffsetDateTime::from_unix_timestamp(seconds);
+    Day(time.unwrap_or(time::OffsetDateTime::UNIX_EPOCH).date())
 }
 
 #[cfg(test)]

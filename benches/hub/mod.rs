@@ -78,6 +78,10 @@ impl Room {
         &self.event_loop.hub
     }
 
+    pub(crate) fn hub_mut(&mut self) -> &mut Hub {
+        &mut self.event_loop.hub
+    }
+
     /// One of the members that the room began with.
     pub(crate) fn member(&self, number: usize) -> ConnectionKey {
         self.members[number]

@@ -30,6 +30,8 @@ pub(crate) enum Applied {
     Renamed { old: Nickname },
     /// The text is what it is.
     Said,
+    /// So many lines are not remembered any more.
+    Forgot(usize),
     /// The entry is not true, since what it needs is not so any more. Nothing has changed.
     Refused(Conflict),
 }
@@ -47,7 +49,7 @@ impl Chat {
     /// Makes an entry true.
     pub(crate) fn apply(&mut self, entry: &Entry<'_>) -> Applied {
         let applied = match &entry.fact {
-            Fact::Connected { origin, name } => self.apply_connected(*origin, name),
+            Fact::Connected { origin, name } => self.apply_connected(entry.id, *origin, name),
             Fact::Moved { user, origin } => self.users.get_mut(*user).map(|user| {
                 let from = std::mem::replace(&mut user.origin, *origin);
                 Applied::Moved { from }
@@ -62,16 +64,22 @@ impl Chat {
             Fact::Told { user, to, .. } | Fact::Invited { user, to, .. } => {
                 self.users.get(*user).and(self.users.get(*to)).map(|_| Applied::Said)
             }
+            Fact::Forgot { user } => self.apply_forgot(*user),
             Fact::Topic { user, room, text } => self.apply_topic(entry.at, *user, *room, text),
         };
         applied.unwrap_or(Applied::Refused(Conflict::OutOfDate))
     }
 
-    fn apply_connected(&mut self, origin: ConnectionKey, name: &Nickname) -> Option<Applied> {
+    fn apply_connected(
+        &mut self,
+        id: EntryId,
+        origin: ConnectionKey,
+        name: &Nickname,
+    ) -> Option<Applied> {
         if !self.directory.claim(self.users.next_key(), name, None) {
             return Some(Applied::Refused(Conflict::NameTaken));
         }
-        Some(Applied::Connected(self.users.insert(name.clone(), origin)))
+        Some(Applied::Connected(self.users.insert(id, name.clone(), origin)))
     }
 
     fn apply_joined(&mut self, id: EntryId, user: UserKey, name: &Nickname) -> Option<Applied> {
@@ -150,6 +158,13 @@ impl Chat {
         let history = &mut self.rooms[room.place()].history;
         history.record((entry.id, entry.at), (key, from), (text, emote));
         Some(Applied::Said)
+    }
+
+    fn apply_forgot(&mut self, key: UserKey) -> Option<Applied> {
+        self.users.get(key)?;
+        let asleep = self.asleep.values_mut().map(|room| &mut room.history);
+        let awake = self.rooms.iter_mut().map(|(_, room)| &mut room.history);
+        Some(Applied::Forgot(awake.chain(asleep).map(|history| history.forget(key)).sum()))
     }
 
     fn apply_topic(&mut self, at: u64, key: UserKey, room: RoomKey, text: &str) -> Option<Applied> {

@@ -7,8 +7,9 @@ use super::Chat;
 use super::entry::Fact;
 use super::room::{LOBBY, Room, RoomKey};
 use super::user::{User, UserKey};
+use crate::archive::{Before, Query, Request};
 use crate::config::Limits;
-use crate::event::{Command, Event, Refusal, RoomInfo, Topic};
+use crate::event::{Command, Event, Lines, Refusal, RoomInfo, Topic};
 use crate::nickname::Nickname;
 use crate::text;
 
@@ -17,6 +18,11 @@ const ROOMS_OF_ONE_MAX: usize = 50;
 
 /// Rooms that somebody is told of at once.
 const ROOMS_TOLD_MAX: usize = 50;
+
+/// Lines of the archive that are shown at once unless somebody says how many …
+const LINES_ASKED: usize = 50;
+/// … and at most.
+const LINES_ASKED_MAX: usize = 1000;
 
 /// The longest topic, in bytes.
 const TOPIC_BYTES_MAX: usize = 512;
@@ -34,6 +40,10 @@ pub(crate) enum Judged<'a> {
     Ignore(UserKey),
     /// The asker wants to hear somebody of this name again.
     Unignore(&'a str),
+    /// The asker wants to know what only the archive knows.
+    Ask(Request),
+    /// What the asker has said is to be shown to nobody any more.
+    Forget,
     /// The asker leaves, with these words or none.
     Quit(Cow<'a, str>),
     /// The asker has been answered, or there is nothing to do.
@@ -91,7 +101,9 @@ impl Chat {
             Command::Password(_) => Judged::Done,
             Command::Resume { .. } => answers.refuse(Refusal::NotResumable),
             Command::Who => Judged::List(Listing::Members),
-            Command::History(count) => Judged::List(Listing::History(count)),
+            Command::History(lines) => self.judge_history(user, room, lines, answers),
+            Command::Search(words) => self.judge_search(user, words, answers),
+            Command::Forget => Judged::Forget,
             Command::Join(None) => answers.tell(&Event::Where),
             Command::Join(Some(name)) => self.judge_join((user, many_rooms), name, answers),
             Command::Part if many_rooms => Judged::Propose(Fact::Parted { user, room }),
@@ -218,6 +230,70 @@ impl Chat {
         answers.tell(&Event::Rooms(&told, more))
     }
 
+    // ── what was said ────────────────────────────────────────────────────────────────────────────
+
+    /// What the room remembers is shown at once; what was said before that is asked for.
+    fn judge_history<'a>(
+        &self,
+        user: UserKey,
+        room: RoomKey,
+        lines: Lines,
+        answers: &mut Answers<'_>,
+    ) -> Judged<'a> {
+        let history = &self[room].history;
+        let (before, count) = match lines {
+            Lines::Last(None) => return Judged::List(Listing::History(None)),
+            Lines::Last(Some(count)) if count <= history.len() || !self.remembers => {
+                return Judged::List(Listing::History(Some(count)));
+            }
+            _ if !self.remembers => return answers.refuse(Refusal::NoArchive),
+            Lines::Last(Some(count)) => (history.begins(), Some(count - history.len())),
+            Lines::BeforeId(id, count) => (Before::Id(id), count),
+            Lines::BeforeTime(at, count) => (Before::Time(at), count),
+            Lines::More => match self.more(user) {
+                Some(more @ Request::History { .. }) => return Judged::Ask(more.clone()),
+                _ => return answers.refuse(Refusal::NoMore),
+            },
+        };
+        let count = count.unwrap_or(LINES_ASKED).clamp(1, LINES_ASKED_MAX);
+        let room = self[room].name().as_str().to_owned();
+        Judged::Ask(Request::History { room, before, count })
+    }
+
+    fn judge_search<'a>(
+        &self,
+        user: UserKey,
+        words: &str,
+        answers: &mut Answers<'_>,
+    ) -> Judged<'a> {
+        if !self.remembers {
+            return answers.refuse(Refusal::NoArchive);
+        }
+        if words.trim().eq_ignore_ascii_case("more") {
+            return match self.more(user) {
+                Some(more @ Request::Search { .. }) => Judged::Ask(more.clone()),
+                _ => answers.refuse(Refusal::NoMore),
+            };
+        }
+        match Query::parse(&text::clean(words)) {
+            Ok(query) => Judged::Ask(Request::Search { query, before: None }),
+            Err(error) => answers.refuse(Refusal::Query(&error)),
+        }
+    }
+
+    /// What is to be asked for more of what `user` asked last.
+    fn more(&self, user: UserKey) -> Option<&Request> {
+        self.users.get(user)?.social.as_ref()?.more.as_deref()
+    }
+
+    /// With this, `user` gets more of what they asked last.
+    pub(crate) fn note_more(&mut self, user: UserKey, more: Option<Request>) {
+        let Some(user) = self.users.get_mut(user) else { return };
+        if more.is_some() || user.social.is_some() {
+            user.social_mut().more = more.map(Box::new);
+        }
+    }
+
     // ── not hearing somebody ─────────────────────────────────────────────────────────────────────
 
     /// Keeps `user` from hearing `target`.
@@ -298,7 +374,6 @@ fn is_for_members(command: &Command<'_>) -> bool {
         command,
         Command::Say(_)
             | Command::Emote(_)
-            | Command::History(_)
             | Command::Join(None)
             | Command::Part
             | Command::Topic(_)

@@ -42,6 +42,8 @@ pub(crate) enum Fact<'a> {
     Told { user: UserKey, to: UserKey, text: Cow<'a, str> },
     /// A user tells another of a room.
     Invited { user: UserKey, to: UserKey, room: RoomKey },
+    /// What a user has said since they came is not shown again to anybody.
+    Forgot { user: UserKey },
     /// A user says what a room is about; nothing, if the text is empty.
     Topic { user: UserKey, room: RoomKey, text: Cow<'a, str> },
 }
@@ -86,6 +88,7 @@ impl Entry<'_> {
             }
             Fact::Told { user, to, text } => Fact::Told { user, to, text: owned(text) },
             Fact::Invited { user, to, room } => Fact::Invited { user, to, room },
+            Fact::Forgot { user } => Fact::Forgot { user },
             Fact::Topic { user, room, text } => Fact::Topic { user, room, text: owned(text) },
         };
         Entry { id: self.id, at: self.at, fact }

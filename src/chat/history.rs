@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::entry::EntryId;
 use super::user::UserKey;
+use crate::archive::Before;
 use crate::dialect::Dialect;
 use crate::event::Said;
 
@@ -43,6 +44,26 @@ impl History {
         }
     }
 
+    /// A history as it was before a restart: lines up to `forgotten` are not known.
+    pub(super) fn restored(
+        lines_max: usize,
+        forgotten: EntryId,
+        lines: impl IntoIterator<Item = Said>,
+    ) -> History {
+        let mut history = History::new(lines_max, forgotten);
+        for Said { id, unix_seconds, from, text, emote } in lines {
+            history.record((id, unix_seconds), (UserKey::NOBODY, &from), (&text, emote));
+        }
+        history
+    }
+
+    /// Drops the lines of a user. Returns how many there were.
+    pub(super) fn forget(&mut self, by: UserKey) -> usize {
+        let before = self.lines.len();
+        self.lines.retain(|line| line.by != by);
+        before - self.lines.len()
+    }
+
     /// Up to which number lines may be missing.
     pub(super) fn forgotten(&self) -> EntryId {
         self.forgotten
@@ -56,6 +77,11 @@ impl History {
             return (0, true);
         }
         (self.lines.partition_point(|line| line.said.id <= id), id < self.forgotten)
+    }
+
+    /// Before what all lines are older than these.
+    pub(crate) fn begins(&self) -> Before {
+        self.lines.front().map_or(Before::Now, |line| Before::Id(line.said.id))
     }
 
     /// How many lines there are.

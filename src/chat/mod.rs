@@ -24,7 +24,7 @@ mod ignoring;
 mod room;
 mod user;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use slab::Slab;
@@ -33,10 +33,11 @@ pub(crate) use self::apply::{Applied, Conflict};
 pub(crate) use self::commands::{Judged, Listing};
 use self::directory::Directory;
 pub(crate) use self::entry::{Entry, EntryId, Fact, Leaving, Recorded};
-use self::history::History;
 use self::ignoring::Ignoring;
+use self::room::Asleep;
 pub(crate) use self::room::{LOBBY, Room, RoomKey, RoomSnapshot};
 pub(crate) use self::user::{User, UserKey, Users};
+use crate::archive::KeptRoom;
 use crate::config::Limits;
 use crate::nickname::Nickname;
 
@@ -52,6 +53,11 @@ pub(crate) struct Chat {
     rooms: Slab<Room>,
     /// Rooms by the keys of their names.
     room_names: HashMap<Arc<str>, RoomKey>,
+    /// Whether a room that all have left is remembered.
+    remembers: bool,
+    /// What is remembered of rooms that nobody is in, by the folds of their names; as many as there
+    /// can be rooms.
+    asleep: BTreeMap<Arc<str>, Asleep>,
     /// Who does not hear whom.
     ignoring: Ignoring,
 }
@@ -81,6 +87,8 @@ impl Chat {
             directory: Directory::default(),
             rooms: Slab::new(),
             room_names: HashMap::new(),
+            remembers: false,
+            asleep: BTreeMap::new(),
             ignoring: Ignoring::default(),
         };
         let lobby = chat.open_room(lobby, (begins, true));
@@ -93,10 +101,37 @@ impl Chat {
         chat
     }
 
+    /// What was kept of before a restart is so again, and rooms are remembered from now on. Nobody
+    /// has come yet.
+    pub(crate) fn restore(&mut self, kept: Vec<KeptRoom>) {
+        self.remembers = true;
+        let lines_max = self.limits.history_lines_max;
+        for kept in kept {
+            let Ok(name) = Nickname::parse(&kept.name) else { continue };
+            let before = Asleep::restored(lines_max, kept);
+            match self.room_called(&name) {
+                Some(room) => {
+                    let permanent = self[room].is_permanent();
+                    let name = self[room].name().clone();
+                    self.rooms[room.place()] = Room::new(name, permanent, before);
+                }
+                None => self.remember(&name, before),
+            }
+        }
+    }
+
+    /// Whether rooms are remembered, and there is an archive.
+    pub(crate) fn remembers(&self) -> bool {
+        self.remembers
+    }
+
     /// From now on there are these limits. What is too much of the histories is forgotten.
     pub(crate) fn set_limits(&mut self, limits: &Limits) {
         self.limits = *limits;
         for (_, room) in &mut self.rooms {
+            room.history.set_lines_max(limits.history_lines_max);
+        }
+        for room in self.asleep.values_mut() {
             room.history.set_lines_max(limits.history_lines_max);
         }
     }
@@ -152,11 +187,14 @@ impl Chat {
         let line = &self[room].history.line(place);
         match self.users.get(line.by) {
             Some(_) => self.is_deaf_to(key, line.by),
-            None => {
-                let Chat { ignoring, users, directory, .. } = self;
-                ignoring.is_deaf_to_name(users, directory, key, &line.said.from)
-            }
+            None => self.is_deaf_to_name(key, &line.said.from),
         }
+    }
+
+    /// Whether `key` ignores whoever is called so, or was when they left.
+    pub(crate) fn is_deaf_to_name(&self, key: UserKey, from: &str) -> bool {
+        let Chat { ignoring, users, directory, .. } = self;
+        ignoring.is_deaf_to_name(users, directory, key, from)
     }
 
     /// `from` has written to `key` in private.
@@ -200,10 +238,13 @@ impl Chat {
         &mut self.rooms[key.place()]
     }
 
-    /// Adds a room. What was said in one of that name up to `id` is not known any more.
+    /// Adds a room. What was said in one of that name up to `id` is not known any more, unless it
+    /// is remembered.
     fn open_room(&mut self, name: &Nickname, (id, permanent): (EntryId, bool)) -> RoomKey {
-        let history = History::new(self.limits.history_lines_max, id);
-        let room = Room::new(name.clone(), permanent, history);
+        let before = self.asleep.remove(&*name.fold());
+        let lines_max = self.limits.history_lines_max;
+        let before = before.unwrap_or_else(|| Asleep::new(lines_max, id));
+        let room = Room::new(name.clone(), permanent, before);
         let key = RoomKey::new(self.rooms.insert(room));
         for name_key in name.keys().iter() {
             self.room_names.insert(Arc::clone(name_key), key);
@@ -218,7 +259,23 @@ impl Chat {
             for name_key in room.name().keys().iter() {
                 self.room_names.remove(name_key);
             }
-            self.rooms.remove(key.place());
+            let room = self.rooms.remove(key.place());
+            if self.remembers {
+                let name = room.name().clone();
+                room.into_asleep().into_iter().for_each(|room| self.remember(&name, room));
+            }
+        }
+    }
+
+    /// Remembers a room that nobody is in. If there are too many, the one is forgotten where nothing
+    /// was said for the longest time.
+    fn remember(&mut self, name: &Nickname, room: Asleep) {
+        self.asleep.insert(name.sort_key(), room);
+        if self.asleep.len() > self.limits.rooms_max
+            && let Some(oldest) = self.asleep.iter().min_by_key(|(_, room)| room.last_id())
+        {
+            let oldest = Arc::clone(oldest.0);
+            self.asleep.remove(&oldest);
         }
     }
 

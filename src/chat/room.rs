@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::entry::EntryId;
 use super::history::History;
 use super::user::{UserKey, Users};
+use crate::archive::{KeptRoom, KeptTopic};
 use crate::event::{Said, TopicView};
 use crate::key::reserve_in;
 use crate::nickname::Nickname;
@@ -52,6 +53,32 @@ pub(crate) struct Topic {
     pub(super) at: u64,
 }
 
+/// What is left of a room that nobody is in, and comes back with it.
+#[derive(Debug)]
+pub(super) struct Asleep {
+    topic: Option<Box<Topic>>,
+    pub(super) history: History,
+}
+
+impl Asleep {
+    /// A room that nobody has come to yet, and of which nothing is known up to `forgotten`.
+    pub(super) fn new(lines_max: usize, forgotten: EntryId) -> Asleep {
+        Asleep { topic: None, history: History::new(lines_max, forgotten) }
+    }
+
+    /// A room as it was before a restart.
+    pub(super) fn restored(lines_max: usize, kept: KeptRoom) -> Asleep {
+        let KeptRoom { topic, lines, forgotten, .. } = kept;
+        let topic = topic.map(|KeptTopic { text, by, at }| Box::new(Topic { text, by, at }));
+        Asleep { topic, history: History::restored(lines_max, forgotten, lines) }
+    }
+
+    /// The number of its last line, or 0.
+    pub(super) fn last_id(&self) -> EntryId {
+        self.history.lines().last().map_or(0, |line| line.said.id)
+    }
+}
+
 /// What entries decide of a room.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct RoomSnapshot {
@@ -64,9 +91,16 @@ pub(crate) struct RoomSnapshot {
 }
 
 impl Room {
-    pub(super) fn new(name: Nickname, permanent: bool, history: History) -> Room {
+    pub(super) fn new(name: Nickname, permanent: bool, before: Asleep) -> Room {
         let title = format!("#{name}").into();
-        Room { name, title, permanent, members: Vec::new(), topic: None, history }
+        let Asleep { topic, history } = before;
+        Room { name, title, permanent, members: Vec::new(), topic, history }
+    }
+
+    /// What is to be kept of it when nobody is in it any more; `None` if that is nothing.
+    pub(super) fn into_asleep(self) -> Option<Asleep> {
+        let Room { topic, history, .. } = self;
+        (topic.is_some() || history.len() > 0).then_some(Asleep { topic, history })
     }
 
     /// The name, without the `#` before it.

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use slab::Slab;
 
+use super::entry::EntryId;
 use super::ignoring::{Ignored, PersonKey};
 use super::room::RoomKey;
+use crate::archive::Request;
 use crate::key::{ConnectionKey, reserve};
 use crate::nickname::Nickname;
 
@@ -19,6 +21,9 @@ pub(crate) struct UserKey {
 }
 
 impl UserKey {
+    /// The key of nobody who is here.
+    pub(super) const NOBODY: UserKey = UserKey { index: u32::MAX, generation: 0 };
+
     /// The key of the user that is the `n`th of all and has the place `n`.
     #[cfg(test)]
     pub(crate) fn nth(n: usize) -> UserKey {
@@ -43,6 +48,8 @@ pub(crate) struct User {
     /// Where what is for them goes; `None` while they are cut off.
     pub(crate) origin: Option<ConnectionKey>,
     generation: u32,
+    /// The number of the entry by which they came: nobody else's, also after a restart.
+    pub(crate) since: EntryId,
     /// The room that they have been in for the longest time, if any.
     room: Option<RoomKey>,
     pub(super) social: Option<Box<Social>>,
@@ -57,6 +64,8 @@ pub(crate) struct Social {
     pub(super) ignoring: Vec<Ignored>,
     /// Under which key `Ignoring` knows them, once they have been ignored.
     pub(super) ignored_as: Option<PersonKey>,
+    /// What to ask the archive for to see more of what they asked last.
+    pub(super) more: Option<Box<Request>>,
     /// The rooms after the first.
     rooms: Vec<RoomKey>,
 }
@@ -126,13 +135,19 @@ impl Users {
     }
 
     /// Takes in a user, who is in no room yet.
-    pub(super) fn insert(&mut self, name: Nickname, origin: ConnectionKey) -> UserKey {
+    pub(super) fn insert(
+        &mut self,
+        since: EntryId,
+        name: Nickname,
+        origin: ConnectionKey,
+    ) -> UserKey {
         let key = self.next_key();
         let UserKey { generation, .. } = key;
         self.generation = generation;
         reserve(&mut self.slab);
         let (fold, origin) = (name.sort_key(), Some(origin));
-        self.slab.insert(User { name, fold, origin, generation, room: None, social: None });
+        let (room, social) = (None, None);
+        self.slab.insert(User { name, fold, origin, generation, since, room, social });
         key
     }
 

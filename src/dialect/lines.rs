@@ -7,7 +7,10 @@ use std::io::Write as _;
 
 use super::phrases::{self, Part};
 use super::{Commands, DialectSpec, Framing, Naming, Reader, Stage, Transport};
-use crate::event::{Command, Event, Parting, Topic};
+use crate::archive::Hit;
+use crate::archive::query::date_of;
+use crate::event::{Command, Event, Lines, Parting, Said, Topic};
+use crate::text::day_of;
 
 pub(super) const SPEC: DialectSpec = DialectSpec {
     name: "lines",
@@ -89,11 +92,13 @@ fn parse_command(topic: Topic, rest: &str) -> Result<Command<'_>, Command<'_>> {
         Topic::Reply => required.map(|_| Command::Reply(rest)),
         Topic::Nick => required.map(Command::Rename),
         Topic::Who => Ok(Command::Who),
-        Topic::History => match optional.map(str::parse) {
-            None => Ok(Command::History(None)),
-            Some(Ok(count)) => Ok(Command::History(Some(count))),
-            Some(Err(_)) => Err(Command::Misuse(topic)),
+        Topic::History => match which_lines(argument) {
+            Some(lines) => Ok(Command::History(lines)),
+            None => Err(Command::Misuse(topic)),
         },
+        Topic::Search => required.map(Command::Search),
+        Topic::Forget if argument.eq_ignore_ascii_case("me") => Ok(Command::Forget),
+        Topic::Forget => Err(Command::Misuse(topic)),
         Topic::Join => Ok(Command::Join(optional)),
         Topic::Part => Ok(Command::Part),
         Topic::Rooms => Ok(Command::Rooms),
@@ -111,6 +116,26 @@ fn parse_command(topic: Topic, rest: &str) -> Result<Command<'_>, Command<'_>> {
     }
 }
 
+/// `20`, `before 2026-11-01`, both or neither; or `more`.
+fn which_lines(argument: &str) -> Option<Lines> {
+    if argument.eq_ignore_ascii_case("more") {
+        return Some(Lines::More);
+    }
+    let (count, rest) = match cut_word(argument) {
+        (word, rest) if word.starts_with(|c: char| c.is_ascii_digit()) => {
+            (Some(word.parse().ok()?), rest)
+        }
+        _ => (None, argument),
+    };
+    match cut_word(rest) {
+        ("", _) => Some(Lines::Last(count)),
+        (word, day) if word.eq_ignore_ascii_case("before") => {
+            Some(Lines::BeforeTime(date_of(day.trim()).ok()?, count))
+        }
+        _ => None,
+    }
+}
+
 /// The word at the front, and what follows the white space behind it.
 fn cut_word(text: &str) -> (&str, &str) {
     let (word, rest) = text.split_once(|c: char| c.is_ascii_whitespace()).unwrap_or((text, ""));
@@ -119,7 +144,7 @@ fn cut_word(text: &str) -> (&str, &str) {
 
 /// The command of that name, in any case; several have a second name.
 fn topic(word: &str) -> Option<Topic> {
-    const NAMES: [(&str, Topic); 21] = [
+    const NAMES: [(&str, Topic); 23] = [
         ("me", Topic::Me),
         ("msg", Topic::Msg),
         ("tell", Topic::Msg),
@@ -130,6 +155,8 @@ fn topic(word: &str) -> Option<Topic> {
         ("names", Topic::Who),
         ("list", Topic::Who),
         ("history", Topic::History),
+        ("search", Topic::Search),
+        ("forget", Topic::Forget),
         ("join", Topic::Join),
         ("j", Topic::Join),
         ("part", Topic::Part),
@@ -153,16 +180,29 @@ fn encode(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
         Event::Emoted { from, text, .. } => line(out, &["** ", from, " ", text]),
         Event::Told { from, text, .. } => line(out, &["[", from, " -> ", phrases.you, "] ", text]),
         Event::Sent { to, text, .. } => line(out, &["[", phrases.you, " -> ", to, "] ", text]),
-        Event::Recalled(said) => {
-            let minutes = said.unix_seconds / 60;
-            // Writing to a Vec cannot fail.
-            let _ = write!(out, "[{:02}:{:02}] ", minutes / 60 % 24, minutes % 60);
-            let (from, text) = (said.from.as_str(), said.text.as_str());
-            match said.emote {
-                true => line(out, &["** ", from, " ", text]),
-                false => line(out, &[from, ": ", text]),
+        Event::Recalled(said) => recalled(said, None, out),
+        Event::Past(lines, more) => {
+            let mut day = None;
+            for said in lines {
+                let of_line = day_of(said.unix_seconds);
+                if day.replace(of_line) != Some(of_line) {
+                    notice(out, phrases.day, &[Part::Text(&of_line.to_string())]);
+                }
+                recalled(said, None, out);
+            }
+            if more {
+                notice(out, phrases.older_lines, &[]);
             }
         }
+        Event::Found([], _) => notice(out, phrases.nothing_found, &[]),
+        Event::Found(hits, more) => {
+            notice(out, phrases.found, &[]);
+            hits.iter().for_each(|hit| recalled(&hit.said, Some(hit), out));
+            if more {
+                notice(out, phrases.more_found, &[]);
+            }
+        }
+        Event::Forgotten(lines) => notice(out, phrases.forgotten, &[Part::Count(lines)]),
         Event::Asked { motd, .. } => {
             for text in motd {
                 line(out, &["* ", text]);
@@ -177,6 +217,25 @@ fn encode(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
         }
         Event::Refused(refusal) => phrases.refuse(refusal, "! ", "\n", out),
         _ => announce(reader, event, out),
+    }
+}
+
+/// A line that was said: `[14:05] bob: hi`. Of one that was looked for, also when and where that
+/// was, and its number: `[2026-11-01 14:05 #ops 7] bob: hi`.
+fn recalled(said: &Said, hit: Option<&Hit>, out: &mut Vec<u8>) {
+    let Said { id, unix_seconds, from, text, emote } = said;
+    let (hour, minute) = (unix_seconds / 3600 % 24, unix_seconds / 60 % 60);
+    // Writing to a Vec cannot fail.
+    let _ = match hit {
+        None => write!(out, "[{hour:02}:{minute:02}] "),
+        Some(Hit { room, .. }) => {
+            let day = day_of(*unix_seconds);
+            write!(out, "[{day} {hour:02}:{minute:02} #{room} {id}] ")
+        }
+    };
+    match emote {
+        true => line(out, &["** ", from, " ", text]),
+        false => line(out, &[from, ": ", text]),
     }
 }
 
@@ -243,7 +302,7 @@ mod tests {
 
     #[test]
     fn commands_are_what_they_look_like() {
-        let table: [(&str, Command<'_>); 24] = [
+        let table: [(&str, Command<'_>); 31] = [
             ("hi", Command::Say("hi")),
             (" /who", Command::Say(" /who")),
             ("//who", Command::Say("/who")),
@@ -260,8 +319,15 @@ mod tests {
             ("/names", Command::Who),
             ("#", Command::Who),
             ("# 1", Command::Say("# 1")),
-            ("/history", Command::History(None)),
-            ("/history 20", Command::History(Some(20))),
+            ("/history", Command::History(Lines::Last(None))),
+            ("/history 20", Command::History(Lines::Last(Some(20)))),
+            ("/history 5 before 1970-01-02", Command::History(Lines::BeforeTime(86_400, Some(5)))),
+            ("/history #ops MORE", Command::History(Lines::More)),
+            ("/history before noon", Command::Misuse(Topic::History)),
+            ("/search  a b ", Command::Search("a b")),
+            ("/search", Command::Misuse(Topic::Search)),
+            ("/forget ME", Command::Forget),
+            ("/forget bob", Command::Misuse(Topic::Forget)),
             ("/history x", Command::Misuse(Topic::History)),
             ("/ignore", Command::Ignore(None)),
             ("&", Command::Help(None)),

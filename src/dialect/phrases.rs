@@ -8,6 +8,7 @@
 use std::io::Write as _;
 
 use super::{Lang, Reader};
+use crate::archive::query::{QUERY_BYTES_MAX, QueryError};
 use crate::event::{CloseReason, Event, Refusal, RoomInfo, RoomView, Topic, TopicView};
 use crate::nickname::{Nickname, NicknameError};
 
@@ -45,6 +46,22 @@ pub(crate) struct Phrases {
     pub(crate) here: &'static str,
     pub(crate) there: &'static str,
     pub(crate) nothing_said: &'static str,
+    pub(crate) day: &'static str,
+    pub(crate) older_lines: &'static str,
+    pub(crate) found: &'static str,
+    pub(crate) nothing_found: &'static str,
+    pub(crate) more_found: &'static str,
+    pub(crate) forgotten: &'static str,
+    no_archive: &'static str,
+    archive_failed: &'static str,
+    no_more: &'static str,
+    query_empty: &'static str,
+    query_too_long: &'static str,
+    query_word: &'static str,
+    query_name: &'static str,
+    query_room: &'static str,
+    query_date: &'static str,
+    query_twice: &'static str,
     pub(crate) ignoring: &'static str,
     pub(crate) ignoring_nobody: &'static str,
     pub(crate) in_room: &'static str,
@@ -159,6 +176,10 @@ impl Phrases {
             Refusal::RoomsFixed => (self.rooms_fixed, Text("")),
             Refusal::IsThere(name) => (self.is_there, Text(name)),
             Refusal::TopicTooLong(max) => (self.topic_too_long, Count(max)),
+            Refusal::NoArchive => (self.no_archive, Text("")),
+            Refusal::ArchiveFailed => (self.archive_failed, Text("")),
+            Refusal::NoMore => (self.no_more, Text("")),
+            Refusal::Query(error) => self.query(error),
             Refusal::Token => (self.token, Text("")),
             Refusal::Password => (self.password, Text("")),
             Refusal::PasswordNeeded => (self.password_needed, Text("")),
@@ -185,6 +206,19 @@ impl Phrases {
         let last = last.filter(|last| places::<1>(self.more, last).is_none());
         let names = list.split(self.comma).chain(last);
         names.map(|name| (!name.contains(' ')).then(|| name.to_owned())).collect()
+    }
+
+    /// Why something cannot be looked for.
+    fn query<'a>(&self, error: &'a QueryError) -> (&'static str, Part<'a>) {
+        match error {
+            QueryError::Empty => (self.query_empty, Part::Text("")),
+            QueryError::TooLong => (self.query_too_long, Part::Count(QUERY_BYTES_MAX)),
+            QueryError::Word(word) => (self.query_word, Part::Text(word)),
+            QueryError::From(name) => (self.query_name, Part::Text(name)),
+            QueryError::Room(name) => (self.query_room, Part::Text(name)),
+            QueryError::Date(date) => (self.query_date, Part::Text(date)),
+            QueryError::Twice(key) => (self.query_twice, Part::Text(key)),
+        }
     }
 
     /// Why something cannot be a nickname.
@@ -430,6 +464,22 @@ static EN: Phrases = Phrases {
     here: "{} here: {}",
     there: "{} in {}: {}",
     nothing_said: "Nothing has been said yet.",
+    day: "{} (UTC)",
+    older_lines: "There are older lines. Type /history more to see them.",
+    found: "Found, the newest first, in UTC:",
+    nothing_found: "Nothing was found.",
+    more_found: "There are more. Type /search more to see them.",
+    forgotten: "Deleted: {} of your lines.",
+    no_archive: "This server does not keep what is said.",
+    archive_failed: "The archive cannot answer now. Try again later.",
+    query_empty: "Say what to look for: a word, or from:NAME.",
+    query_too_long: "A search has at most {} bytes and 16 words.",
+    query_word: "{} has neither letters nor digits.",
+    query_name: "{} cannot be anybody's name.",
+    query_room: "{} cannot be the name of a room.",
+    query_date: "{} is no date. Write it as 2026-01-31 or 2026-01-31T13:45.",
+    query_twice: "{} can stand only once in a search.",
+    no_more: "There is nothing more to show.",
     ignoring: "You ignore: {}.",
     ignoring_nobody: "You ignore nobody.",
     in_room: "You are in {}. Here now: {}.",
@@ -503,7 +553,15 @@ static EN: Phrases = Phrases {
         ("/reply TEXT", "answer the last person who messaged you; also /r"),
         ("/nick NAME", "take another nickname"),
         ("/who [#ROOM]", "list who is here, or in another room; also /names, /list and #"),
-        ("/history [COUNT]", "show the last lines again, in UTC"),
+        (
+            "/history [#ROOM] [COUNT] [before DATE]",
+            "show the last lines again, in UTC; /history more shows those before",
+        ),
+        (
+            "/search WORDS [from:NAME] [in:#ROOM] [before:DATE] [after:DATE]",
+            "look for what was said; /search more shows older lines",
+        ),
+        ("/forget me", "let nobody see again what you have said since you came"),
         ("/join [ROOM]", "go to a room, which is made if there is none; or say where you are"),
         ("/part", "leave the room; where one is in one room at a time, go back to the first"),
         ("/rooms", "list the rooms, with how many are there and what they are about"),
@@ -528,6 +586,22 @@ static ZH: Phrases = Phrases {
     here: "在线 {} 人: {}",
     there: "{} 人在 {}: {}",
     nothing_said: "还没有人说过话。",
+    day: "{} (UTC)",
+    older_lines: "还有更早的记录。输入 /history more 查看。",
+    found: "找到以下记录，从新到旧 (UTC 时间):",
+    nothing_found: "没有找到。",
+    more_found: "还有更多。输入 /search more 查看。",
+    forgotten: "已删除您的 {} 条记录。",
+    no_archive: "本服务器不保存聊天记录。",
+    archive_failed: "现在无法查询记录，请稍后再试。",
+    query_empty: "请说明要找什么: 一个词，或 from:昵称。",
+    query_too_long: "搜索最多 {} 字节、16 个词。",
+    query_word: "{} 里没有字母或数字。",
+    query_name: "{} 不能是昵称。",
+    query_room: "{} 不能是房间名。",
+    query_date: "{} 不是日期。请写成 2026-01-31 或 2026-01-31T13:45。",
+    query_twice: "搜索中 {} 只能出现一次。",
+    no_more: "没有更多了。",
     ignoring: "您屏蔽了: {}。",
     ignoring_nobody: "您没有屏蔽任何人。",
     in_room: "您在 {}。这里有: {}。",
@@ -601,7 +675,15 @@ static ZH: Phrases = Phrases {
         ("/reply 文本", "回复最后给您发私信的人; 也可用 /r"),
         ("/nick 昵称", "换一个昵称"),
         ("/who [#房间]", "列出在线的人，或另一个房间里的人; 也可用 /names、/list 和 #"),
-        ("/history [条数]", "再看一遍最近的聊天记录 (UTC 时间)"),
+        (
+            "/history [#房间] [条数] [before 日期]",
+            "再看一遍最近的聊天记录 (UTC 时间); /history more 看更早的",
+        ),
+        (
+            "/search 词 [from:昵称] [in:#房间] [before:日期] [after:日期]",
+            "查找说过的话; /search more 看更早的",
+        ),
+        ("/forget me", "让别人再也看不到您这次进来后说过的话"),
         ("/join [房间]", "去一个房间，没有就新开一个; 或告诉您在哪里"),
         ("/part", "离开房间; 一次只在一个房间时，回到大厅"),
         ("/rooms", "列出房间、人数和主题"),

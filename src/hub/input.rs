@@ -324,6 +324,8 @@ impl Hub {
                 }
                 self.propose(Fact::Joined { user, room });
             }
+            Judged::Ask(request) => self.ask_for(key, room, request),
+            Judged::Forget => self.forget(key, user),
             Judged::Quit(words) => self.close(key, CloseReason::Quit, &words),
             Judged::Done => {}
         }
@@ -339,8 +341,9 @@ impl Hub {
     fn park(&mut self, key: ConnectionKey, parked: Parked) {
         self.channels[parked.room.place()].awaiting_turn.push_back(key);
         self.note_active(parked.room);
-        let waiting = Waiting { parked: Some(Box::new(parked)), ..Waiting::new(Wait::Room) };
-        self.connections[key].waiting = Some(Box::new(waiting));
+        let waiting = &mut self.connections[key].waiting;
+        let waiting = waiting.get_or_insert_with(|| Box::new(Waiting::new(Wait::Room)));
+        (waiting.why, waiting.parked) = (Wait::Room, Some(Box::new(parked)));
     }
 
     /// The room of this name, or the one that somebody is in.

@@ -24,7 +24,8 @@
 //! Handlers and pollers are here. What becomes of input is in `input.rs`, whom that is told in
 //! `telling.rs` and `presence.rs`, what comes before a dialect and from behind proxies in
 //! `preparing.rs`, who is too far behind in `backlog.rs`, how connections end in
-//! `closing.rs`, who comes back in `returning.rs`, and what time brings in `deadlines.rs`. How the
+//! `closing.rs`, who comes back in `returning.rs`, what is answered later in `requests.rs`, and what
+//! time brings in `deadlines.rs`. How the
 //! bytes of a connection are to be understood is its session's business (`dialect/session.rs`).
 
 mod addresses;
@@ -34,6 +35,7 @@ mod deadlines;
 mod input;
 mod preparing;
 mod presence;
+mod requests;
 mod returning;
 mod telling;
 mod tickets;
@@ -52,6 +54,7 @@ use self::closing::level;
 use self::input::is_owed_much;
 use self::returning::Keyed;
 use self::tickets::Tickets;
+use crate::archive::{Record, Request};
 use crate::chat::{Chat, EntryId, Recorded, Room, RoomKey};
 use crate::config::{Config, Limits, Password, Prelude};
 use crate::connection::{Connection, Connections, LINGER, State, Wait};
@@ -123,6 +126,10 @@ pub struct Hub {
     /// Whom the server may read again.
     resumed: Vec<ConnectionKey>,
     closed: Vec<ConnectionKey>,
+    /// What is to be kept, and has not been taken out yet.
+    records: Vec<Record>,
+    /// What is to be looked up, and for whom.
+    requests: VecDeque<(ConnectionKey, Request)>,
     closings: [u64; CloseReason::COUNT],
     /// What is counted here; the rest of it is asked for when it is wanted.
     counts: Metrics,
@@ -167,6 +174,8 @@ impl Hub {
             awaiting_turn: VecDeque::new(),
             resumed: Vec::new(),
             closed: Vec::new(),
+            records: Vec::new(),
+            requests: VecDeque::new(),
             closings: [0; CloseReason::COUNT],
             counts: Metrics::default(),
             now,

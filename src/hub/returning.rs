@@ -37,8 +37,8 @@ const KEY_BYTES_MAX: usize = 64;
 /// What is done now is to be confirmed under this key.
 #[derive(Debug)]
 pub(super) struct Keyed {
-    by: ConnectionKey,
-    key: String,
+    pub(super) by: ConnectionKey,
+    pub(super) key: String,
 }
 
 impl Keyed {

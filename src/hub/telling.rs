@@ -25,6 +25,9 @@ impl Hub {
         let entry = Entry { id: self.last_entry, at: self.now.unix_seconds, fact };
         let applied = self.chat.apply(&entry);
         self.tell_of(&entry, &applied);
+        if self.chat.remembers() && matches!(applied, Applied::Said) {
+            self.record(&entry);
+        }
         if let Some(recorded) = &mut self.recorded {
             recorded.push(entry.into_owned());
         }
@@ -58,7 +61,10 @@ impl Hub {
                     self.flush_presence_of(user);
                 }
             }
-            Fact::Connected { .. } | Fact::Said { .. } | Fact::Topic { .. } => {}
+            Fact::Connected { .. }
+            | Fact::Said { .. }
+            | Fact::Forgot { .. }
+            | Fact::Topic { .. } => {}
         }
     }
 

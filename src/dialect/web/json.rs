@@ -6,11 +6,12 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::archive::Hit;
 use crate::dialect::phrases::{self, Part, Phrases, WHOLE_WELCOME_MAX};
 use crate::dialect::{About, Commands, Lang, Reader, lines};
 use crate::event::{
-    self as command, CloseReason, Command, Event, Missed, Parting, Refusal, Resumed, RoomInfo,
-    RoomView, Said, TopicView,
+    self as command, CloseReason, Command, Event, Lines, Missed, Parting, Refusal, Resumed,
+    RoomInfo, RoomView, Said, TopicView,
 };
 use crate::nickname::Nickname;
 
@@ -95,6 +96,22 @@ pub(super) enum ServerMessage<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         room: Option<&'a str>,
     },
+    /// Lines of the archive, the oldest first.
+    History {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room: Option<&'a str>,
+        lines: Vec<ServerMessage<'a>>,
+        more: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key: Option<&'a str>,
+    },
+    /// Lines of the archive that were looked for, the newest first.
+    Found {
+        lines: Vec<FoundLine<'a>>,
+        more: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key: Option<&'a str>,
+    },
     Resumed {
         name: &'a str,
         token: String,
@@ -173,6 +190,20 @@ pub(super) struct Line<'a> {
     id: Option<u64>,
 }
 
+/// A line that was looked for.
+#[derive(Serialize)]
+pub(super) struct FoundLine<'a> {
+    /// The room's name, with `#`.
+    room: String,
+    from: &'a str,
+    text: &'a str,
+    at: u64,
+    id: u64,
+    /// That is what somebody did.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    me: bool,
+}
+
 /// What one command does.
 #[derive(Serialize)]
 pub(super) struct Help {
@@ -220,6 +251,14 @@ impl<'a> Company<'a> {
         let line = |said: &&'a Said| ServerMessage::line(said, Some(room), false);
         let history = history.iter().map(line).collect();
         Company { room, members: names(here), count, topic: topic.map(Topic::of), history, id }
+    }
+}
+
+impl<'a> FoundLine<'a> {
+    fn of(hit: &'a Hit) -> FoundLine<'a> {
+        let Said { id, unix_seconds, from, text, emote } = &hit.said;
+        let room = format!("#{}", hit.room);
+        FoundLine { room, from, text, at: *unix_seconds, id: *id, me: *emote }
     }
 }
 
@@ -271,8 +310,8 @@ impl<'a> ServerMessage<'a> {
                 };
                 ServerMessage::Help { commands: topics.iter().map(help).collect() }
             }
-            Event::NothingSaid => {
-                ServerMessage::Notice { text: Localized::plain(|phrases| phrases.nothing_said) }
+            Event::NothingSaid | Event::Past(..) | Event::Found(..) | Event::Forgotten(_) => {
+                return ServerMessage::of_archive(event, about);
             }
             Event::Refused(refusal) => ServerMessage::Refused {
                 room,
@@ -295,6 +334,29 @@ impl<'a> ServerMessage<'a> {
             | Event::Welcomed { .. }
             | Event::InRoom(_)
             | Event::Entered { .. } => return None,
+        })
+    }
+
+    /// As [`of`](Self::of), but of what the archive has told.
+    fn of_archive(event: &'a Event<'a>, about: About<'a>) -> Option<ServerMessage<'a>> {
+        let About { room, key, .. } = about;
+        Some(match *event {
+            Event::Past(lines, more) => {
+                let line = |said: &&'a Said| ServerMessage::line(said, None, false);
+                ServerMessage::History { room, lines: lines.iter().map(line).collect(), more, key }
+            }
+            Event::Found(hits, more) => {
+                ServerMessage::Found { lines: hits.iter().map(FoundLine::of).collect(), more, key }
+            }
+            Event::NothingSaid => {
+                ServerMessage::Notice { text: Localized::plain(|phrases| phrases.nothing_said) }
+            }
+            Event::Forgotten(lines) => ServerMessage::Notice {
+                text: Localized::new(|phrases, out| {
+                    phrases::fill(out, phrases.forgotten, &[Part::Count(lines)]);
+                }),
+            },
+            _ => return None,
         })
     }
 
@@ -378,6 +440,10 @@ fn label(refusal: Refusal<'_>) -> &'static str {
         Refusal::RoomsFixed => "rooms_fixed",
         Refusal::IsThere(_) => "is_there",
         Refusal::TopicTooLong(_) => "topic_too_long",
+        Refusal::NoArchive => "no_archive",
+        Refusal::ArchiveFailed => "archive_failed",
+        Refusal::NoMore => "no_more",
+        Refusal::Query(_) => "query",
         Refusal::Token => "token",
         Refusal::Password => "password",
         Refusal::PasswordNeeded => "password_needed",
@@ -408,6 +474,8 @@ pub struct ClientMessage {
     text: String,
     /// How many.
     count: Option<usize>,
+    /// Before which number.
+    before: Option<u64>,
     /// By what it is known if it comes again.
     key: Option<String>,
     /// Rooms, each with the number of the last thing that is known of it.
@@ -425,6 +493,8 @@ enum Kind {
     Nick,
     Who,
     History,
+    Search,
+    Forget,
     Join,
     Part,
     Rooms,
@@ -453,6 +523,8 @@ struct Fields<'a> {
     to: Cow<'a, str>,
     #[serde(default)]
     count: Option<usize>,
+    #[serde(default)]
+    before: Option<u64>,
     #[serde(borrow, default)]
     key: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -469,7 +541,7 @@ impl ClientMessage {
             return None; // An array of the values in their order would be taken for them.
         }
         let fields: Fields<'_> = serde_json::from_str(message).ok()?;
-        let Fields { kind, room, text, name, to, count, key, token, rooms } = fields;
+        let Fields { kind, room, text, name, to, count, before, key, token, rooms } = fields;
         let has_text = text.is_some();
         let text = text.unwrap_or_default();
         let room = room.map(Cow::into_owned);
@@ -495,12 +567,14 @@ impl ClientMessage {
             "unignore" => (Kind::Unignore, name, "".into()),
             "who" => (Kind::Who, "".into(), "".into()),
             "history" => (Kind::History, "".into(), "".into()),
+            "search" => (Kind::Search, "".into(), text),
+            "forget" => (Kind::Forget, "".into(), "".into()),
             "help" => (Kind::Help, "".into(), "".into()),
             _ => (Kind::Unknown, "".into(), kind),
         };
         let (name, text) = (name.into_owned(), text.into_owned());
         let (key, rooms) = (key.map(Cow::into_owned), known_rooms(known, &rooms));
-        let message = ClientMessage { kind: known, room, name, text, count, key, rooms };
+        let message = ClientMessage { kind: known, room, name, text, count, before, key, rooms };
         Some((message, longest.unwrap_or_default()))
     }
 
@@ -535,7 +609,12 @@ impl ClientMessage {
             Kind::Password => Command::Password(text),
             Kind::Resume => Command::Resume { token: text, rooms: &self.rooms },
             Kind::Who => Command::Who,
-            Kind::History => Command::History(self.count),
+            Kind::History => Command::History(match self.before {
+                Some(id) => Lines::BeforeId(id, self.count),
+                None => Lines::Last(self.count),
+            }),
+            Kind::Search => required(text, Command::Search(text), command::Topic::Search),
+            Kind::Forget => Command::Forget,
             Kind::Join => Command::Join(self.room.as_deref()),
             Kind::Part => Command::Part,
             Kind::Rooms => Command::Rooms,
@@ -569,7 +648,7 @@ mod tests {
 
     #[test]
     fn a_message_is_the_command_that_the_page_means() {
-        let table: [(&str, Command<'_>); 16] = [
+        let table: [(&str, Command<'_>); 19] = [
             (r#"{"type":"say","text":"hi"}"#, Command::Say("hi")),
             (r#"{"type":"say","text":"a\nb \"\u4f60"}"#, Command::Say("a\nb \"你")),
             (r#"{"type":"say","text":"/me waves"}"#, Command::Emote("waves")),
@@ -580,8 +659,11 @@ mod tests {
             (r#"{"type":"msg","text":"x"}"#, Command::Misuse(command::Topic::Msg)),
             (r#"{"type":"nick","name":"al","text":"x"}"#, Command::Rename("al")),
             (r#" {"more":[{}],"type":"who"} "#, Command::Who),
-            (r#"{"type":"history","count":3}"#, Command::History(Some(3))),
-            (r#"{"type":"history"}"#, Command::History(None)),
+            (r#"{"type":"history","count":3}"#, Command::History(Lines::Last(Some(3)))),
+            (r#"{"type":"history"}"#, Command::History(Lines::Last(None))),
+            (r#"{"type":"history","before":9}"#, Command::History(Lines::BeforeId(9, None))),
+            (r#"{"type":"search","text":"a b"}"#, Command::Search("a b")),
+            (r#"{"type":"forget"}"#, Command::Forget),
             (r#"{"type":"ignore","name":" "}"#, Command::Ignore(None)),
             (r#"{"type":"unignore","name":"al"}"#, Command::Unignore("al")),
             (r#"{"type":"quit","text":" so long "}"#, Command::Quit("so long")),

@@ -2,11 +2,12 @@
 // The page's side of the dialect `web` begins here: how one comes in, is there, is cut off and
 // comes back, writes and leaves. The modules in page/ have the rest: the connection, the logs, the
 // rooms, the words.
+import * as archive from "./page/archive.js";
 import * as connection from "./page/connection.js";
 import * as lines from "./page/lines.js";
 import { byId, me, setMe } from "./page/lines.js";
 import * as rooms from "./page/rooms.js";
-import { fillWords, lang, listed, words } from "./page/words.js";
+import { fillWords, fullTime, lang, listed, words } from "./page/words.js";
 
 /** @typedef {import("./page/types.js").Line & { type: string }} Line */
 /** @typedef {import("./page/types.js").Sent} Sent */
@@ -27,7 +28,7 @@ const UNCONFIRMED_MAX = 5_000;
 const QUIET_MAX = 60_000;
 // Commands by which nobody but us and perhaps one other is told anything we wrote.
 const PRIVATE_COMMAND = new RegExp(
-  "^/(msg|tell|reply|r|nick|who|names|list|history|ignore|unignore|help|quit|exit|" +
+  "^/(msg|tell|reply|r|nick|who|names|list|history|search|forget|ignore|unignore|help|quit|exit|" +
     "join|part|rooms|invite)(\\s|$)",
   "i",
 );
@@ -94,6 +95,7 @@ function disconnected() {
   setMe(null);
   isAsked = isPasswordAsked = false;
   rooms.lose();
+  archive.lose();
   if (returning) {
     setStatus(words.again(connection.reconnectLater(connect)));
   } else {
@@ -129,6 +131,16 @@ const handlers = {
   msg: (message) => heard(message, { private: words.forYou }),
   sent: (message) =>
     rooms.active.log.addLine({ ...message, from: me ?? "" }, { private: words.to(message.to) }),
+  history(message) {
+    if (archive.take(message, message.key)) return;
+    (roomOf(message) ?? rooms.active).log.recall(message.lines);
+  },
+  found(message) {
+    if (archive.take(message, message.key)) return;
+    if (message.lines.length === 0) addNotice(words.nothingFound);
+    rooms.active.log.addList(message.lines.map(({ room: name, from, text, at }) =>
+      [`${fullTime.format(new Date(at * 1000))}, ${name}`, `${from}: ${text}`]));
+  },
   ack: ({ key, id }) => rooms.all().forEach(({ log }) => log.acknowledge(key, id)),
   join(message) {
     const where = roomOf(message);
@@ -201,6 +213,7 @@ function handle(message) {
 /** @param {ServerMessage<"refused">} message */
 function refused(message) {
   const text = message.text[lang];
+  if (archive.take(text, message.key)) return;
   const isOfName = message.why === "taken" || message.why === "nickname";
   const name = wanted;
   if (message.why === "password" || message.why === "wrong_passwords") {
@@ -247,6 +260,7 @@ function welcome(message) {
     if (!isBack || isNewPage) rooms.show(entered);
     if (isFirst && !isBack) motd.forEach((text) => addNotice(text));
     entered.log.showHistory(message);
+    archive.enter(entered);
   }
   if (isFirst) {
     before.forEach((one) => one.isIn || rooms.join(one.name));
@@ -273,6 +287,7 @@ function resumed(message) {
     for (const said of entered.log.resume(told)) {
       if (!isNew && said.from !== me) rooms.note(entered, said.text, false);
     }
+    archive.enter(entered);
   }
   for (const one of rooms.all()) {
     if (!one.isIn) rooms.remove(one.name);
@@ -594,6 +609,7 @@ notifyButton.addEventListener("click", async () => {
   notifyButton.hidden = true;
   line.focus();
 });
+byId("seek", HTMLButtonElement).addEventListener("click", archive.openSearch);
 byId("talk", HTMLElement).addEventListener("click", ({ target: clicked }) => {
   if (!(clicked instanceof HTMLButtonElement)) return;
   if (clicked.matches(".door")) rooms.go(clicked.value);

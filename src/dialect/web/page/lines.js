@@ -5,6 +5,11 @@
 import { clock, days, fullTime, words } from "./words.js";
 
 /** @typedef {import("./types.js").Line} Line */
+/** @typedef {Line & { type: string }} Said */
+/**
+ * A place where lines are missing: those after the id `after` and before the id `before`.
+ * @typedef {{ rule: HTMLElement, after: number, before: number }} Gap
+ */
 /** @typedef {import("./types.js").Entered} Entered */
 /** @typedef {import("./types.js").Sent} Sent */
 /**
@@ -21,6 +26,8 @@ const LINKS_MAX = 16;
 const MARKS_MAX = 16;
 // Lines of one person within this time have one head.
 const TOGETHER_SECONDS = 300;
+// So near to its top, in pixels, a log is asked for what is older.
+const AT_TOP = 200;
 // An expression that is found nowhere.
 const NOTHING = /(?!)/g;
 
@@ -81,9 +88,15 @@ export class Log {
   recalls = false;
   /** @type {Pending[]} */
   pending = [];
+  /** @type {Gap[]} */
+  gaps = [];
+  /** There may be lines older than the first, which the server has kept. */
+  hasOlder = true;
   /** How far it was scrolled when it was last shown; null is to the end. */
   scrolled = /** @type {number | null} */ (null);
   #shownId = 0;
+  // Lines that are kept on the page, and more while one reads what is old.
+  #most = LINES_MAX;
   /**
    * Keys of the last lines said, by which the history is told from what is on the page.
    * @type {string[]}
@@ -116,6 +129,8 @@ export class Log {
       if (this.element.clientHeight !== height) return;
       wasAtEnd = isAtEnd();
       if (wasAtEnd) down.hidden = true;
+      if (wasAtEnd) this.#most = LINES_MAX;
+      else if (this.element.scrollTop < AT_TOP) atTop(this);
     });
   }
 
@@ -126,6 +141,7 @@ export class Log {
    */
   showHistory({ history, id }) {
     if (this.#shownId > id) this.#shownId = 0;
+    const known = this.lastId;
     this.lastId = 0;
     const keys = history.map(keyOf);
     let fresh = 0;
@@ -137,7 +153,9 @@ export class Log {
         break;
       }
     }
-    if (fresh === 0 && this.#seen.length > 0 && history.length > 0) this.#addGap();
+    if (fresh === 0 && this.#seen.length > 0 && history.length > 0) {
+      this.#addGap(known, history);
+    }
     history.slice(fresh).forEach((said) => this.#addSaid(said));
     this.lastId = id;
     [...this.pending].forEach((line) => this.#giveUp(line));
@@ -148,7 +166,7 @@ export class Log {
    * @param {import("./types.js").Resumed} told
    */
   resume({ history, gap, id }) {
-    if (gap && this.lastId > 0) this.#addGap();
+    if (gap && this.lastId > 0) this.#addGap(this.lastId, history);
     const missed = history.filter((said) => (said.id ?? 0) > this.lastId);
     missed.forEach((said) => this.#addSaid(said));
     this.lastId = Math.max(this.lastId, id);
@@ -197,8 +215,85 @@ export class Log {
     if (!isFirst) this.#addRule(day);
   }
 
-  #addGap() {
-    this.#addRule(words.missed).classList.add("gap");
+  /**
+   * @param {number} after
+   * @param {Said[]} history
+   */
+  #addGap(after, history) {
+    const rule = this.#addRule(words.missed);
+    rule.classList.add("gap");
+    this.gaps.push({ rule, after, before: history[0]?.id ?? 0 });
+  }
+
+  // ── what the server has kept ──
+
+  /** The id of the first line that is on the page; 0 if there is none. */
+  get firstId() {
+    return Number(this.element.querySelector("[data-id]")?.getAttribute("data-id") ?? 0);
+  }
+
+  /**
+   * The element of the line with this id.
+   * @param {number} id
+   * @returns {HTMLElement | null}
+   */
+  find(id) {
+    return this.element.querySelector(`[data-id="${id}"]`);
+  }
+
+  /**
+   * Shows lines that are older than the first, and stays where it is.
+   * @param {Said[]} lines
+   * @param {boolean} more
+   */
+  showOlder(lines, more) {
+    this.hasOlder = more;
+    const { scrollHeight, scrollTop, firstElementChild } = this.element;
+    this.#most += lines.length;
+    this.element.prepend(...olderItems(lines, firstElementChild));
+    this.element.scrollTop = scrollTop + this.element.scrollHeight - scrollHeight;
+  }
+
+  /**
+   * Shows lines that are much older than the first: those between are missing.
+   * @param {Said[]} lines
+   * @param {boolean} more
+   */
+  showApart(lines, more) {
+    const rule = element("li", "day gap", words.missed);
+    this.gaps.push({ rule, after: lines.at(-1)?.id ?? 0, before: this.firstId });
+    this.element.prepend(rule);
+    this.showOlder(lines, more);
+  }
+
+  /**
+   * Shows lines where some are missing. Returns whether there are still some before these.
+   * @param {Gap} gap
+   * @param {Said[]} lines
+   * @param {boolean} more
+   */
+  fill(gap, lines, more) {
+    const missed = lines.filter(({ id = 0 }) => id > gap.after);
+    const following = wasAtEnd && this === shown;
+    this.#most += missed.length;
+    gap.rule.after(...olderItems(missed, gap.rule.nextElementSibling));
+    gap.before = missed[0]?.id ?? gap.before;
+    const isWhole = missed.length < lines.length || !more;
+    if (isWhole) {
+      gap.rule.remove();
+      this.gaps = this.gaps.filter((one) => one !== gap);
+    }
+    if (following) scrollToEnd();
+    return !isWhole;
+  }
+
+  /**
+   * Shows lines that were asked for, at the end.
+   * @param {Said[]} lines
+   */
+  recall(lines) {
+    this.recalls = true;
+    lines.forEach((said) => this.addLine({ ...said, again: true }, { emote: said.type === "me" }));
   }
 
   /** @param {string} text */
@@ -338,9 +433,31 @@ export class Log {
     own.forEach((item, number) => item.classList.toggle("joined", number > 0 || isMine));
     this.element.append(...this.#queue, ...own);
     this.#queue = [];
-    while (this.element.children.length > LINES_MAX) this.element.firstElementChild?.remove();
+    while (this.element.children.length > this.#most) {
+      this.element.firstElementChild?.remove();
+      this.hasOlder = true;
+    }
     this.element.firstElementChild?.classList.remove("joined");
   }
+}
+
+/**
+ * Lines as elements, with the days between them. `next` is what comes after them.
+ * @param {Said[]} lines
+ * @param {Element | null} next
+ */
+function olderItems(lines, next) {
+  /** @type {HTMLElement[]} */
+  const items = [];
+  let last = "";
+  for (const said of lines) {
+    const day = days.format(new Date(said.at * 1000));
+    if (day !== last) items.push(element("li", "day", day));
+    last = day;
+    items.push(lineItem(said, { emote: said.type === "me" }));
+  }
+  if (next?.matches(".day") && next.textContent === last) next.remove();
+  return items;
 }
 
 /** @param {Line & { type: string }} line */
@@ -355,6 +472,7 @@ function keyOf(line) {
 function lineItem(line, how) {
   const at = new Date(line.at * 1000);
   const item = element("li", "line");
+  if (line.id !== undefined) item.dataset.id = String(line.id);
   item.style.setProperty("--hue", hue(line.from));
   if (how.emote) item.classList.add("me");
   if (how.private) item.classList.add("private");
@@ -522,6 +640,17 @@ export function showLog(log) {
 }
 
 /**
+ * What to do when one comes near to the top of a log.
+ * @type {(log: Log) => void}
+ */
+let atTop = () => undefined;
+
+/** @param {(log: Log) => void} task */
+export function whenAtTop(task) {
+  atTop = task;
+}
+
+/**
  * Does something, once, when the next lines are shown.
  * @param {() => void} task
  */
@@ -548,6 +677,16 @@ function showBatch() {
 function isAtEnd() {
   const { scrollHeight, scrollTop, clientHeight } = shown.element;
   return scrollHeight - scrollTop - clientHeight < 48;
+}
+
+/**
+ * Shows a line of the log, and marks it for a moment.
+ * @param {HTMLElement} item
+ */
+export function scrollTo(item) {
+  item.scrollIntoView({ block: "center" });
+  item.classList.add("sought");
+  setTimeout(() => item.classList.remove("sought"), 3000);
 }
 
 export function scrollToEnd() {

@@ -42,6 +42,12 @@ export type Resumed = Entered & { gap: boolean };
  */
 export type Sent = { key: string; from: string; text: string; emote: boolean; after: number };
 
+/** The key of what is answered, if it had one. */
+export type Asked = { key?: string };
+
+/** A line that was looked for. */
+export type Hit = { room: string; from: string; text: string; at: number; id: number; me?: boolean };
+
 /** What each type of message from the server has besides its type. */
 type ServerMessages = {
   password: object;
@@ -52,6 +58,8 @@ type ServerMessages = {
   me: Line;
   msg: Line;
   sent: { to: string; text: string; at: number };
+  history: InRoom & Asked & { lines: ServerMessage<"say" | "me">[]; more: boolean };
+  found: Asked & { lines: Hit[]; more: boolean };
   ack: { key: string; id: number };
   join: InRoom & { names: string[]; count: number };
   leave: InRoom & { names: string[]; count: number; words?: string; why?: Sentence };
@@ -64,7 +72,7 @@ type ServerMessages = {
   ignoring: { names: string[]; text: Sentence };
   help: { commands: { form: Sentence; purpose: Sentence }[] };
   notice: { text: Sentence };
-  refused: InRoom & { why: string; text: Sentence };
+  refused: InRoom & Asked & { why: string; text: Sentence };
   goodbye: object;
   stopping: object;
 };
@@ -85,6 +93,8 @@ export type ClientMessage =
   | { type: "msg"; to: string; text: string }
   | { type: "join" | "part" | "topic"; room: string }
   | { type: "rooms" }
+  | { type: "history"; room: string; before: number; count: number; key: string }
+  | { type: "search"; text: string; key: string }
   | { type: "who"; room: string };
 
 /** What the page itself says. */
@@ -125,6 +135,11 @@ export type Words = {
   more: (count: number) => string;
   tooLong: (bytes: number) => string;
   missed: string;
+  search: string;
+  searchHint: string;
+  nothingFound: string;
+  moreFound: string;
+  close: string;
   unsure: string;
   bound: (room: string) => string;
   joinThis: (room: string) => string;

@@ -1,0 +1,178 @@
+//! Requests: what somebody asks for that takes longer than a turn may, such as lines of the
+//! archive. Whoever has asked waits for the answer, and what they send meanwhile is held; so nobody
+//! has more than one request on the way, and answers come in the order of the questions.
+
+use std::sync::Arc;
+
+use super::Hub;
+use super::returning::Keyed;
+use crate::archive::{Answer, Before, Health, Kept, Record, Request};
+use crate::chat::{Applied, Entry, Fact, RoomKey, UserKey};
+use crate::connection::{Asked, Wait, Waiting};
+use crate::event::{Event, Refusal, Said};
+use crate::key::ConnectionKey;
+
+impl Hub {
+    /// What was kept of before a restart is so again, and from now on there is an archive: it is
+    /// given what is to be kept ([`records`](Self::records)), and asked for what was kept
+    /// ([`poll_request`](Self::poll_request)). Nobody has come yet.
+    pub fn restore(&mut self, kept: Kept) {
+        self.last_entry = self.last_entry.max(kept.last_id);
+        self.chat.restore(kept.rooms);
+    }
+
+    /// How the archive is, for the metrics alone.
+    pub fn note_archive(&mut self, health: Health) {
+        self.counts.archive = Some(health);
+    }
+
+    /// What has been said and is to be kept, in order. It is to be taken out once a turn.
+    pub fn records(&mut self) -> &mut Vec<Record> {
+        &mut self.records
+    }
+
+    /// The present, in seconds since 1970-01-01 00:00 UTC, as it was told last.
+    #[must_use]
+    pub fn unix_seconds(&self) -> u64 {
+        self.now.unix_seconds
+    }
+
+    /// The next request, and the connection that waits for the answer.
+    pub fn poll_request(&mut self) -> Option<(ConnectionKey, Request)> {
+        self.requests.pop_front()
+    }
+
+    /// The answer to a request of `key`, who may have gone since.
+    pub fn handle_answer(&mut self, key: ConnectionKey, answer: Answer) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let Some(user) = connection.user() else { return };
+        let Some(waiting) = &mut connection.waiting else { return };
+        let Some(mut asked) = waiting.asked.take() else { return };
+        if waiting.why == Wait::Answer {
+            waiting.why = Wait::Turn;
+            self.await_turn(key);
+        }
+        // What happened before comes before.
+        self.flush_presence_of(user);
+        self.keyed = asked.key.take().map(|given| Keyed { by: key, key: given });
+        self.tell_answer((key, user), *asked, answer);
+        self.keyed = None;
+        self.arm(key);
+    }
+
+    fn tell_answer(&mut self, (key, user): (ConnectionKey, UserKey), asked: Asked, answer: Answer) {
+        let room = asked.room.as_deref();
+        match answer {
+            Answer::History { lines, more } => {
+                self.note_more(user, asked.request, lines.first(), more);
+                let hears = |line: &&Said| !self.chat.is_deaf_to_name(user, &line.from);
+                let lines: Vec<&Said> = lines.iter().filter(hears).chain(&asked.tail).collect();
+                let event = match lines.is_empty() {
+                    true if !more => Event::NothingSaid,
+                    _ => Event::Past(&lines, more),
+                };
+                self.tell_titled(key, room, &event);
+            }
+            Answer::Found { mut hits, more } => {
+                let last = hits.last().map(|hit| &hit.said);
+                self.note_more(user, asked.request, last, more);
+                hits.retain(|hit| !self.chat.is_deaf_to_name(user, &hit.said.from));
+                self.tell(key, None, &Event::Found(&hits, more));
+            }
+            Answer::Forgotten { lines } => {
+                let lines = usize::try_from(lines).unwrap_or(usize::MAX);
+                self.tell(key, None, &Event::Forgotten(lines));
+            }
+            Answer::Failed => self.tell_titled(key, room, &Event::Refused(Refusal::ArchiveFailed)),
+        }
+    }
+
+    /// If there is more than what was told, which ends with `last`, `user` may ask for it.
+    fn note_more(&mut self, user: UserKey, asked: Request, last: Option<&Said>, more: bool) {
+        let next = last.filter(|_| more).and_then(|last| match asked {
+            Request::History { room, count, .. } => {
+                Some(Request::History { room, before: Before::Id(last.id), count })
+            }
+            Request::Search { query, .. } => Some(Request::Search { query, before: Some(last.id) }),
+            Request::Forget { .. } => None,
+        });
+        self.chat.note_more(user, next);
+    }
+
+    /// Asks for something that is about a room, perhaps. Until it is there, `key` is not listened
+    /// to. `tail` are lines that come after those of the archive.
+    pub(super) fn ask_archive(
+        &mut self,
+        key: ConnectionKey,
+        room: Option<RoomKey>,
+        (request, tail): (Request, Vec<Said>),
+    ) {
+        let given = self.take_key(key);
+        let connection = &mut self.connections[key];
+        let waiting =
+            connection.waiting.get_or_insert_with(|| Box::new(Waiting::new(Wait::Answer)));
+        if waiting.asked.is_some() {
+            return self.refuse(key, Refusal::ArchiveFailed);
+        }
+        let room = room.map(|room| Arc::clone(self.chat[room].title()));
+        waiting.asked = Some(Box::new(Asked { request: request.clone(), room, tail, key: given }));
+        self.requests.push_back((key, request));
+    }
+
+    /// Asks for lines of a room, if these are older than what it remembers, with what it remembers
+    /// after them; or for what else the archive is asked for.
+    pub(super) fn ask_for(&mut self, key: ConnectionKey, room: RoomKey, request: Request) {
+        let history = &self.chat[room].history;
+        let (about, tail) = match &request {
+            Request::History { before, .. } if *before == history.begins() => {
+                let heard = (0..history.len()).filter(|place| {
+                    let user = self.connections[key].user();
+                    user.is_some_and(|user| !self.chat.is_deaf_to_line(user, room, *place))
+                });
+                let tail = heard.map(|place| history.line(place).said.clone());
+                (Some(room), tail.collect())
+            }
+            Request::History { .. } => (Some(room), Vec::new()),
+            Request::Search { .. } | Request::Forget { .. } => (None, Vec::new()),
+        };
+        self.ask_archive(key, about, (request, tail));
+    }
+
+    /// What `user` has said since they came is shown to nobody any more.
+    pub(super) fn forget(&mut self, key: ConnectionKey, user: UserKey) {
+        let since = self.chat.user(user).map(|user| user.since);
+        let (Applied::Forgot(lines), Some(author)) = (self.propose(Fact::Forgot { user }), since)
+        else {
+            return;
+        };
+        if self.chat.remembers() {
+            let request = Request::Forget { author, account: None };
+            self.ask_archive(key, None, (request, Vec::new()));
+        } else {
+            self.tell(key, None, &Event::Forgotten(lines));
+        }
+    }
+
+    /// What is to be kept of an entry that has been applied.
+    pub(super) fn record(&mut self, entry: &Entry<'_>) {
+        let (id, at) = (entry.id, entry.at);
+        let (user, room) = match &entry.fact {
+            Fact::Said { user, room, .. } | Fact::Topic { user, room, .. } => (*user, *room),
+            _ => return,
+        };
+        let Some(user) = self.chat.user(user) else { return };
+        let from = user.name.as_str().to_owned();
+        let author = user.since;
+        let room = self.chat[room].name().as_str().to_owned();
+        self.records.push(match &entry.fact {
+            Fact::Said { text, emote, .. } => {
+                let (text, emote) = (text.clone().into_owned(), *emote);
+                Record::Said { id, at, room, from, author, account: None, text, emote }
+            }
+            Fact::Topic { text, .. } => {
+                Record::Topic { id, at, room, from, text: text.clone().into_owned() }
+            }
+            _ => return,
+        });
+    }
+}

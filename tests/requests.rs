@@ -1,0 +1,202 @@
+//! Requests that are answered later, and what outlives a restart: a hub whose archive is the test.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use chinwag::ConnectionKey;
+use chinwag::archive::{Answer, Before, Hit, Kept, KeptRoom, KeptTopic, Record, Request};
+use chinwag::config::Config;
+use chinwag::event::Said;
+
+#[path = "../benches/hub/mod.rs"]
+mod hub;
+
+use hub::Room;
+
+/// 2023-11-14, 22:13 UTC, as in `hub`.
+const NOW: u64 = 1_700_000_000;
+
+fn said(id: u64, from: &str, text: &str) -> Said {
+    let (from, text) = (from.into(), text.into());
+    Said { id, unix_seconds: NOW - 86_400 + id, from, text, emote: false }
+}
+
+/// A server with an archive in which this was kept of rooms, and these people in the lobby.
+fn restarted<const N: usize>(kept: Vec<KeptRoom>, names: [&str; N]) -> (Room, [ConnectionKey; N]) {
+    let mut config = Config::default();
+    (config.limits.history_lines_max, config.limits.flood) = (3, None);
+    let mut room = Room::that_keeps(&config);
+    room.hub_mut().restore(Kept { last_id: 7, rooms: kept });
+    let keys = names.map(|name| room.join(name));
+    keys.iter().for_each(|key| drop(room.takes(*key)));
+    (room, keys)
+}
+
+fn kept(name: &str, lines: &[Said]) -> KeptRoom {
+    KeptRoom { name: name.into(), topic: None, lines: lines.to_vec(), forgotten: 1 }
+}
+
+/// Says something and returns what is told until then.
+fn answer(room: &mut Room, key: ConnectionKey, line: &str) -> String {
+    room.hear(key, format!("{line}\n").as_bytes());
+    room.takes(key)
+}
+
+fn asked(room: &mut Room) -> (ConnectionKey, Request) {
+    room.hub_mut().poll_request().expect("somebody asks")
+}
+
+#[test]
+fn a_room_is_as_it_was_before_the_restart_and_its_numbers_go_on() {
+    let topic = KeptTopic { text: "tea".into(), by: "bob".into(), at: NOW };
+    let lobby = KeptRoom {
+        topic: Some(topic),
+        ..kept("Lobby", &[said(5, "bob", "one"), said(6, "carol", "two")])
+    };
+    let (mut room, [alice]) =
+        restarted(vec![lobby, kept("ops", &[said(7, "bob", "three")])], ["alice"]);
+    assert_eq!(answer(&mut room, alice, "/topic"), "* #lobby is about: tea\n");
+    assert_eq!(answer(&mut room, alice, "/history"), "[22:13] bob: one\n[22:13] carol: two\n");
+    let ops = answer(&mut room, alice, "/join ops");
+    assert_eq!(ops, "* You are in #ops. Here now: alice.\n[22:13] bob: three\n");
+    answer(&mut room, alice, "four");
+    let records = std::mem::take(room.hub_mut().records());
+    let [Record::Said { id, room: name, from, author, text, .. }] = &records[..] else {
+        panic!("{records:?}")
+    };
+    assert_eq!((&**name, &**from, &**text), ("ops", "alice", "four"));
+    assert!(*id > *author && *author > 7, "{records:?}");
+    // All leave the room, and it is remembered.
+    answer(&mut room, alice, "/join lobby");
+    let back = answer(&mut room, alice, "/join OPS");
+    assert!(back.ends_with("[22:13] bob: three\n[22:13] alice: four\n"), "{back}");
+}
+
+#[test]
+fn private_messages_are_not_kept_and_topics_are() {
+    let (mut room, [alice, _]) = restarted(vec![], ["alice", "bob"]);
+    answer(&mut room, alice, "/msg bob psst");
+    answer(&mut room, alice, "/topic tea");
+    answer(&mut room, alice, "/me waves");
+    let records = room.hub_mut().records();
+    let [Record::Topic { text, .. }, Record::Said { emote: true, .. }] = &records[..] else {
+        panic!("{records:?}")
+    };
+    assert_eq!(text, "tea");
+}
+
+#[test]
+fn who_asks_is_not_listened_to_until_the_answer_is_there() {
+    let lines = [said(5, "bob", "five"), said(6, "bob", "six")];
+    let (mut room, [alice, bob]) = restarted(vec![kept("lobby", &lines)], ["alice", "bob"]);
+    assert_eq!(answer(&mut room, alice, "/history 5\nthanks"), "");
+    let (key, request) = asked(&mut room);
+    assert_eq!(key, alice);
+    let of_lobby = |before, count| Request::History { room: "lobby".into(), before, count };
+    assert_eq!(request, of_lobby(Before::Id(5), 3));
+    assert_eq!(answer(&mut room, bob, "hi"), "", "the others go on, and alice is silent");
+    let lines = vec![said(2, "carol", "two"), said(3, "dora", "three")];
+    room.hub_mut().handle_answer(alice, Answer::History { lines, more: true });
+    let told = room.takes(alice);
+    assert_eq!(
+        told,
+        "bob: hi\n* 2023-11-13 (UTC)\n[22:13] carol: two\n[22:13] dora: three\n[22:13] bob: five\n\
+         [22:13] bob: six\n* There are older lines. Type /history more to see them.\n"
+    );
+    assert_eq!(room.takes(bob), "alice: thanks\n");
+    answer(&mut room, alice, "/history more");
+    assert_eq!(asked(&mut room), (alice, of_lobby(Before::Id(2), 3)));
+    room.hub_mut().handle_answer(alice, Answer::Failed);
+    assert_eq!(room.takes(alice), "! The archive cannot answer now. Try again later.\n");
+    room.hub_mut().handle_answer(alice, Answer::Failed);
+    assert_eq!(room.takes(alice), "", "nobody has asked for that");
+    answer(&mut room, alice, "/history 2000 before 2023-11-14");
+    let (_, request) = asked(&mut room);
+    assert_eq!(request, of_lobby(Before::Time(NOW - NOW % 86_400), 1000));
+    room.hub_mut().handle_answer(alice, Answer::History { lines: vec![], more: false });
+    assert_eq!(room.takes(alice), "* Nothing has been said yet.\n");
+}
+
+#[test]
+fn who_has_gone_gets_no_answer() {
+    let (mut room, [alice, bob]) = restarted(vec![], ["alice", "bob"]);
+    answer(&mut room, alice, "/search tea");
+    let (key, _) = asked(&mut room);
+    room.lose(alice);
+    room.turn();
+    let carol = room.join("carol");
+    room.takes(carol);
+    room.hub_mut().handle_answer(key, Answer::Found { hits: vec![], more: false });
+    assert_eq!(room.takes(carol), "", "who has the place now has not asked");
+    assert!(!room.takes(bob).contains("found"));
+}
+
+#[test]
+fn what_is_found_is_told_with_its_place_but_not_of_those_who_are_ignored() {
+    let (mut room, [alice, _]) = restarted(vec![], ["alice", "bob"]);
+    answer(&mut room, alice, "/ignore bob");
+    answer(&mut room, alice, "/search tea from:carol");
+    let (_, request) = asked(&mut room);
+    let Request::Search { query, before: None } = request else { panic!("{request:?}") };
+    let hit = |said| Hit { room: "ops".into(), said };
+    let hits = vec![hit(said(6, "bob", "tea?")), hit(said(5, "carol", "tea!"))];
+    room.hub_mut().handle_answer(alice, Answer::Found { hits, more: true });
+    assert_eq!(
+        room.takes(alice),
+        "* Found, the newest first, in UTC:\n[2023-11-13 22:13 #ops 5] carol: tea!\n\
+         * There are more. Type /search more to see them.\n"
+    );
+    answer(&mut room, alice, "/search MORE");
+    assert_eq!(asked(&mut room).1, Request::Search { query, before: Some(5) });
+    room.hub_mut().handle_answer(alice, Answer::Found { hits: vec![], more: false });
+    assert_eq!(room.takes(alice), "* Nothing was found.\n");
+    let no_more = "! There is nothing more to show.\n";
+    let no_word = "! !!! has neither letters nor digits.\n";
+    for (line, told) in
+        [("/search more", no_more), ("/history more", no_more), ("/search !!!", no_word)]
+    {
+        assert_eq!(answer(&mut room, alice, line), told);
+    }
+}
+
+#[test]
+fn what_somebody_has_said_is_forgotten_here_and_in_the_archive() {
+    let (mut room, [alice, bob]) = restarted(vec![], ["alice", "bob"]);
+    answer(&mut room, alice, "one");
+    answer(&mut room, bob, "two");
+    let records = std::mem::take(room.hub_mut().records());
+    let Record::Said { author: of_alice, .. } = &records[0] else { panic!("{records:?}") };
+    assert_eq!(
+        answer(&mut room, alice, "/forget"),
+        "bob: two
+! Usage: /forget me
+"
+    );
+    answer(&mut room, alice, "/forget me");
+    assert_eq!(asked(&mut room).1, Request::Forget { author: *of_alice, account: None });
+    room.hub_mut().handle_answer(alice, Answer::Forgotten { lines: 4 });
+    let told = "* Deleted: 4 of your lines.\n";
+    assert_eq!(room.takes(alice), told);
+    let left = answer(&mut room, bob, "/history");
+    assert_eq!(
+        left,
+        "alice: one
+[22:13] bob: two
+",
+        "what was delivered before is so"
+    );
+}
+
+#[test]
+fn without_an_archive_nothing_is_looked_up() {
+    let mut room = Room::that_keeps(&Config::default());
+    let alice = room.join("alice");
+    room.takes(alice);
+    for line in ["/search tea", "/history before 2023-11-14", "/history more"] {
+        assert_eq!(answer(&mut room, alice, line), "! This server does not keep what is said.\n");
+    }
+    answer(&mut room, alice, "one");
+    let told = "* Deleted: 1 of your lines.\n";
+    assert_eq!(answer(&mut room, alice, "/forget me"), told);
+    assert_eq!(answer(&mut room, alice, "/history 9"), "* Nothing has been said yet.\n");
+    assert!(room.hub_mut().records().is_empty() && room.hub_mut().poll_request().is_none());
+}
