@@ -1,15 +1,29 @@
 //! The archive as the server holds it: two threads, and the queues to them. Nothing here waits but
-//! [`Archive::stop`].
+//! [`Archive::open`] and [`Archive::stop`].
 
+use std::fmt;
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
-use super::{Answer, Health, Kept, OpenError, Record, Request, Settings, Unusable};
+use rusqlite::InterruptHandle;
+
+use super::queue::{Queue, Rules};
+use super::writer::Writer;
+use super::{Answer, Health, Kept, OpenError, Record, Request, Settings, Unusable, file, reader};
 use crate::config::Keep;
 use crate::nickname::Nickname;
 
-/// An open archive.
-#[derive(Debug)]
-pub struct Archive {}
+/// Called when there is an answer.
+pub(super) type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// An open archive. Dropping it ends its threads, which write what waits before that, but are not
+/// waited for.
+pub struct Archive {
+    queue: Arc<Queue>,
+    /// Ends a search that is running.
+    interrupt: InterruptHandle,
+}
 
 impl Archive {
     /// Opens the file, or makes it, and says what is kept in it. `now` is in seconds since 1970;
@@ -19,47 +33,99 @@ impl Archive {
     /// If the file cannot be used.
     pub fn open(
         settings: &Settings,
-        _now: u64,
-        _wake: impl Fn() + Send + Sync + 'static,
+        now: u64,
+        wake: impl Fn() + Send + Sync + 'static,
     ) -> Result<(Archive, Kept), OpenError> {
-        Err(OpenError { file: settings.file.clone(), why: Unusable::Missing })
+        let path = settings.file.clone();
+        let failed = |why| OpenError { file: settings.file.clone(), why };
+        let rules = Rules { keep: settings.keep, rooms: settings.keep_rooms.clone() };
+        let lock = file::lock(&path)?;
+        let writes = file::open(&path)?;
+        let kept = reader::kept(&writes, settings, &rules, now);
+        let kept = kept.map_err(|error| failed(file::why(&error)))?;
+        let reads = file::open_beside(&path)?;
+        let interrupt = reads.get_interrupt_handle();
+        let wake: Wake = Arc::new(wake);
+        let queue = Arc::new(Queue::new(rules, now));
+        let archive = Archive { queue: Arc::clone(&queue), interrupt };
+        let writer = Writer::new(writes, Arc::clone(&queue), Arc::clone(&wake), lock);
+        let file = path.clone();
+        archive.start("archive", move || writer.run(&file)).map_err(failed)?;
+        let work = move || reader::run(&reads, &path, &queue, &wake);
+        archive.start("reader", work).map_err(failed)?;
+        Ok((archive, kept))
+    }
+
+    fn start(&self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Unusable> {
+        let queue = Arc::clone(&self.queue);
+        queue.thread_starts();
+        let started = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            work();
+            queue.thread_ends();
+        });
+        started.map(drop).map_err(|error| {
+            self.queue.thread_ends();
+            Unusable::System(format!("cannot start a thread: {error}"))
+        })
     }
 
     /// Takes all of `records` to be written soon. What does not fit into the queue is lost, and
     /// counted.
     pub fn record(&mut self, records: &mut Vec<Record>) {
-        records.clear();
+        self.queue.record(records);
     }
 
     /// Tells the time, in seconds since 1970; once a turn is often enough.
-    pub fn set_time(&mut self, _now: u64) {}
+    pub fn set_time(&mut self, now: u64) {
+        self.queue.set_time(now);
+    }
 
-    /// From now on it is kept for so long.
-    pub fn set_keep(&mut self, _keep: Keep, _rooms: &[(Nickname, Keep)]) {}
+    /// From now on things are kept for so long.
+    pub fn set_keep(&mut self, keep: Keep, rooms: &[(Nickname, Keep)]) {
+        self.queue.set_rules(Rules { keep, rooms: rooms.to_vec() });
+    }
 
     /// Asks something. What was recorded before is known to the answer.
     ///
     /// # Errors
     /// Too many questions wait already: the request comes back.
-    pub fn ask(&mut self, _ticket: u64, request: Request) -> Result<(), Request> {
-        Err(request)
+    pub fn ask(&mut self, ticket: u64, request: Request) -> Result<(), Request> {
+        self.queue.ask(ticket, request)
     }
 
     /// An answer that has come since, and what it was asked under.
     pub fn poll_answer(&mut self) -> Option<(u64, Answer)> {
-        None
+        self.queue.poll_answer()
     }
 
     /// How it is.
     #[must_use]
     pub fn health(&self) -> Health {
-        Health::default()
+        self.queue.health()
     }
 
     /// Writes what waits, and closes the file. Waits at most so long. Returns how many lines were
     /// not written.
     #[must_use]
-    pub fn stop(self, _within: Duration) -> usize {
-        0
+    pub fn stop(self, within: Duration) -> usize {
+        self.end();
+        self.queue.wait_for_end(within)
+    }
+
+    fn end(&self) {
+        self.queue.stop();
+        self.interrupt.interrupt();
+    }
+}
+
+impl Drop for Archive {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl fmt::Debug for Archive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Archive").finish_non_exhaustive()
     }
 }

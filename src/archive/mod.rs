@@ -7,18 +7,31 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `query` | a search as somebody typed it |
-//! | `words` | what of a text stands in the index |
-//! | `file` | opens a file, or says why it cannot be used; its tables |
+//! | `handle` | the archive as the server holds it |
 //! | `queue` | what waits for the threads |
-//! | `writer` | the thread that writes, and what it does to the tables |
-//! | `forgetting` | what is deleted: little by little |
+//! | `writer`, `tables` | the thread that writes, and what it writes |
+//! | `forgetting` | what is deleted, little by little |
 //! | `reader` | the thread that reads |
-//! | `transfer` | export and import |
+//! | `query`, `words` | a search as somebody types it, and what of a text stands in the index |
+//! | `file` | opens a file, or says why it cannot be used; its tables |
 
+#[cfg(feature = "data")]
+mod file;
+#[cfg(feature = "data")]
+mod forgetting;
 #[cfg(feature = "data")]
 mod handle;
 pub mod query;
+#[cfg(feature = "data")]
+mod queue;
+#[cfg(feature = "data")]
+mod reader;
+#[cfg(feature = "data")]
+mod tables;
+#[cfg(feature = "data")]
+mod words;
+#[cfg(feature = "data")]
+mod writer;
 
 use std::fmt;
 use std::path::PathBuf;

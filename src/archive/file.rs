@@ -1,0 +1,236 @@
+//! The file: whether it can be used, its tables, and how each thread opens it.
+//!
+//! A lock on a second file, with `-lock` behind its name, keeps other servers away; other
+//! programs may read the file while the server runs. A number in its head (`user_version`) says
+//! of which version its tables are. Older ones are brought forward step by step ([`STEPS`]), and
+//! newer ones refused.
+
+use std::ffi::OsString;
+use std::fs::{File, TryLockError};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use super::{OpenError, Unusable};
+
+/// What marks a file as ours: `chin` in ASCII.
+const APPLICATION: i32 = 0x6368_696e;
+
+/// What makes of a file of version N, the place in this list, one of version N + 1. A step that
+/// has been released is never changed.
+const STEPS: &[&str] = &["
+    CREATE TABLE state (last_id INTEGER NOT NULL) STRICT;
+    INSERT INTO state VALUES (0);
+    CREATE TABLE room (
+        id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, key2 TEXT, name TEXT NOT NULL,
+        lines INTEGER NOT NULL DEFAULT 0, last INTEGER NOT NULL DEFAULT 0,
+        topic TEXT, topic_by TEXT, topic_id INTEGER, topic_at INTEGER) STRICT;
+    CREATE TABLE name (id INTEGER PRIMARY KEY, key TEXT NOT NULL, key2 TEXT) STRICT;
+    CREATE INDEX name_key ON name (key);
+    CREATE INDEX name_key2 ON name (key2) WHERE key2 IS NOT NULL;
+    CREATE TABLE author (
+        id INTEGER PRIMARY KEY, name INTEGER NOT NULL REFERENCES name, came INTEGER NOT NULL,
+        shown TEXT NOT NULL, account TEXT, lines INTEGER NOT NULL DEFAULT 0) STRICT;
+    CREATE INDEX author_name ON author (name);
+    CREATE INDEX author_came ON author (came);
+    CREATE INDEX author_account ON author (account) WHERE account IS NOT NULL;
+    CREATE TABLE line (
+        id INTEGER PRIMARY KEY, room INTEGER NOT NULL REFERENCES room,
+        author INTEGER NOT NULL REFERENCES author, at INTEGER NOT NULL,
+        emote INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
+    CREATE INDEX line_room ON line (room);
+    CREATE TABLE hour (
+        hour INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
+    CREATE VIRTUAL TABLE word USING fts5(
+        entry, content='', contentless_delete=1, detail=none, tokenize='ascii');
+"];
+
+/// Memory for pages of the file, for each thread, in KiB.
+const CACHE_KIB: u32 = 2048;
+
+/// What the log of changes is cut to when nothing in it is needed, in bytes.
+const LOG_BYTES: u32 = 4 << 20;
+
+/// How long one program waits for another one that writes. Each writes for much less.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The first bytes of every SQLite file.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// The bytes of a file's head in which our marks are.
+const HEAD_BYTES: usize = 100;
+
+/// Keeps other servers away from a file as long as it lives.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+/// Locks a file that is to be written by nobody else.
+pub(super) fn lock(file: &Path) -> Result<Lock, OpenError> {
+    is_usable(file, true)?;
+    let opened = File::options().create(true).truncate(false).write(true).open(beside(file));
+    let unusable = |error: &io::Error| OpenError { file: file.to_owned(), why: of_system(error) };
+    let opened = opened.map_err(|error| unusable(&error))?;
+    match opened.try_lock() {
+        Ok(()) => Ok(Lock { _file: opened }),
+        Err(TryLockError::WouldBlock) => {
+            Err(OpenError { file: file.to_owned(), why: Unusable::Locked })
+        }
+        Err(TryLockError::Error(error)) => Err(unusable(&error)),
+    }
+}
+
+fn beside(file: &Path) -> PathBuf {
+    let mut name = OsString::from(file);
+    name.push("-lock");
+    PathBuf::from(name)
+}
+
+/// Looks at a file without changing anything: whether it could be used. One that `may_be_made`
+/// may be missing.
+pub(super) fn is_usable(file: &Path, may_be_made: bool) -> Result<(), OpenError> {
+    look(file, may_be_made).map_err(|why| OpenError { file: file.to_owned(), why })
+}
+
+fn look(file: &Path, may_be_made: bool) -> Result<(), Unusable> {
+    let about = match file.metadata() {
+        Ok(about) => about,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && may_be_made => {
+            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let is_there = folder.is_none_or(Path::is_dir);
+            return if is_there { Ok(()) } else { Err(Unusable::Missing) };
+        }
+        Err(error) => return Err(of_system(&error)),
+    };
+    if !about.is_file() {
+        return Err(Unusable::NotAFile);
+    }
+    let mut head = Vec::new();
+    let mut opened = File::open(file).map_err(|error| of_system(&error))?;
+    opened.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(|e| of_system(&e))?;
+    if about.permissions().readonly() {
+        return Err(Unusable::ReadOnly);
+    }
+    match head.first_chunk() {
+        // It was to be made, and the machine went down.
+        None if head.is_empty() => return Ok(()),
+        Some(MAGIC) => {}
+        _ => return Err(Unusable::Foreign),
+    }
+    let number = |at: usize| head.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+    let (Some(version), Some(application)) = (number(60), number(68)) else {
+        return Err(Unusable::Damaged("its head is cut off".to_owned()));
+    };
+    check_marks(i32::from_be_bytes(application), i32::from_be_bytes(version)).map(drop)
+}
+
+/// Whether the marks are those of a file that can be used; and its version.
+fn check_marks(application: i32, version: i32) -> Result<usize, Unusable> {
+    let known = i32::try_from(STEPS.len()).unwrap_or(i32::MAX);
+    match (application, version) {
+        (APPLICATION, 1..) if version <= known => Ok(version.unsigned_abs() as usize),
+        (APPLICATION, 1..) => Err(Unusable::Newer(version, known)),
+        _ => Err(Unusable::Foreign),
+    }
+}
+
+/// Opens a file that is [locked](lock), makes it if there is none, and brings it forward.
+pub(super) fn open(file: &Path) -> Result<Connection, OpenError> {
+    let failed = |error: rusqlite::Error| OpenError { file: file.to_owned(), why: why(&error) };
+    let mut connection = connect(file, OpenFlags::SQLITE_OPEN_CREATE).map_err(failed)?;
+    prepare(&mut connection, STEPS).map_err(|why| OpenError { file: file.to_owned(), why })?;
+    Ok(connection)
+}
+
+/// Opens a file of ours that is there, as one of several.
+pub(super) fn open_beside(file: &Path) -> Result<Connection, OpenError> {
+    is_usable(file, false)?;
+    let open_error = |why| OpenError { file: file.to_owned(), why };
+    let connection = connect(file, OpenFlags::empty()).map_err(|error| open_error(why(&error)))?;
+    let marks = marks(&connection).map_err(|error| open_error(why(&error)))?;
+    match check_marks(marks.0, marks.1).map_err(open_error)? {
+        version if version == STEPS.len() => Ok(connection),
+        _ => Err(open_error(Unusable::System(
+            "it is of an older version; start the server with it once".to_owned(),
+        ))),
+    }
+}
+
+fn connect(file: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    connection.execute_batch(&format!(
+        "PRAGMA cache_size = -{CACHE_KIB}; PRAGMA synchronous = FULL; PRAGMA secure_delete = FAST;
+         PRAGMA journal_size_limit = {LOG_BYTES}; PRAGMA trusted_schema = OFF;
+         PRAGMA cell_size_check = ON;"
+    ))?;
+    Ok(connection)
+}
+
+fn marks(connection: &Connection) -> rusqlite::Result<(i32, i32)> {
+    let number = |sql: &str| connection.query_row(sql, (), |row| row.get::<_, i32>(0));
+    Ok((number("PRAGMA application_id")?, number("PRAGMA user_version")?))
+}
+
+/// Makes the tables, or brings them forward by these steps; all of it or nothing.
+fn prepare(connection: &mut Connection, steps: &[&str]) -> Result<(), Unusable> {
+    let failed = |error: rusqlite::Error| why(&error);
+    if connection.is_readonly("main").map_err(failed)? {
+        return Err(Unusable::ReadOnly);
+    }
+    let tables = "SELECT count(*) FROM sqlite_schema";
+    let is_new = connection.query_row(tables, (), |row| row.get::<_, i64>(0)).map_err(failed)? == 0;
+    let marks = marks(connection).map_err(failed)?;
+    let version = if is_new && marks == (0, 0) {
+        connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").map_err(failed)?;
+        0
+    } else {
+        check_marks(marks.0, marks.1)?
+    };
+    if version < steps.len() {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = transaction.map_err(failed)?;
+        for step in &steps[version..] {
+            transaction.execute_batch(step).map_err(failed)?;
+        }
+        let marks =
+            format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {}", steps.len());
+        transaction.execute_batch(&marks).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+    }
+    // Only now: a file that was to be made is never half made, even without its log of changes.
+    let mode = "PRAGMA journal_mode = WAL";
+    let mode = connection.query_row(mode, (), |row| row.get::<_, String>(0)).map_err(failed)?;
+    if mode != "wal" {
+        return Err(Unusable::System(format!("its journal stays in mode {mode}")));
+    }
+    // Says whether it can be written at all.
+    connection.execute_batch("BEGIN IMMEDIATE; COMMIT").map_err(failed)
+}
+
+fn of_system(error: &io::Error) -> Unusable {
+    match error.kind() {
+        io::ErrorKind::NotFound => Unusable::Missing,
+        io::ErrorKind::NotADirectory => Unusable::NotAFile,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Unusable::Full,
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => Unusable::ReadOnly,
+        _ => Unusable::System(error.to_string()),
+    }
+}
+
+/// What an error says of the file.
+pub(super) fn why(error: &rusqlite::Error) -> Unusable {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Unusable::Full,
+        Some(ErrorCode::NotADatabase) => Unusable::Foreign,
+        Some(ErrorCode::DatabaseCorrupt) => Unusable::Damaged(error.to_string()),
+        Some(ErrorCode::ReadOnly) => Unusable::ReadOnly,
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Unusable::Locked,
+        _ => Unusable::System(error.to_string()),
+    }
+}
