@@ -5,8 +5,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::archive::{Hit, QueryError};
 use crate::nickname::{Nickname, NicknameError};
+use crate::query::QueryError;
 use crate::token::Token;
 
 /// What a line asks for. The text in it is as it came: not yet cleaned, not yet judged.
@@ -355,6 +355,15 @@ pub struct Said {
     pub text: String,
     /// Whether it was an emote.
     pub emote: bool,
+}
+
+/// A line that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// Its room, without `#`.
+    pub room: String,
+    /// The line.
+    pub said: Said,
 }
 
 /// How somebody has gone, as others are told.

@@ -46,6 +46,8 @@ pub mod event;
 
 pub mod nickname;
 
+pub mod query;
+
 pub mod text;
 
 pub mod client;

@@ -21,7 +21,6 @@ mod file;
 mod forgetting;
 #[cfg(feature = "data")]
 mod handle;
-pub mod query;
 #[cfg(feature = "data")]
 mod queue;
 #[cfg(feature = "data")]
@@ -37,11 +36,12 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::config::Keep;
+pub use crate::event::Hit;
 use crate::event::Said;
 use crate::nickname::Nickname;
+pub use crate::query::{self, Query, QueryError};
 #[cfg(feature = "data")]
 pub use handle::Archive;
-pub use query::{Query, QueryError};
 
 /// The most hits of a search that are told at once.
 pub const HITS_MAX: usize = 20;
@@ -168,15 +168,6 @@ pub enum Answer {
     },
     /// It cannot be answered; the log says why.
     Failed,
-}
-
-/// A line that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hit {
-    /// Its room, without `#`.
-    pub room: String,
-    /// The line.
-    pub said: Said,
 }
 
 /// What a chat that begins has to know of what was before.

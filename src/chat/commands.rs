@@ -85,7 +85,9 @@ impl Chat {
         command: Command<'a>,
         answers: &mut Answers<'_>,
     ) -> Judged<'a> {
-        if is_for_members(&command) && !self.is_in(user, room) {
+        // What the archive keeps can be read from elsewhere.
+        let is_kept = self.remembers && matches!(command, Command::History(_));
+        if is_for_members(&command) && !is_kept && !self.is_in(user, room) {
             return answers.refuse(Refusal::NotInRoom(self[room].title()));
         }
         match command {
@@ -374,6 +376,7 @@ fn is_for_members(command: &Command<'_>) -> bool {
         command,
         Command::Say(_)
             | Command::Emote(_)
+            | Command::History(_)
             | Command::Join(None)
             | Command::Part
             | Command::Topic(_)

@@ -267,8 +267,8 @@ impl Chat {
         }
     }
 
-    /// Remembers a room that nobody is in. If there are too many, the one is forgotten where nothing
-    /// was said for the longest time.
+    /// Remembers a room that nobody is in. If there are too many, the one is forgotten in which
+    /// nothing was said for the longest time.
     fn remember(&mut self, name: &Nickname, room: Asleep) {
         self.asleep.insert(name.sort_key(), room);
         if self.asleep.len() > self.limits.rooms_max

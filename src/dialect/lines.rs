@@ -7,9 +7,8 @@ use std::io::Write as _;
 
 use super::phrases::{self, Part};
 use super::{Commands, DialectSpec, Framing, Naming, Reader, Stage, Transport};
-use crate::archive::Hit;
-use crate::archive::query::date_of;
-use crate::event::{Command, Event, Lines, Parting, Said, Topic};
+use crate::event::{Command, Event, Hit, Lines, Parting, Said, Topic};
+use crate::query::parse_date;
 use crate::text::day_of;
 
 pub(super) const SPEC: DialectSpec = DialectSpec {
@@ -130,7 +129,7 @@ fn which_lines(argument: &str) -> Option<Lines> {
     match cut_word(rest) {
         ("", _) => Some(Lines::Last(count)),
         (word, day) if word.eq_ignore_ascii_case("before") => {
-            Some(Lines::BeforeTime(date_of(day.trim()).ok()?, count))
+            Some(Lines::BeforeTime(parse_date(day.trim())?, count))
         }
         _ => None,
     }

@@ -8,9 +8,9 @@
 use std::io::Write as _;
 
 use super::{Lang, Reader};
-use crate::archive::query::{QUERY_BYTES_MAX, QueryError};
 use crate::event::{CloseReason, Event, Refusal, RoomInfo, RoomView, Topic, TopicView};
 use crate::nickname::{Nickname, NicknameError};
+use crate::query::{QUERY_BYTES_MAX, QueryError};
 
 /// So many names are told when some come or go together …
 const JOINT_MAX: usize = 8;

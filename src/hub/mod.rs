@@ -23,10 +23,10 @@
 //!
 //! Handlers and pollers are here. What becomes of input is in `input.rs`, whom that is told in
 //! `telling.rs` and `presence.rs`, what comes before a dialect and from behind proxies in
-//! `preparing.rs`, who is too far behind in `backlog.rs`, how connections end in
-//! `closing.rs`, who comes back in `returning.rs`, what is answered later in `requests.rs`, and what
-//! time brings in `deadlines.rs`. How the
-//! bytes of a connection are to be understood is its session's business (`dialect/session.rs`).
+//! `preparing.rs`, who is too far behind in `backlog.rs`, how connections end in `closing.rs`, who
+//! comes back in `returning.rs`, what is answered later in `requests.rs`, and what time brings in
+//! `deadlines.rs`. How the bytes of a connection are to be understood is its session's business
+//! (`dialect/session.rs`).
 
 mod addresses;
 mod backlog;

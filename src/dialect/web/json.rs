@@ -6,11 +6,10 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::archive::Hit;
 use crate::dialect::phrases::{self, Part, Phrases, WHOLE_WELCOME_MAX};
 use crate::dialect::{About, Commands, Lang, Reader, lines};
 use crate::event::{
-    self as command, CloseReason, Command, Event, Lines, Missed, Parting, Refusal, Resumed,
+    self as command, CloseReason, Command, Event, Hit, Lines, Missed, Parting, Refusal, Resumed,
     RoomInfo, RoomView, Said, TopicView,
 };
 use crate::nickname::Nickname;

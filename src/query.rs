@@ -141,7 +141,7 @@ fn once<T>(place: &mut Option<T>, value: T, key: &'static str) -> Result<(), Que
     }
 }
 
-pub(crate) fn date_of(text: &str) -> Result<u64, QueryError> {
+fn date_of(text: &str) -> Result<u64, QueryError> {
     parse_date(text).ok_or_else(|| QueryError::Date(text.to_owned()))
 }
 
