@@ -131,6 +131,8 @@ pub enum StartError {
     },
     /// A certificate cannot be used (the sentence that says why).
     Certificate(String),
+    /// The archive cannot be used (the sentence that says why).
+    Archive(String),
     /// The system's limit of open descriptors is too low (the limit).
     Descriptors(u64),
     /// The system does not give us what every server needs.
@@ -786,7 +788,9 @@ impl fmt::Display for StartError {
     /// One sentence that says what to do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::Certificate(sentence) => f.write_str(sentence),
+            StartError::Certificate(sentence) | StartError::Archive(sentence) => {
+                f.write_str(sentence)
+            }
             StartError::Bind { listener, error, instead } => {
                 let (why, advice) = match error.kind() {
                     io::ErrorKind::AddrInUse => (
