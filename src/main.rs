@@ -3,6 +3,8 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+#[cfg(feature = "data")]
+mod archive_tasks;
 mod config_file;
 mod logger;
 #[cfg(feature = "tls")]
@@ -22,6 +24,8 @@ use std::sync::LazyLock;
 #[cfg(feature = "tls")]
 use std::time::Duration;
 
+#[cfg(feature = "data")]
+use chinwag::archive::transfer;
 #[cfg(feature = "tls")]
 use chinwag::config::TlsFiles;
 #[cfg(feature = "web")]
@@ -303,6 +307,15 @@ enum Task {
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
     },
+    /// Writes an archive (--data) to standard output as JSON Lines, also while a server uses it.
+    #[cfg(feature = "data")]
+    Export(archive_tasks::Export),
+    /// Takes what was exported, or a log of ssh-chat or weechat, into an archive.
+    #[cfg(feature = "data")]
+    Import(archive_tasks::Import),
+    /// Deletes what was said under a name, or before a date, from an archive.
+    #[cfg(feature = "data")]
+    Forget(archive_tasks::ForgetArguments),
 }
 
 const AFTER_HELP: &str = "\
@@ -375,9 +388,11 @@ fn run() -> Result<(), Failure> {
     // Before there are other threads.
     let inherited = Inherited::from_env();
     let Some(arguments) = Arguments::read(env::args_os())? else { return Ok(()) };
-    #[cfg(feature = "tls")]
-    if let Some(Task::MakeCert { names }) = &arguments.task {
-        return make_certificate(names);
+    if let Some(task) = arguments.task {
+        let told = task.run()?;
+        // Perhaps nobody reads it; the exit code still says it.
+        let _ = io::stdout().write_all(told.as_bytes());
+        return Ok(());
     }
     arguments.start_log();
     let config = arguments.into_config()?;
@@ -398,13 +413,23 @@ fn run() -> Result<(), Failure> {
     }
 }
 
-/// Makes a certificate, and says what came of it.
-#[cfg(feature = "tls")]
-fn make_certificate(names: &[String]) -> Result<(), Failure> {
-    let now = Duration::from_secs(present().unix_seconds);
-    let told = make_cert::run(names, now).map_err(|why| (CANNOT_OPEN, format!("{why}.")))?;
-    let _ = io::stdout().write_all(told.as_bytes());
-    Ok(())
+impl Task {
+    /// Does it, and says what came of it.
+    fn run(self) -> Result<String, Failure> {
+        match self {
+            #[cfg(feature = "tls")]
+            Task::MakeCert { names } => {
+                let now = Duration::from_secs(present().unix_seconds);
+                make_cert::run(&names, now).map_err(|why| (CANNOT_OPEN, format!("{why}.")))
+            }
+            #[cfg(feature = "data")]
+            Task::Export(export) => export.run().map(|()| String::new()),
+            #[cfg(feature = "data")]
+            Task::Import(import) => import.run(),
+            #[cfg(feature = "data")]
+            Task::Forget(forget) => forget.run(),
+        }
+    }
 }
 
 /// Whether somebody at a terminal has started the server.
@@ -430,6 +455,10 @@ fn check_config() -> Result<(), Failure> {
     let config = arguments.into_config()?;
     #[cfg(feature = "tls")]
     check_certificates(&config).map_err(|error| (CANNOT_OPEN, format!("{error}.")))?;
+    #[cfg(feature = "data")]
+    if let Some(data) = &config.data {
+        transfer::check(&data.file).map_err(|error| (CANNOT_OPEN, format!("{error}.")))?;
+    }
     let mut told = String::new();
     for listener in &config.listeners {
         told += &format!("It would listen for {} on {}.\n", listener.protocol(), listener.address);

@@ -15,7 +15,7 @@ use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
 #[cfg(feature = "data")]
-use crate::archive::{Answer, Archive, OpenError, Settings};
+use crate::archive::{Answer, Archive, Settings};
 #[cfg(feature = "tls")]
 use crate::config::TlsFiles;
 use crate::config::{CLIENTS_MIN, Changes, Config, LISTENERS_MAX, ListenerSpec, Prelude};
@@ -138,9 +138,8 @@ pub enum StartError {
     },
     /// A certificate cannot be used (the sentence that says why).
     Certificate(String),
-    /// The file of `--data` cannot be used.
-    #[cfg(feature = "data")]
-    Archive(OpenError),
+    /// The archive cannot be used (the sentence that says why).
+    Archive(String),
     /// The system's limit of open descriptors is too low (the limit).
     Descriptors(u64),
     /// The system does not give us what every server needs.
@@ -820,9 +819,9 @@ impl fmt::Display for StartError {
     /// One sentence that says what to do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::Certificate(sentence) => f.write_str(sentence),
-            #[cfg(feature = "data")]
-            StartError::Archive(error) => error.fmt(f),
+            StartError::Certificate(sentence) | StartError::Archive(sentence) => {
+                f.write_str(sentence)
+            }
             StartError::Bind { listener, error, instead } => {
                 let (why, advice) = match error.kind() {
                     io::ErrorKind::AddrInUse => (
@@ -904,7 +903,7 @@ fn open_archive(
     // If the loop cannot be woken, it finds the answer at its next turn.
     let wake = move || drop(waker.wake());
     let opened = Archive::open(&settings, present().unix_seconds, wake);
-    let (archive, kept) = opened.map_err(StartError::Archive)?;
+    let (archive, kept) = opened.map_err(|error| StartError::Archive(error.to_string()))?;
     event_loop.hub.restore(kept);
     Ok(Some(archive))
 }

@@ -336,6 +336,81 @@ fn after_a_restart_everyone_is_back_under_their_names() {
     assert_eq!(texts(&alice, "#log .text"), ["before", "after"]);
 }
 
+/// A file for an archive in a folder that is gone at the end of the test.
+#[cfg(feature = "data")]
+fn data(folder: &common::Folder) -> String {
+    format!("--data={}", folder.file("chat.db").display())
+}
+
+#[cfg(feature = "data")]
+#[test]
+fn what_was_said_long_ago_comes_when_one_scrolls_up_and_can_be_found() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let folder = common::Folder::new("browser-archive");
+    let args = [&*data(&folder), "--history=5", "--flood=0"];
+    let server = Server::start_with_listeners(&OPEN, &args);
+    let mut bob = Person::join(&server, "bob");
+    (0..400).for_each(|number| bob.says(&format!("line {number}")));
+    bob.says("/join ops");
+    bob.sees("* You are in #ops. Here now: bob.");
+    bob.says("你好世界");
+    let alice = chromium.open(&page(&server));
+    alice.joins_as("alice");
+    alice.sees("line 399");
+    for first in ["line 299", "line 199", "line 0"] {
+        let has = format!(
+            "[...document.querySelectorAll('#log .text')].some((e) => e.textContent == {first:?})"
+        );
+        let scrolled = format!("(document.querySelector('#log').scrollTop = 0, {has})");
+        alice.waits_for(&scrolled);
+    }
+    let all: Vec<_> = (0..400).map(|number| format!("line {number}")).collect();
+    assert_eq!(texts(&alice, "#log .text"), all);
+
+    alice.finds("document.querySelector('#seek').click()");
+    alice.types("世界 from:bob");
+    alice.presses("Enter");
+    alice.waits_for("document.querySelector('#hits')?.innerText.includes('bob: 你好世界')");
+    alice.finds("document.querySelector('#hits button').click()");
+    alice.waits_for("document.querySelector('#log .sought .text')?.textContent == '你好世界'");
+    alice.waits_for("document.title == '#ops · chinwag'");
+    alice.finds("document.querySelector('#seek').click()");
+    alice.types("in:#nowhere");
+    alice.presses("Enter");
+    alice.waits_for("document.querySelector('#found').textContent == 'Nothing was found.'");
+}
+
+#[cfg(feature = "data")]
+#[test]
+fn after_a_restart_nothing_is_missing_that_was_kept() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let folder = common::Folder::new("browser-restart");
+    let args = [&*data(&folder), "--history=5", "--flood=0", "--listen=lines=127.0.0.1:0"];
+    let listen = |address: &str| format!("--listen=web={address}");
+    let start = |address: &str| {
+        Server::start(&args.iter().copied().chain([&*listen(address)]).collect::<Vec<_>>())
+    };
+    let mut server = start("127.0.0.1:0");
+    let address = server.address("web").to_string();
+    let alice = chromium.open(&page(&server));
+    alice.joins_as("alice");
+    alice.says("before");
+    alice.sees("before");
+    server.terminate();
+    server.wait();
+    alice.waits_for("document.querySelector('#status').textContent.includes('again')");
+    let server = start(&address);
+    let mut bob = Person::join(&server, "bob");
+    (0..250).for_each(|number| bob.says(&format!("line {number}")));
+    let last = "[...document.querySelectorAll('#log .text')].at(-1)?.textContent";
+    alice.waits_for(&format!("{last} == 'line 249'"));
+    let lines = (0..250).map(|number| format!("line {number}"));
+    let all: Vec<_> = ["before".to_owned()].into_iter().chain(lines).collect();
+    alice.waits_for(&format!("document.querySelectorAll('#log .text').length >= {}", all.len()));
+    assert_eq!(texts(&alice, "#log .text"), all);
+    assert!(texts(&alice, "#log .gap").is_empty());
+}
+
 #[test]
 fn whoever_loads_the_page_again_is_back_under_their_name() {
     let Some(chromium) = Chromium::start("en-US") else { return };

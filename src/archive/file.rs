@@ -50,6 +50,9 @@ const STEPS: &[&str] = &["
 /// Memory for pages of the file, for each thread, in KiB.
 const CACHE_KIB: u32 = 2048;
 
+/// Bytes of a page.
+const PAGE_BYTES: u64 = 4096;
+
 /// What the log of changes is cut to when nothing in it is needed, in bytes.
 const LOG_BYTES: u32 = 4 << 20;
 
@@ -71,7 +74,8 @@ pub(super) struct Lock {
 /// Locks a file that is to be written by nobody else.
 pub(super) fn lock(file: &Path) -> Result<Lock, OpenError> {
     is_usable(file, true)?;
-    let opened = File::options().create(true).truncate(false).write(true).open(beside(file));
+    let opened =
+        File::options().create(true).truncate(false).write(true).open(beside(file, "-lock"));
     let unusable = |error: &io::Error| OpenError { file: file.to_owned(), why: of_system(error) };
     let opened = opened.map_err(|error| unusable(&error))?;
     match opened.try_lock() {
@@ -83,9 +87,9 @@ pub(super) fn lock(file: &Path) -> Result<Lock, OpenError> {
     }
 }
 
-fn beside(file: &Path) -> PathBuf {
+fn beside(file: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(file);
-    name.push("-lock");
+    name.push(suffix);
     PathBuf::from(name)
 }
 
@@ -124,7 +128,13 @@ fn look(file: &Path, may_be_made: bool) -> Result<(), Unusable> {
     let (Some(version), Some(application)) = (number(60), number(68)) else {
         return Err(Unusable::Damaged("its head is cut off".to_owned()));
     };
-    check_marks(i32::from_be_bytes(application), i32::from_be_bytes(version)).map(drop)
+    check_marks(i32::from_be_bytes(application), i32::from_be_bytes(version))?;
+    // What is not there yet may be in the log of changes.
+    let has_log = beside(file, "-wal").metadata().is_ok_and(|log| log.len() > 0);
+    if !has_log && about.len() % PAGE_BYTES != 0 {
+        return Err(Unusable::Damaged("its end is cut off".to_owned()));
+    }
+    Ok(())
 }
 
 /// Whether the marks are those of a file that can be used; and its version.
@@ -187,7 +197,11 @@ fn prepare(connection: &mut Connection, steps: &[&str]) -> Result<(), Unusable> 
     let is_new = connection.query_row(tables, (), |row| row.get::<_, i64>(0)).map_err(failed)? == 0;
     let marks = marks(connection).map_err(failed)?;
     let version = if is_new && marks == (0, 0) {
-        connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").map_err(failed)?;
+        connection
+            .execute_batch(&format!(
+                "PRAGMA page_size = {PAGE_BYTES}; PRAGMA auto_vacuum = INCREMENTAL"
+            ))
+            .map_err(failed)?;
         0
     } else {
         check_marks(marks.0, marks.1)?

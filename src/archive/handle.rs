@@ -36,6 +36,16 @@ impl Archive {
         now: u64,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> Result<(Archive, Kept), OpenError> {
+        Archive::open_limited(settings, now, wake, None)
+    }
+
+    /// The same, with a file of at most so many pages, as if the disk were full then.
+    fn open_limited(
+        settings: &Settings,
+        now: u64,
+        wake: impl Fn() + Send + Sync + 'static,
+        pages_max: Option<u32>,
+    ) -> Result<(Archive, Kept), OpenError> {
         let path = settings.file.clone();
         let failed = |why| OpenError { file: settings.file.clone(), why };
         let rules = Rules { keep: settings.keep, rooms: settings.keep_rooms.clone() };
@@ -43,6 +53,10 @@ impl Archive {
         let writes = file::open(&path)?;
         let kept = reader::kept(&writes, settings, &rules, now);
         let kept = kept.map_err(|error| failed(file::why(&error)))?;
+        if let Some(pages) = pages_max {
+            let limited = writes.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()));
+            limited.map_err(|error| failed(file::why(&error)))?;
+        }
         let reads = file::open_beside(&path)?;
         let interrupt = reads.get_interrupt_handle();
         let wake: Wake = Arc::new(wake);
@@ -127,5 +141,91 @@ impl Drop for Archive {
 impl fmt::Debug for Archive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Archive").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::transfer::{self, Forget};
+    use super::super::{Before, Record};
+    use super::*;
+
+    fn lines(ids: std::ops::Range<u64>) -> Vec<Record> {
+        let line = |id| Record::Said {
+            id,
+            at: 1_767_225_600,
+            room: "lobby".to_owned(),
+            from: "alice".to_owned(),
+            author: 1,
+            account: None,
+            text: format!("this is line {id} {}", "x".repeat(300)),
+            emote: false,
+        };
+        ids.map(line).collect()
+    }
+
+    fn wait_until(archive: &Archive, is_so: impl Fn(&Health) -> bool) {
+        for _ in 0..6000 {
+            if is_so(&archive.health()) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        panic!("it did not become so: {:?}", archive.health());
+    }
+
+    fn open(file: &Path, pages_max: Option<u32>) -> (Archive, Kept) {
+        let settings = Settings {
+            file: file.to_owned(),
+            keep: Keep::Forever,
+            keep_rooms: Vec::new(),
+            rooms_max: 1,
+            history_lines_max: 1,
+        };
+        Archive::open_limited(&settings, 1_767_225_600, || {}, pages_max).unwrap()
+    }
+
+    #[test]
+    fn a_full_disk_costs_lines_but_no_file_and_is_tried_again() {
+        let folder = std::env::temp_dir().join(format!("chinwag-{}-full", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("chat.db");
+        let (mut archive, _) = open(&file, Some(100));
+        let mut last = 0;
+        while archive.health().failing.is_none() {
+            archive.record(&mut lines(last + 1..last + 11));
+            last += 10;
+            thread::sleep(Duration::from_millis(1));
+        }
+        let why = archive.health().failing.unwrap();
+        assert!(why.contains("the disk is full"), "{why}");
+        // Nothing that waits can be read, but what is written can.
+        let room = "lobby".to_owned();
+        let history = Request::History { room, before: Before::Now, count: 1 };
+        archive.ask(7, history).unwrap();
+        let answer = loop {
+            if let Some(answer) = archive.poll_answer() {
+                break answer;
+            }
+            thread::sleep(Duration::from_millis(1));
+        };
+        assert!(matches!(answer, (7, Answer::History { lines, .. }) if lines.len() == 1));
+        archive.record(&mut lines(last + 1..last + 20_001));
+        last += 20_000;
+        let health = archive.health();
+        assert!(health.lost > 0 && health.written > 0, "{health:?}");
+        assert_eq!(health.lost + health.waiting as u64 + health.written, last);
+        // Somebody makes room. It is tried again by itself.
+        transfer::forget(&file, &Forget::Name("alice".to_owned())).unwrap();
+        wait_until(&archive, |now| now.written > health.written);
+        wait_until(&archive, |now| now.failing.is_some());
+        let (health, left) = (archive.health(), archive.stop(Duration::from_secs(60)));
+        assert_eq!(left, health.waiting, "the stop tries it once more, and then gives up");
+        let (archive, kept) = open(&file, None);
+        assert_eq!(kept.rooms[0].lines.len(), 1);
+        assert_eq!(archive.stop(Duration::from_secs(60)), 0);
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

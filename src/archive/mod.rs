@@ -13,6 +13,7 @@
 //! | `forgetting` | what is deleted, little by little |
 //! | `reader` | the thread that reads |
 //! | `query`, `words` | a search as somebody types it, and what of a text stands in the index |
+//! | `transfer` | export, import and forgetting by hand |
 //! | `file` | opens a file, or says why it cannot be used; its tables |
 
 #[cfg(feature = "data")]
@@ -27,6 +28,8 @@ mod queue;
 mod reader;
 #[cfg(feature = "data")]
 mod tables;
+#[cfg(feature = "data")]
+pub mod transfer;
 #[cfg(feature = "data")]
 mod words;
 #[cfg(feature = "data")]

@@ -40,8 +40,9 @@ pub(crate) enum Judged<'a> {
     Ignore(UserKey),
     /// The asker wants to hear somebody of this name again.
     Unignore(&'a str),
-    /// The asker wants to know what only the archive knows.
-    Ask(Request),
+    /// The asker wants to know what only the archive knows; and then what the room remembers, if
+    /// `recent`.
+    Ask { request: Request, recent: bool },
     /// What the asker has said is to be shown to nobody any more.
     Forget,
     /// The asker leaves, with these words or none.
@@ -243,6 +244,7 @@ impl Chat {
         answers: &mut Answers<'_>,
     ) -> Judged<'a> {
         let history = &self[room].history;
+        let recent = matches!(lines, Lines::Last(_));
         let (before, count) = match lines {
             Lines::Last(None) => return Judged::List(Listing::History(None)),
             Lines::Last(Some(count)) if count <= history.len() || !self.remembers => {
@@ -253,13 +255,13 @@ impl Chat {
             Lines::BeforeId(id, count) => (Before::Id(id), count),
             Lines::BeforeTime(at, count) => (Before::Time(at), count),
             Lines::More => match self.more(user) {
-                Some(more @ Request::History { .. }) => return Judged::Ask(more.clone()),
+                Some(more @ Request::History { .. }) => return ask(more.clone()),
                 _ => return answers.refuse(Refusal::NoMore),
             },
         };
         let count = count.unwrap_or(LINES_ASKED).clamp(1, LINES_ASKED_MAX);
         let room = self[room].name().as_str().to_owned();
-        Judged::Ask(Request::History { room, before, count })
+        Judged::Ask { request: Request::History { room, before, count }, recent }
     }
 
     fn judge_search<'a>(
@@ -273,12 +275,12 @@ impl Chat {
         }
         if words.trim().eq_ignore_ascii_case("more") {
             return match self.more(user) {
-                Some(more @ Request::Search { .. }) => Judged::Ask(more.clone()),
+                Some(more @ Request::Search { .. }) => ask(more.clone()),
                 _ => answers.refuse(Refusal::NoMore),
             };
         }
         match Query::parse(&text::clean(words)) {
-            Ok(query) => Judged::Ask(Request::Search { query, before: None }),
+            Ok(query) => ask(Request::Search { query, before: None }),
             Err(error) => answers.refuse(Refusal::Query(&error)),
         }
     }
@@ -316,6 +318,10 @@ impl Chat {
     pub(crate) fn ignored_by(&self, user: UserKey) -> Vec<Nickname> {
         self.users.get(user).map_or_else(Vec::new, |user| self.ignoring.ignored_names(user))
     }
+}
+
+fn ask(request: Request) -> Judged<'static> {
+    Judged::Ask { request, recent: false }
 }
 
 /// Tells what commands there are, or what one of them does.

@@ -58,6 +58,8 @@ pub enum ConfigError {
     DatagramPrelude,
     /// A listener with TLS, or a certificate, in a program without TLS.
     TlsNotBuilt,
+    /// An archive, in a program without it.
+    DataNotBuilt,
     /// Not as many keys as certificates.
     TlsPairs,
     /// A listener with TLS, and no certificate.
@@ -135,6 +137,9 @@ impl fmt::Display for ConfigError {
             }
             ConfigError::TlsNotBuilt => f.write_str(
                 "TLS is not built in; build with --features tls, or leave out +tls and --tls-cert",
+            ),
+            ConfigError::DataNotBuilt => f.write_str(
+                "the archive is not built in; build with --features data, or leave out --data",
             ),
             ConfigError::TlsPairs => f.write_str(
                 "each --tls-cert needs its --tls-key, and each --tls-key its --tls-cert",

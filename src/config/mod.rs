@@ -201,6 +201,8 @@ impl Config {
             ConfigError::ClassicOpen(dialect)
         } else if self.password.as_ref().is_some_and(|it| it.bytes() > limits.line_bytes_max) {
             ConfigError::PasswordBytes
+        } else if self.data.is_some() && !cfg!(feature = "data") {
+            ConfigError::DataNotBuilt
         } else if limits.per_address_max == 0 {
             ConfigError::PerAddressMax
         } else if limits.history_lines_max > HISTORY_LINES_MAX {
@@ -485,6 +487,11 @@ mod tests {
             ("--tls-key", ConfigError::TlsPairs, |c| c.tls.certs.push("cert.pem".into())),
             #[cfg(not(feature = "tls"))]
             ("--features tls", ConfigError::TlsNotBuilt, |c| c.tls.certs.push("cert.pem".into())),
+            #[cfg(not(feature = "data"))]
+            ("--features data", ConfigError::DataNotBuilt, |c| {
+                let (file, keep_rooms) = ("chat.db".into(), Vec::new());
+                c.data = Some(Data { file, keep: Keep::Forever, keep_rooms });
+            }),
             ("--history", ConfigError::HistoryLinesMax, |c| c.limits.history_lines_max = 100_001),
             ("--flood", ConfigError::Flood, |c| {
                 c.limits.flood = Some(Flood { lines: 0, per: Duration::MAX });

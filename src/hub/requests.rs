@@ -67,11 +67,7 @@ impl Hub {
                 self.note_more(user, asked.request, lines.first(), more);
                 let hears = |line: &&Said| !self.chat.is_deaf_to_name(user, &line.from);
                 let lines: Vec<&Said> = lines.iter().filter(hears).chain(&asked.tail).collect();
-                let event = match lines.is_empty() {
-                    true if !more => Event::NothingSaid,
-                    _ => Event::Past(&lines, more),
-                };
-                self.tell_titled(key, room, &event);
+                self.tell_titled(key, room, &Event::Past(&lines, more));
             }
             Answer::Found { mut hits, more } => {
                 let last = hits.last().map(|hit| &hit.said);
@@ -119,22 +115,20 @@ impl Hub {
         self.requests.push_back((key, request));
     }
 
-    /// Asks for lines of a room, if these are older than what it remembers, with what it remembers
-    /// after them; or for what else the archive is asked for.
-    pub(super) fn ask_for(&mut self, key: ConnectionKey, room: RoomKey, request: Request) {
+    /// Asks the archive for something, perhaps of a room; after that comes what the room remembers,
+    /// if `recent`.
+    pub(super) fn ask_for(
+        &mut self,
+        (key, user): (ConnectionKey, UserKey),
+        room: RoomKey,
+        request: Request,
+        recent: bool,
+    ) {
         let history = &self.chat[room].history;
-        let (about, tail) = match &request {
-            Request::History { before, .. } if *before == history.begins() => {
-                let heard = (0..history.len()).filter(|place| {
-                    let user = self.connections[key].user();
-                    user.is_some_and(|user| !self.chat.is_deaf_to_line(user, room, *place))
-                });
-                let tail = heard.map(|place| history.line(place).said.clone());
-                (Some(room), tail.collect())
-            }
-            Request::History { .. } => (Some(room), Vec::new()),
-            Request::Search { .. } | Request::Forget { .. } => (None, Vec::new()),
-        };
+        let remembered = (0..history.len()).filter(|_| recent);
+        let heard = remembered.filter(|place| !self.chat.is_deaf_to_line(user, room, *place));
+        let tail = heard.map(|place| history.line(place).said.clone()).collect();
+        let about = matches!(request, Request::History { .. }).then_some(room);
         self.ask_archive(key, about, (request, tail));
     }
 

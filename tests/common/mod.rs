@@ -18,9 +18,10 @@
 use std::collections::VecDeque;
 use std::env;
 use std::fmt;
+use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -31,6 +32,28 @@ use socket2::{Domain, SockRef, Socket, Type};
 /// How long anything may take before a test gives up on it. Much longer than anything here needs,
 /// since no test may fail because a machine is slow.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder that is gone with the test.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    /// A folder that no other test has, if none has one of that name.
+    pub(crate) fn new(name: &str) -> Folder {
+        let path = env::temp_dir().join(format!("chinwag-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
 
 /// The first line that a newcomer sees in the dialect `lines`.
 pub(crate) const WELCOME: &str = "* Welcome to chinwag. What is your nickname?";
@@ -308,7 +331,7 @@ impl Server {
         self.signal("STOP");
         let deadline = Instant::now() + PATIENCE;
         let stat = format!("/proc/{}/stat", self.process.child.id());
-        while !std::fs::read_to_string(&stat).unwrap().contains(") T ") {
+        while !fs::read_to_string(&stat).unwrap().contains(") T ") {
             assert!(Instant::now() < deadline, "the server does not stop at SIGSTOP");
             thread::yield_now();
         }
@@ -372,7 +395,7 @@ pub(crate) fn awaits_arrival(port: u16, count: usize) {
 
 #[cfg(target_os = "linux")]
 fn tcp_table(port: u16) -> Vec<TcpRow> {
-    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
     table.lines().skip(1).map(TcpRow::parse).filter(|row| row.local_port == port).collect()
 }
 

@@ -2,7 +2,7 @@
 // What the server has kept: older lines, which come when one scrolls up to them; those that were
 // missed, where the page knows that some are; and the search.
 import { send } from "./connection.js";
-import { byId, element, scrollTo, whenAtTop } from "./lines.js";
+import { byId, element, scrollTo, whenAtTop, withNextLines } from "./lines.js";
 import * as rooms from "./rooms.js";
 import { clock, days, words } from "./words.js";
 
@@ -65,21 +65,24 @@ export function take(answer, key = "") {
 /** The connection is lost, and what was asked is not answered any more. */
 export function lose() {
   [...asked.keys()].forEach((key) => take("", key));
+  hasArchive = true;
 }
 
 // ── older lines ──
 
 /** @type {Set<import("./lines.js").Log>} */
 const loading = new Set();
+// The server has an archive, as far as we know.
+let hasArchive = true;
 
 whenAtTop((log) => {
   const room = rooms.all().find((one) => one.log === log);
   const before = log.firstId;
-  if (!room || !log.hasOlder || before === 0 || loading.has(log)) return;
+  if (!room || !hasArchive || !log.hasOlder || before === 0 || loading.has(log)) return;
   loading.add(log);
   ask({ type: "history", room: room.name, before, count: COUNT }, (told) => {
     loading.delete(log);
-    if (typeof told === "string") log.hasOlder = told === "";
+    if (typeof told === "string") hasArchive = told === "";
     else if (told.type === "history") log.showOlder(told.lines, told.more);
   });
 });
@@ -91,6 +94,7 @@ whenAtTop((log) => {
  */
 export function enter(room) {
   room.log.gaps.forEach((gap) => fill(room, gap, FILLS_MAX));
+  withNextLines(() => room.log.askIfShort());
   const hit = bound;
   if (hit?.room !== room.name) return;
   bound = null;

@@ -132,6 +132,9 @@ export class Log {
       if (wasAtEnd) this.#most = LINES_MAX;
       else if (this.element.scrollTop < AT_TOP) atTop(this);
     });
+    this.element.addEventListener("wheel", ({ deltaY }) => {
+      if (deltaY < 0 && this.element.scrollTop < AT_TOP) atTop(this);
+    }, { passive: true });
   }
 
   /**
@@ -227,6 +230,12 @@ export class Log {
 
   // ── what the server has kept ──
 
+  /** What does not fill the page cannot be scrolled. */
+  askIfShort() {
+    const { scrollHeight, clientHeight } = this.element;
+    if (this === shown && scrollHeight <= clientHeight) atTop(this);
+  }
+
   /** The id of the first line that is on the page; 0 if there is none. */
   get firstId() {
     return Number(this.element.querySelector("[data-id]")?.getAttribute("data-id") ?? 0);
@@ -247,6 +256,7 @@ export class Log {
    * @param {boolean} more
    */
   showOlder(lines, more) {
+    this.showBatch();
     this.hasOlder = more;
     const { scrollHeight, scrollTop, firstElementChild } = this.element;
     this.#most += lines.length;
@@ -273,6 +283,8 @@ export class Log {
    * @param {boolean} more
    */
   fill(gap, lines, more) {
+    // The place itself may be on the way there.
+    this.showBatch();
     const missed = lines.filter(({ id = 0 }) => id > gap.after);
     const following = wasAtEnd && this === shown;
     this.#most += missed.length;
