@@ -616,7 +616,10 @@ impl<'a> LinesChecker<'a> {
     /// Whether these are all rooms, those with most people first; or the first of them, if `cut`.
     fn is_list(&self, heard: &[String], cut: bool) -> bool {
         let here = |known: &Known, room: usize| known.rosters.of(1 << room).len();
-        let is_there = |room: &usize| *room == 0 || here(&self.known, *room) > 0;
+        let permanent =
+            |room: usize| self.config.rooms.iter().any(|r| r.as_str() == &ROOMS[room][1..]);
+        let is_there =
+            |room: &usize| *room == 0 || here(&self.known, *room) > 0 || permanent(*room);
         let rooms: Vec<_> = (0..ROOMS.len()).filter(is_there).collect();
         let mut told = Vec::new();
         for line in heard {

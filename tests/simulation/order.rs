@@ -293,6 +293,12 @@ impl Order {
         self.ids.values().copied()
     }
 
+    /// The rooms that a client is in.
+    pub(crate) fn rooms_of_client(&self, id: usize) -> Rooms {
+        let name = self.ids.iter().find(|(_, other)| **other == id);
+        name.map_or(0, |(name, _)| self.rooms_of(name))
+    }
+
     /// The rooms that somebody is in.
     fn rooms_of(&self, name: &str) -> Rooms {
         let here = |roster: &Vec<String>| roster.iter().any(|other| other == name);

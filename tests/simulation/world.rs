@@ -209,6 +209,7 @@ impl World {
     /// A turn of the server, if it would wake up.
     fn turn_if_needed(&mut self) -> bool {
         if !self.server.has_work(&mut self.clients, &mut self.rng, &self.swarm) {
+            self.check_holds();
             return false;
         }
         let before = (self.server.moved, self.server.now.instant);
@@ -257,6 +258,24 @@ impl World {
             let is_counted = |other: &&Client| other.block_max(&self.swarm.config.limits).is_some();
             let of_block = members().filter(is_counted).filter(|o| o.block == client.block);
             assert!(of_block.count() <= max, "more than {max} of one block");
+        }
+    }
+
+    /// While the server has nothing to do, whoever is not heard although they may say as much as
+    /// they like waits for somebody in the same room who does not read, or who has left and does
+    /// not read what was said before. Nobody in another room is waited for.
+    fn check_holds(&self) {
+        if self.swarm.config.limits.flood.is_some() {
+            return;
+        }
+        let is_slow = |reader: &Client| reader.socket.watching_writable || !reader.has_commands();
+        let slow = self.server.holders().filter(|id| is_slow(&self.clients[*id]));
+        let slow: Vec<_> = slow.map(|id| self.order.rooms_of_client(id)).collect();
+        let talkers = self.order.ids().filter(|id| self.clients[*id].unheard);
+        for talker in talkers {
+            let rooms = self.order.rooms_of_client(talker);
+            let excuse = slow.iter().any(|theirs| *theirs == 0 || theirs & rooms != 0);
+            assert!(excuse, "client {talker} is not heard although all in its room read");
         }
     }
 
