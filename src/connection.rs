@@ -402,6 +402,10 @@ impl Connections {
         if self.blocked.is_empty() {
             self.blocked = Vec::new();
         }
+        if blocked.waited_for.is_some() {
+            // Those who wait for it need wait no more: there is another turn at once.
+            self.touch(key);
+        }
     }
 
     pub(crate) fn any_touched(&self) -> bool {

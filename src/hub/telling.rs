@@ -72,6 +72,9 @@ impl Hub {
         let at = entry.at;
         match (&entry.fact, applied) {
             (_, Applied::Refused(_)) => {}
+            (Fact::Connected { origin, name }, _) => {
+                log::debug!("named: {name} from {}", self.connections[*origin].remote);
+            }
             (Fact::Moved { user, origin }, Applied::Moved { from }) => {
                 self.move_reader(*user, *from, *origin);
             }
@@ -93,6 +96,7 @@ impl Hub {
             (Fact::Invited { user, to, room }, _) => self.tell_invited(*user, *to, *room),
             (Fact::Topic { user, room, text }, _) => {
                 let by = self.chat.name(*user).to_owned();
+                log::debug!("topic: {by}: {text}");
                 self.publish(&[*room], &Event::TopicSet(TopicView { text, by: &by, at }));
             }
             _ => {}
@@ -181,6 +185,7 @@ impl Hub {
         let (Some(from), Some(target)) = (self.chat.user(user), self.chat.user(to)) else { return };
         let (from_name, to_name) = (from.name.clone(), target.name.clone());
         let (from_key, to_key) = (from.origin, target.origin);
+        log::debug!("invited: {from_name} -> {to_name}: {}", self.chat[room].title());
         if !self.chat.is_deaf_to(to, user) {
             let event = Event::Invited { from: from_name.as_str() };
             self.private_bytes += self.tell_user(to, to_key, Some(room), &event);
@@ -251,6 +256,7 @@ impl Hub {
     fn tell_parted(&mut self, user: UserKey, room: RoomKey, title: &str) {
         let Some(User { name, origin: Some(key), .. }) = self.chat.user(user) else { return };
         let (name, key) = (name.clone(), *key);
+        log::info!("parted: {name} from {title}");
         self.add_to_presence(room, &name, None);
         self.outdate_lists(&[room]);
         self.detach(key, room);

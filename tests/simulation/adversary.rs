@@ -287,15 +287,21 @@ impl World {
             );
             friend.read(socket, (now, self.tick));
         }
-        while let Some(entry) = log::next() {
-            let from = entry.joined_from.and_then(|from| self.server.addresses.get(&from));
-            if let Some(id) = from {
-                self.clients[*id].name = entry.name;
-            } else if let Some(client) =
-                self.clients.iter_mut().find(|client| client.name == entry.name)
-            {
-                client.name.clear();
-                self.leaving.push((client.id, now));
+        while let Some(entry) = log::next_if(|_| true) {
+            match entry {
+                log::Entry::Named { name, from } => {
+                    if let Some(id) = self.server.addresses.get(&from) {
+                        self.clients[*id].name = name;
+                    }
+                }
+                log::Entry::Left { name } => {
+                    let client = self.clients.iter_mut().find(|client| client.name == name);
+                    if let Some(client) = client {
+                        client.name.clear();
+                        self.leaving.push((client.id, now));
+                    }
+                }
+                _ => {}
             }
         }
     }

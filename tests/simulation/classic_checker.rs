@@ -16,7 +16,7 @@ use super::known::Known;
 use super::lines;
 use super::lines_checker::{Findings, Letter, invitation};
 use super::names;
-use super::order::{Claim, LOBBY, Order, What};
+use super::order::{LOBBY, Order, What};
 
 /// The least time between two writes to somebody to whom each frame must go alone.
 const GAP: Duration = Duration::from_millis(100);
@@ -165,7 +165,7 @@ impl<'a> ClassicChecker<'a> {
     }
 
     fn has_joined(&self) -> bool {
-        self.order.joining(self.client.id).is_some()
+        self.order.joining_room(self.client.id, LOBBY, 0).is_some()
     }
 
     /// What the next message asks for.
@@ -257,13 +257,13 @@ impl<'a> ClassicChecker<'a> {
 
     /// It is in: finds the place, and sees whether it has the name that it must have.
     fn join(&mut self) {
-        let Some(place) = self.order.joining(self.client.id) else {
+        let id = self.client.id;
+        let (coming, place) = (self.order.coming(id), self.order.joining_room(id, LOBBY, 0));
+        let (Some(coming), Some(place)) = (coming, place) else {
             panic!("it hears the room, but the room was not told of it")
         };
-        for at in 0..place {
-            self.known.apply(self.order, at);
-        }
-        let What::Joined(name) = &self.order.events[place].0 else { panic!("not by joining") };
+        (0..coming).for_each(|at| self.known.apply(self.order, at));
+        let What::Came(name) = &self.order.events[coming].0 else { panic!("not by coming") };
         self.name.clone_from(name);
         (self.joined_at, self.asked_at) = (place, place + 1);
         match self.codec_model.dialect {
@@ -276,6 +276,7 @@ impl<'a> ClassicChecker<'a> {
             }
             _ => self.join_as_given(),
         }
+        (coming..place).for_each(|at| self.known.apply(self.order, at));
         self.stage = Stage::Chatting;
         if self.codec_model.dialect == Dialect::Nick {
             self.entry.push_front(codec_model::NICK_ENTERED.to_owned());
@@ -296,12 +297,8 @@ impl<'a> ClassicChecker<'a> {
                         Ask::Name(given) => (given, None),
                         _ => return,
                     };
-                    let must = self.name_for(&given, self.known.names());
-                    if must != self.name {
-                        let fits = !self.order.one_room && self.was_given(&given);
-                        let names = self.known.names();
-                        assert!(fits, "{} and not {must}: {given:?} to {names:?}", self.name);
-                    }
+                    let must = codec_model::entering(&given, self.known.names());
+                    assert_eq!(self.name, must, "{given:?} to {:?}", self.known.names());
                     if given != self.name {
                         self.entry.push_back(codec_model::renamed(&self.name));
                     }
@@ -321,52 +318,16 @@ impl<'a> ClassicChecker<'a> {
         }
     }
 
-    /// Whether it may have got its name because others elsewhere have come or gone of whom it is
-    /// told later in this turn, or had not yet of whom it was told before.
-    fn was_given(&self, given: &str) -> bool {
-        let turn = self.order.turn_of(self.joined_at);
-        let mut known = Known::default();
-        (0..turn.end).any(|at| {
-            known.apply(self.order, at);
-            known.forget(&self.name);
-            at + 1 >= turn.start && self.name_for(given, known.names()) == self.name
-        })
-    }
-
-    /// The name that somebody gets who gives one, if these are taken.
-    fn name_for(&self, given: &str, names: &[String]) -> String {
-        let mut taken = names.to_vec();
-        let mut must = codec_model::entering(given, &taken);
-        while must != self.name && self.order.was_claimed(&must, self.joined_at, self.joined_at) {
-            taken.push(must);
-            must = codec_model::entering(given, &taken);
-        }
-        must
-    }
-
     // ── in the room ──────────────────────────────────────────────────────────────────────────────
 
     /// Something that was told to the room.
     fn see(&mut self, frame: &str, whats: &[What], more: usize) {
         for what in whats {
-            loop {
-                let Some((next, _)) = self.order.events.get(self.at) else {
-                    panic!("{frame:?}, which the witness has not heard");
-                };
-                if self.is_hidden(self.at) {
-                    self.pass();
-                    continue;
-                }
-                assert_eq!(next.without_reason(), *what, "by {frame:?}");
-                self.findings.heard += usize::from(matches!(what, What::Said { .. }));
-                self.pass();
-                break;
-            }
+            self.see_one(frame, |next| next == what);
         }
         for _ in 0..more {
-            let [(last, _), (next, _)] = &self.order.events[self.at - 1..=self.at] else { return };
-            assert!(next.is_like(last), "{frame:?}, but {next:?}");
-            self.pass();
+            let last = whats.last();
+            self.see_one(frame, |next| last.is_some_and(|last| next.is_like(last)));
         }
         if matches!(self.order.events[self.at - 1].0, What::Stopping) {
             while let Some(Ask::Blank | Ask::Tell(..)) = self.peek_ask() {
@@ -376,6 +337,19 @@ impl<'a> ClassicChecker<'a> {
             }
             self.stage = Stage::Over;
         }
+    }
+
+    /// Goes past one thing that it is told, and what is hidden before.
+    fn see_one(&mut self, frame: &str, is_told: impl Fn(&What) -> bool) {
+        while self.at < self.order.events.len() && self.is_hidden(self.at) {
+            self.pass();
+        }
+        let Some((next, _)) = self.order.events.get(self.at) else {
+            panic!("{frame:?}, which the witness has not heard");
+        };
+        assert!(is_told(&next.without_reason()), "{frame:?} instead of {next:?}");
+        self.findings.heard += usize::from(matches!(next, What::Said { .. }));
+        self.pass();
     }
 
     /// Goes past the next thing in the order.
@@ -423,7 +397,6 @@ impl<'a> ClassicChecker<'a> {
     /// The same; perhaps it went out, if not `sure`. Returns whether it can have been.
     fn try_to_write(&mut self, name: &str, text: &str, to: usize, sure: bool) -> bool {
         let (mut known, mut owners) = (Known::default(), Vec::new());
-        let to = if self.order.one_room { to } else { self.order.rest_of_turn(to).end };
         for at in 0..=to {
             if at >= self.asked_at {
                 owners.push(known.find(name).map(|(id, _)| id));
@@ -454,9 +427,7 @@ impl<'a> ClassicChecker<'a> {
         }
         let sender = self.known.called(from);
         let sender = sender.unwrap_or_else(|| panic!("{from} is not here, but wrote {text}"));
-        let (to, rest) = (self.client.id, self.at..self.order.events.len());
-        let hidden = rest.take_while(|at| self.is_hidden(*at)).count();
-        let span = (self.at, self.at + hidden);
+        let (to, span) = (self.client.id, (self.at, self.at + self.hidden().count()));
         self.findings.got.push(Letter { from: sender, to, text, span, sure: true });
     }
 
@@ -472,7 +443,7 @@ impl<'a> ClassicChecker<'a> {
             match self.peek_ask() {
                 Some(Ask::Blank) => {}
                 Some(Ask::Tell(to, text)) if !self.is_refused(&to, &text, frame) => {
-                    self.write(&to, &text, self.at);
+                    self.write(&to, &text, self.before_acting());
                 }
                 _ => break,
             }
@@ -483,7 +454,7 @@ impl<'a> ClassicChecker<'a> {
             && let Some(reader) = self.is_too_much(to, frame)
         {
             self.findings.refused_by.push(reader);
-            self.write(to, text, self.at);
+            self.write(to, text, self.before_acting());
         }
         let words = |words: &str| self.codec_model.words(words);
         let first = self.entry.is_empty() || matches!(ask, Some(Ask::Refused(_)));
@@ -520,25 +491,30 @@ impl<'a> ClassicChecker<'a> {
             || self.is_too_much(to, frame).is_some()
     }
 
-    /// Whether nobody may have been called so at some place before the next thing that it hears,
-    /// because of what happened in other rooms.
+    /// Whether nobody was called so at some place before the next thing that it hears, because of
+    /// what happened in other rooms.
     fn goes_elsewhere(&self, name: &str) -> bool {
-        let rest = self.at..self.order.events.len();
-        let end = rest.clone().find(|at| !self.is_hidden(*at)).unwrap_or(rest.end);
         let mut known = self.known.clone();
-        !self.order.one_room
-            && (self.at..self.order.rest_of_turn(end).end).any(|at| {
-                match at < end {
-                    true => known.apply(self.order, at),
-                    false => known.apply_early(self.order, at),
-                }
-                known.find(name).is_none()
-            })
+        self.hidden().any(|at| {
+            known.apply(self.order, at);
+            known.find(name).is_none()
+        })
+    }
+
+    /// The last place at which it may be before it does something or hears of anything.
+    fn before_acting(&self) -> usize {
+        let is_act = |at: &usize| self.order.by[*at] == self.client.id;
+        self.at + self.hidden().take_while(|at| !is_act(at)).count()
+    }
+
+    /// The places of what may have happened before the next thing that it hears.
+    fn hidden(&self) -> impl Iterator<Item = usize> {
+        (self.at..self.order.events.len()).take_while(|at| self.is_hidden(*at))
     }
 
     /// Whether what comes next in the order is not for this client, so that it may have happened.
     fn may_pass(&self) -> bool {
-        !self.order.one_room && self.at < self.order.events.len() && self.is_hidden(self.at)
+        self.at < self.order.events.len() && self.is_hidden(self.at)
     }
 
     /// Who has too much to read to be written to, if `frame` says that of `to`.
@@ -602,7 +578,7 @@ impl<'a> ClassicChecker<'a> {
             return self.leave();
         }
         self.catch_up("the end");
-        self.skip_silent(self.at);
+        self.skip_silent(self.before_acting());
         assert!(self.entry.is_empty(), "not told {:?}", self.entry);
         let asked = if self.client.is_lossy() { None } else { self.peek_ask() };
         if !here {
@@ -645,27 +621,6 @@ impl<'a> ClassicChecker<'a> {
         let own = matches!(what, What::Said { from, .. } if *from == self.name);
         self.order.rooms[at] & LOBBY == 0 || own && !self.codec_model.echoes
     }
-}
-
-/// The names that clients may have had before they came in, or without it: where that takes time.
-pub(crate) fn claims(clients: &[Client], order: &Order, config: &Config) -> Vec<Claim> {
-    let register = clients.iter().filter(|client| client.dialect == Dialect::Register);
-    let claims = register.flat_map(|client| {
-        let (codec_model, max) = (codec_model::of(client.dialect), config.limits.line_bytes_max);
-        let joining = order.joining(client.id);
-        let (from, to) = (client.events_before, joining.unwrap_or(order.events.len()));
-        let asks = client
-            .decoder_model
-            .messages
-            .iter()
-            .map(move |m| codec_model.understand(m, false, "", max));
-        let names = asks.filter_map(|ask| match ask {
-            Ask::Name(typed) => Some(names::shown(&typed)),
-            _ => None,
-        });
-        names.map(move |name| Claim { name, from, to })
-    });
-    claims.filter(|claim| names::is_name(&claim.name)).collect()
 }
 
 /// The frames that a client has received. If there are `all`, the last one must be whole.

@@ -215,8 +215,8 @@ impl Client {
     /// Whether it must be told each thing alone, because it has not yet been told that it is in.
     pub(crate) fn is_held_back(&self) -> bool {
         let joined = "进入了聊天室".as_bytes();
-        let is_told = self.received.windows(joined.len()).any(|bytes| bytes == joined);
-        self.dialect == Dialect::Register && !is_told
+        self.dialect == Dialect::Register
+            && !self.received.windows(joined.len()).any(|bytes| bytes == joined)
     }
 
     /// Whether some of what it said may have been lost: the server keeps no more than 16 KiB and a

@@ -5,7 +5,7 @@
 use chinwag::dialect::Dialect;
 
 use super::decoder_model::Message;
-use super::lines::{clean, harmless, is_blank, sorted};
+use super::lines::{clean, is_blank, is_harmless, sorted};
 use super::names;
 use super::order::{self, Order, Rooms, What};
 
@@ -234,7 +234,7 @@ impl CodecModel {
 
     /// What a frame that has come says.
     pub(crate) fn hear(&self, frame: &str, order: &Order) -> Heard {
-        assert_eq!(harmless(frame), frame, "a frame that steers the terminal");
+        assert!(is_harmless(frame), "a frame that steers the terminal: {frame:?}");
         if frame == self.words(STOPPING) {
             return Heard::Room(vec![What::Stopping], 0);
         }

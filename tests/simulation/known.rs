@@ -15,7 +15,7 @@ pub(crate) struct Ignored {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
-    /// Who is there, in whatever room: their names, and which clients they are.
+    /// Who has a name, whether in a room or not: what it is, and which clients they are.
     people: Vec<String>,
     ids: Vec<usize>,
     pub(crate) rosters: Rosters,
@@ -27,11 +27,14 @@ pub(crate) struct Known {
 impl Known {
     /// What happened at a place has happened.
     pub(crate) fn apply(&mut self, order: &Order, at: usize) {
-        self.rosters.apply(order, at);
         let id = order.by[at];
         match &order.events[at].0 {
-            What::Joined(name) if order.comes(at) => self.come(id, name),
-            What::Left { name, .. } if order.goes(at) => self.go(id, name),
+            What::Came(name) => {
+                self.people.push(name.clone());
+                self.ids.push(id);
+            }
+            What::Joined(name) if !self.rosters.has(name) => self.come(id, name),
+            What::Went(name) => self.go(id, name),
             What::Renamed { new, .. } => {
                 if let Some(at) = self.ids.iter().position(|other| *other == id) {
                     self.people[at].clone_from(new);
@@ -44,25 +47,11 @@ impl Known {
             }
             _ => {}
         }
-    }
-
-    /// The same of somebody's coming or going that is told later.
-    pub(crate) fn apply_early(&mut self, order: &Order, at: usize) {
-        let (what, id) = (&order.events[at].0, order.by[at]);
-        self.rosters.apply_early(order, at);
-        match what {
-            What::Joined(name) if order.comes(at) => self.come(id, name),
-            What::Left { name, .. } if order.goes(at) && self.ids.contains(&id) => {
-                self.go(id, name);
-            }
-            _ => {}
-        }
+        self.rosters.apply(order, at);
     }
 
     /// Whoever comes as somebody who has left is the same again.
     fn come(&mut self, id: usize, name: &str) {
-        self.people.push(name.to_owned());
-        self.ids.push(id);
         let is_back = |i: &Ignored| i.id.is_none() && names::same(&i.name, name);
         if let Some(first) = self.ignoring.iter_mut().find(|i| is_back(i)) {
             first.id = Some(id);
@@ -89,24 +78,16 @@ impl Known {
         }
     }
 
-    /// Somebody is not known to be there.
-    pub(crate) fn forget(&mut self, name: &str) {
-        if let Some(at) = self.people.iter().position(|other| other == name) {
-            self.ids.remove(at);
-            self.people.remove(at);
-        }
-    }
-
     // ── people ───────────────────────────────────────────────────────────────────────────────────
 
-    /// The names of all who are there.
+    /// All names that somebody has.
     pub(crate) fn names(&self) -> &[String] {
         &self.people
     }
 
-    /// Who is called by a name, in whatever spelling.
+    /// Who is called by a name, in whatever spelling, and is in a room.
     pub(crate) fn find(&self, name: &str) -> Option<(usize, &String)> {
-        let name = names::find(&self.people, name)?;
+        let name = names::find(&self.people, name).filter(|name| self.rosters.has(name))?;
         let at = self.people.iter().position(|other| other == name)?;
         Some((self.ids[at], name))
     }
@@ -148,15 +129,6 @@ impl Known {
             ignoring.push(Ignored { id: Some(id), name });
         }
         ignoring
-    }
-
-    /// Whether it ignores whoever said something under a name, and has left since.
-    pub(crate) fn remembers(&self, id: usize, name: &str) -> bool {
-        match self.ignoring.iter().find(|ignored| ignored.id == Some(id)) {
-            // That they have left is not told yet.
-            Some(ignored) => names::same(&ignored.name, name),
-            None => !self.meant_by(name).is_empty(),
-        }
     }
 
     /// Which of those it ignores may be meant by a name: whoever has it, and who had it and left.

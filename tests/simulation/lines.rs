@@ -206,16 +206,14 @@ fn telnet(rng: &mut Rng) -> &'static [u8] {
 /// What is left of a text: HAZARDS.md, "Text". Of marks and of what is blank without being white
 /// space, it knows only those that are said here.
 pub(crate) fn clean(text: &str) -> String {
-    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return text.to_owned();
-    }
     let mut left = String::new();
-    for c in harmless(text).chars() {
-        let end = |part: &dyn Fn(char) -> bool| {
-            let from = left.trim_end_matches(part).len();
-            left[from..].to_owned()
-        };
-        let marks = end(&|c| is_mark(c)).chars().count();
+    for c in text.chars().filter(|c| !steers(*c)) {
+        if !is_mark(c) && !is_space(c) {
+            left.push(c);
+            continue;
+        }
+        let end = |part: &dyn Fn(char) -> bool| &left[left.trim_end_matches(part).len()..];
+        let marks = end(&is_mark).chars().count();
         let gap = end(&|c| is_mark(c) || is_space(c));
         let columns = |c: char| match c {
             '\t' => 8,
@@ -224,8 +222,7 @@ pub(crate) fn clean(text: &str) -> String {
         };
         let most = if gap == left { 32 } else { 8 };
         let taken: usize = gap.chars().map(columns).sum();
-        let fits = if is_mark(c) { marks < 4 } else { !is_space(c) || taken < most };
-        if fits {
+        if if is_mark(c) { marks < 4 } else { taken < most } {
             left.push(c);
         }
     }
@@ -233,7 +230,7 @@ pub(crate) fn clean(text: &str) -> String {
 }
 
 fn is_mark(c: char) -> bool {
-    "\u{301}\u{302}\u{307}\u{200b}\u{200d}".contains(c)
+    !c.is_ascii() && "\u{301}\u{302}\u{307}\u{200b}\u{200d}".contains(c)
 }
 
 fn is_space(c: char) -> bool {
@@ -242,19 +239,20 @@ fn is_space(c: char) -> bool {
 
 /// Whether nothing of a text is to be seen, once it has been cleaned.
 pub(crate) fn is_blank(text: &str) -> bool {
-    harmless(text).chars().all(|c| is_space(c) || is_mark(c))
+    text.chars().all(|c| is_space(c) || is_mark(c) || steers(c))
 }
 
-/// The text without what steers a terminal.
-pub(crate) fn harmless(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control() && c != '\t'
-            || ('\u{2028}'..='\u{202e}').contains(&c)
-            || ('\u{2066}'..='\u{2069}').contains(&c)
-            || c == '\u{feff}'
-            || ('\u{e0000}'..='\u{e007f}').contains(&c)
-    };
-    text.chars().filter(|&c| !steers(c)).collect()
+/// Whether nothing in a text steers a terminal.
+pub(crate) fn is_harmless(text: &str) -> bool {
+    !text.chars().any(steers)
+}
+
+fn steers(c: char) -> bool {
+    c.is_control() && c != '\t'
+        || ('\u{2028}'..='\u{202e}').contains(&c)
+        || ('\u{2066}'..='\u{2069}').contains(&c)
+        || c == '\u{feff}'
+        || ('\u{e0000}'..='\u{e007f}').contains(&c)
 }
 
 /// A line that has come from the server.
@@ -273,7 +271,7 @@ pub(crate) enum Heard {
 
 /// Understands a line that has come.
 pub(crate) fn hear(line: &str) -> Heard {
-    assert_eq!(harmless(line), line, "a line that steers the terminal");
+    assert!(is_harmless(line), "a line that steers the terminal: {line:?}");
     if line == STOPPING {
         return Heard::Room(vec![What::Stopping], 0, None);
     }

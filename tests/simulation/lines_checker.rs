@@ -6,8 +6,7 @@
 //! true at that place. Where a hidden line stands cannot be seen from outside, and what is told in
 //! another room is hidden, so the walk knows of a place in the order only that it is within a span.
 //! An answer that depends on other rooms must be right at some place of it: the walk goes on to the
-//! first one. What is [`Known`] of people and rooms there is apart, so that it can be asked what
-//! would be known a little later.
+//! first one.
 
 use chinwag::config::Config;
 
@@ -230,7 +229,9 @@ impl<'a> LinesChecker<'a> {
             self.known.apply(self.order, self.at);
             self.at += 1;
             if *by == self.client.id && matches!(what, What::Joined(joined) if joined == name) {
-                self.meet_those_behind(name, line);
+                if self.client.is_browser() {
+                    self.meet_those_behind();
+                }
                 assert_eq!(line, lines::welcome(name, self.known.rosters.of(LOBBY)));
                 (self.stage, self.name) = (Stage::Chatting, name.to_owned());
                 self.rooms = LOBBY;
@@ -241,15 +242,11 @@ impl<'a> LinesChecker<'a> {
         panic!("{line:?}, but the room was not told");
     }
 
-    /// A browser finds those there who came directly after it, in the same turn: how many these
-    /// are, only its welcome tells.
-    fn meet_those_behind(&mut self, name: &str, line: &str) {
-        let is_right = |known: &Known| line == lines::welcome(name, known.rosters.of(LOBBY));
-        while self.client.is_browser() && !is_right(&self.known) {
-            match self.order.events.get(self.at) {
-                Some((What::Joined(_), _)) => self.known.apply(self.order, self.at),
-                _ => return,
-            }
+    /// A browser finds those there who were told of together with it.
+    fn meet_those_behind(&mut self) {
+        let last = self.order.line_from(self.at - 1).last();
+        while last.is_some_and(|last| self.at <= last) {
+            self.known.apply(self.order, self.at);
             self.at += 1;
         }
     }
@@ -258,29 +255,12 @@ impl<'a> LinesChecker<'a> {
 
     /// Something that was told to the room.
     fn see(&mut self, line: &str, whats: Vec<What>, more: usize, count: Option<usize>) {
+        let last = whats.last().cloned();
         for what in whats {
-            loop {
-                let Some((next, _)) = self.order.events.get(self.at) else {
-                    panic!("{line:?}, which the witness has not heard");
-                };
-                if self.is_hidden(self.at) {
-                    self.pass();
-                } else if self.as_told(next) == what {
-                    self.findings.heard += usize::from(matches!(what, What::Said { .. }));
-                    self.pass();
-                    self.grace.clear();
-                    break;
-                } else if self.is_in_grace(self.at) {
-                    self.pass();
-                } else {
-                    panic!("{line:?} instead of {next:?}");
-                }
-            }
+            self.see_one(line, |next| *next == what);
         }
         for _ in 0..more {
-            let [(last, _), (next, _)] = &self.order.events[self.at - 1..=self.at] else { return };
-            assert!(next.is_like(last), "{line:?}, but {next:?}");
-            self.pass();
+            self.see_one(line, |next| last.as_ref().is_some_and(|last| next.is_like(last)));
         }
         if let Some(count) = count {
             let room = self.order.rooms[self.at - 1];
@@ -292,16 +272,32 @@ impl<'a> LinesChecker<'a> {
         }
     }
 
+    /// Goes past one thing that it is told, and what is hidden before.
+    fn see_one(&mut self, line: &str, is_told: impl Fn(&What) -> bool) {
+        loop {
+            let Some((next, _)) = self.order.events.get(self.at) else {
+                panic!("{line:?}, which the witness has not heard");
+            };
+            let (next, hidden) = (self.as_told(next), self.is_hidden(self.at));
+            if !hidden && is_told(&next) {
+                self.findings.heard += usize::from(matches!(next, What::Said { .. }));
+                self.pass();
+                return self.grace.clear();
+            }
+            assert!(hidden || self.is_in_grace(self.at), "{line:?} instead of {next:?}");
+            self.pass();
+        }
+    }
+
     /// Goes past the next thing in the order.
     fn pass(&mut self) {
         let what = &self.order.events[self.at].0;
         let mine = self.order.by[self.at] == self.client.id;
-        if mine && !matches!(what, What::Joined(_) | What::Left { .. }) {
+        if mine && matches!(what, What::Said { .. } | What::Topic { .. } | What::Renamed { .. }) {
             self.did(what);
             self.grace.clear();
         }
-        let changes = self.order.comes(self.at) || self.order.goes(self.at);
-        if changes || matches!(what, What::Renamed { .. }) {
+        if matches!(what, What::Came(_) | What::Went(_) | What::Renamed { .. }) {
             // Whom it does not hear may be another one from now on.
             self.at += 1;
             self.note_deafness();
@@ -314,17 +310,10 @@ impl<'a> LinesChecker<'a> {
         }
     }
 
-    /// Goes on, past what it does not see, to the first place at which something is so; perhaps it
-    /// is so already because of what the others are told later in this turn.
+    /// Goes on, past what it does not see, to the first place at which something is so.
     fn until<T>(&mut self, is_so: impl Fn(&Self, &Known) -> Option<T>) -> Option<T> {
         loop {
             if let Some(found) = is_so(self, &self.known) {
-                return Some(found);
-            }
-            if self.order.one_room {
-                return None;
-            }
-            if let Some(found) = self.sooner(&is_so) {
                 return Some(found);
             }
             let is_next = self.order.events.get(self.at).is_some()
@@ -335,27 +324,6 @@ impl<'a> LinesChecker<'a> {
             }
             self.pass();
         }
-    }
-
-    /// Whether something is so if some of those have come or gone already, elsewhere, of whom it is
-    /// told later in the turn: the first of them, or one alone.
-    fn sooner<T>(&self, is_so: impl Fn(&Self, &Known) -> Option<T>) -> Option<T> {
-        let mut all = self.known.clone();
-        self.told_later().find_map(|at| {
-            let mut alone = self.known.clone();
-            alone.apply_early(self.order, at);
-            all.apply_early(self.order, at);
-            is_so(self, &alone).or_else(|| is_so(self, &all))
-        })
-    }
-
-    /// The places in this turn at which it is told that somebody has come or gone elsewhere.
-    fn told_later(&self) -> impl Iterator<Item = usize> {
-        self.order.rest_of_turn(self.at).filter(|at| {
-            let what = &self.order.events[*at].0;
-            let comes_or_goes = matches!(what, What::Joined(_) | What::Left { .. });
-            comes_or_goes && self.order.rooms[*at] & self.rooms == 0
-        })
     }
 
     /// The room that it is in.
@@ -427,15 +395,14 @@ impl<'a> LinesChecker<'a> {
 
     /// A private message, or an invitation. Returns which client sent it.
     fn read(&mut self, from: &str, text: String) -> usize {
-        let mut sender = self.until(|_, known| known.called(from));
         // What it said itself, and does not hear, may have come before.
-        while sender.is_none() && self.order.events.get(self.at).is_some() && !self.order.one_room {
-            if !self.is_hidden(self.at) {
-                break;
-            }
+        while self.known.called(from).is_none()
+            && self.at < self.order.events.len()
+            && self.is_hidden(self.at)
+        {
             self.pass();
-            sender = self.until(|_, known| known.called(from));
         }
+        let sender = self.known.called(from);
         let sender = sender.unwrap_or_else(|| panic!("{from} is not here, but wrote {text}"));
         assert!(!self.ignores(sender), "{from} is ignored, but wrote {text}");
         let (to, span) = (self.client.id, self.span());
@@ -531,7 +498,7 @@ impl<'a> LinesChecker<'a> {
         }
         let span = self.span_before_acting();
         // Where that is told in another room, its reader may have left, and another have its name.
-        let sure = self.order.leaving(to).is_none_or(|gone| gone < span.0 || gone > span.1);
+        let sure = self.order.going(to).is_none_or(|gone| gone < span.0 || gone > span.1);
         let (from, text) = (self.client.id, text.to_owned());
         self.findings.sent.push(Letter { from, to, text, span, sure });
     }
@@ -582,10 +549,6 @@ impl<'a> LinesChecker<'a> {
         if line != refusal {
             return refusal;
         }
-        let (from, to) = self.span_before_acting();
-        if self.order.was_claimed(name, from, to) {
-            return refusal;
-        }
         let taken = self.until(|walk, known| known.is_taken(name, walk.client.id).then_some(()));
         assert!(taken.is_some(), "{name} was free, but refused");
         refusal
@@ -617,12 +580,7 @@ impl<'a> LinesChecker<'a> {
         assert_eq!(line, lines::in_room(title(room), self.roster()));
         let topic = self.known.topic(room);
         self.expect(&Vec::from_iter((!topic.is_empty()).then(|| lines::topic(title(room), topic))));
-        // Who spoke here may have left already where that is told later, in another room.
-        let later = self.order.rest_of_turn(place);
-        let mut histories = later.map(|then| self.history_then(usize::MAX, self.at, then + 1));
-        let next: Vec<_> = self.heard.clone().collect();
-        let history = histories.find(|history| next.starts_with(history) && !history.is_empty());
-        let history = history.unwrap_or_else(|| self.history(usize::MAX, self.at));
+        let history = self.history(usize::MAX, self.at);
         self.expect(&history);
     }
 
@@ -638,7 +596,7 @@ impl<'a> LinesChecker<'a> {
         found.unwrap_or_else(|| answer(&self.known))
     }
 
-    /// What `/rooms` must say. How many are in other rooms may be known before it is told there.
+    /// What `/rooms` must say.
     fn list_rooms(&mut self, line: &str) -> Vec<String> {
         let mut rest = self.heard.clone();
         let is_one = |line: &String| !name_in_list(line).is_empty();
@@ -658,7 +616,10 @@ impl<'a> LinesChecker<'a> {
     /// Whether these are all rooms, those with most people first; or the first of them, if `cut`.
     fn is_list(&self, heard: &[String], cut: bool) -> bool {
         let here = |known: &Known, room: usize| known.rosters.of(1 << room).len();
-        let is_there = |room: &usize| *room == 0 || here(&self.known, *room) > 0;
+        let permanent =
+            |room: usize| self.config.rooms.iter().any(|r| r.as_str() == &ROOMS[room][1..]);
+        let is_there =
+            |room: &usize| *room == 0 || here(&self.known, *room) > 0 || permanent(*room);
         let rooms: Vec<_> = (0..ROOMS.len()).filter(is_there).collect();
         let mut told = Vec::new();
         for line in heard {
@@ -669,13 +630,10 @@ impl<'a> LinesChecker<'a> {
                 "" => String::new(),
                 topic => format!(": {topic}"),
             };
-            let is = |count: &usize| format!("* {} ({count} here){topic}", ROOMS[*room]) == *line;
-            // Each that has come or gone elsewhere may be counted already.
-            let moves = self.told_later().filter(|at| self.order.rooms[*at] == 1 << room).count();
-            let now = here(&self.known, *room);
-            let Some(count) = (now.saturating_sub(moves)..=now + moves).find(is) else {
+            let count = here(&self.known, *room);
+            if format!("* {} ({count} here){topic}", ROOMS[*room]) != *line {
                 return false;
-            };
+            }
             told.push((std::cmp::Reverse(count), ROOMS[*room]));
         }
         told.is_sorted() && (cut || told.len() == rooms.len())
@@ -703,11 +661,6 @@ impl<'a> LinesChecker<'a> {
 
     /// The last `count` lines said before a place, but for those of people who are ignored.
     fn history(&self, count: usize, at: usize) -> Vec<String> {
-        self.history_then(count, at, at)
-    }
-
-    /// What was said up to a place, when all up to another had happened.
-    fn history_then(&self, count: usize, at: usize, then: usize) -> Vec<String> {
         let said = |place: usize| {
             let (what, now) = &self.order.events[place];
             let What::Said { from, text, emote } = what else { return None };
@@ -716,9 +669,9 @@ impl<'a> LinesChecker<'a> {
             let line = if *emote { format!("** {from} {text}") } else { format!("{from}: {text}") };
             let speaker = self.order.by[place];
             // Of somebody who has left there is only the name.
-            let ignored = match self.order.name_of(speaker, then) {
-                Some(_) => self.ignores(speaker),
-                None => self.known.remembers(speaker, from),
+            let ignored = match self.order.going(speaker).is_some_and(|gone| gone < at) {
+                false => self.ignores(speaker),
+                true => !self.known.meant_by(from).is_empty(),
             };
             Some((!ignored).then_some(time + &line))
         };
@@ -860,10 +813,9 @@ impl<'a> LinesChecker<'a> {
         (from, (from..to).find(|at| self.is_act(*at)).unwrap_or(to))
     }
 
-    /// Whether the client did something there; that it has left another room may be told later.
+    /// Whether the client did something there.
     fn is_act(&self, at: usize) -> bool {
-        let left = matches!(self.order.events[at].0, What::Left { .. });
-        self.order.by[at] == self.client.id && !left
+        self.order.by[at] == self.client.id
     }
 
     /// Keeps whom it does not hear, before that changes and at the end.

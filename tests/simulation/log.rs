@@ -1,17 +1,29 @@
-//! The server's log, read along: it says at which address somebody is who came in under a name,
-//! which nothing that goes over the wire does, and spells out all names of a notice of many.
+//! The server's log, read along: it says in which order everything became so in all rooms, which
+//! may be before it is told; at which address somebody is who came in under a name; and all names
+//! of a notice of many.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Once;
 
-/// Somebody came in or left.
+use super::order::ROOMS;
+
+/// Something that became so.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) name: String,
-    /// Of somebody who came in, where from.
-    pub(crate) joined_from: Option<SocketAddr>,
+pub(crate) enum Entry {
+    /// Somebody has a name, and is in no room yet.
+    Named { name: String, from: SocketAddr },
+    /// Whoever is at this address is closed before being in a room.
+    Closed { from: SocketAddr },
+    /// Somebody is in a room.
+    Joined { name: String, room: String },
+    /// Somebody is in a room no more.
+    Parted { name: String, room: String },
+    /// Somebody is gone.
+    Left { name: String },
+    /// Somebody did something of which others are told at once: all, or `to` alone.
+    Did { name: String, to: Option<String> },
 }
 
 thread_local! {
@@ -23,7 +35,7 @@ struct Reader;
 
 impl log::Log for Reader {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.level() <= log::Level::Info
+        metadata.level() <= log::Level::Debug
     }
 
     fn log(&self, record: &log::Record<'_>) {
@@ -37,15 +49,38 @@ impl log::Log for Reader {
 }
 
 fn read(line: &str) -> Option<Entry> {
-    if let Some(rest) = line.strip_prefix("joined: ") {
-        // Of other rooms it does not say where somebody comes from.
-        let (name, rest) = rest.split_once(" from ")?;
-        let (remote, _) = rest.split_once(" (")?;
-        Some(Entry { name: name.to_owned(), joined_from: Some(remote.parse().ok()?) })
-    } else {
-        let (name, _) = line.strip_prefix("left: ")?.split_once(": ")?;
-        Some(Entry { name: name.to_owned(), joined_from: None })
-    }
+    let (kind, rest) = line.split_once(": ")?;
+    let pair = |between: &str, end: &str| {
+        let (one, rest) = rest.split_once(between)?;
+        let (other, _) = rest.split_once(end)?;
+        Some((one.to_owned(), other.to_owned()))
+    };
+    Some(match kind {
+        "named" => {
+            let (name, from) = rest.split_once(" from ")?;
+            Entry::Named { name: name.to_owned(), from: from.parse().ok()? }
+        }
+        "closed" => Entry::Closed { from: rest.split_once(": ")?.0.parse().ok()? },
+        "joined" => {
+            let in_lobby = || Some((rest.split_once(" from ")?.0.to_owned(), ROOMS[0].to_owned()));
+            let (name, room) = pair(" in ", " (").or_else(in_lobby)?;
+            Entry::Joined { name, room }
+        }
+        "parted" => {
+            let (name, room) = rest.split_once(" from ")?;
+            Entry::Parted { name: name.to_owned(), room: room.to_owned() }
+        }
+        // When the server stops, nobody is told.
+        "left" if rest.contains(": server stopping") => return None,
+        "left" => Entry::Left { name: rest.split_once(": ")?.0.to_owned() },
+        "said" | "topic" => Entry::Did { name: rest.split_once(": ")?.0.to_owned(), to: None },
+        "renamed" => Entry::Did { name: rest.split_once(" is now ")?.0.to_owned(), to: None },
+        "told" | "invited" => {
+            let (name, to) = pair(" -> ", ": ")?;
+            Entry::Did { name, to: Some(to) }
+        }
+        _ => return None,
+    })
 }
 
 /// Begins to read, with nothing read yet.
@@ -53,26 +88,15 @@ pub(crate) fn begin() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         log::set_logger(&Reader).unwrap();
-        log::set_max_level(log::LevelFilter::Info);
+        log::set_max_level(log::LevelFilter::Debug);
     });
-    forget();
-}
-
-/// The next entry that says that this one has come in.
-pub(crate) fn take_joined(name: &str) -> Option<Entry> {
-    ENTRIES.with_borrow_mut(|entries| {
-        let joined = |entry: &Entry| entry.name == name && entry.joined_from.is_some();
-        let at = entries.iter().position(joined)?;
-        entries.remove(at)
-    })
-}
-
-/// The next entry.
-pub(crate) fn next() -> Option<Entry> {
-    ENTRIES.with_borrow_mut(VecDeque::pop_front)
-}
-
-/// Forgets what has not been asked for.
-pub(crate) fn forget() {
     ENTRIES.with_borrow_mut(VecDeque::clear);
+}
+
+/// The next entry, if it is such.
+pub(crate) fn next_if(is_such: impl FnOnce(&Entry) -> bool) -> Option<Entry> {
+    ENTRIES.with_borrow_mut(|entries| match entries.front() {
+        Some(first) if is_such(first) => entries.pop_front(),
+        _ => None,
+    })
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chinwag::config::{Config, Flood, Limits};
 use chinwag::dialect::Dialect;
+use chinwag::nickname::Nickname;
 use fastrand::Rng;
 
 use super::order::ROOMS;
@@ -202,8 +203,11 @@ impl Swarm {
         if web.is_some() && rng.u8(..5) < 2 {
             swarm.rooms = rng.usize(2..=ROOMS.len());
         }
+        // Some are always there, whether anybody goes to them or not.
+        let permanent = ROOMS[1..].iter().filter(|_| rng.u8(..4) == 0);
+        swarm.config.rooms = permanent.map(|room| Nickname::parse(&room[1..]).unwrap()).collect();
         if !swarm.witness {
-            swarm.config.limits.rooms_max = rng.usize(1..8);
+            swarm.config.limits.rooms_max = 1 + swarm.config.rooms.len() + rng.usize(..7);
             swarm.config.limits.rooms_fixed = rng.u8(..8) == 0;
         }
         if rng.u8(..5) == 0 {

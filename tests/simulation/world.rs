@@ -9,20 +9,16 @@ use chinwag::event::CloseReason;
 use fastrand::Rng;
 
 use super::browser::{self, Browser};
-use super::classic_checker;
 use super::client::Client;
 use super::lines::{self, Heard, Line};
 use super::log;
 use super::names::{Name, Names};
-use super::order::{LOBBY, Order, ROOMS, Rooms, WITNESS, What};
+use super::order::{LOBBY, Order, ROOMS, Rooms, WITNESS, WITNESS_NAME, What};
 use super::script::Scene;
 use super::server::Server;
 use super::socket::End;
 use super::swarm::{Swarm, happens};
 use super::verdict;
-
-/// What the client is called that hears everything.
-const WITNESS_NAME: &str = "watcher";
 
 /// Turns in a row that may neither move a byte nor come from a deadline.
 const IDLE_TURNS_MAX: usize = 300;
@@ -67,14 +63,13 @@ impl World {
         if verbose {
             eprintln!("{swarm:#?}");
         }
-        let order = Order::new(swarm.rooms == 1);
         let started = Instant::now();
         let now = Now { instant: started, unix_seconds: 1_000_000_000 + rng.u64(..100_000) };
         World {
             server: Server::new(&swarm, now),
             names: Names::new(&mut rng),
             clients: Vec::new(),
-            order,
+            order: Order::default(),
             swizzled: Vec::new(),
             resuming: false,
             witnessed: 0,
@@ -214,10 +209,10 @@ impl World {
     /// A turn of the server, if it would wake up.
     fn turn_if_needed(&mut self) -> bool {
         if !self.server.has_work(&mut self.clients, &mut self.rng, &self.swarm) {
+            self.check_holds();
             return false;
         }
         let before = (self.server.moved, self.server.now.instant);
-        self.order.turn += 1;
         self.server.turn(&mut self.clients, &mut self.rng, &self.swarm);
         let moved = self.server.moved > before.0;
         self.idle_turns = if moved { 0 } else { self.idle_turns + 1 };
@@ -266,6 +261,24 @@ impl World {
         }
     }
 
+    /// While the server has nothing to do, whoever is not heard although they may say as much as
+    /// they like waits for somebody in the same room who does not read, or who has left and does
+    /// not read what was said before. Nobody in another room is waited for.
+    fn check_holds(&self) {
+        if self.swarm.config.limits.flood.is_some() {
+            return;
+        }
+        let is_slow = |reader: &Client| reader.socket.watching_writable || !reader.has_commands();
+        let slow = self.server.holders().filter(|id| is_slow(&self.clients[*id]));
+        let slow: Vec<_> = slow.map(|id| self.order.rooms_of_client(id)).collect();
+        let talkers = self.order.ids().filter(|id| self.clients[*id].unheard);
+        for talker in talkers {
+            let rooms = self.order.rooms_of_client(talker);
+            let excuse = slow.iter().any(|theirs| *theirs == 0 || theirs & rooms != 0);
+            assert!(excuse, "client {talker} is not heard although all in its room read");
+        }
+    }
+
     /// Whoever came by datagrams and has not been heard for long is not there any more, and nobody
     /// else has timed out in this turn, which began after `known` events.
     fn check_expiry(&self, known: usize) {
@@ -286,7 +299,7 @@ impl World {
     // ── the witness ──────────────────────────────────────────────────────────────────────────────
 
     fn witness_joins(&mut self) {
-        let one_room = self.order.one_room;
+        let one_room = self.swarm.rooms == 1;
         let dialect = if one_room { Dialect::Lines } else { "web".parse().unwrap() };
         let mut client = Client::new(WITNESS, dialect, None, &mut self.rng, &self.swarm);
         client.socket.inbox_max = usize::MAX;
@@ -306,7 +319,7 @@ impl World {
         }
         self.server.listener.push_back(WITNESS);
         self.clients.push(client);
-        while self.order.events.len() < self.swarm.rooms {
+        while self.order.lines < self.swarm.rooms {
             self.clients[WITNESS].step(&mut self.rng, &self.swarm);
             if !self.turn_if_needed() {
                 // It may not say so much at once.
@@ -320,13 +333,10 @@ impl World {
     /// The witness reads all that has come, and it goes into the order.
     fn witness(&mut self) {
         let now = self.server.now;
-        let has_work = self.server.has_work(&mut self.clients, &mut self.rng, &self.swarm);
         let witness = &mut self.clients[WITNESS];
         witness.socket.receive(&mut witness.received, usize::MAX);
         let heard = match &mut witness.browser {
-            None => {
-                lines_heard(&witness.received, &mut self.witnessed, self.order.events.is_empty())
-            }
+            None => lines_heard(&witness.received, &mut self.witnessed, self.order.lines == 0),
             Some(browser) => {
                 witness.unsent.extend(browser.pongs(&witness.received, &mut self.rng));
                 witness.socket.send(&mut witness.unsent);
@@ -339,11 +349,10 @@ impl World {
             }
             self.order.hear(heard, rooms, now, &self.server.addresses);
         }
-        // Who went while it was written to will be told of in the next turn.
-        let inside = !self.stopped && witness.ending == End::Open;
-        if inside && !self.order.events.is_empty() && !has_work {
+        self.order.catch_up(now, &self.server.addresses);
+        let inside = !self.stopped && self.clients[WITNESS].ending == End::Open;
+        if inside {
             assert_eq!(self.server.hub().members(), self.order.roster.len(), "members");
-            self.order.check_names();
         }
     }
 
@@ -399,7 +408,7 @@ impl World {
     /// Whether nobody is there but a witness who is asked for ever whether it is.
     fn is_witness_alone(&self) -> bool {
         let stays = |witness: &Client| witness.is_browser() && witness.ending == End::Open;
-        let has_witness = self.swarm.witness && !self.order.one_room && !self.stopped;
+        let has_witness = self.swarm.witness && !self.stopped;
         has_witness && self.server.open() == 1 && stays(&self.clients[WITNESS])
     }
 
@@ -439,7 +448,6 @@ impl World {
         if first > 0 {
             assert_eq!(self.order.roster, [WITNESS_NAME], "everyone has left");
             self.clients[WITNESS].end(End::Fin);
-            self.order.end_with(WITNESS_NAME, self.server.now);
         }
     }
 
@@ -471,9 +479,6 @@ impl World {
     /// Holds what each client has received against the order.
     fn check_all(&mut self, here: bool) {
         if self.swarm.witness {
-            self.order.settle();
-            self.order.claims =
-                classic_checker::claims(&self.clients, &self.order, &self.swarm.config);
             let metrics = self.server.hub().metrics();
             let counted = (metrics.lines, metrics.deliveries);
             let (config, manner) = (&self.swarm.config, (here, self.verbose));
