@@ -3,8 +3,8 @@
 //! All there is to know about talking to the server:
 //! - What is said is a line, UTF-8 that ends with LF, both ways. TCP itself knows no lines: a read
 //!   may bring half of one, or three. So what comes is read up to each LF, whatever the reads are.
-//! - The first line that is sent answers the question for a nickname. One that begins with `/` is
-//!   a command. `chinwag::client` says what the lines that come mean, and how they may look.
+//! - The first line that is sent answers the question for a nickname; where the server asks for a
+//!   password before, the line before that one does. A line that begins with `/` is a command. `chinwag::client` says what the lines that come mean, and how they may look.
 //! - Both sides talk whenever they like, so one thread waits for the user, another for the server.
 //! - Who has no more to say closes only its own half. The server delivers what was said, sends what
 //!   it owes, and closes the other half; that is when it is over.
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use std::{env, iter, mem, sync::mpsc, thread};
 
 use chinwag::client::{
-    Bell, InputHistory, LocalTime, Room, ServerLine, Theme, is_farewell, read_line,
+    Bell, InputHistory, LocalTime, Question, Room, ServerLine, Theme, is_farewell, read_line,
 };
 use clap::Parser;
 use crossterm::event::{self as keys, KeyCode::*, KeyEvent, KeyEventKind, KeyModifiers};
@@ -76,11 +76,11 @@ fn main() -> ExitCode {
 /// server has closed its half or nobody reads what is printed.
 fn pass_lines(server: TcpStream, arguments: Arguments) -> io::Result<()> {
     let mut sending = Some(server.try_clone()?);
-    let nick = arguments.nick.map(|nick| send_line(&server, &nick)).transpose()?;
-    let (mut lines, mut room) = (BufReader::new(server), Room::default());
+    let mut nick = arguments.nick;
+    let (mut lines, mut room) = (BufReader::new(server.try_clone()?), Room::default());
     loop {
-        // A line that is sent while the question is open would be taken for another nickname.
-        if let Some(mut server) = sending.take_if(|_| nick.is_none() || room.me().is_some()) {
+        // A line that is sent while a question is open would be taken for another answer.
+        if let Some(mut server) = sending.take_if(|_| nick.is_none()) {
             // This thread is not waited for: it may stand in a read when the server says goodbye.
             thread::spawn(move || {
                 let _ = io::copy(&mut io::stdin().lock(), &mut server);
@@ -91,8 +91,22 @@ fn pass_lines(server: TcpStream, arguments: Arguments) -> io::Result<()> {
         // `println!` would panic if nobody reads the pipe any more. That is no error.
         if writeln!(io::stdout(), "{line}").is_err() {
             return Ok(());
-        } else if matches!(room.hear(&line), ServerLine::Refused(_)) && sending.is_some() {
-            return Err(io::Error::other("the nickname is refused"));
+        }
+        let before = room.question();
+        let heard = room.hear(&line);
+        match (room.question(), &nick) {
+            _ if matches!(heard, ServerLine::Refused(_)) && sending.is_some() => {
+                let what = if before == Some(Question::Password) { "password" } else { "nickname" };
+                return Err(io::Error::other(format!("the {what} is refused")));
+            }
+            (question, _) if question == before && room.me().is_none() => {}
+            (Some(Question::Password), Some(_)) => {
+                let mut password = String::new();
+                io::stdin().read_line(&mut password)?;
+                send_line(&server, password.trim_end_matches(['\r', '\n']))?;
+            }
+            (Some(Question::Nickname), Some(nick)) => send_line(&server, nick)?,
+            _ => nick = nick.filter(|_| room.me().is_none()),
         }
     }
 }
@@ -118,6 +132,8 @@ struct Client {
     /// Our nickname, or the one that we hope for; and whether it has been ours before.
     nick: Option<String>,
     is_back: bool,
+    /// The password that was given last, for when the connection is lost.
+    password: Option<String>,
     is_leaving: bool,
     /// New lines, and below them the one that is being typed.
     shown: String,
@@ -207,30 +223,53 @@ impl Client {
                 let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(60));
                 let _ = SockRef::from(&server).set_tcp_keepalive(&keepalive);
                 let (sender, lines) = mpsc::channel::<String>();
-                let _ = self.nick.clone().map(|nick| sender.send(nick));
                 self.sender = Some(sender);
                 thread::spawn(move || {
                     let _ = lines.iter().try_for_each(|line| send_line(&server, &line));
                     server.shutdown(Shutdown::Write)
                 });
             }
-            Event::Line(line) => {
-                let heard = self.room.hear(&line);
-                self.show(&line);
-                if let Some(me) = self.room.me() {
-                    (self.nick, self.is_back) = (Some(me.to_owned()), true);
-                } else if self.is_back && matches!(heard, ServerLine::Refused(_)) {
-                    // The lost connection still has our nickname. After some time it will not.
-                    self.sender = None;
-                }
-            }
+            Event::Line(line) => self.hear(&line),
             Event::Disconnected(_) if self.is_leaving => return false,
             Event::Disconnected(pause) => {
+                if self.is_typing_password() {
+                    self.input.reset(); // Nobody asks for it now, and it would be shown.
+                }
                 (self.sender, self.room) = (None, Room::default());
                 self.show(&format!("* There is no connection. Next try in {pause:?}."));
             }
         }
         true
+    }
+
+    /// Hears a line, and answers a question if the answer is known.
+    fn hear(&mut self, line: &str) {
+        let before = self.room.question();
+        let is_refused = matches!(self.room.hear(line), ServerLine::Refused(_));
+        self.show(line);
+        let question = self.room.question();
+        let answer = match question {
+            _ if question == before => None,
+            Some(Question::Password) => self.password.clone(),
+            Some(Question::Nickname) => self.nick.clone(),
+            None => None,
+        };
+        if let (Some(answer), Some(sender)) = (answer, &self.sender) {
+            let _ = sender.send(answer);
+        }
+        if let Some(me) = self.room.me() {
+            (self.nick, self.is_back) = (Some(me.to_owned()), true);
+        } else if is_refused && question == Some(Question::Password) {
+            self.password = None;
+        } else if is_refused && self.is_back {
+            // The lost connection still has our nickname. After some time it will not.
+            self.sender = None;
+        }
+    }
+
+    /// Whether what is being typed is a password.
+    fn is_typing_password(&self) -> bool {
+        self.room.question() == Some(Question::Password) && self.password.is_none()
     }
 
     /// Ends when the server has said its last, or at once if there is none or this is asked twice.
@@ -246,6 +285,7 @@ impl Client {
             (Enter, _) => return self.send(),
             (Char('c' | 'd'), KeyModifiers::CONTROL) if is_empty => return self.leave(),
             (Char('c'), KeyModifiers::CONTROL) => self.input.reset(),
+            (Up | Down | Tab, _) if self.is_typing_password() => {}
             (Up, _) => self.input = self.input_history.earlier(self.input.value_and_reset()).into(),
             (Down, _) => self.input = self.input_history.later(self.input.value_and_reset()).into(),
             (Tab, _) => {
@@ -262,6 +302,11 @@ impl Client {
     /// Sends what was typed and shows it as others see it, since the server does not.
     fn send(&mut self) -> bool {
         let line = self.input.value_and_reset();
+        if self.is_typing_password() {
+            let _ = self.sender.as_ref().map(|sender| sender.send(line.clone()));
+            self.password = Some(line);
+            return true;
+        }
         // After we are back, a line must not be taken for another nickname.
         let sender = self.sender.as_ref().filter(|_| self.room.me().is_some() || !self.is_back);
         let is_sent = sender.is_some_and(|sender| sender.send(line.clone()).is_ok());
@@ -287,13 +332,18 @@ impl Client {
     fn draw(&mut self) -> io::Result<()> {
         let columns = terminal::size().map_or(80, |(columns, _)| usize::from(columns));
         let width = columns.saturating_sub(PROMPT.len() + 1);
-        let (scroll, mut end) = (self.input.visual_scroll(width), 0);
+        let mut input = self.input.clone();
+        if self.is_typing_password() {
+            let stars = "*".repeat(input.value().chars().count());
+            input = Input::new(stars).with_cursor(input.cursor());
+        }
+        let (scroll, mut end) = (input.visual_scroll(width), 0);
         let is_visible = |grapheme: &&str| {
             end += grapheme.width();
             end > scroll && end <= scroll + width
         };
-        let visible: String = self.input.value().graphemes(true).filter(is_visible).collect();
-        let cursor = PROMPT.len() + self.input.visual_cursor() - scroll;
+        let visible: String = input.value().graphemes(true).filter(is_visible).collect();
+        let cursor = PROMPT.len() + input.visual_cursor() - scroll;
         let (shown, mut out) = (mem::take(&mut self.shown), io::stdout().lock());
         queue!(out, MoveToColumn(0), Clear(ClearType::FromCursorDown), Print(shown))?;
         queue!(out, Print(PROMPT), Print(visible), MoveToColumn(cursor as u16))?;

@@ -134,11 +134,21 @@ impl<'a> ServerLine<'a> {
     }
 }
 
+/// What the server waits for before it lets anybody in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Its password: what is typed now is not to be shown.
+    Password,
+    /// A nickname.
+    Nickname,
+}
+
 /// What is known of the room from one connection's lines. Each connection begins with a
 /// `Room::default()`.
 #[derive(Clone, Debug, Default)]
 pub struct Room {
     me: Option<String>,
+    question: Option<Question>,
     /// Who is here, as far as we know; who talked last stands last.
     people: Vec<String>,
     /// What has been completed, as it is now, and then what else could be made of it.
@@ -150,6 +160,12 @@ impl Room {
     #[must_use]
     pub fn me(&self) -> Option<&str> {
         self.me.as_deref()
+    }
+
+    /// What the server has asked for last; `None` if it has not asked yet, or has let us in.
+    #[must_use]
+    pub fn question(&self) -> Option<Question> {
+        self.question
     }
 
     /// Learns from the next line, which has no line end, and says what it is.
@@ -173,6 +189,13 @@ impl Room {
 
     /// Learns from a notice who is here; `None` if it tells nothing of that in this language.
     fn learn(&mut self, phrases: &Phrases, text: &str) -> Option<()> {
+        if self.me.is_none() && text == phrases.password_asked {
+            self.question = Some(Question::Password);
+            return Some(());
+        } else if self.me.is_none() && text == phrases.asked {
+            self.question = Some(Question::Nickname);
+            return Some(());
+        }
         // A reason is in the leaver's own words, which must not be taken for the server's.
         let left = phrases::places(phrases.left, text).map(|[who, _count]| who);
         let because = phrases::places(phrases.left_because, text);
@@ -181,7 +204,7 @@ impl Room {
             self.people.retain(|person| !gone.contains(person));
         } else if let Some([me, here]) = phrases::places(phrases.welcomed, text) {
             self.people = phrases.names(here)?;
-            self.me = Some(me.to_owned());
+            (self.me, self.question) = (Some(me.to_owned()), None);
         } else if let Some([who, _count]) = phrases::places(phrases.joined, text) {
             let come = phrases.names(who)?;
             self.people.retain(|person| !come.contains(person));
@@ -294,6 +317,26 @@ mod tests {
             room.hear(&line(lang, event));
         }
         room
+    }
+
+    #[test]
+    fn it_is_known_what_the_server_waits_for() {
+        for lang in [Lang::En, Lang::Zh] {
+            let mut room = Room::default();
+            assert_eq!(room.question(), None);
+            room.hear(&line(lang, &Event::PasswordAsked));
+            assert_eq!(room.question(), Some(Question::Password));
+            room.hear(&line(lang, &Event::Refused(Refusal::Password)));
+            room.hear("* a message of the day");
+            assert_eq!(room.question(), Some(Question::Password));
+            room.hear(&line(lang, &Event::Asked { motd: &[], line_bytes_max: 4096 }));
+            assert_eq!(room.question(), Some(Question::Nickname));
+            let here = nicknames(&["alice"]);
+            room.hear(&line(lang, &Event::Welcomed { name: "alice", here: &here, count: 1 }));
+            assert_eq!(room.question(), None);
+            room.hear(&line(lang, &Event::PasswordAsked));
+            assert_eq!(room.question(), None, "who is in is asked for nothing");
+        }
     }
 
     #[test]

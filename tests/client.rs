@@ -183,6 +183,25 @@ fn a_nickname_comes_from_the_command_line_or_the_environment() {
 }
 
 #[test]
+fn where_a_password_is_asked_for_the_first_line_is_that() {
+    let file = format!("{}/client-password", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(&file, "open sesame\n").unwrap();
+    let server = Server::start(&["--password-file", &file]);
+    for (password, status) in [("open sesame", 0), ("alice", 1)] {
+        let mut command = client(server.address("lines"));
+        command.args(["--nick", "alice"]);
+        let mut client = Process::spawn(command);
+        types(&mut client, &format!("{password}\n/who\n"));
+        drop(client.stdin.take());
+        assert_eq!(client.wait(), Some(status));
+        let told = client.stdout.lines_at_the_end();
+        assert_eq!(told[0], "* What is the password?");
+        let last = ["* 1 here: alice", "! That is not the password. Try again."];
+        assert_eq!(told.last().unwrap(), last[status as usize]);
+    }
+}
+
+#[test]
 fn where_the_nickname_is_refused_no_line_is_taken_for_another_one() {
     let server = Server::start(&[]);
     let mut bob = Person::join(&server, "bob");

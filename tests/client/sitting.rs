@@ -210,6 +210,45 @@ fn nothing_from_the_server_steers_the_terminal() {
 }
 
 #[test]
+fn a_password_is_not_shown_and_is_given_again_after_a_lost_connection() {
+    let (listener, address) = puppet_theatre();
+    let mut alice = Sitter::start(address, &["--nick", "alice", "--no-time"], &[]);
+    let mut server = Puppet::accept(&listener);
+    server.says(b"* What is the password?\n");
+    alice.sees("* What is the password?");
+    alice.types(&format!("sesXme{LEFT}{LEFT}"));
+    alice.sees_input("> ******", 6);
+    alice.types("\x7fa\t");
+    alice.says(UP);
+    server.hears("sesame");
+    server.says(b"! That is not the password. Try again.\n");
+    alice.sees("! That is not the password.");
+    alice.types(UP);
+    alice.types("quit");
+    alice.sees_input("> ****", 6);
+    alice.says("");
+    server.hears("quit");
+    server.says(format!("* A word before.\n{WELCOME}\n").as_bytes());
+    server.hears("alice");
+    server.says(b"* You are alice. Here now: alice. Type /help for help.\n");
+    alice.sees("* You are alice.");
+    alice.types("half a line");
+    alice.sees_input("> half a line", 13);
+    drop(server);
+    let mut server = Puppet::accept(&listener);
+    server.says(b"* What is the password?\n");
+    server.hears("quit");
+    // It has been changed, and the connection is lost while the new one is typed.
+    server.says(b"! That is not the password. Try again.\n");
+    alice.sees_input("> ***********", 13);
+    drop(server);
+    alice.sees_input(">", 2);
+    for secret in [&b"sesame"[..], b"sesXme", b"> quit"] {
+        assert!(!alice.bytes().windows(secret.len()).any(|part| part == secret));
+    }
+}
+
+#[test]
 fn after_a_lost_connection_it_comes_back_with_its_name_and_the_typed_line() {
     let (mut server, _bob, mut alice) = alice_and_bob(&[]);
     let address = server.address("lines");
@@ -235,26 +274,30 @@ fn after_a_lost_connection_it_comes_back_with_its_name_and_the_typed_line() {
 fn a_nickname_that_the_lost_connection_still_has_is_tried_again() {
     let (listener, address) = puppet_theatre();
     let mut alice = Sitter::start(address, &["--nick", "alice"], &[]);
+    let asks = |server: &mut Puppet| server.says(format!("{WELCOME}\n").as_bytes());
     let welcome = |server: &mut Puppet, name: &str| {
-        server.says(format!("{WELCOME}\n* You are {name}. Here now: {name}.").as_bytes());
+        server.says(format!("* You are {name}. Here now: {name}.").as_bytes());
         server.says(b" Type /help for help.\n");
     };
     let mut server = Puppet::accept(&listener);
+    asks(&mut server);
     server.hears("alice");
     welcome(&mut server, "alice");
     server.says(b"* alice is now eve\n");
     alice.sees("* alice is now eve");
     drop(server);
     let mut server = Puppet::accept(&listener);
+    asks(&mut server);
     server.hears("eve");
     alice.says("not a nickname");
     alice.sees("This is not sent yet.");
-    server.says(format!("{WELCOME}\n! The nickname eve is taken. Try another.\n").as_bytes());
+    server.says(b"! The nickname eve is taken. Try another.\n");
     let mut rest = String::new();
     server.0.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "", "a line must not be taken for a nickname");
     drop(server);
     let mut server = Puppet::accept(&listener);
+    asks(&mut server);
     server.hears("eve");
     welcome(&mut server, "eve");
     alice.waits_for("two welcomes", |seen| {
