@@ -9,7 +9,12 @@
 //! Lines have about 50 bytes, one in ten in Chinese; words are as rare and as frequent as in a
 //! language (Zipf). They come as fast as they are taken, so that none is lost.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "it tells what it has measured")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "it tells what it has measured"
+)]
 
 use std::fs;
 use std::path::Path;

@@ -2,7 +2,12 @@
 //! nobody waits for it.
 
 #![cfg(feature = "data")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed; and one tells another what it has done"
+)]
 
 use std::env;
 use std::fs;

@@ -103,6 +103,7 @@ impl Archive {
     ///
     /// # Errors
     /// Too many questions wait already: the request comes back.
+    #[expect(clippy::result_large_err, reason = "what comes back is what was given")]
     pub fn ask(&mut self, ticket: u64, request: Request) -> Result<(), Request> {
         self.queue.ask(ticket, request)
     }

@@ -150,6 +150,7 @@ impl Queue {
         self.writes.notify_one();
     }
 
+    #[expect(clippy::result_large_err, reason = "what comes back is what was given")]
     pub(super) fn ask(&self, ticket: u64, request: Request) -> Result<(), Request> {
         let mut state = self.lock();
         let is_write = matches!(request, Request::Forget { .. });

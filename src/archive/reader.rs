@@ -107,10 +107,10 @@ fn search(
 ) -> rusqlite::Result<Answer> {
     let mut words = Words::new(query.words());
     if let Some(room) = query.room() {
-        words.in_rooms(&room_of(connection, room)?.into_iter().collect::<Vec<_>>());
+        words.said_in(&room_of(connection, room)?.into_iter().collect::<Vec<_>>());
     }
     if let Some(name) = query.from() {
-        words.from_names(&names_of(connection, name)?);
+        words.said_by(&names_of(connection, name)?);
     }
     let mut excluded = Vec::new();
     for room in query.excluded() {

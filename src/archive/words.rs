@@ -79,12 +79,12 @@ impl Words {
     }
 
     /// Only what is in one of these rooms.
-    pub(super) fn in_rooms(&mut self, rooms: &[i64]) {
+    pub(super) fn said_in(&mut self, rooms: &[i64]) {
         self.terms.push(any_of(ROOM, rooms));
     }
 
     /// Only what was said under one of these names.
-    pub(super) fn from_names(&mut self, names: &[i64]) {
+    pub(super) fn said_by(&mut self, names: &[i64]) {
         self.terms.push(any_of(NAME, names));
     }
 
@@ -126,7 +126,7 @@ fn any_of(sign: char, numbers: &[i64]) -> String {
 /// All two neighbours in a run, and the last character alone.
 fn pairs(run: &str) -> impl Iterator<Item = &str> {
     let ends = run.char_indices().map(|(at, c)| at + c.len_utf8());
-    let pair_ends = ends.clone().skip(1).chain(ends.last());
+    let pair_ends = ends.skip(1).chain([run.len()]);
     run.char_indices().zip(pair_ends).map(|((start, _), end)| &run[start..end])
 }
 
@@ -276,8 +276,8 @@ mod tests {
         assert!(three.are_in("是中国人吗") && !three.are_in("中国 国人"));
         let mut bob = Words::default();
         assert!(bob.is_empty());
-        bob.from_names(&[3, 4]);
-        bob.in_rooms(&[]);
+        bob.said_by(&[3, 4]);
+        bob.said_in(&[]);
         assert_eq!(bob.question(&[]), "(\"¤3\" OR \"¤4\") AND \"§0\"");
     }
 }

@@ -90,7 +90,7 @@ impl Writer {
                 Err(error) => sentence(file, &error),
             };
             // At first, and then once a minute.
-            if failures * RETRY.as_secs() % TELLING == 0 {
+            if (failures * RETRY.as_secs()).is_multiple_of(TELLING) {
                 let lost = self.queue.lost();
                 log::error!("{error}; chat goes on, {lost} lines are not kept so far");
                 self.told = (lost, self.queue.now());
