@@ -60,7 +60,10 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::parse();
     arguments.address = arguments.host.take().unwrap_or(arguments.address);
     let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-    let talk: fn(_, _) -> _ = if is_terminal { sit_at_terminal } else { pass_lines };
+    let talk = |server, arguments| match is_terminal {
+        true => sit_at_terminal(server, arguments),
+        false => pass_lines(&server, arguments),
+    };
     let sentence = match TcpStream::connect(&arguments.address) {
         Err(error) => format!("Cannot connect to {}: {error}.", arguments.address),
         Ok(server) => match talk(server, arguments) {
@@ -74,7 +77,7 @@ fn main() -> ExitCode {
 
 /// Passes lines on, from standard input to the server and from there to standard output, until the
 /// server has closed its half or nobody reads what is printed.
-fn pass_lines(server: TcpStream, arguments: Arguments) -> io::Result<()> {
+fn pass_lines(server: &TcpStream, arguments: Arguments) -> io::Result<()> {
     let mut sending = Some(server.try_clone()?);
     let mut nick = arguments.nick;
     let (mut lines, mut room) = (BufReader::new(server.try_clone()?), Room::default());
@@ -103,9 +106,9 @@ fn pass_lines(server: TcpStream, arguments: Arguments) -> io::Result<()> {
             (Some(Question::Password), Some(_)) => {
                 let mut password = String::new();
                 io::stdin().read_line(&mut password)?;
-                send_line(&server, password.trim_end_matches(['\r', '\n']))?;
+                send_line(server, password.trim_end_matches(['\r', '\n']))?;
             }
-            (Some(Question::Nickname), Some(nick)) => send_line(&server, nick)?,
+            (Some(Question::Nickname), Some(nick)) => send_line(server, nick)?,
             _ => nick = nick.filter(|_| room.me().is_none()),
         }
     }

@@ -775,6 +775,14 @@ impl Sockets for MioSockets {
         }
     }
 
+    fn finish(&mut self, key: ConnectionKey) -> io::Result<bool> {
+        match &mut self.links[key.index()] {
+            #[cfg(feature = "tls")]
+            Link::Tls(stream, _) => stream.finish(),
+            _ => Ok(true),
+        }
+    }
+
     fn shut(&mut self, key: ConnectionKey) -> bool {
         match &mut self.links[key.index()] {
             Link::Stream(stream, _) => {

@@ -150,6 +150,15 @@ pub trait Sockets {
         Ok(true)
     }
 
+    /// As [`flush`](Self::flush), when nothing more will be written: says that as well, if what
+    /// carries the bytes has a word for it. It may be asked again.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    fn finish(&mut self, key: ConnectionKey) -> io::Result<bool> {
+        self.flush(key)
+    }
+
     /// Tells the other side that there will be no more. Returns whether it can still send.
     fn shut(&mut self, key: ConnectionKey) -> bool;
 
@@ -573,7 +582,8 @@ impl EventLoop {
                 Err(error) => return Err(error),
             }
         }
-        let all = sockets.flush(key)?;
+        let is_finished = self.hub.is_finished(key);
+        let all = if is_finished { sockets.finish(key)? } else { sockets.flush(key)? };
         if all {
             self.hub.handle_flushed(key);
         } else {

@@ -42,7 +42,7 @@ fn answer(room: &mut Room, key: ConnectionKey, line: &str) -> String {
 }
 
 fn asked(room: &mut Room) -> (ConnectionKey, Request) {
-    room.hub_mut().poll_request().expect("somebody asks")
+    room.hub_mut().poll_request().unwrap()
 }
 
 #[test]

@@ -8,18 +8,23 @@
     reason = "a test that cannot go on has failed, and says so by a panic"
 )]
 
+#[cfg(feature = "web")]
+#[allow(dead_code, reason = "tests/browser.rs uses all of it")]
+#[path = "browser/chromium.rs"]
+mod chromium;
 mod common;
 
 use std::fs;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chinwag::config::{Config, ListenerSpec, TlsFiles};
-use common::{PATIENCE, Person, Process, Server, WELCOME, chinwag};
+use chinwag::config::{Config, Limits, ListenerSpec, TlsFiles};
+use common::{PATIENCE, Person, Process, Server, WELCOME, chinwag, own_address};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, version};
 
@@ -306,6 +311,28 @@ fn a_hello_that_never_ends_is_not_kept() {
 }
 
 #[test]
+fn whoever_only_begins_handshakes_is_paced_too() {
+    let Some(ip) = own_address() else {
+        eprintln!("skipped: this machine has no address but its loopback");
+        return;
+    };
+    let folder = Folder::new("knocks");
+    let pair = folder.pair("a", "localhost");
+    let listener = "--listen=lines+tls=0.0.0.0:0";
+    let flags = pair.flags();
+    let server = Server::start(&[&flags[0], &flags[1], listener, "--connects=2/3600"]);
+    let address = (ip, server.address("lines+tls").port()).into();
+    for _ in 0..16 {
+        let mut socket = dial(address);
+        pair.session("localhost").write_tls(&mut socket).unwrap();
+        assert!(socket.read(&mut [0; 1]).unwrap() > 0, "the handshake goes on");
+    }
+    let mut socket = dial(address);
+    assert!(!matches!(socket.read(&mut [0; 1]), Ok(1..)), "there is not even a handshake");
+    server.log().waits_for("too many");
+}
+
+#[test]
 fn a_handshake_has_its_time_and_takes_a_place() {
     let folder = Folder::new("late");
     let pair = folder.pair("a", "localhost");
@@ -365,11 +392,24 @@ fn a_certificate_that_cannot_be_used_is_one_sentence() {
     let empty = folder.0.join("empty.pem");
     fs::write(&empty, "nothing\n").unwrap();
     let missing = folder.0.join("missing.pem");
-    let table: [(&Path, &Path, &str); 7] = [
+    let [broken, garbage, huge] = [
+        ("broken", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n".to_owned()),
+        ("garbage", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned()),
+        ("huge", fs::read_to_string(&good.cert).unwrap() + &"\n".repeat(1 << 20)),
+    ]
+    .map(|(name, content)| {
+        let path = folder.0.join(name);
+        fs::write(&path, content).unwrap();
+        path
+    });
+    let table: [(&Path, &Path, &str); 10] = [
         (&missing, &good.key, "there is no such file"),
         (&good.cert, &missing, "there is no such file"),
         (&folder.0, &good.key, "it is not a regular file"),
         (&empty, &good.key, "there is no certificate in it"),
+        (&broken, &good.key, "it is not PEM"),
+        (&garbage, &good.key, "its certificate cannot be read"),
+        (&huge, &good.key, "it is larger than 1 MiB"),
         (&good.cert, &empty, "there is no private key in it"),
         (&good.cert, &other.key, "it is not the key of"),
         (&old.cert, &old.key, "it ended"),
@@ -400,9 +440,13 @@ fn a_client_gets_the_certificate_of_the_host_that_it_names() {
         client.sees(WELCOME);
     }
     // Others get the first, which is not theirs.
-    let mut session = b.session("c.example");
-    let refused = session.complete_io(&mut dial(address)).unwrap_err();
-    assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
+    for (pair, is_first) in [(&a, true), (&b, false)] {
+        let refused = pair.session("c.example").complete_io(&mut dial(address)).unwrap_err();
+        let why = refused.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+        let Some(rustls::Error::InvalidCertificate(why)) = why else { panic!("{refused:?}") };
+        let is_for_others = matches!(why, rustls::CertificateError::NotValidForNameContext { .. });
+        assert_eq!(is_for_others, is_first, "{why:?}");
+    }
 }
 
 #[test]
@@ -416,6 +460,7 @@ fn a_new_certificate_is_taken_without_a_closed_connection() {
             keys: vec![old.key.clone()],
             checked_every: Duration::from_millis(20),
         },
+        limits: Limits { flood: None, ..Limits::default() },
         ..Config::default()
     };
     let (tells, told) = mpsc::channel();
@@ -425,26 +470,65 @@ fn a_new_certificate_is_taken_without_a_closed_connection() {
         server.run()
     });
     let address = told.recv_timeout(PATIENCE).unwrap();
-    let mut alice = Client::join(address, &old, "alice");
+    let [mut alice, mut bob] = ["alice", "bob"].map(|name| Client::join(address, &old, name));
+    alice.sees("* bob joined (2 here)");
     let accepts = |pair: &Pair| {
         let mut session = pair.session("localhost");
         session.complete_io(&mut dial(address)).is_ok()
     };
-    let comes = |pair: &Pair| {
-        let deadline = Instant::now() + PATIENCE;
-        while !accepts(pair) {
-            assert!(Instant::now() < deadline, "the new certificate is not taken");
+    assert!(accepts(&old) && !accepts(&folder.pair("other", "localhost")));
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        // Two who talk all the while.
+        let talk = scope.spawn(|| {
+            let mut lines = 0;
+            while !is_done.load(Ordering::Relaxed) {
+                alice.says(&format!("line {lines}"));
+                bob.sees(&format!("alice: line {lines}"));
+                bob.says("yes");
+                alice.sees("bob: yes");
+                lines += 1;
+            }
+            lines
+        });
+        for _ in 0..3 {
+            let new = folder.pair("a", "localhost");
+            let deadline = Instant::now() + PATIENCE;
+            while !accepts(&new) && !talk.is_finished() {
+                assert!(Instant::now() < deadline, "the new certificate is not taken");
+            }
+            assert!(talk.is_finished() || !accepts(&old), "the old one is not given any more");
         }
-    };
-    let new = folder.pair("a", "localhost");
-    comes(&new);
-    // What cannot be used changes nothing.
-    let kept = fs::read(&new.cert).unwrap();
-    fs::write(&new.cert, "nothing").unwrap();
-    thread::sleep(Duration::from_millis(100));
-    assert!(accepts(&new), "the one from before stays");
-    fs::write(&new.cert, kept).unwrap();
-    comes(&folder.pair("a", "localhost"));
+        is_done.store(true, Ordering::Relaxed);
+        assert!(talk.join().unwrap() > 0, "they talked");
+    });
+    alice.says("/quit");
+    alice.sees("* Goodbye.");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_new_certificate_that_cannot_be_used_changes_nothing() {
+    let folder = Folder::new("useless");
+    let good = folder.pair("a", "localhost");
+    let server = start(&good, &[]);
+    let address = server.address("lines+tls");
+    let mut alice = Client::join(address, &good, "alice");
+    let kept = fs::read(&good.cert).unwrap();
+    let other = folder.pair("other", "localhost");
+    for (useless, why) in [
+        (b"nothing".to_vec(), "there is no certificate in it"),
+        (fs::read(other.cert).unwrap(), "it is not the key of"),
+    ] {
+        fs::write(&good.cert, useless).unwrap();
+        server.signal("HUP");
+        assert!(server.log().waits_for(why).ends_with("the certificates from before stay"));
+        Client::connect(address, good.session("localhost")).sees(WELCOME);
+    }
+    fs::write(&good.cert, kept).unwrap();
+    server.signal("HUP");
+    server.log().waits_for("the certificates were read again");
+    Client::connect(address, good.session("localhost")).sees(WELCOME);
     alice.says("/quit");
     alice.sees("* Goodbye.");
 }
@@ -466,6 +550,34 @@ fn browsers_are_told_which_http_it_is() {
     assert_eq!(browser.0.get_ref().conn.alpn_protocol(), Some(&b"http/1.1"[..]));
 }
 
+#[cfg(feature = "web")]
+#[test]
+fn a_browser_chats_over_wss() {
+    let Some(chromium) = chromium::Chromium::start("en-US") else { return };
+    let folder = Folder::new("wss");
+    let pair = folder.pair("a", "localhost");
+    let server = start(&pair, &["--listen=web+tls=127.0.0.1:0"]);
+    let mut bob = Client::join(server.address("lines+tls"), &pair, "bob");
+    let alice = chromium.open(&format!("https://{}/", server.address("web+tls")));
+    assert_eq!(alice.finds("location.protocol"), "https:");
+    alice.joins_as("alice");
+    bob.sees("* alice joined (2 here)");
+    alice.says("good morning");
+    bob.sees("alice: good morning");
+    bob.says("hello");
+    alice.sees("hello");
+    // More than one record holds, in both directions.
+    let long = "x".repeat(3000);
+    for number in 0..20 {
+        bob.says(&format!("{number} {long}"));
+    }
+    alice.sees(&format!("19 {long}"));
+    alice.says(&long);
+    bob.sees(&format!("alice: {long}"));
+    alice.says("/quit");
+    bob.sees("* alice left (1 here)");
+}
+
 #[test]
 fn make_cert_writes_a_pair_once() {
     let folder = Folder::new("make");
@@ -475,8 +587,7 @@ fn make_cert_writes_a_pair_once() {
         command.output().unwrap()
     };
     let told = String::from_utf8(make().stdout).unwrap();
-    let is_fingerprint = |line: &str| line.len() == 95 && line.split(':').count() == 32;
-    assert!(told.lines().any(is_fingerprint), "{told}");
+    let kept = fs::read(folder.0.join("chinwag-cert.pem")).unwrap();
     let again = make();
     assert_eq!(again.status.code(), Some(3));
     assert!(String::from_utf8(again.stderr).unwrap().contains("is not written over"));
@@ -487,10 +598,16 @@ fn make_cert_writes_a_pair_once() {
         assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     }
     let cert = folder.0.join("chinwag-cert.pem");
+    assert_eq!(fs::read(&cert).unwrap(), kept);
     let der = <CertificateDer<'_> as rustls::pki_types::pem::PemObject>::from_pem_file(&cert);
     let pair = Pair { cert, key, der: der.unwrap() };
+    let digest = ring::digest::digest(&ring::digest::SHA256, &pair.der);
+    let digest: Vec<_> = digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+    assert!(told.lines().any(|line| line == digest.join(":")), "the fingerprint in {told}");
     let server = start(&pair, &[]);
-    let mut alice = Client::join(server.address("lines+tls"), &pair, "alice");
+    let address = server.address("lines+tls");
+    Client::connect(address, pair.session("127.0.0.1")).sees(WELCOME);
+    let mut alice = Client::join(address, &pair, "alice");
     alice.says("/quit");
     alice.sees("* Goodbye.");
 }

@@ -2,15 +2,13 @@
 //! whatever the server had to tell about who came is behind everybody.
 
 use std::io;
-use std::net::{self, SocketAddr};
 
-use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
 
 use super::member::Member;
 use super::room::Room;
 use super::speech::{self, Speech};
-use super::{Crowd, READ_BYTES, SILENCE_MAX};
+use super::{Crowd, Destination, READ_BYTES, SILENCE_MAX};
 
 /// So many connect at once. More than a listener's backlog would have to try again a second later,
 /// and notices of who came would pile up in the sockets.
@@ -20,17 +18,19 @@ pub(crate) const CONNECTING_MAX: usize = 1000;
 const REHEARSED_LINES: u64 = 3;
 
 impl Crowd {
-    /// Brings `talkers` and `listeners` (at least one of each) into the room at `address`.
+    /// Brings `talkers` and `listeners` (at least one of each) into the room at `destination`,
+    /// which is an address or [`Destination::over_tls`].
     ///
     /// # Errors
     /// What the system says, or in what the server is not as it should be.
     pub(crate) fn join(
-        address: SocketAddr,
+        destination: impl Into<Destination>,
         speech: &'static Speech,
         talkers: usize,
         listeners: usize,
         line_bytes: usize,
     ) -> io::Result<Self> {
+        let destination = destination.into();
         let mut crowd = Self {
             poll: Poll::new()?,
             events: Events::with_capacity(1024),
@@ -45,7 +45,7 @@ impl Crowd {
             reads: 0,
         };
         for key in 0..talkers + listeners {
-            crowd.connect(key, address)?;
+            crowd.connect(key, &destination)?;
             if key % CONNECTING_MAX == CONNECTING_MAX - 1 {
                 crowd.wait_until_in()?;
             }
@@ -57,17 +57,11 @@ impl Crowd {
         Ok(crowd)
     }
 
-    fn connect(&mut self, key: usize, address: SocketAddr) -> io::Result<()> {
-        let stream = net::TcpStream::connect(address)
-            .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
-        let mut stream = TcpStream::from_std(stream);
-        // WRITABLE is edge-triggered and stays silent unless a write was short.
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(&mut stream, Token(key), interest)?;
+    fn connect(&mut self, key: usize, destination: &Destination) -> io::Result<()> {
+        let mut wire = destination.connect()?;
+        wire.register(self.poll.registry(), Token(key))?;
         let talks = key < self.talkers;
-        self.members.push(Member::new(stream, key, speech::name(key), talks, &self.room));
+        self.members.push(Member::new(wire, key, speech::name(key), talks, &self.room));
         self.members[key].enter(&self.room)
     }
 

@@ -1,17 +1,16 @@
 //! One client: what it still has to send, and what has come. Talkers and listeners differ only in
 //! whether lines are dealt to them.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::mem;
 use std::time::Instant;
 
-use mio::net::TcpStream;
-
 use super::room::{Order, Room};
 use super::speech::{Entry, Frame, Newcomer};
+use super::wire::Wire;
 
 pub(super) struct Member {
-    stream: TcpStream,
+    wire: Wire,
     key: usize,
     pub(super) name: String,
     /// Lines of others that it has got.
@@ -43,17 +42,11 @@ struct Entering {
 }
 
 impl Member {
-    pub(super) fn new(
-        stream: TcpStream,
-        key: usize,
-        name: String,
-        talks: bool,
-        room: &Room,
-    ) -> Self {
+    pub(super) fn new(wire: Wire, key: usize, name: String, talks: bool, room: &Room) -> Self {
         let script = if talks { room.script(&name) } else { Vec::new() };
         let follows = room.speech.one_order && !talks;
         Self {
-            stream,
+            wire,
             key,
             lines: 0,
             order: (!follows).then(|| room.order()),
@@ -106,6 +99,9 @@ impl Member {
 
     /// Hands as much of what it has to send to the kernel as that takes now.
     pub(super) fn flush(&mut self) -> io::Result<()> {
+        if !self.wire.flush()? {
+            return Ok(());
+        }
         loop {
             // An answer must not come into the middle of a line.
             let of_line = if self.sent_bytes > 0 { self.cursor % self.sent_bytes } else { 0 };
@@ -121,7 +117,7 @@ impl Member {
             if piece.is_empty() {
                 return Ok(());
             }
-            match self.stream.write(piece) {
+            match self.wire.write(piece) {
                 Ok(count) if aside => drop(self.aside.drain(..count)),
                 Ok(count) => {
                     self.unsent -= count;
@@ -139,7 +135,7 @@ impl Member {
     pub(super) fn read(&mut self, scratch: &mut [u8], room: &mut Room) -> io::Result<usize> {
         let mut total = 0;
         loop {
-            match self.stream.read(scratch) {
+            match self.wire.read(scratch) {
                 Ok(0) => return Err(io::Error::other("the server closed this connection")),
                 Ok(count) => {
                     total += count;

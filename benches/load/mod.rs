@@ -25,12 +25,16 @@ use member::Member;
 use room::Room;
 use speech::NUMBERS;
 
+pub(crate) mod certificate;
 pub(crate) mod gathering;
 mod member;
 pub(crate) mod process;
 mod room;
 pub(crate) mod speech;
 pub(crate) mod spread;
+mod wire;
+
+pub(crate) use wire::Destination;
 
 /// How long nothing at all may arrive while something is owed.
 const SILENCE_MAX: Duration = Duration::from_secs(20);

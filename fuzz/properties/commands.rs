@@ -39,6 +39,7 @@ fn words<'a>(command: &Command<'a>) -> Vec<&'a str> {
         | Command::Rename(text)
         | Command::Unignore(text)
         | Command::Invite(text)
+        | Command::Search(text)
         | Command::Quit(text)
         | Command::Unknown(text) => vec![text],
         Command::Tell { to, text } => vec![to, text],
@@ -50,6 +51,7 @@ fn words<'a>(command: &Command<'a>) -> Vec<&'a str> {
         | Command::Password(_)
         | Command::Who
         | Command::History(_)
+        | Command::Forget
         | Command::Part
         | Command::Rooms
         | Command::Help(_)

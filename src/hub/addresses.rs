@@ -63,6 +63,8 @@ struct Address {
     budget: Budget,
     /// How much of `--connects` has been used up.
     connects: Budget,
+    /// How much of what may come from it, whatever becomes of that.
+    sockets: Budget,
     /// It stands in [`Addresses::idle`].
     idle: bool,
 }
@@ -70,7 +72,7 @@ struct Address {
 impl Address {
     /// How long it takes until all its budgets are full again.
     fn debt(&self, now: Instant) -> Duration {
-        self.budget.debt(now).max(self.connects.debt(now))
+        self.budget.debt(now).max(self.connects.debt(now)).max(self.sockets.debt(now))
     }
 }
 
@@ -97,9 +99,8 @@ impl Addresses {
         let block = block_of(dialect, remote)?;
         let slab = &mut self.slab;
         let key = *self.keys.entry(block).or_insert_with(|| {
-            let budget = Budget::default();
-            let connects = Budget::default();
-            let address = Address { block, connections: 0, budget, connects, idle: false };
+            let [budget, connects, sockets] = [(); 3].map(|()| Budget::default());
+            let address = Address { block, connections: 0, budget, connects, sockets, idle: false };
             AddressKey::new(slab.insert(address))
         });
         slab[key.place()].connections += 1;
@@ -132,6 +133,26 @@ impl Addresses {
         let block = block_of(dialect, remote).filter(|block| *block != LOOPBACK)?;
         let address = &self.slab[self.keys.get(&block)?.place()];
         address.connects.ready(pace).filter(|ready| *ready > now)
+    }
+
+    /// When one more may be accepted from this address, whatever becomes of it: a handshake that
+    /// is not finished, a page that is asked for. A browser has several connections, and so this is
+    /// a multiple of who may come in. `None` if at once.
+    pub(super) fn next_socket(
+        &self,
+        dialect: Dialect,
+        remote: SocketAddr,
+        pace: Flood,
+        now: Instant,
+    ) -> Option<Instant> {
+        let block = block_of(dialect, remote).filter(|block| *block != LOOPBACK)?;
+        let address = &self.slab[self.keys.get(&block)?.place()];
+        address.sockets.ready(together(pace)).filter(|ready| *ready > now)
+    }
+
+    /// One was accepted from this address.
+    pub(super) fn note_socket(&mut self, key: AddressKey, pace: Flood, now: Instant) {
+        self.slab[key.place()].sockets.spend(together(pace), 1, now);
     }
 
     /// One has come from this address.
@@ -184,7 +205,7 @@ impl Addresses {
     }
 }
 
-/// What all talkers of an address may say together.
+/// What all of an address may say, or knock, together.
 fn together(flood: Flood) -> Flood {
     Flood { lines: flood.lines.saturating_mul(TALKERS), per: flood.per }
 }
@@ -255,6 +276,24 @@ mod tests {
         let key = addresses.enter(Dialect::Lines, remote(2), later).unwrap();
         addresses.leave(key, later);
         assert!(addresses.slab.is_empty(), "what is full again is forgotten");
+    }
+
+    #[test]
+    fn eight_times_as_many_may_knock_as_come_in() {
+        let (mut addresses, now) = (Addresses::default(), Instant::now());
+        let pace = Flood { lines: 4, per: Duration::from_secs(60) };
+        let next = |addresses: &Addresses, number, now| {
+            addresses.next_socket(Dialect::Lines, remote(number), pace, now)
+        };
+        for _ in 0..32 {
+            assert_eq!(next(&addresses, 1, now), None);
+            let key = addresses.enter(Dialect::Lines, remote(1), now).unwrap();
+            addresses.note_socket(key, pace, now);
+            addresses.leave(key, now);
+        }
+        assert_eq!(next(&addresses, 1, now), Some(now + Duration::from_millis(1875)));
+        assert_eq!(next(&addresses, 2, now), None, "others do not notice");
+        assert_eq!(next(&addresses, 1, now + Duration::from_secs(60)), None);
     }
 
     #[test]

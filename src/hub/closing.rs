@@ -43,6 +43,12 @@ impl Hub {
             return Some(CloseReason::AddressFull);
         }
         let latest = self.now.instant + CONNECT_WAIT_MAX;
+        // Handshakes are dear, and pages not for nothing: whoever only knocks is paced too.
+        let pace = self.limits.connects.filter(|_| is_new);
+        let next = |pace| self.addresses.next_socket(dialect, remote, pace, self.now.instant);
+        if pace.and_then(next).is_some_and(|next| next > latest) {
+            return Some(CloseReason::AddressTooFast);
+        }
         let next = self.next_connect(dialect, remote);
         // Who is in at once cannot be made to wait; and whose session is not open yet only asks for
         // a page, perhaps, and is not paced.
@@ -57,7 +63,11 @@ impl Hub {
     pub(super) fn enter_address(&mut self, key: ConnectionKey) {
         let Connection { dialect, remote, .. } = self.connections[key];
         if !self.is_trusted_proxy(dialect, remote) {
-            self.connections[key].address = self.addresses.enter(dialect, remote, self.now.instant);
+            let address = self.addresses.enter(dialect, remote, self.now.instant);
+            if let (Some(address), Some(pace)) = (address, self.limits.connects) {
+                self.addresses.note_socket(address, pace, self.now.instant);
+            }
+            self.connections[key].address = address;
         }
     }
 

@@ -277,7 +277,10 @@ fn read_regular(path: &Path) -> Result<Vec<u8>, String> {
             return Err(io::Error::other("it is not a regular file"));
         }
         let mut bytes = Vec::new();
-        File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+        File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > FILE_BYTES_MAX {
+            return Err(io::Error::other("it is larger than 1 MiB"));
+        }
         Ok(bytes)
     };
     read().map_err(|error| match error.kind() {

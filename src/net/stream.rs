@@ -6,6 +6,14 @@ use std::net::Shutdown;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+#[cfg(all(feature = "tls", target_os = "linux"))]
+use socket2::SockRef;
+
+/// Linux's names for: there is more to come, and no signal if the other side has gone.
+#[cfg(all(feature = "tls", target_os = "linux"))]
+const MSG_MORE: i32 = 0x8000;
+#[cfg(all(feature = "tls", target_os = "linux"))]
+const MSG_NOSIGNAL: i32 = 0x4000;
 
 /// A connection's socket.
 #[derive(Debug)]
@@ -64,6 +72,28 @@ impl Stream {
                 written => return written,
             }
         }
+    }
+
+    /// As [`write`](Self::write), but more comes at once: where the system can wait for that, it
+    /// sends all together, which costs less.
+    #[cfg(feature = "tls")]
+    pub(crate) fn write_more(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        #[cfg(target_os = "linux")]
+        {
+            let socket = SockRef::from(&self.socket);
+            loop {
+                let written = match slices {
+                    [one] => socket.send_with_flags(one, MSG_MORE | MSG_NOSIGNAL),
+                    several => socket.send_vectored_with_flags(several, MSG_MORE | MSG_NOSIGNAL),
+                };
+                match written {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    written => return written,
+                }
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        self.write(slices)
     }
 
     /// Asks the system to say when more can be written, or not to say it any more.

@@ -109,7 +109,7 @@ impl TlsStream {
             Ok(false) => return Handshake::Waiting,
             Err(_) => return Handshake::Lost,
         }
-        match self.tls.read_tls(&mut Wire(&mut self.stream)) {
+        match self.tls.read_tls(&mut Wire { stream: &mut self.stream, more: false }) {
             Ok(0) => return Handshake::Ended,
             Ok(bytes) => self.silent_bytes += bytes,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Handshake::Waiting,
@@ -148,7 +148,8 @@ impl TlsStream {
                     return read;
                 }
             }
-            self.silent_bytes += self.tls.read_tls(&mut Wire(&mut self.stream))?;
+            self.silent_bytes +=
+                self.tls.read_tls(&mut Wire { stream: &mut self.stream, more: false })?;
             if !self.process() || self.silent_bytes > SILENT_BYTES_MAX {
                 self.over = true;
                 return Err(io::ErrorKind::InvalidData.into());
@@ -158,8 +159,8 @@ impl TlsStream {
         Err(io::ErrorKind::WouldBlock.into())
     }
 
-    /// Writes once: takes as much as is encrypted ahead, and hands it to the system if that takes
-    /// it.
+    /// Takes as much as the system does, and what is encrypted ahead: records that are small, so
+    /// that little is, but that the system sends together.
     ///
     /// # Errors
     /// `WouldBlock` if the socket takes no more for now; any other means that it is broken.
@@ -170,13 +171,26 @@ impl TlsStream {
         if !self.flush()? {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let taken = match slices {
+        let all = slices.iter().map(|slice| slice.len()).sum();
+        let mut taken = self.encrypt(slices)?;
+        if taken < all {
+            let mut rest = slices.to_vec();
+            let (mut rest, mut bytes) = (&mut rest[..], taken);
+            while bytes > 0 && taken < all && self.hand_over(true)? {
+                IoSlice::advance_slices(&mut rest, bytes);
+                bytes = self.encrypt(rest)?;
+                taken += bytes;
+            }
+        }
+        self.flush()?;
+        if taken == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(taken) }
+    }
+
+    /// Makes a record of as much as may be ahead. Returns how many bytes that is.
+    fn encrypt(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match slices {
             [one] => self.tls.writer().write(one),
             several => self.tls.writer().write_vectored(several),
-        };
-        match taken? {
-            0 => Err(io::ErrorKind::WouldBlock.into()),
-            taken => self.flush().map(|_| taken),
         }
     }
 
@@ -185,17 +199,37 @@ impl TlsStream {
     /// # Errors
     /// What the system says if the socket is broken.
     pub(crate) fn flush(&mut self) -> io::Result<bool> {
+        if !self.hand_over(false)? {
+            return Ok(false);
+        }
+        if self.shutting {
+            self.shutting = false;
+            self.stream.shut();
+        }
+        Ok(true)
+    }
+
+    /// As [`flush`](Self::flush), when nothing more is written: tells the other side so, in TLS.
+    /// Whoever closes the socket before that has gone out has cut the conversation.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn finish(&mut self) -> io::Result<bool> {
+        if !self.over && !self.is_preparing() {
+            self.tls.send_close_notify(); // which is done once
+        }
+        self.flush()
+    }
+
+    /// As [`flush`](Self::flush), but there may be more to come at once.
+    fn hand_over(&mut self, more: bool) -> io::Result<bool> {
         while self.tls.wants_write() {
-            match self.tls.write_tls(&mut Wire(&mut self.stream)) {
+            match self.tls.write_tls(&mut Wire { stream: &mut self.stream, more }) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
-        }
-        if self.shutting {
-            self.shutting = false;
-            self.stream.shut();
         }
         Ok(true)
     }
@@ -210,14 +244,10 @@ impl TlsStream {
 
     /// Tells the other side that there will be no more, in TLS and below.
     pub(crate) fn shut(&mut self) {
-        if self.is_preparing() {
-            self.over = true;
-        } else if !self.over {
-            self.tls.send_close_notify();
-        }
         self.shutting = true;
         // If it is broken, the next read finds that.
-        let _ = self.flush();
+        let _ = self.finish();
+        self.over |= self.is_preparing();
     }
 
     /// Looks at what has come. Returns whether it was TLS; if not, the other side is told.
@@ -232,21 +262,25 @@ impl TlsStream {
 }
 
 /// The socket, as rustls wants it.
-struct Wire<'a>(&'a mut Stream);
+struct Wire<'a> {
+    stream: &'a mut Stream,
+    /// What is written need not be sent before what comes next.
+    more: bool,
+}
 
 impl Read for Wire<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
+        self.stream.read(buffer)
     }
 }
 
 impl Write for Wire<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(&[IoSlice::new(bytes)])
+        self.write_vectored(&[IoSlice::new(bytes)])
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.write(slices)
+        if self.more { self.stream.write_more(slices) } else { self.stream.write(slices) }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -63,6 +63,8 @@ impl Chromium {
             "--disable-dev-shm-usage".to_owned(),
             "--disable-background-networking".to_owned(),
             "--no-first-run".to_owned(),
+            // So that servers of tests may have certificates that nobody vouches for.
+            "--ignore-certificate-errors".to_owned(),
         ];
         let spawn = |name: &&str| {
             let mut command = Command::new(name);
