@@ -110,7 +110,11 @@ fn sources(folders: &[&str]) -> String {
 
 /// What the server says of itself.
 fn help() -> String {
-    let help = Command::new(env!("CARGO_BIN_EXE_chinwag")).arg("--help").output().unwrap();
+    help_of(&["--help"])
+}
+
+fn help_of(words: &[&str]) -> String {
+    let help = Command::new(env!("CARGO_BIN_EXE_chinwag")).args(words).output().unwrap();
     String::from_utf8(help.stdout).unwrap()
 }
 
