@@ -15,6 +15,10 @@ const README_LINES_MAX: usize = 200;
 /// Pages that tell of an example's flags, not only of the server's.
 const EXAMPLES: &[(&str, &str)] = &[("client.md", "client"), ("performance.md", "load")];
 
+/// What the program does with an archive besides serving it; flags of these are in one page.
+const ARCHIVE_PAGE: &str = "archive.md";
+const ARCHIVE_TASKS: [&str; 3] = ["export", "import", "forget"];
+
 /// A page: where it is, its text, and its blocks of code taken out of that.
 struct Page {
     path: PathBuf,
@@ -110,7 +114,11 @@ fn sources(folders: &[&str]) -> String {
 
 /// What the server says of itself.
 fn help() -> String {
-    let help = Command::new(env!("CARGO_BIN_EXE_chinwag")).arg("--help").output().unwrap();
+    help_of(&["--help"])
+}
+
+fn help_of(words: &[&str]) -> String {
+    let help = Command::new(env!("CARGO_BIN_EXE_chinwag")).args(words).output().unwrap();
     String::from_utf8(help.stdout).unwrap()
 }
 
@@ -193,13 +201,15 @@ fn is_capital(word: &str) -> bool {
 fn flags_that_are_named_exist_and_all_are_named() {
     let help = help();
     let (ours, mut named) = (flags(&help), BTreeSet::new());
+    let of_tasks = ARCHIVE_TASKS.map(|task| help_of(&[task, "--help"])).concat();
     for page in pages() {
         let example = EXAMPLES.iter().find(|(name, _)| *name == page.name());
         let others = example.map(|(_, example)| example_flags(example)).unwrap_or_default();
         let spans = page.spans();
         let spans: Vec<_> = spans.iter().filter(|span| span.starts_with('-')).collect();
         for flag in spans.iter().flat_map(|span| flags(span)) {
-            let exists = ours.contains(flag) || others.contains(flag);
+            let of_task = page.name() == ARCHIVE_PAGE && flags(&of_tasks).contains(flag);
+            let exists = ours.contains(flag) || others.contains(flag) || of_task;
             assert!(exists, "{}: there is no {flag}", page.name());
             if ["README.md", "operations.md"].contains(&page.name()) {
                 named.insert(flag.to_owned());

@@ -45,6 +45,7 @@ const STEPS: &[&str] = &["
         hour INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
     CREATE VIRTUAL TABLE word USING fts5(
         entry, content='', contentless_delete=1, detail=none, tokenize='ascii');
+    INSERT INTO word (word, rank) VALUES ('automerge', 8);
 "];
 
 /// Memory for pages of the file, for each thread, in KiB.

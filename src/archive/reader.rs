@@ -86,9 +86,10 @@ fn last_lines(
 
 /// A number above those of all lines of before that time.
 fn first_after(connection: &Connection, time: u64) -> rusqlite::Result<i64> {
+    // At the full hour, what is in it is not before it.
+    let hour = time.checked_sub(1).map_or(-1, |before| int(before / HOUR));
     let sql = "SELECT max(last) FROM hour WHERE hour <= ?1";
-    let last: Option<i64> =
-        connection.prepare_cached(sql)?.query_row([int(time / HOUR)], |row| row.get(0))?;
+    let last: Option<i64> = connection.prepare_cached(sql)?.query_row([hour], |row| row.get(0))?;
     Ok(last.map_or(0, |last| last + 1))
 }
 
