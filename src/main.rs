@@ -258,7 +258,7 @@ struct Arguments {
     #[arg(long, value_name = "FILE", env = "CHINWAG_PASSWORD_FILE")]
     password_file: Option<PathBuf>,
 
-    /// Keeps what is said in this file, so that it outlives the server; it is made if there is none.
+    /// Keeps what is said in this file, so that it outlives the server; it is made if need be.
     ///
     /// The rooms come back with their topics and last lines, and /search finds the rest. Private
     /// messages are never kept.

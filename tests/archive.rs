@@ -601,10 +601,9 @@ fn an_archive_is_exported_while_a_server_writes_and_imported_as_it_was() {
     open.settle();
     let lines = exported(&folder.file(), None, None);
     assert_eq!(lines.len(), 2502);
-    let expected = format!(
-        r#"{{"id":1,"at":{},"room":"ops","kind":"said","from":"alice","author":1,"text":"line 1"}}"#,
-        NOW + 60
-    );
+    let expected =
+        format!(r#"{{"id":1,"at":{},"room":"ops","kind":"said","from":"alice","#, NOW + 60)
+            + r#""author":1,"text":"line 1"}"#;
     assert_eq!(lines[0], expected);
     assert_eq!(exported(&folder.file(), Some("#OPS"), None).len(), 1251);
     assert_eq!(exported(&folder.file(), None, Some(NOW + 2401 * 60)).len(), 101);

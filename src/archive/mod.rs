@@ -269,48 +269,33 @@ pub enum Unusable {
 impl fmt::Display for OpenError {
     /// One sentence without its full stop, which names the file and what to do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = self.file.display();
+        let does = match &self.why {
+            Unusable::ReadOnly | Unusable::Full => "write",
+            _ => "open",
+        };
+        write!(f, "cannot {does} the archive {}: ", self.file.display())?;
         match &self.why {
-            Unusable::Missing => {
-                write!(
-                    f,
-                    "cannot open the archive {file}: there is no such file or folder; check --data"
-                )
+            Unusable::Missing => f.write_str("there is no such file or folder; check --data"),
+            Unusable::NotAFile => f.write_str("it is not a regular file; check --data"),
+            Unusable::Foreign => {
+                f.write_str("it is not a file of chinwag; check --data, or move it away")
             }
-            Unusable::NotAFile => {
-                write!(f, "cannot open the archive {file}: it is not a regular file; check --data")
-            }
-            Unusable::Foreign => write!(
-                f,
-                "cannot open the archive {file}: it is not a file of chinwag; check --data, or move \
-                 it away"
-            ),
             Unusable::Newer(version, known) => write!(
                 f,
-                "cannot open the archive {file}: a newer chinwag has written it (version {version}, \
-                 and this one knows {known}); use the newer program"
+                "a newer chinwag has written it (version {version}, and this one knows {known}); \
+                 use the newer program"
             ),
-            Unusable::Locked => write!(
-                f,
-                "cannot open the archive {file}: another server uses it; stop that one, or give \
-                 this one another --data"
+            Unusable::Locked => f.write_str(
+                "another server uses it; stop that one, or give this one another --data",
             ),
-            Unusable::ReadOnly => write!(
-                f,
-                "cannot write the archive {file}: it is read-only; check its rights and those of its \
-                 folder"
-            ),
-            Unusable::Full => {
-                write!(f, "cannot write the archive {file}: the disk is full; make room on it")
+            Unusable::ReadOnly => {
+                f.write_str("it is read-only; check its rights and those of its folder")
             }
-            Unusable::Damaged(how) => write!(
-                f,
-                "cannot open the archive {file}: it is damaged ({how}); move it away, or put back a \
-                 copy"
-            ),
-            Unusable::System(how) => {
-                write!(f, "cannot open the archive {file}: {how}; check --data")
+            Unusable::Full => f.write_str("the disk is full; make room on it"),
+            Unusable::Damaged(how) => {
+                write!(f, "it is damaged ({how}); move it away, or put back a copy")
             }
+            Unusable::System(how) => write!(f, "{how}; check --data"),
         }
     }
 }

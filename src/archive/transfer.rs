@@ -364,7 +364,8 @@ fn parse(line: &[u8], room: &Nickname) -> Result<Option<Exported>, String> {
 /// A time, and who said what then, if anybody did.
 type Logged<'a> = (u64, Option<(Kind, &'a str, &'a str)>);
 
-/// A line of ssh-chat's log: `[2006-01-02 15:04:05] name: text`, `… ** name text`, or `…  * notice`.
+/// A line of ssh-chat's log: `[2006-01-02 15:04:05] name: text`, or after the time `** name text`
+/// or ` * notice`.
 fn ssh_chat(line: &str) -> Option<Logged<'_>> {
     let (time, said) = line.strip_prefix('[')?.split_once("] ")?;
     let at = parse_date(time)?;
