@@ -151,10 +151,7 @@ impl Chat {
         room: RoomKey,
         (text, emote): (&str, bool),
     ) -> Option<Applied> {
-        if !self.is_in(key, room) {
-            return None;
-        }
-        let from = self.users.get(key)?.name.as_str();
+        let from = self.users.get(key).filter(|user| user.is_in(room))?.name.as_str();
         let history = &mut self.rooms[room.place()].history;
         history.record((entry.id, entry.at), (key, from), (text, emote));
         Some(Applied::Said)
@@ -168,10 +165,7 @@ impl Chat {
     }
 
     fn apply_topic(&mut self, at: u64, key: UserKey, room: RoomKey, text: &str) -> Option<Applied> {
-        if !self.is_in(key, room) {
-            return None;
-        }
-        let by = self.users.get(key)?.name.as_str().to_owned();
+        let by = self.users.get(key).filter(|user| user.is_in(room))?.name.as_str().to_owned();
         let topic = Topic { text: text.to_owned(), by, at };
         self.rooms[room.place()].topic = (!text.is_empty()).then(|| Box::new(topic));
         Some(Applied::Said)
@@ -179,6 +173,6 @@ impl Chat {
 
     /// Whether a user is in a room.
     pub(crate) fn is_in(&self, user: UserKey, room: RoomKey) -> bool {
-        self.users.get(user).is_some_and(|user| user.rooms().any(|other| other == room))
+        self.users.get(user).is_some_and(|user| user.is_in(room))
     }
 }

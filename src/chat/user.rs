@@ -81,10 +81,24 @@ impl User {
         self.room
     }
 
+    /// The same, if they are in no other.
+    pub(crate) fn only_room(&self) -> Option<RoomKey> {
+        self.room.filter(|_| self.more_rooms().is_empty())
+    }
+
     /// All rooms that they are in, in the order in which they came in.
     pub(crate) fn rooms(&self) -> impl Iterator<Item = RoomKey> {
-        let more = self.social.as_ref().map_or(&[][..], |social| &social.rooms);
-        self.room.into_iter().chain(more.iter().copied())
+        self.room.into_iter().chain(self.more_rooms().iter().copied())
+    }
+
+    /// Whether they are in a room.
+    pub(crate) fn is_in(&self, room: RoomKey) -> bool {
+        self.room == Some(room) || self.more_rooms().contains(&room)
+    }
+
+    /// The rooms after the first.
+    fn more_rooms(&self) -> &[RoomKey] {
+        self.social.as_ref().map_or(&[], |social| &social.rooms)
     }
 
     /// Whom they do not hear.

@@ -79,20 +79,21 @@ impl Hub {
             let until = *blocked.waited_for.get_or_insert(now.instant + HOLD_MAX);
             let is_far = |reading: &(JournalKey, Seq)| behind(*reading) > max / 2;
             let far: Vec<_> = connection.outbox.readings().filter(is_far).collect();
-            far.into_iter().for_each(|(journal, _)| self.want_hold(journal, until));
+            far.into_iter().for_each(|(journal, _)| self.want_hold(key, journal, until));
         }
         false
     }
 
-    /// Talkers of the room that has this journal are to wait until then.
-    fn want_hold(&mut self, journal: JournalKey, until: std::time::Instant) {
+    /// Talkers of the room that has this journal are to wait for `key` until then. They do not for
+    /// who has left, and only reads what was said before.
+    fn want_hold(&mut self, key: ConnectionKey, journal: JournalKey, until: std::time::Instant) {
         let has = |room: &RoomKey| {
             let readers = self.channels[room.place()].readers();
             readers.iter().any(|readers| readers.journal == journal)
         };
         let room = self.active.iter().copied().find(has);
         let room = room.or_else(|| self.chat.rooms().map(|(room, _)| room).find(has));
-        if let Some(room) = room {
+        if let Some(room) = room.filter(|room| self.is_reading(key, *room)) {
             let channel = &mut self.channels[room.place()];
             channel.wanted_hold = channel.wanted_hold.max(Some(until));
             self.note_active(room);

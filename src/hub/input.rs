@@ -294,15 +294,16 @@ impl Hub {
         };
         let many_rooms = self.connections[key].dialect.spec().many_rooms;
         let Hub { chat, connections, journals, lang, keyed, .. } = self;
-        // Who wants to go somewhere is answered about that.
-        let wanted = match command {
-            Command::Join(Some(wanted)) => Some(commands::title(&text::clean(wanted))),
-            _ => None,
-        };
-        let title = wanted.as_deref().unwrap_or(chat[room].title());
-        let key_given = Keyed::of(keyed.as_ref(), key);
-        let about = About { room: Some(title), name: Some(chat.name(user)), key: key_given };
+        // Most that is asked for is not answered.
         let mut answer = |event: &Event<'_>| {
+            // Who wants to go somewhere is answered about that.
+            let wanted = match command {
+                Command::Join(Some(wanted)) => Some(commands::title(&text::clean(wanted))),
+                _ => None,
+            };
+            let room = wanted.as_deref().unwrap_or(chat[room].title());
+            let key_given = Keyed::of(keyed.as_ref(), key);
+            let about = About { room: Some(room), name: Some(chat.name(user)), key: key_given };
             tell(&mut connections[key], journals, (*lang, about), event);
             connections.touch(key);
         };
@@ -569,8 +570,7 @@ impl Hub {
 
     /// The room that `key` is in, if it is in one and no other.
     fn only_room_of(&self, key: ConnectionKey) -> Option<RoomKey> {
-        let mut rooms = self.chat.user(self.connections[key].user()?)?.rooms();
-        rooms.next().filter(|_| rooms.next().is_none())
+        self.chat.user(self.connections[key].user()?)?.only_room()
     }
 
     /// Whether no more should be said in a room in this turn: either there is enough to write

@@ -209,7 +209,7 @@ impl Hub {
     }
 
     /// Whether `key` is in a room and reads what is said there.
-    fn is_reading(&self, key: ConnectionKey, room: RoomKey) -> bool {
+    pub(super) fn is_reading(&self, key: ConnectionKey, room: RoomKey) -> bool {
         let connection = self.connections.get(key);
         connection.and_then(Connection::user).is_some_and(|user| {
             self.chat.is_in(user, room) && !self.channels[room.place()].is_unannounced(key)

@@ -118,38 +118,33 @@ impl Hub {
         (text, emote): (&str, bool),
         (id, at): (EntryId, u64),
     ) {
-        let Hub { chat, channels, journals, lang, .. } = self;
+        let Hub { chat, connections, channels, journals, lang, counts, .. } = self;
         let Some(User { name, origin: Some(origin), .. }) = chat.user(user) else { return };
-        let (from, origin) = (name.as_str(), *origin);
+        let from = name.as_str();
         log::debug!("said: {from}: {text}");
         let event = match emote {
             true => Event::Emoted { from, text, at, id },
             false => Event::Said { from, text, at, id },
         };
         let seq = publish((chat, *lang), (channels, journals), &[room], &event);
-        self.note_active(room);
-        let echoes = self.connections[origin].dialect.spec().echoes;
         // Who does not hear it is one set, the speaker among them.
+        let echoes = connections[*origin].dialect.spec().echoes;
+        let deaf = chat.deaf_to(user);
+        let speaker = (!echoes && deaf.binary_search(&user).is_err()).then_some(*origin);
+        let deaf = deaf.iter().filter_map(|deaf| chat.user(*deaf));
+        let deaf = deaf.filter(|deaf| deaf.is_in(room)).filter_map(|deaf| deaf.origin);
         let mut left_out = 0;
-        if !echoes && self.chat.deaf_to(user).binary_search(&user).is_err() {
-            self.leave_out(origin, seq);
+        for key in speaker.into_iter().chain(deaf) {
+            self.skips_abound |= leave_out(&mut connections[key], seq);
             left_out += 1;
         }
-        for place in 0..self.chat.deaf_to(user).len() {
-            let deaf = self.chat.deaf_to(user)[place];
-            if self.chat.is_in(deaf, room)
-                && let Some(origin) = self.chat.user(deaf).and_then(|user| user.origin)
-            {
-                self.leave_out(origin, seq);
-                left_out += 1;
-            }
-        }
-        let reading = self.chat[room].count() - self.channels[room.place()].cut_off;
+        let channel = &mut channels[room.place()];
+        let reading = chat[room].count() - channel.cut_off;
         let delivered = reading.saturating_sub(left_out) as u64;
-        let said = &mut self.channels[room.place()].said;
-        *said = (said.0 + 1, said.1 + delivered);
-        self.counts.lines += 1;
-        self.counts.deliveries += delivered;
+        channel.said = (channel.said.0 + 1, channel.said.1 + delivered);
+        counts.lines += 1;
+        counts.deliveries += delivered;
+        self.note_active(room);
     }
 
     /// A private message was sent: tells both, but not who ignores the sender.
@@ -196,9 +191,7 @@ impl Hub {
 
     /// Keeps somebody from hearing an event.
     pub(super) fn leave_out(&mut self, key: ConnectionKey, seq: Seq) {
-        let connection = &mut self.connections[key];
-        connection.outbox.skip(seq);
-        self.skips_abound |= connection.outbox.skips_too_much() && connection.is_blocked();
+        self.skips_abound |= leave_out(&mut self.connections[key], seq);
     }
 
     // ── coming and going ─────────────────────────────────────────────────────────────────────────
@@ -452,6 +445,13 @@ fn publish(
         });
     }
     seq
+}
+
+/// Keeps somebody from hearing an event. Returns whether it is time to look at who is left out of
+/// too much.
+fn leave_out(connection: &mut Connection, seq: Seq) -> bool {
+    connection.outbox.skip(seq);
+    connection.outbox.skips_too_much() && connection.is_blocked()
 }
 
 /// Tells one, who must be looked at when this turn is written out.

@@ -18,6 +18,8 @@ pub(crate) struct Known {
     /// Who has a name, whether in a room or not: what it is, and which clients they are.
     people: Vec<String>,
     ids: Vec<usize>,
+    /// Which clients have come in, be they on the way from one room to another.
+    inside: Vec<usize>,
     pub(crate) rosters: Rosters,
     /// What rooms are about; empty if about nothing.
     topics: [String; ROOMS.len()],
@@ -33,7 +35,7 @@ impl Known {
                 self.people.push(name.clone());
                 self.ids.push(id);
             }
-            What::Joined(name) if !self.rosters.has(name) => self.come(id, name),
+            What::Joined(name) if !self.inside.contains(&id) => self.come(id, name),
             What::Went(name) => self.go(id, name),
             What::Renamed { new, .. } => {
                 if let Some(at) = self.ids.iter().position(|other| *other == id) {
@@ -52,6 +54,7 @@ impl Known {
 
     /// Whoever comes as somebody who has left is the same again.
     fn come(&mut self, id: usize, name: &str) {
+        self.inside.push(id);
         let is_back = |i: &Ignored| i.id.is_none() && names::same(&i.name, name);
         if let Some(first) = self.ignoring.iter_mut().find(|i| is_back(i)) {
             first.id = Some(id);
@@ -64,6 +67,7 @@ impl Known {
         if let Some(at) = self.ids.iter().position(|other| *other == id) {
             self.ids.remove(at);
             self.people.remove(at);
+            self.inside.retain(|other| *other != id);
         }
         let Some(at) = self.ignoring.iter().position(|i| i.id == Some(id)) else { return };
         let ignored = &mut self.ignoring[at];
@@ -85,11 +89,11 @@ impl Known {
         &self.people
     }
 
-    /// Who is called by a name, in whatever spelling, and is in a room.
+    /// Who is called by a name, in whatever spelling, and has come in.
     pub(crate) fn find(&self, name: &str) -> Option<(usize, &String)> {
-        let name = names::find(&self.people, name).filter(|name| self.rosters.has(name))?;
+        let name = names::find(&self.people, name)?;
         let at = self.people.iter().position(|other| other == name)?;
-        Some((self.ids[at], name))
+        Some((self.ids[at], name)).filter(|(id, _)| self.inside.contains(id))
     }
 
     /// Who has exactly this name.

@@ -235,7 +235,7 @@ impl<'a> LinesChecker<'a> {
                 assert_eq!(line, lines::welcome(name, self.known.rosters.of(LOBBY)));
                 (self.stage, self.name) = (Stage::Chatting, name.to_owned());
                 self.rooms = LOBBY;
-                let history = self.history(usize::MAX, self.at);
+                let history = self.history(&self.known, usize::MAX, self.at);
                 return self.expect(&history);
             }
         }
@@ -580,7 +580,7 @@ impl<'a> LinesChecker<'a> {
         assert_eq!(line, lines::in_room(title(room), self.roster()));
         let topic = self.known.topic(room);
         self.expect(&Vec::from_iter((!topic.is_empty()).then(|| lines::topic(title(room), topic))));
-        let history = self.history(usize::MAX, self.at);
+        let history = self.history(&self.known, usize::MAX, self.at);
         self.expect(&history);
     }
 
@@ -642,10 +642,15 @@ impl<'a> LinesChecker<'a> {
     /// What `/history` must say; `line` is the first line of what it did say.
     fn recall(&self, count: Option<usize>, line: &str) -> Vec<String> {
         let (from, to) = self.span_before_acting();
-        let at = |at| {
-            let lines = self.history(count.unwrap_or(usize::MAX), at);
+        let mut known = self.known.clone();
+        let mut next = |at| {
+            let lines = self.history(&known, count.unwrap_or(usize::MAX), at);
+            if at < to {
+                known.apply(self.order, at);
+            }
             if lines.is_empty() { vec![lines::NOTHING_SAID.to_owned()] } else { lines }
         };
+        let all: Vec<_> = (from..=to).map(&mut next).collect();
         let mut rest = self.heard.clone();
         let heard: Vec<_> = std::iter::once(line.to_owned())
             .chain(std::iter::from_fn(|| rest.next_if(|line| is_recalled(line))))
@@ -656,11 +661,12 @@ impl<'a> LinesChecker<'a> {
             lines.iter().zip(&heard).all(|(line, heard)| line == heard)
                 && (lines.len() <= heard.len() || cut)
         };
-        (from..=to).map(at).filter(fits).max_by_key(Vec::len).unwrap_or_else(|| at(from))
+        let right = all.iter().filter(|lines| fits(lines)).max_by_key(|lines| lines.len());
+        right.unwrap_or(&all[0]).clone()
     }
 
     /// The last `count` lines said before a place, but for those of people who are ignored.
-    fn history(&self, count: usize, at: usize) -> Vec<String> {
+    fn history(&self, known: &Known, count: usize, at: usize) -> Vec<String> {
         let said = |place: usize| {
             let (what, now) = &self.order.events[place];
             let What::Said { from, text, emote } = what else { return None };
@@ -670,8 +676,8 @@ impl<'a> LinesChecker<'a> {
             let speaker = self.order.by[place];
             // Of somebody who has left there is only the name.
             let ignored = match self.order.going(speaker).is_some_and(|gone| gone < at) {
-                false => self.ignores(speaker),
-                true => !self.known.meant_by(from).is_empty(),
+                false => known.ignores(speaker),
+                true => !known.meant_by(from).is_empty(),
             };
             Some((!ignored).then_some(time + &line))
         };

@@ -384,11 +384,6 @@ impl Rosters {
         &self.0[room.trailing_zeros() as usize]
     }
 
-    /// Whether somebody is in a room.
-    pub(crate) fn has(&self, name: &String) -> bool {
-        self.0.iter().any(|roster| roster.contains(name))
-    }
-
     /// What happened at this place has happened.
     pub(crate) fn apply(&mut self, order: &Order, at: usize) {
         for room in each(order.rooms[at]) {
