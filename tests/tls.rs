@@ -4,6 +4,7 @@
 #![cfg(feature = "tls")]
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     reason = "a test that cannot go on has failed, and says so by a panic"
 )]

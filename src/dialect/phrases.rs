@@ -554,8 +554,8 @@ static EN: Phrases = Phrases {
         ("/nick NAME", "take another nickname"),
         ("/who [#ROOM]", "list who is here, or in another room; also /names, /list and #"),
         (
-            "/history [#ROOM] [COUNT] [before DATE]",
-            "show the last lines again, in UTC; /history more shows those before",
+            "/history [COUNT]",
+            "show the last lines again, in UTC; also /history #ROOM, before DATE, more",
         ),
         (
             "/search WORDS [from:NAME] [in:#ROOM] [before:DATE] [after:DATE]",
@@ -676,8 +676,8 @@ static ZH: Phrases = Phrases {
         ("/nick 昵称", "换一个昵称"),
         ("/who [#房间]", "列出在线的人，或另一个房间里的人; 也可用 /names、/list 和 #"),
         (
-            "/history [#房间] [条数] [before 日期]",
-            "再看一遍最近的聊天记录 (UTC 时间); /history more 看更早的",
+            "/history [条数]",
+            "再看一遍最近的聊天记录 (UTC 时间); 也可用 /history #房间、before 日期、more",
         ),
         (
             "/search 词 [from:昵称] [in:#房间] [before:日期] [after:日期]",
