@@ -4,7 +4,8 @@
 //! - What is said is a line, UTF-8 that ends with LF, both ways. TCP itself knows no lines: a read
 //!   may bring half of one, or three. So what comes is read up to each LF, whatever the reads are.
 //! - The first line that is sent answers the question for a nickname; where the server asks for a
-//!   password before, the line before that one does. A line that begins with `/` is a command. `chinwag::client` says what the lines that come mean, and how they may look.
+//!   password first, that is the first. A line that begins with `/` is a command.
+//!   `chinwag::client` says what the lines that come mean, and how they may look.
 //! - Both sides talk whenever they like, so one thread waits for the user, another for the server.
 //! - Who has no more to say closes only its own half. The server delivers what was said, sends what
 //!   it owes, and closes the other half; that is when it is over.
@@ -60,10 +61,7 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::parse();
     arguments.address = arguments.host.take().unwrap_or(arguments.address);
     let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-    let talk = |server, arguments| match is_terminal {
-        true => sit_at_terminal(server, arguments),
-        false => pass_lines(&server, arguments),
-    };
+    let talk: fn(_, _) -> _ = if is_terminal { sit_at_terminal } else { pass_lines };
     let sentence = match TcpStream::connect(&arguments.address) {
         Err(error) => format!("Cannot connect to {}: {error}.", arguments.address),
         Ok(server) => match talk(server, arguments) {
@@ -77,10 +75,10 @@ fn main() -> ExitCode {
 
 /// Passes lines on, from standard input to the server and from there to standard output, until the
 /// server has closed its half or nobody reads what is printed.
-fn pass_lines(server: &TcpStream, arguments: Arguments) -> io::Result<()> {
-    let mut sending = Some(server.try_clone()?);
+fn pass_lines(server: TcpStream, arguments: Arguments) -> io::Result<()> {
+    let (answering, mut sending) = (server.try_clone()?, Some(server.try_clone()?));
     let mut nick = arguments.nick;
-    let (mut lines, mut room) = (BufReader::new(server.try_clone()?), Room::default());
+    let (mut lines, mut room) = (BufReader::new(server), Room::default());
     loop {
         // A line that is sent while a question is open would be taken for another answer.
         if let Some(mut server) = sending.take_if(|_| nick.is_none()) {
@@ -106,9 +104,9 @@ fn pass_lines(server: &TcpStream, arguments: Arguments) -> io::Result<()> {
             (Some(Question::Password), Some(_)) => {
                 let mut password = String::new();
                 io::stdin().read_line(&mut password)?;
-                send_line(server, password.trim_end_matches(['\r', '\n']))?;
+                send_line(&answering, password.trim_end_matches(['\r', '\n']))?;
             }
-            (Some(Question::Nickname), Some(nick)) => send_line(server, nick)?,
+            (Some(Question::Nickname), Some(nick)) => send_line(&answering, nick)?,
             _ => nick = nick.filter(|_| room.me().is_none()),
         }
     }

@@ -10,7 +10,7 @@
 )]
 
 #[cfg(feature = "web")]
-#[allow(dead_code, reason = "tests/browser.rs uses all of it")]
+#[allow(dead_code, clippy::expect_used, reason = "tests/browser.rs uses all of it, and may")]
 #[path = "browser/chromium.rs"]
 mod chromium;
 mod common;
