@@ -215,7 +215,7 @@ impl Order {
                     let id = addresses.get(&from);
                     let is_it = |(_, other): &(&String, &usize)| Some(*other) == id;
                     if let Some((name, _)) = self.ids.iter().find(is_it) {
-                        self.go(name.clone(), now);
+                        self.go(&name.clone(), now);
                     }
                 }
                 Entry::Joined { name, room } => {
@@ -232,17 +232,17 @@ impl Order {
                         let left = What::Left { name: name.clone(), why: None };
                         self.come_or_go(left, 1 << room, now);
                     }
-                    self.go(name, now);
+                    self.go(&name, now);
                 }
                 Entry::Did { .. } => {}
             }
         }
     }
 
-    fn go(&mut self, name: String, now: Now) {
-        self.add(What::Went(name.clone()), 0, now);
-        self.roster.retain(|other| *other != name);
-        self.ids.remove(&name);
+    fn go(&mut self, name: &str, now: Now) {
+        self.add(What::Went(name.to_owned()), 0, now);
+        self.roster.retain(|other| other != name);
+        self.ids.remove(name);
     }
 
     /// Nobody else who is here, in whatever room, has this name.
