@@ -241,7 +241,7 @@ impl Order {
 
     fn go(&mut self, name: &str, now: Now) {
         self.add(What::Went(name.to_owned()), 0, now);
-        self.roster.retain(|other| *other != name);
+        self.roster.retain(|other| other != name);
         self.ids.remove(name);
     }
 

@@ -270,7 +270,7 @@ impl World {
         let is_slow = |reader: &Client| reader.socket.watching_writable || !reader.has_commands();
         let slow = self.server.holders().filter(|id| is_slow(&self.clients[*id]));
         let slow: Vec<_> = slow.map(|id| self.order.rooms_of_client(id)).collect();
-        for talker in self.order.ids().filter(|id| self.clients[*id].unheard) {
+        for talker in self.server.holders().filter(|id| self.clients[*id].unheard) {
             let rooms = self.order.rooms_of_client(talker);
             // Who is on the way in is not heard.
             let excuse = rooms == 0 || slow.iter().any(|theirs| theirs & rooms != 0);
