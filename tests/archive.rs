@@ -9,6 +9,8 @@
     reason = "a test that cannot go on has failed; and one tells another what it has done"
 )]
 
+mod common;
+
 use std::env;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -25,36 +27,13 @@ use chinwag::archive::{
 use chinwag::config::Keep;
 use chinwag::event::Said;
 use chinwag::nickname::Nickname;
+use common::{Folder, PATIENCE};
 use rusqlite::Connection;
-
-/// Much longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// When most of it happens: 2026-01-01 00:00 UTC.
 const NOW: u64 = 1_767_225_600;
 
 const DAY: u64 = 24 * 60 * 60;
-
-/// A folder of one test, deleted at its end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = env::temp_dir().join(format!("chinwag-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("chat.db")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn settings(file: &Path) -> Settings {
     Settings {
@@ -124,6 +103,20 @@ impl Open {
         }
     }
 
+    /// All lines of a room, which are told in pieces.
+    fn all(&mut self, room: &str) -> Vec<u64> {
+        let (mut all, mut before) = (Vec::new(), Before::Now);
+        loop {
+            let (mut lines, more) = self.history(room, before, 1000);
+            lines.append(&mut all);
+            all = lines;
+            match all.first() {
+                Some(first) if more => before = Before::Id(*first),
+                _ => return all,
+            }
+        }
+    }
+
     fn forget(&mut self, author: u64, account: Option<&str>) -> u64 {
         match self.ask(Request::Forget { author, account: account.map(str::to_owned) }) {
             Answer::Forgotten { lines } => lines,
@@ -181,7 +174,7 @@ fn holds(folder: &Path, text: &str) -> bool {
 #[test]
 fn what_was_said_is_there_again_after_a_restart() {
     let folder = Folder::new("restart");
-    let mut open = Open::new(&folder.file());
+    let mut open = Open::new(&folder.file("chat.db"));
     assert_eq!(open.kept, Kept::default());
     for id in 1..=4 {
         open.says(id, "lobby", "alice", &format!("line {id}"));
@@ -201,7 +194,7 @@ fn what_was_said_is_there_again_after_a_restart() {
     open.record(topic(9, "lobby", "bob", ""));
     open.record(topic(10, "ops", "bob", "the deploy"));
     open.stop();
-    let open = Open::new(&folder.file());
+    let open = Open::new(&folder.file("chat.db"));
     let Kept { last_id, rooms } = &open.kept;
     assert_eq!(*last_id, 10);
     assert_eq!(rooms.iter().map(|room| &*room.name).collect::<Vec<_>>(), ["Ops", "lobby"]);
@@ -219,13 +212,13 @@ fn what_was_said_is_there_again_after_a_restart() {
     assert_eq!(rooms[1].lines.iter().map(|line| line.id).collect::<Vec<_>>(), [2, 3, 4]);
     assert_eq!(rooms[1].forgotten, 1);
     open.stop();
-    assert_eq!(examine(&folder.file()), ("ok".to_owned(), 5));
+    assert_eq!(examine(&folder.file("chat.db")), ("ok".to_owned(), 5));
 }
 
 #[test]
 fn history_goes_back_as_far_as_there_is_any() {
     let folder = Folder::new("history");
-    let mut open = Open::new(&folder.file());
+    let mut open = Open::new(&folder.file("chat.db"));
     for id in 1..=100 {
         open.says(id, ["lobby", "ops"][id as usize % 2], "alice", "hi");
     }
@@ -238,13 +231,20 @@ fn history_goes_back_as_far_as_there_is_any() {
     assert_eq!(open.history("lobby", Before::Time(NOW), 2), (vec![], false));
     assert_eq!(open.history("lobby", Before::Now, 0), (vec![], true));
     assert_eq!(open.history("elsewhere", Before::Now, 2), (vec![], false));
+    // Long lines are told a few at a time, and no line is too long.
+    let long = "x".repeat(10_000);
+    (101..=110).for_each(|id| open.says(id, "long", "alice", &long));
+    assert_eq!(open.history("long", Before::Now, 100), ((105..=110).collect(), true));
+    assert_eq!(open.history("long", Before::Id(105), 100), ((101..=104).collect(), false));
+    open.says(111, "long", "alice", &"x".repeat(70_000));
+    assert_eq!(open.history("long", Before::Now, 100), (vec![111], true));
     open.stop();
 }
 
 #[test]
 fn a_search_finds_what_has_all_of_it_the_newest_first() {
     let folder = Folder::new("search");
-    let mut open = Open::new(&folder.file());
+    let mut open = Open::new(&folder.file("chat.db"));
     open.says(1, "lobby", "alice", "The deploy FAILED again");
     open.says(2, "ops", "Bob", "failed? which deploy-script failed");
     open.says(3, "ops", "alice", "部署失败了,请看日志");
@@ -297,7 +297,7 @@ fn a_search_finds_what_has_all_of_it_the_newest_first() {
 #[test]
 fn a_search_tells_twenty_hits_and_then_more() {
     let folder = Folder::new("more");
-    let mut open = Open::new(&folder.file());
+    let mut open = Open::new(&folder.file("chat.db"));
     for id in 1..=45 {
         open.says(id, "lobby", "alice", if id % 2 == 0 { "even" } else { "even odd" });
     }
@@ -340,7 +340,7 @@ fn the_index_finds_what_looking_at_every_line_finds() {
         "ok",
     ];
     let folder = Folder::new("oracle");
-    let mut open = Open::new(&folder.file());
+    let mut open = Open::new(&folder.file("chat.db"));
     let mut rng = fastrand::Rng::with_seed(7);
     let mut lines = Vec::new();
     for id in 1..=2000_u64 {
@@ -401,7 +401,7 @@ fn the_index_finds_what_looking_at_every_line_finds() {
 #[test]
 fn somebody_is_forgotten_with_all_that_they_said() {
     let folder = Folder::new("forget");
-    let mut open = Open::new(&folder.file());
+    let mut open = Open::new(&folder.file("chat.db"));
     let said = |id, author, account: Option<&str>, text: &str| Record::Said {
         id,
         at: NOW,
@@ -432,22 +432,22 @@ fn somebody_is_forgotten_with_all_that_they_said() {
     assert_eq!(open.history("lobby", Before::Now, 9), (vec![], false));
     // Also from the file, little by little.
     let mut rounds = 0;
-    while ["zanzibar", "quagmire", "xylophone"].iter().any(|text| holds(&folder.0, text)) {
+    while ["zanzibar", "quagmire", "xylophone"].iter().any(|text| holds(folder.path(), text)) {
         assert!(rounds < PATIENCE.as_millis() / 10, "something is still in the file");
         rounds += 1;
         std::thread::sleep(Duration::from_millis(10));
     }
     open.stop();
-    let open = Open::new(&folder.file());
+    let open = Open::new(&folder.file("chat.db"));
     assert_eq!(open.kept, Kept { last_id: 2004, rooms: Vec::new() });
     open.stop();
-    assert_eq!(examine(&folder.file()), ("ok".to_owned(), 0));
+    assert_eq!(examine(&folder.file("chat.db")), ("ok".to_owned(), 0));
 }
 
 #[test]
 fn what_is_too_old_goes_and_the_file_shrinks() {
     let folder = Folder::new("keep");
-    let mut settings = settings(&folder.file());
+    let mut settings = settings(&folder.file("chat.db"));
     let name = |name| Nickname::parse(name).unwrap();
     settings.keep = Keep::Days(90);
     settings.keep_rooms = vec![
@@ -482,11 +482,11 @@ fn what_is_too_old_goes_and_the_file_shrinks() {
     }
     open.record(topic(99_999, "quiet", "alice", "hush"));
     open.stop();
-    let before = fs::metadata(folder.file()).unwrap().len();
+    let before = fs::metadata(folder.file("chat.db")).unwrap().len();
     let mut open = Open::with(&settings, NOW).unwrap();
     let counts = |open: &mut Open| {
         let rooms = ["lobby", "ops", "news", "quiet"];
-        rooms.map(|room| open.history(room, Before::Now, 1000).0.len())
+        rooms.map(|room| open.all(room).len())
     };
     // It happens when nothing else is to be done.
     wait_until(|| counts(&mut open) == [450, 50, 500, 0]);
@@ -494,9 +494,9 @@ fn what_is_too_old_goes_and_the_file_shrinks() {
     open.archive.set_keep(Keep::Days(1), &[]);
     open.archive.set_time(NOW + 10 * DAY);
     wait_until(|| counts(&mut open) == [0; 4]);
-    wait_until(|| fs::metadata(folder.file()).unwrap().len() < before / 4);
+    wait_until(|| fs::metadata(folder.file("chat.db")).unwrap().len() < before / 4);
     open.stop();
-    assert_eq!(examine(&folder.file()), ("ok".to_owned(), 0));
+    assert_eq!(examine(&folder.file("chat.db")), ("ok".to_owned(), 0));
 }
 
 /// Waits until something is so that is done in another thread.
@@ -513,7 +513,7 @@ fn wait_until(mut is_so: impl FnMut() -> bool) {
 #[test]
 fn a_file_that_cannot_be_used_is_refused_in_one_sentence() {
     let folder = Folder::new("refused");
-    let file = folder.file();
+    let file = folder.file("chat.db");
     let check = |file: &Path, expected: &str| {
         let error = Open::with(&settings(file), NOW).map(drop).unwrap_err();
         let sentence = error.to_string();
@@ -521,8 +521,8 @@ fn a_file_that_cannot_be_used_is_refused_in_one_sentence() {
         assert!(sentence.contains(&*file.to_string_lossy()) && !sentence.contains('\n'));
         error.why
     };
-    assert_eq!(check(&folder.0, "not a regular file"), Unusable::NotAFile);
-    assert_eq!(check(&folder.0.join("no/chat.db"), "no such file or folder"), Unusable::Missing);
+    assert_eq!(check(folder.path(), "not a regular file"), Unusable::NotAFile);
+    assert_eq!(check(&folder.file("no/chat.db"), "no such file or folder"), Unusable::Missing);
     for text in ["x", "hello\n", &"some text\n".repeat(1000)] {
         fs::write(&file, text).unwrap();
         assert_eq!(check(&file, "not a file of chinwag"), Unusable::Foreign);
@@ -583,7 +583,7 @@ fn exported(file: &Path, room: Option<&str>, after: Option<u64>) -> Vec<String> 
 #[test]
 fn an_archive_is_exported_while_a_server_writes_and_imported_as_it_was() {
     let folder = Folder::new("export");
-    let mut open = Open::new(&folder.file());
+    let mut open = Open::new(&folder.file("chat.db"));
     for id in 1..=2500 {
         open.says(id, if id % 2 == 0 { "lobby" } else { "ops" }, "alice", &format!("line {id}"));
     }
@@ -599,23 +599,26 @@ fn an_archive_is_exported_while_a_server_writes_and_imported_as_it_was() {
         emote: true,
     });
     open.settle();
-    let lines = exported(&folder.file(), None, None);
+    let lines = exported(&folder.file("chat.db"), None, None);
     assert_eq!(lines.len(), 2502);
     let expected =
         format!(r#"{{"id":1,"at":{},"room":"ops","kind":"said","from":"alice","#, NOW + 60)
             + r#""author":1,"text":"line 1"}"#;
     assert_eq!(lines[0], expected);
-    assert_eq!(exported(&folder.file(), Some("#OPS"), None).len(), 1251);
-    assert_eq!(exported(&folder.file(), None, Some(NOW + 2401 * 60)).len(), 101);
-    let missing = transfer::export(&folder.file(), Some("none"), None, &mut Vec::new());
+    assert_eq!(exported(&folder.file("chat.db"), Some("#OPS"), None).len(), 1251);
+    assert_eq!(exported(&folder.file("chat.db"), None, Some(NOW + 2401 * 60)).len(), 101);
+    let missing = transfer::export(&folder.file("chat.db"), Some("none"), None, &mut Vec::new());
     assert!(matches!(missing, Err(TransferError::Room(_))));
 
     let lobby = Nickname::parse("lobby").unwrap();
     let import = |file: &Path, text: &str| transfer::import(file, &lobby, &mut text.as_bytes());
     let text = lines.join("\n");
-    assert!(matches!(import(&folder.file(), &text), Err(TransferError::Open(_))), "in use");
+    assert!(
+        matches!(import(&folder.file("chat.db"), &text), Err(TransferError::Open(_))),
+        "in use"
+    );
     open.stop();
-    let copy = folder.0.join("copy.db");
+    let copy = folder.file("copy.db");
     assert_eq!(import(&copy, &text).unwrap(), Imported { taken: 2502, known: 0, skipped: 0 });
     assert_eq!(import(&copy, &text).unwrap(), Imported { taken: 0, known: 2502, skipped: 0 });
     assert_eq!(exported(&copy, None, None), lines);
@@ -636,13 +639,13 @@ fn an_archive_is_exported_while_a_server_writes_and_imported_as_it_was() {
 #[test]
 fn a_name_or_a_time_is_forgotten_while_a_server_uses_the_file() {
     let folder = Folder::new("forget-by-hand");
-    let mut open = Open::new(&folder.file());
+    let mut open = Open::new(&folder.file("chat.db"));
     for id in 1..=1000 {
         open.says(id, "lobby", ["Alice", "b0b", "bob", "alice"][id as usize % 4], "narwhal");
     }
     open.record(topic(1001, "lobby", "ALICE", "narwhal"));
     open.settle();
-    let forget = |what| transfer::forget(&folder.file(), &what).unwrap();
+    let forget = |what| transfer::forget(&folder.file("chat.db"), &what).unwrap();
     assert_eq!(forget(Forget::Name("alice".to_owned())), 500);
     assert_eq!(open.history("lobby", Before::Now, 1000).0.len(), 500);
     assert_eq!(open.search("from:alice"), [0; 0]);
@@ -656,18 +659,18 @@ fn a_name_or_a_time_is_forgotten_while_a_server_uses_the_file() {
     assert_eq!((ids.len(), ids[0]), (201, 601));
     assert_eq!(forget(Forget::Before(NOW + DAY)), 201);
     open.stop();
-    assert!(!holds(&folder.0, "narwhal") && !holds(&folder.0, "alice"));
-    assert_eq!(examine(&folder.file()), ("ok".to_owned(), 0));
+    assert!(!holds(folder.path(), "narwhal") && !holds(folder.path(), "alice"));
+    assert_eq!(examine(&folder.file("chat.db")), ("ok".to_owned(), 0));
 }
 
 #[test]
 fn nobody_waits_when_nothing_can_be_written() {
     let folder = Folder::new("busy");
-    let mut open = Open::new(&folder.file());
+    let mut open = Open::new(&folder.file("chat.db"));
     open.says(1, "lobby", "alice", "hi");
     open.settle();
     // Another program writes, and does not end.
-    let other = Connection::open(folder.file()).unwrap();
+    let other = Connection::open(folder.file("chat.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let (lines, long) = (20_000, "x".repeat(1000));
     for id in 2..2 + lines {
@@ -682,7 +685,7 @@ fn nobody_waits_when_nothing_can_be_written() {
     assert_eq!(open.archive.health().written, 1 + health.waiting as u64);
     open.stop();
     // And of short lines, so many.
-    let mut open = Open::new(&folder.file());
+    let mut open = Open::new(&folder.file("chat.db"));
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut records: Vec<_> = (100_000..120_000).map(|id| line(id, "lobby", "al", "x")).collect();
     open.archive.record(&mut records);
@@ -694,15 +697,15 @@ fn nobody_waits_when_nothing_can_be_written() {
 #[test]
 fn a_log_of_changes_that_is_cut_off_costs_only_its_end() {
     let folder = Folder::new("cut");
-    let mut open = Open::new(&folder.file());
+    let mut open = Open::new(&folder.file("chat.db"));
     for id in 1..=100 {
         open.says(id, "lobby", "alice", "hi");
         open.settle();
     }
-    let copy = folder.0.join("copy.db");
+    let copy = folder.file("copy.db");
     let wal = |file: &Path| PathBuf::from(format!("{}-wal", file.display()));
-    let changes = fs::read(wal(&folder.file())).unwrap();
-    let file = fs::read(folder.file()).unwrap();
+    let changes = fs::read(wal(&folder.file("chat.db"))).unwrap();
+    let file = fs::read(folder.file("chat.db")).unwrap();
     open.stop();
     let mut before = 0;
     for length in [0, 1, 32, 4096, changes.len() / 2, changes.len() - 1, changes.len()] {
@@ -743,7 +746,7 @@ fn a_kill_at_any_moment_costs_only_what_was_not_written() {
     for round in 0..20 {
         let mut child = Command::new(env::current_exe().unwrap())
             .args(["--exact", "a_process_that_writes", "--nocapture"])
-            .env("CHINWAG_TEST_ARCHIVE", folder.file())
+            .env("CHINWAG_TEST_ARCHIVE", folder.file("chat.db"))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -760,13 +763,15 @@ fn a_kill_at_any_moment_costs_only_what_was_not_written() {
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        let mut open = Open::new(&folder.file());
+        let mut open = Open::new(&folder.file("chat.db"));
         let last = open.kept.last_id as i64;
         assert!(last >= written, "round {round}: {written} were written, {last} are there");
-        let (ids, _) = open.history("lobby", Before::Now, usize::MAX);
-        assert!(ids.into_iter().eq(1..=last as u64), "round {round}: a line is missing");
+        assert!(
+            open.all("lobby").into_iter().eq(1..=last as u64),
+            "round {round}: a line is missing"
+        );
         assert_eq!(open.search(&format!("{last}")), [last as u64]);
         open.stop();
-        assert_eq!(examine(&folder.file()), ("ok".to_owned(), last), "round {round}");
+        assert_eq!(examine(&folder.file("chat.db")), ("ok".to_owned(), last), "round {round}");
     }
 }

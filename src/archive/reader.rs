@@ -31,6 +31,9 @@ pub(super) fn run(connection: &Connection, file: &Path, queue: &Arc<Queue>, wake
     }
 }
 
+/// Lines that are told at once have so many bytes at most, or are one.
+const HISTORY_BYTES_MAX: usize = 64 * 1024;
+
 /// The columns that [`said`] reads.
 const SAID: &str = "line.id, line.at, line.emote, line.text, author.shown";
 
@@ -58,8 +61,17 @@ fn history(
         Before::Id(id) => (int(id), i64::MAX),
         Before::Time(time) => (first_after(connection, time)?, int(time)),
     };
-    let (lines, older) = last_lines(connection, room, (id, time, 0), count)?;
-    Ok(Answer::History { lines, more: older.is_some() })
+    let (mut lines, older) = last_lines(connection, room, (id, time, 0), count)?;
+    let mut bytes = 0;
+    let fits = |line: &&Said| {
+        bytes += size_of::<Said>() + line.from.len() + line.text.len();
+        bytes <= HISTORY_BYTES_MAX
+    };
+    // One line fits in any case.
+    let told = lines.iter().rev().take_while(fits).count().clamp(1, lines.len().max(1));
+    let left_out = lines.len().saturating_sub(told);
+    lines.drain(..left_out);
+    Ok(Answer::History { lines, more: older.is_some() || left_out > 0 })
 }
 
 /// The last `count` lines of a room with a smaller number, earlier than a time and not before
