@@ -47,6 +47,7 @@ const ROWS: &[Row] = &[
     ("what the room said and somebody has not read yet", states::unread_room),
     ("a member who does not read it", states::not_reading),
     ("a member who asks and does not read the answers", states::unread_answers),
+    ("a member who asks for lines of the archive", states::unread_archive),
     (
         "lists of names above 4 KiB, and browsers' welcomes, that somebody has not read yet",
         states::unread_lists,

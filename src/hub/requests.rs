@@ -9,6 +9,7 @@ use super::returning::Keyed;
 use crate::archive::{Answer, Before, Health, Kept, Record, Request};
 use crate::chat::{Applied, Entry, Fact, RoomKey, UserKey};
 use crate::connection::{Asked, Wait, Waiting};
+use crate::dialect::About;
 use crate::event::{Event, Refusal, Said};
 use crate::key::ConnectionKey;
 
@@ -67,13 +68,13 @@ impl Hub {
                 self.note_more(user, asked.request, lines.first(), more);
                 let hears = |line: &&Said| !self.chat.is_deaf_to_name(user, &line.from);
                 let lines: Vec<&Said> = lines.iter().filter(hears).chain(&asked.tail).collect();
-                self.tell_titled(key, room, &Event::Past(&lines, more));
+                self.tell_long(key, room, &Event::Past(&lines, more));
             }
             Answer::Found { mut hits, more } => {
                 let last = hits.last().map(|hit| &hit.said);
                 self.note_more(user, asked.request, last, more);
                 hits.retain(|hit| !self.chat.is_deaf_to_name(user, &hit.said.from));
-                self.tell(key, None, &Event::Found(&hits, more));
+                self.tell_long(key, None, &Event::Found(&hits, more));
             }
             Answer::Forgotten { lines } => {
                 let lines = usize::try_from(lines).unwrap_or(usize::MAX);
@@ -81,6 +82,16 @@ impl Hub {
             }
             Answer::Failed => self.tell_titled(key, room, &Event::Refused(Refusal::ArchiveFailed)),
         }
+    }
+
+    /// Tells one something that is long, and takes no more memory for it than it needs.
+    fn tell_long(&mut self, key: ConnectionKey, room: Option<&str>, event: &Event<'_>) {
+        let Hub { connections, journals, lang, keyed, .. } = self;
+        let about = About { room, name: None, key: Keyed::of(keyed.as_ref(), key) };
+        let mut told = Vec::new();
+        connections[key].dialect.encode_about(*lang, about, event, &mut told);
+        connections[key].outbox.insert_shared(journals, told.into());
+        connections.touch(key);
     }
 
     /// If there is more than what was told, which ends with `last`, `user` may ask for it.

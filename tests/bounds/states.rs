@@ -5,8 +5,10 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use chinwag::ConnectionKey;
+use chinwag::archive::{Answer, Kept};
 use chinwag::config::{Config, Flood, SECONDS_MAX};
 use chinwag::dialect::{Dialect, Framing};
+use chinwag::event::Said;
 
 use super::hub::{Room, speech};
 use super::{HEAP, Measured};
@@ -306,6 +308,31 @@ pub(crate) fn unread_answers() -> Measured {
     let questions: [&[&str]; 4] = [&["/help"], &["/nope"], &["/history"], &["/history 1", "/x"]];
     let dialects = Dialect::USUAL.iter();
     dialects.flat_map(|dialect| questions.map(|ask| unread_answers_to(*dialect, ask))).collect()
+}
+
+/// Somebody asks for more lines than the room remembers, and does not read the answer.
+fn unread_archive_at(dialect: Dialect) -> (String, usize) {
+    let mut room = Room::new(&patient());
+    room.hub_mut().restore(Kept::default());
+    let talker = crowd(&mut room, Dialect::Lines, 1, longest_name)[0];
+    let asker = crowd(&mut room, dialect, 1, short_name)[0];
+    fill_history(&mut room, talker, Dialect::Lines);
+    room.hub_mut().records().clear();
+    room.let_take(asker, 0);
+    let bytes = growth(&mut room, |room| {
+        room.read(asker, &say(dialect, "/history 1000"));
+        let (key, _) = room.hub_mut().poll_request().unwrap();
+        // The archive tells 64 KiB at once.
+        let line = Said { from: "bob".into(), text: "\"".repeat(4000), ..Said::default() };
+        let lines = vec![line; 16];
+        room.hub_mut().handle_answer(key, Answer::History { lines, more: true });
+        rest(room);
+    });
+    (dialect.to_string(), bytes)
+}
+
+pub(crate) fn unread_archive() -> Measured {
+    Dialect::USUAL.iter().map(|dialect| unread_archive_at(*dialect)).collect()
 }
 
 /// Many ask who is here, and nobody reads the answer; each time somebody has another name.
