@@ -106,6 +106,8 @@ pub(crate) struct Asked {
     pub(crate) room: Option<Arc<str>>,
     /// Lines that come after those of the archive.
     pub(crate) tail: Vec<Said>,
+    /// Lines that the rooms have forgotten already.
+    pub(crate) forgotten: usize,
     /// Under which key it has asked.
     pub(crate) key: Option<String>,
 }

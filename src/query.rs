@@ -58,7 +58,11 @@ impl Query {
         for term in text.split_whitespace() {
             query.add(term)?;
         }
-        if query == Query::default() { Err(QueryError::Empty) } else { Ok(query) }
+        match text.split_whitespace().next() {
+            _ if query != Query::default() => Ok(query),
+            Some(sign) => Err(QueryError::Word(sign.to_owned())),
+            None => Err(QueryError::Empty),
+        }
     }
 
     fn add(&mut self, term: &str) -> Result<(), QueryError> {
@@ -79,11 +83,11 @@ impl Query {
             }
             "before" => once(&mut self.before, date_of(value)?, "before:"),
             "after" => once(&mut self.after, date_of(value)?, "after:"),
-            _ if term.chars().any(char::is_alphanumeric) => {
-                self.words.push(term.to_owned());
+            // A sign that stands alone is passed over.
+            _ => {
+                self.words.extend(Some(term).filter(has_letters).map(str::to_owned));
                 Ok(())
             }
-            _ => Err(QueryError::Word(term.to_owned())),
         }
     }
 
@@ -139,6 +143,10 @@ fn once<T>(place: &mut Option<T>, value: T, key: &'static str) -> Result<(), Que
         None => Ok(()),
         Some(_) => Err(QueryError::Twice(key)),
     }
+}
+
+fn has_letters(term: &&str) -> bool {
+    term.chars().any(char::is_alphanumeric)
 }
 
 fn date_of(text: &str) -> Result<u64, QueryError> {
@@ -223,7 +231,7 @@ mod tests {
             (" \t ", QueryError::Empty),
             (&*long, QueryError::TooLong),
             (&*many, QueryError::TooLong),
-            ("what ?!", QueryError::Word("?!".to_owned())),
+            ("- ?!", QueryError::Word("-".to_owned())),
             ("from:", QueryError::From(String::new())),
             ("in:#", QueryError::Room("#".to_owned())),
             ("in:a in:b", QueryError::Twice("in:")),
@@ -232,6 +240,7 @@ mod tests {
         ] {
             assert_eq!(Query::parse(text), Err(error), "{text}");
         }
+        assert_eq!(Query::parse("what - now").unwrap().words(), ["what", "now"]);
         assert!(Query::parse(&long[1..]).is_ok() && Query::parse(&many[2..]).is_ok());
     }
 

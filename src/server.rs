@@ -921,6 +921,9 @@ fn open_archive(
 fn serve(archive: &mut Archive, hub: &mut Hub) {
     archive.set_time(hub.unix_seconds());
     archive.record(hub.records());
+    while let Some(key) = hub.poll_cancelled() {
+        archive.cancel(key.to_bits());
+    }
     while let Some((key, request)) = hub.poll_request() {
         if archive.ask(key.to_bits(), request).is_err() {
             hub.handle_answer(key, Answer::Failed);

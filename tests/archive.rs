@@ -242,6 +242,28 @@ fn history_goes_back_as_far_as_there_is_any() {
 }
 
 #[test]
+fn nobody_waits_for_questions_of_those_who_have_gone() {
+    let folder = Folder::new("cancel");
+    let mut open = Open::new(&folder.file("chat.db"));
+    (1..=100).for_each(|id| open.says(id, "lobby", "alice", "tea"));
+    let tea = || Request::Search { query: Query::parse("tea").unwrap(), before: None };
+    (1000..1200).for_each(|ticket| open.archive.ask(ticket, tea()).unwrap());
+    (1000..1200).for_each(|ticket| open.archive.cancel(ticket));
+    open.archive.ask(1, tea()).unwrap();
+    let mut answered = 0;
+    loop {
+        match open.archive.poll_answer() {
+            Some((1, Answer::Found { hits, more: true })) => break assert_eq!(hits.len(), 20),
+            Some((_, _)) => answered += 1,
+            None => open.woken.recv_timeout(PATIENCE).unwrap(),
+        }
+    }
+    assert!(answered < 200, "none was cancelled");
+    open.stop();
+    assert!(!folder.file("chat.db-wal").exists(), "all changes are in the file");
+}
+
+#[test]
 fn a_search_finds_what_has_all_of_it_the_newest_first() {
     let folder = Folder::new("search");
     let mut open = Open::new(&folder.file("chat.db"));
@@ -539,6 +561,12 @@ fn a_file_that_cannot_be_used_is_refused_in_one_sentence() {
     fs::write(&file, "").unwrap();
     let mut open = Open::new(&file);
     assert_eq!(check(&file, "another server uses it"), Unusable::Locked);
+    #[cfg(unix)]
+    {
+        let link = folder.file("link.db");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert_eq!(check(&link, "another server uses it"), Unusable::Locked);
+    }
     for id in 1..2000 {
         open.says(id, "lobby", "alice", "something that is said in the lobby");
     }
@@ -627,6 +655,9 @@ fn an_archive_is_exported_while_a_server_writes_and_imported_as_it_was() {
     let log = "[2020-01-01 10:00:00] carol: old\n[2020-01-01 10:00:01]  * dave joined.\n\
                2020-01-01 10:00:02\t+erin\tolder\n";
     assert_eq!(import(&copy, log).unwrap(), Imported { taken: 2, known: 0, skipped: 1 });
+    let huge = lines[0].replace(r#""id":1,"#, r#""id":9223372036854775807,"#);
+    let error = import(&copy, &huge).unwrap_err();
+    assert!(error.to_string().contains("a number that is too high"), "{error}");
     let error = import(&copy, "what is this\n").unwrap_err();
     assert!(matches!(error, TransferError::Line(1, _)), "{error}");
     let mut open = Open::new(&copy);

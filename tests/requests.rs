@@ -120,7 +120,50 @@ fn who_asks_is_not_listened_to_until_the_answer_is_there() {
     let (_, request) = asked(&mut room);
     assert_eq!(request, of_lobby(Before::Time(NOW - NOW % 86_400), 1000));
     room.hub_mut().handle_answer(alice, Answer::History { lines: vec![], more: false });
-    assert_eq!(room.takes(alice), "* Nothing has been said yet.\n");
+    assert_eq!(room.takes(alice), "* Nothing was found.\n");
+}
+
+#[test]
+fn more_goes_on_before_what_was_shown_last() {
+    let lines = [said(5, "bob", "five"), said(6, "bob", "six"), said(7, "bob", "seven")];
+    let (mut room, [alice]) = restarted(vec![kept("lobby", &lines)], ["alice"]);
+    let of_lobby =
+        |id, count| Request::History { room: "lobby".into(), before: Before::Id(id), count };
+    assert_eq!(answer(&mut room, alice, "/history 2").lines().count(), 2);
+    answer(&mut room, alice, "/history more");
+    assert_eq!(asked(&mut room).1, of_lobby(6, 2));
+    room.hub_mut().handle_answer(alice, Answer::History { lines: vec![], more: false });
+    room.takes(alice);
+    answer(&mut room, alice, "/history 10");
+    assert_eq!(asked(&mut room).1, of_lobby(5, 7));
+    let lines = vec![said(3, "carol", "three")];
+    room.hub_mut().handle_answer(alice, Answer::History { lines, more: true });
+    room.takes(alice);
+    answer(&mut room, alice, "/history more");
+    assert_eq!(asked(&mut room).1, of_lobby(3, 10), "as many again");
+}
+
+#[test]
+fn one_address_has_few_requests_on_the_way() {
+    let (mut room, []) = restarted(vec![], []);
+    let far = std::net::Ipv4Addr::new(192, 0, 2, 1);
+    let mut join = |room: &mut Room, name: &str| {
+        let key = room.connect_from(far, chinwag::dialect::Dialect::Lines);
+        room.hear(key, format!("{name}\n").as_bytes());
+        room.takes(key);
+        key
+    };
+    let people = [0, 1, 2, 3, 4].map(|number| join(&mut room, &format!("alice{number}")));
+    people.iter().for_each(|key| drop(room.takes(*key)));
+    let told = people.map(|key| answer(&mut room, key, "/search tea"));
+    let busy = "! The archive cannot answer now. Try again later.\n";
+    assert_eq!(told, ["", "", "", "", busy]);
+    room.lose(people[0]);
+    let told = answer(&mut room, people[4], "/search tea");
+    assert!(!told.contains('!'), "{told}");
+    let waiting = std::iter::from_fn(|| room.hub_mut().poll_request());
+    let waiting: Vec<_> = waiting.map(|(key, _)| key).collect();
+    assert_eq!(waiting, people[1..], "who has gone needs no answer");
 }
 
 #[test]
@@ -130,6 +173,7 @@ fn who_has_gone_gets_no_answer() {
     let (key, _) = asked(&mut room);
     room.lose(alice);
     room.turn();
+    assert_eq!(room.hub_mut().poll_cancelled(), Some(alice));
     let carol = room.join("carol");
     room.takes(carol);
     room.hub_mut().handle_answer(key, Answer::Found { hits: vec![], more: false });

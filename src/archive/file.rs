@@ -88,7 +88,9 @@ pub(super) fn lock(file: &Path) -> Result<Lock, OpenError> {
     }
 }
 
+/// What stands beside a file, whatever links lead to it.
 fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
     let mut name = OsString::from(file);
     name.push(suffix);
     PathBuf::from(name)

@@ -108,6 +108,11 @@ impl Archive {
         self.queue.ask(ticket, request)
     }
 
+    /// Nobody waits for the answer to what was asked under this any more.
+    pub fn cancel(&mut self, ticket: u64) {
+        self.queue.cancel(ticket, || self.interrupt.interrupt());
+    }
+
     /// An answer that has come since, and what it was asked under.
     pub fn poll_answer(&mut self) -> Option<(u64, Answer)> {
         self.queue.poll_answer()

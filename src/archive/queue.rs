@@ -20,6 +20,9 @@ pub(super) const BYTES_MAX: usize = 4 << 20;
 /// Questions that may wait.
 pub(super) const REQUESTS_MAX: usize = 256;
 
+/// How long the writer waits for the reader in the end.
+const ENDING: Duration = Duration::from_secs(5);
+
 /// How long lines wait for others, so that they are written together.
 const GATHERING: Duration = Duration::from_millis(250);
 
@@ -76,6 +79,8 @@ struct State {
     lost: u64,
     forgets: VecDeque<Ticket>,
     questions: VecDeque<Ticket>,
+    /// The question that the reader looks at.
+    answering: Option<u64>,
     answers: VecDeque<(u64, Answer)>,
     /// What waits is to be written without waiting for more.
     is_urgent: bool,
@@ -209,8 +214,37 @@ impl Queue {
         self.done.notify_all();
     }
 
+    /// Whether the threads are to end.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.lock().is_stopping
+    }
+
+    /// Nobody wants the answer any more. If the question is being answered just now, that is
+    /// interrupted; the next one has not begun then.
+    pub(super) fn cancel(&self, ticket: u64, interrupt: impl FnOnce()) {
+        let mut state = self.lock();
+        state.questions.retain(|(other, ..)| *other != ticket);
+        if state.answering == Some(ticket) {
+            state.answering = None;
+            interrupt();
+        }
+    }
+
+    /// Whether it was the question that was answered last, and nobody wants the answer.
+    pub(super) fn is_cancelled(&self, ticket: u64) -> bool {
+        self.lock().answering != Some(ticket)
+    }
+
+    /// Waits for the reader to end, so that the writer is the last one who closes the file.
+    pub(super) fn wait_for_reader(&self) {
+        let waited = self.done.wait_timeout_while(self.lock(), ENDING, |state| state.threads > 1);
+        drop(waited);
+    }
+
     pub(super) fn answer(&self, ticket: u64, answer: Answer) {
-        self.lock().answers.push_back((ticket, answer));
+        let mut state = self.lock();
+        state.answering = None;
+        state.answers.push_back((ticket, answer));
     }
 
     pub(super) fn now(&self) -> u64 {
@@ -297,6 +331,7 @@ impl Queue {
         let waited = self.reads.wait_while(self.lock(), nothing);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
         let question = state.questions.pop_front().filter(|_| !state.is_stopping)?;
+        state.answering = Some(question.0);
         if state.processed < question.2 {
             state.is_urgent = true;
             self.writes.notify_one();

@@ -23,6 +23,9 @@ pub(super) fn run(connection: &Connection, file: &Path, queue: &Arc<Queue>, wake
             Request::Forget { .. } => Ok(Answer::Failed),
         };
         let answer = answer.unwrap_or_else(|error| {
+            if queue.is_stopping() || queue.is_cancelled(ticket) {
+                return Answer::Failed;
+            }
             log::error!("{}; a question is not answered", sentence(file, &error));
             Answer::Failed
         });

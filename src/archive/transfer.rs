@@ -299,6 +299,13 @@ impl fmt::Debug for Import<'_> {
     }
 }
 
+/// The highest number of a line: JavaScript knows none above 2^53 for sure, and new ones must fit
+/// above it.
+const ID_MAX: u64 = 1 << 52;
+
+/// The latest time of a line: the year 9999.
+const AT_MAX: u64 = 253_402_300_799;
+
 /// Whether the same is in the archive under the same number.
 fn is_known(connection: &Connection, line: &Exported) -> rusqlite::Result<bool> {
     let sql = match line.kind {
@@ -353,7 +360,7 @@ fn parse(line: &[u8], room: &Nickname) -> Result<Option<Exported>, String> {
             return Err(format!("has a name that cannot be one: {name:?}"));
         }
     }
-    if i64::try_from(line.id).is_err() || i64::try_from(line.at).is_err() {
+    if line.id > ID_MAX || line.at > AT_MAX {
         return Err("has a number that is too high".to_owned());
     }
     line.text = text::clean(&line.text).into_owned();

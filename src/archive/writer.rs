@@ -69,6 +69,7 @@ impl Writer {
                 }
             }
         }
+        self.queue.wait_for_reader();
         // The last one who closes a file writes all changes to their places in it.
         drop(self.connection);
         drop(self.lock);

@@ -180,7 +180,7 @@ fn encode(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
         Event::Told { from, text, .. } => line(out, &["[", from, " -> ", phrases.you, "] ", text]),
         Event::Sent { to, text, .. } => line(out, &["[", phrases.you, " -> ", to, "] ", text]),
         Event::Recalled(said) => recalled(said, None, out),
-        Event::Past([], false) => notice(out, phrases.nothing_said, &[]),
+        Event::Past([], false) => notice(out, phrases.nothing_found, &[]),
         Event::Past(lines, more) => {
             let mut day = None;
             for said in lines {

@@ -146,9 +146,15 @@ impl Hub {
         }
         self.closings[reason.index()] += 1;
         let connection = &mut self.connections[key];
-        if connection.waiting.take().is_some_and(|waiting| waiting.resume_reading) {
-            self.resumed.push(key);
+        if let Some(waiting) = connection.waiting.take() {
+            if waiting.resume_reading {
+                self.resumed.push(key);
+            }
+            if waiting.asked.is_some() {
+                self.cancel_request(key);
+            }
         }
+        let connection = &mut self.connections[key];
         connection.session.close();
         let orderly = reason.is_orderly();
         let time = if orderly { self.limits.drain.max(LINGER) } else { LINGER };

@@ -130,6 +130,10 @@ pub struct Hub {
     records: Vec<Record>,
     /// What is to be looked up, and for whom.
     requests: VecDeque<(ConnectionKey, Request)>,
+    /// Who waits for an answer, and for which address they count.
+    asking: Vec<(ConnectionKey, Option<AddressKey>)>,
+    /// Those of them who have gone.
+    cancelled: Vec<ConnectionKey>,
     closings: [u64; CloseReason::COUNT],
     /// What is counted here; the rest of it is asked for when it is wanted.
     counts: Metrics,
@@ -176,6 +180,8 @@ impl Hub {
             closed: Vec::new(),
             records: Vec::new(),
             requests: VecDeque::new(),
+            asking: Vec::new(),
+            cancelled: Vec::new(),
             closings: [0; CloseReason::COUNT],
             counts: Metrics::default(),
             now,

@@ -13,6 +13,9 @@ use crate::dialect::About;
 use crate::event::{Event, Refusal, Said};
 use crate::key::ConnectionKey;
 
+/// Requests of one address that may be on the way at once; loopback has no such bound.
+const REQUESTS_PER_ADDRESS: usize = 4;
+
 impl Hub {
     /// What was kept of before a restart is so again, and from now on there is an archive: it is
     /// given what is to be kept ([`records`](Self::records)), and asked for what was kept
@@ -43,12 +46,19 @@ impl Hub {
         self.requests.pop_front()
     }
 
+    /// The next one whose request need not be answered any more.
+    pub fn poll_cancelled(&mut self) -> Option<ConnectionKey> {
+        self.cancelled.pop()
+    }
+
     /// The answer to a request of `key`, who may have gone since.
     pub fn handle_answer(&mut self, key: ConnectionKey, answer: Answer) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let Some(user) = connection.user() else { return };
         let Some(waiting) = &mut connection.waiting else { return };
         let Some(mut asked) = waiting.asked.take() else { return };
+        self.asking.retain(|(asker, _)| *asker != key);
+        let Some(waiting) = &mut self.connections[key].waiting else { return };
         if waiting.why == Wait::Answer {
             waiting.why = Wait::Turn;
             self.await_turn(key);
@@ -65,23 +75,42 @@ impl Hub {
         let room = asked.room.as_deref();
         match answer {
             Answer::History { lines, more } => {
-                self.note_more(user, asked.request, lines.first(), more);
+                let told = (lines.first(), asked.tail.len());
+                self.note_more(user, asked.request, told, more);
                 let hears = |line: &&Said| !self.chat.is_deaf_to_name(user, &line.from);
                 let lines: Vec<&Said> = lines.iter().filter(hears).chain(&asked.tail).collect();
                 self.tell_long(key, room, &Event::Past(&lines, more));
             }
             Answer::Found { mut hits, more } => {
                 let last = hits.last().map(|hit| &hit.said);
-                self.note_more(user, asked.request, last, more);
+                self.note_more(user, asked.request, (last, 0), more);
                 hits.retain(|hit| !self.chat.is_deaf_to_name(user, &hit.said.from));
                 self.tell_long(key, None, &Event::Found(&hits, more));
             }
             Answer::Forgotten { lines } => {
-                let lines = usize::try_from(lines).unwrap_or(usize::MAX);
+                let lines = usize::try_from(lines).unwrap_or(usize::MAX).max(asked.forgotten);
                 self.tell(key, None, &Event::Forgotten(lines));
             }
             Answer::Failed => self.tell_titled(key, room, &Event::Refused(Refusal::ArchiveFailed)),
         }
+    }
+
+    /// `user` is shown what a room remembers from a place on, and may ask for what is older.
+    pub(super) fn note_older(&mut self, user: UserKey, room: RoomKey, first: usize) {
+        let room = &self.chat[room];
+        if self.chat.remembers() && first < room.history.len() {
+            let before = Before::Id(room.history.line(first).said.id);
+            let count = room.history.len() - first;
+            let name = room.name().as_str().to_owned();
+            self.chat.note_more(user, Some(Request::History { room: name, before, count }));
+        }
+    }
+
+    /// `key` has gone, and needs no answer.
+    pub(super) fn cancel_request(&mut self, key: ConnectionKey) {
+        self.asking.retain(|(asker, _)| *asker != key);
+        self.requests.retain(|(asker, _)| *asker != key);
+        self.cancelled.push(key);
     }
 
     /// Tells one something that is long, and takes no more memory for it than it needs.
@@ -94,11 +123,19 @@ impl Hub {
         connections.touch(key);
     }
 
-    /// If there is more than what was told, which ends with `last`, `user` may ask for it.
-    fn note_more(&mut self, user: UserKey, asked: Request, last: Option<&Said>, more: bool) {
+    /// If there is more than what was told, which ends with `last` and had so many lines `besides`,
+    /// `user` may ask for it.
+    fn note_more(
+        &mut self,
+        user: UserKey,
+        asked: Request,
+        (last, besides): (Option<&Said>, usize),
+        more: bool,
+    ) {
         let next = last.filter(|_| more).and_then(|last| match asked {
             Request::History { room, count, .. } => {
-                Some(Request::History { room, before: Before::Id(last.id), count })
+                let (before, count) = (Before::Id(last.id), count + besides);
+                Some(Request::History { room, before, count })
             }
             Request::Search { query, .. } => Some(Request::Search { query, before: Some(last.id) }),
             Request::Forget { .. } => None,
@@ -118,12 +155,19 @@ impl Hub {
         let connection = &mut self.connections[key];
         let waiting =
             connection.waiting.get_or_insert_with(|| Box::new(Waiting::new(Wait::Answer)));
-        if waiting.asked.is_some() {
+        let address = connection.address;
+        let of_address = self.asking.iter().filter(|(_, other)| *other == address).count();
+        if waiting.asked.is_some() || address.is_some() && of_address >= REQUESTS_PER_ADDRESS {
+            if waiting.asked.is_none() {
+                connection.waiting = None;
+            }
             return self.refuse(key, Refusal::ArchiveFailed);
         }
         let room = room.map(|room| Arc::clone(self.chat[room].title()));
-        waiting.asked = Some(Box::new(Asked { request: request.clone(), room, tail, key: given }));
+        let asked = Asked { request: request.clone(), room, tail, forgotten: 0, key: given };
+        waiting.asked = Some(Box::new(asked));
         self.requests.push_back((key, request));
+        self.asking.push((key, address));
     }
 
     /// Asks the archive for something, perhaps of a room; after that comes what the room remembers,
@@ -153,6 +197,9 @@ impl Hub {
         if self.chat.remembers() {
             let request = Request::Forget { author, account: None };
             self.ask_archive(key, None, (request, Vec::new()));
+            let waiting = &mut self.connections[key].waiting;
+            let asked = waiting.as_mut().and_then(|waiting| waiting.asked.as_mut());
+            asked.into_iter().for_each(|asked| asked.forgotten = lines);
         } else {
             self.tell(key, None, &Event::Forgotten(lines));
         }

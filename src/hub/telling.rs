@@ -352,7 +352,9 @@ impl Hub {
         let Some(user) = self.connections[key].user() else { return };
         let all = self.chat[room].history.len();
         let mut shown = false;
-        for place in all - count.unwrap_or(all).min(all)..all {
+        let first = all - count.unwrap_or(all).min(all);
+        self.note_older(user, room, first);
+        for place in first..all {
             if !self.chat.is_deaf_to_line(user, room, place) {
                 self.replay(key, room, place);
                 shown = true;
