@@ -147,7 +147,7 @@ fn more_goes_on_before_what_was_shown_last() {
 fn one_address_has_few_requests_on_the_way() {
     let (mut room, []) = restarted(vec![], []);
     let far = std::net::Ipv4Addr::new(192, 0, 2, 1);
-    let mut join = |room: &mut Room, name: &str| {
+    let join = |room: &mut Room, name: &str| {
         let key = room.connect_from(far, chinwag::dialect::Dialect::Lines);
         room.hear(key, format!("{name}\n").as_bytes());
         room.takes(key);
