@@ -42,7 +42,7 @@ pub(crate) enum Judged<'a> {
     Unignore(&'a str),
     /// The asker wants to know what only the archive knows; and then what the room remembers, if
     /// `recent`.
-    Ask { request: Request, recent: bool },
+    Ask { request: Box<Request>, recent: bool },
     /// What the asker has said is to be shown to nobody any more.
     Forget,
     /// The asker leaves, with these words or none.
@@ -261,7 +261,8 @@ impl Chat {
         };
         let count = count.unwrap_or(LINES_ASKED).clamp(1, LINES_ASKED_MAX);
         let room = self[room].name().as_str().to_owned();
-        Judged::Ask { request: Request::History { room, before, count }, recent }
+        let request = Box::new(Request::History { room, before, count });
+        Judged::Ask { request, recent }
     }
 
     fn judge_search<'a>(
@@ -321,7 +322,7 @@ impl Chat {
 }
 
 fn ask(request: Request) -> Judged<'static> {
-    Judged::Ask { request, recent: false }
+    Judged::Ask { request: Box::new(request), recent: false }
 }
 
 /// Tells what commands there are, or what one of them does.

@@ -325,7 +325,7 @@ impl Hub {
                 }
                 self.propose(Fact::Joined { user, room });
             }
-            Judged::Ask { request, recent } => self.ask_for((key, user), room, request, recent),
+            Judged::Ask { request, recent } => self.ask_for((key, user), room, *request, recent),
             Judged::Forget => self.forget(key, user),
             Judged::Quit(words) => self.close(key, CloseReason::Quit, &words),
             Judged::Done => {}
