@@ -296,6 +296,8 @@ pub struct RoomView<'a> {
     pub history: &'a [&'a Said],
     /// The number of the last thing that happened anywhere.
     pub id: u64,
+    /// What is said there is kept, and can be asked for.
+    pub is_kept: bool,
 }
 
 /// What somebody has missed who was cut off.

@@ -115,7 +115,7 @@ fn each_file_of_the_page_is_one_request() {
     let alice = chromium.open(&page(&server));
     let fetched = "performance.getEntriesByType('resource')
         .map((file) => new URL(file.name).pathname).filter((path) => path != '/').sort()";
-    let modules = ["connection", "lines", "rooms", "words"];
+    let modules = ["archive", "connection", "lines", "rooms", "words"];
     let modules = modules.map(|name| format!("/page/{name}.js"));
     let expected = ["/page.css".to_owned(), "/page.js".to_owned()].into_iter().chain(modules);
     assert_eq!(alice.finds(fetched), Value::from_iter(expected));

@@ -203,7 +203,8 @@ impl Hub {
         let history: Vec<&Said> = heard.map(|(_, line)| &line.said).collect();
         let (room, mut company) = (&self.chat[room], Vec::new());
         let (count, topic, id) = (room.count(), room.topic(), self.last_entry);
-        let view = RoomView { here: &here, count, topic, history: &history, id };
+        let is_kept = self.chat.remembers();
+        let view = RoomView { here: &here, count, topic, history: &history, id, is_kept };
         (whole.company)(room.title(), &view, &mut company);
         company
     }

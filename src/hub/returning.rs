@@ -329,7 +329,8 @@ impl Hub {
             .map(|((room, (_, gap)), (here, history))| {
                 let (room, id) = (&chat[*room], *last_entry);
                 let (count, topic) = (room.count(), room.topic());
-                let view = RoomView { here, count, topic, history, id };
+                let is_kept = chat.remembers();
+                let view = RoomView { here, count, topic, history, id, is_kept };
                 Missed { title: room.title(), view, gap: *gap }
             })
             .collect();

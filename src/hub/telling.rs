@@ -301,7 +301,8 @@ impl Hub {
         let Hub { chat, connections, journals, lang, last_entry, .. } = self;
         let room = &chat[room];
         let (count, topic, id) = (room.count(), room.topic(), *last_entry);
-        let view = RoomView { here: &here, count, topic, history: &[], id };
+        let is_kept = chat.remembers();
+        let view = RoomView { here: &here, count, topic, history: &[], id, is_kept };
         let about = About { room: Some(room.title()), ..About::default() };
         tell(&mut connections[key], journals, (*lang, about), &Event::InRoom(view));
         connections.touch(key);

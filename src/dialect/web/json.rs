@@ -136,6 +136,9 @@ pub(super) struct Company<'a> {
     id: u64,
     #[serde(skip_serializing_if = "str::is_empty")]
     room: &'a str,
+    /// What is said there is kept.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    kept: bool,
 }
 
 /// A room that somebody was cut off from, with what they have missed there.
@@ -246,10 +249,11 @@ impl Localized {
 impl<'a> Company<'a> {
     /// The room as a newcomer finds it.
     pub(super) fn of(room: &'a str, view: &RoomView<'a>) -> Company<'a> {
-        let RoomView { here, count, topic, history, id } = *view;
+        let RoomView { here, count, topic, history, id, is_kept: kept } = *view;
         let line = |said: &&'a Said| ServerMessage::line(said, Some(room), false);
         let history = history.iter().map(line).collect();
-        Company { room, members: names(here), count, topic: topic.map(Topic::of), history, id }
+        let (members, topic) = (names(here), topic.map(Topic::of));
+        Company { room, members, count, topic, history, id, kept }
     }
 }
 

@@ -69,7 +69,7 @@ fn encode(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
         }
         Event::Welcomed { name, here, count } => {
             let mut shared = Vec::new();
-            let view = RoomView { here, count, topic: None, history: &[], id: 0 };
+            let view = RoomView { here, count, topic: None, history: &[], id: 0, is_kept: false };
             company(reader.room(), &view, &mut shared);
             greeting(name, None, shared.len(), out);
             out.extend_from_slice(&shared);

@@ -260,7 +260,7 @@ function welcome(message) {
     if (!isBack || isNewPage) rooms.show(entered);
     if (isFirst && !isBack) motd.forEach((text) => addNotice(text));
     entered.log.showHistory(message);
-    archive.enter(entered);
+    archive.enter(entered, message.kept);
   }
   if (isFirst) {
     before.forEach((one) => one.isIn || rooms.join(one.name));
@@ -287,7 +287,7 @@ function resumed(message) {
     for (const said of entered.log.resume(told)) {
       if (!isNew && said.from !== me) rooms.note(entered, said.text, false);
     }
-    archive.enter(entered);
+    archive.enter(entered, told.kept);
   }
   for (const one of rooms.all()) {
     if (!one.isIn) rooms.remove(one.name);

@@ -65,34 +65,33 @@ export function take(answer, key = "") {
 /** The connection is lost, and what was asked is not answered any more. */
 export function lose() {
   [...asked.keys()].forEach((key) => take("", key));
-  hasArchive = true;
 }
 
 // ── older lines ──
 
 /** @type {Set<import("./lines.js").Log>} */
 const loading = new Set();
-// The server has an archive, as far as we know.
-let hasArchive = true;
 
 whenAtTop((log) => {
   const room = rooms.all().find((one) => one.log === log);
   const before = log.firstId;
-  if (!room || !hasArchive || !log.hasOlder || before === 0 || loading.has(log)) return;
+  if (!room || !log.hasOlder || before === 0 || loading.has(log)) return;
   loading.add(log);
   ask({ type: "history", room: room.name, before, count: COUNT }, (told) => {
     loading.delete(log);
-    if (typeof told === "string") hasArchive = told === "";
-    else if (told.type === "history") log.showOlder(told.lines, told.more);
+    if (typeof told !== "string" && told.type === "history") log.showOlder(told.lines, told.more);
   });
 });
 
 /**
- * We have come into a room, or back: asks for what is missing there, as far as the page knows where
- * that is.
+ * We have come into a room, or back: if what is said there is kept, asks for what is missing, as far
+ * as the page knows where that is.
  * @param {rooms.Room} room
+ * @param {boolean} [isKept]
  */
-export function enter(room) {
+export function enter(room, isKept = false) {
+  room.log.isKept = room.log.hasOlder = isKept;
+  if (!isKept) return;
   room.log.gaps.forEach((gap) => fill(room, gap, FILLS_MAX));
   withNextLines(() => room.log.askIfShort());
   const hit = bound;

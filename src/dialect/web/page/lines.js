@@ -91,7 +91,9 @@ export class Log {
   /** @type {Gap[]} */
   gaps = [];
   /** There may be lines older than the first, which the server has kept. */
-  hasOlder = true;
+  hasOlder = false;
+  /** What is said is kept. */
+  isKept = false;
   /** How far it was scrolled when it was last shown; null is to the end. */
   scrolled = /** @type {number | null} */ (null);
   #shownId = 0;
@@ -447,7 +449,7 @@ export class Log {
     this.#queue = [];
     while (this.element.children.length > this.#most) {
       this.element.firstElementChild?.remove();
-      this.hasOlder = true;
+      this.hasOlder = this.isKept;
     }
     this.element.firstElementChild?.classList.remove("joined");
   }

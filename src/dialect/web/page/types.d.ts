@@ -31,6 +31,7 @@ export type Entered = Members & {
   topic?: Topic;
   history: ServerMessage<"say" | "me">[];
   id: number;
+  kept?: boolean;
 };
 
 /** A room that we were cut off from. With a gap, the history is not all that we have missed. */
