@@ -41,13 +41,23 @@ pub(crate) const TOPIC_BYTES_MAX: usize = 512;
 pub(crate) const TOPIC_TOO_LONG: &str = "! A topic has at most 512 bytes.";
 
 /// The commands, in the order in which `/help` tells them.
-pub(crate) const HELP: [(&str, &str); 15] = [
+pub(crate) const HELP: [(&str, &str); 17] = [
     ("me", "* /me TEXT - say what you do: ** alice waves"),
     ("msg", "* /msg NAME TEXT - say something to one person alone; also /tell"),
     ("reply", "* /reply TEXT - answer the last person who messaged you; also /r"),
     ("nick", "* /nick NAME - take another nickname"),
     ("who", "* /who [#ROOM] - list who is here, or in another room; also /names, /list and #"),
-    ("history", "* /history [COUNT] - show the last lines again, in UTC"),
+    (
+        "history",
+        "* /history [COUNT] - show the last lines again, in UTC; also /history #ROOM, before DATE, \
+         more",
+    ),
+    (
+        "search",
+        "* /search WORDS [from:NAME] [in:#ROOM] [before:DATE] [after:DATE] - look for what was \
+         said; /search more shows older lines",
+    ),
+    ("forget", "* /forget me - let nobody see again what you have said since you came"),
     ("join", "* /join [ROOM] - go to a room, which is made if there is none; or say where you are"),
     ("part", "* /part - leave the room; where one is in one room at a time, go back to the first"),
     ("rooms", "* /rooms - list the rooms, with how many are there and what they are about"),
