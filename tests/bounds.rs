@@ -47,6 +47,7 @@ const ROWS: &[Row] = &[
     ("what the room said and somebody has not read yet", states::unread_room),
     ("a member who does not read it", states::not_reading),
     ("a member who asks and does not read the answers", states::unread_answers),
+    #[cfg(feature = "web")]
     ("a member who asks for lines of the archive", states::unread_archive),
     (
         "lists of names above 4 KiB, and browsers' welcomes, that somebody has not read yet",
@@ -76,6 +77,9 @@ const UNMEASURED: &[&str] = &[
     "what a member who does not read need not hear: its own lines, and of those it ignores",
     // Nothing is encrypted without sockets: tests/tls_memory.rs.
     "a member over TLS, beside what it costs without",
+    // It costs a browser twice as much.
+    #[cfg(not(feature = "web"))]
+    "a member who asks for lines of the archive",
     #[cfg(not(feature = "web"))]
     "the second room that a member is in",
     #[cfg(not(feature = "web"))]
