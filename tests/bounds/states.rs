@@ -5,9 +5,11 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use chinwag::ConnectionKey;
+#[cfg(feature = "web")]
 use chinwag::archive::{Answer, Kept};
 use chinwag::config::{Config, Flood, SECONDS_MAX};
 use chinwag::dialect::{Dialect, Framing};
+#[cfg(feature = "web")]
 use chinwag::event::Said;
 
 use super::hub::{Room, speech};
@@ -311,6 +313,7 @@ pub(crate) fn unread_answers() -> Measured {
 }
 
 /// Somebody asks for more lines than the room remembers, and does not read the answer.
+#[cfg(feature = "web")]
 fn unread_archive_at(dialect: Dialect) -> (String, usize) {
     let mut room = Room::new(&patient());
     room.hub_mut().restore(Kept::default());
@@ -331,6 +334,7 @@ fn unread_archive_at(dialect: Dialect) -> (String, usize) {
     (dialect.to_string(), bytes)
 }
 
+#[cfg(feature = "web")]
 pub(crate) fn unread_archive() -> Measured {
     Dialect::USUAL.iter().map(|dialect| unread_archive_at(*dialect)).collect()
 }
