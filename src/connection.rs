@@ -112,6 +112,13 @@ pub(crate) struct Asked {
     pub(crate) key: Option<String>,
 }
 
+impl Asked {
+    /// This alone.
+    pub(crate) fn new(request: Request) -> Asked {
+        Asked { request, room: None, tail: Vec::new(), forgotten: 0, key: None }
+    }
+}
+
 /// A line for one of several rooms, which takes no more now.
 #[derive(Debug)]
 pub(crate) struct Parked {

@@ -80,7 +80,7 @@ impl History {
     }
 
     /// Before what all lines are older than these.
-    pub(crate) fn begins(&self) -> Before {
+    pub(super) fn begins(&self) -> Before {
         self.lines.front().map_or(Before::Now, |line| Before::Id(line.said.id))
     }
 

@@ -122,6 +122,12 @@ impl Addresses {
         }
     }
 
+    /// What is known of where somebody comes from, if it is known and that has a pace.
+    fn paced(&self, dialect: Dialect, remote: SocketAddr) -> Option<&Address> {
+        let block = block_of(dialect, remote).filter(|block| *block != LOOPBACK)?;
+        Some(&self.slab[self.keys.get(&block)?.place()])
+    }
+
     /// When one more may come from this address; `None` if at once.
     pub(super) fn next_connect(
         &self,
@@ -130,8 +136,7 @@ impl Addresses {
         pace: Flood,
         now: Instant,
     ) -> Option<Instant> {
-        let block = block_of(dialect, remote).filter(|block| *block != LOOPBACK)?;
-        let address = &self.slab[self.keys.get(&block)?.place()];
+        let address = self.paced(dialect, remote)?;
         address.connects.ready(pace).filter(|ready| *ready > now)
     }
 
@@ -145,8 +150,7 @@ impl Addresses {
         pace: Flood,
         now: Instant,
     ) -> Option<Instant> {
-        let block = block_of(dialect, remote).filter(|block| *block != LOOPBACK)?;
-        let address = &self.slab[self.keys.get(&block)?.place()];
+        let address = self.paced(dialect, remote)?;
         address.sockets.ready(together(pace)).filter(|ready| *ready > now)
     }
 

@@ -143,31 +143,20 @@ impl Hub {
         self.chat.note_more(user, next);
     }
 
-    /// Asks for something that is about a room, perhaps. Until it is there, `key` is not listened
-    /// to. `tail` are lines that come after those of the archive.
-    pub(super) fn ask_archive(
-        &mut self,
-        key: ConnectionKey,
-        room: Option<RoomKey>,
-        (request, tail): (Request, Vec<Said>),
-    ) {
-        let given = self.take_key(key);
-        let connection = &mut self.connections[key];
-        let waiting =
-            connection.waiting.get_or_insert_with(|| Box::new(Waiting::new(Wait::Answer)));
-        let address = connection.address;
+    /// Asks the archive. Until the answer is there, `key` is not listened to.
+    fn ask_archive(&mut self, key: ConnectionKey, asked: Asked) {
+        let address = self.connections[key].address;
         let of_address = self.asking.iter().filter(|(_, other)| *other == address).count();
-        if waiting.asked.is_some() || address.is_some() && of_address >= REQUESTS_PER_ADDRESS {
-            if waiting.asked.is_none() {
-                connection.waiting = None;
-            }
+        let is_too_much = address.is_some() && of_address >= REQUESTS_PER_ADDRESS;
+        let asked = Asked { key: self.take_key(key), ..asked };
+        if is_too_much || self.asking.iter().any(|(asker, _)| *asker == key) {
             return self.refuse(key, Refusal::ArchiveFailed);
         }
-        let room = room.map(|room| Arc::clone(self.chat[room].title()));
-        let asked = Asked { request: request.clone(), room, tail, forgotten: 0, key: given };
-        waiting.asked = Some(Box::new(asked));
-        self.requests.push_back((key, request));
+        self.requests.push_back((key, asked.request.clone()));
         self.asking.push((key, address));
+        let waiting = &mut self.connections[key].waiting;
+        let waiting = waiting.get_or_insert_with(|| Box::new(Waiting::new(Wait::Answer)));
+        waiting.asked = Some(Box::new(asked));
     }
 
     /// Asks the archive for something, perhaps of a room; after that comes what the room remembers,
@@ -183,8 +172,9 @@ impl Hub {
         let remembered = (0..history.len()).filter(|_| recent);
         let heard = remembered.filter(|place| !self.chat.is_deaf_to_line(user, room, *place));
         let tail = heard.map(|place| history.line(place).said.clone()).collect();
-        let about = matches!(request, Request::History { .. }).then_some(room);
-        self.ask_archive(key, about, (request, tail));
+        let about = matches!(request, Request::History { .. });
+        let room = about.then(|| Arc::clone(self.chat[room].title()));
+        self.ask_archive(key, Asked { room, tail, ..Asked::new(request) });
     }
 
     /// What `user` has said since they came is shown to nobody any more.
@@ -196,10 +186,7 @@ impl Hub {
         };
         if self.chat.remembers() {
             let request = Request::Forget { author, account: None };
-            self.ask_archive(key, None, (request, Vec::new()));
-            let waiting = &mut self.connections[key].waiting;
-            let asked = waiting.as_mut().and_then(|waiting| waiting.asked.as_mut());
-            asked.into_iter().for_each(|asked| asked.forgotten = lines);
+            self.ask_archive(key, Asked { forgotten: lines, ..Asked::new(request) });
         } else {
             self.tell(key, None, &Event::Forgotten(lines));
         }
@@ -207,24 +194,19 @@ impl Hub {
 
     /// What is to be kept of an entry that has been applied.
     pub(super) fn record(&mut self, entry: &Entry<'_>) {
-        let (id, at) = (entry.id, entry.at);
-        let (user, room) = match &entry.fact {
-            Fact::Said { user, room, .. } | Fact::Topic { user, room, .. } => (*user, *room),
-            _ => return,
+        let (Fact::Said { user, room, text, .. } | Fact::Topic { user, room, text }) = &entry.fact
+        else {
+            return;
         };
-        let Some(user) = self.chat.user(user) else { return };
-        let from = user.name.as_str().to_owned();
-        let author = user.since;
-        let room = self.chat[room].name().as_str().to_owned();
-        self.records.push(match &entry.fact {
-            Fact::Said { text, emote, .. } => {
-                let (text, emote) = (text.clone().into_owned(), *emote);
+        let Some(user) = self.chat.user(*user) else { return };
+        let (id, at, author) = (entry.id, entry.at, user.since);
+        let (from, text) = (user.name.as_str().to_owned(), text.clone().into_owned());
+        let room = self.chat[*room].name().as_str().to_owned();
+        self.records.push(match entry.fact {
+            Fact::Said { emote, .. } => {
                 Record::Said { id, at, room, from, author, account: None, text, emote }
             }
-            Fact::Topic { text, .. } => {
-                Record::Topic { id, at, room, from, text: text.clone().into_owned() }
-            }
-            _ => return,
+            _ => Record::Topic { id, at, room, from, text },
         });
     }
 }
