@@ -148,10 +148,11 @@ impl Hub {
         let address = self.connections[key].address;
         let of_address = self.asking.iter().filter(|(_, other)| *other == address).count();
         let is_too_much = address.is_some() && of_address >= REQUESTS_PER_ADDRESS;
-        let asked = Asked { key: self.take_key(key), ..asked };
         if is_too_much || self.asking.iter().any(|(asker, _)| *asker == key) {
             return self.refuse(key, Refusal::ArchiveFailed);
         }
+        // A refusal has the key as well.
+        let asked = Asked { key: self.take_key(key), ..asked };
         self.requests.push_back((key, asked.request.clone()));
         self.asking.push((key, address));
         let waiting = &mut self.connections[key].waiting;
