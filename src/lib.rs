@@ -48,6 +48,10 @@ pub mod nickname;
 
 pub mod query;
 
+pub mod rights;
+
+pub mod sanction;
+
 pub mod text;
 
 pub mod client;

@@ -538,6 +538,7 @@ impl Arguments {
             rooms: arguments.rooms.into_iter().map(|room| room.0).collect(),
             log_level: arguments.log_level,
             data: arguments.data.map(|file| data(file, arguments.keep)),
+            ..Config::default()
         })
     }
 

@@ -25,14 +25,15 @@ fn restarted<const N: usize>(kept: Vec<KeptRoom>, names: [&str; N]) -> (Room, [C
     let mut config = Config::default();
     (config.limits.history_lines_max, config.limits.flood) = (3, None);
     let mut room = Room::that_keeps(&config);
-    room.hub_mut().restore(Kept { last_id: 7, rooms: kept });
+    room.hub_mut().restore(Kept { last_id: 7, rooms: kept, ..Kept::default() });
     let keys = names.map(|name| room.join(name));
     keys.iter().for_each(|key| drop(room.takes(*key)));
     (room, keys)
 }
 
 fn kept(name: &str, lines: &[Said]) -> KeptRoom {
-    KeptRoom { name: name.into(), topic: None, lines: lines.to_vec(), forgotten: 1 }
+    let lines = lines.to_vec();
+    KeptRoom { name: name.into(), lines, forgotten: 1, ..KeptRoom::default() }
 }
 
 /// Says something and returns what is told until then.

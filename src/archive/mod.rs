@@ -36,6 +36,7 @@ mod words;
 mod writer;
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use crate::config::Keep;
@@ -43,6 +44,9 @@ pub use crate::event::Hit;
 use crate::event::Said;
 use crate::nickname::Nickname;
 pub use crate::query::{self, Query, QueryError};
+use crate::rights::Rights;
+use crate::sanction::Sanction;
+use crate::token::Secret;
 #[cfg(feature = "data")]
 pub use handle::Archive;
 
@@ -84,6 +88,38 @@ pub enum Record {
         /// Empty: about nothing.
         text: String,
     },
+    /// What is set for a room from now on.
+    Rights {
+        /// The room, without `#`.
+        room: String,
+        /// All of it.
+        rights: Rights,
+    },
+    /// Somebody may not do something any more.
+    Sanction(Sanction),
+    /// A sanction is over (the number of its entry).
+    Lifted(u64),
+    /// What an operator did.
+    Act(Act),
+}
+
+/// What an operator did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// When, as in [`Said::unix_seconds`].
+    pub at: u64,
+    /// The name of it, such as `ban`.
+    pub event: String,
+    /// Who did it.
+    pub by: String,
+    /// To whom or what; perhaps empty.
+    pub whom: String,
+    /// In which room, without `#`, if in one.
+    pub room: Option<String>,
+    /// Why; perhaps empty.
+    pub why: String,
+    /// Until when, as in [`Sanction::until`].
+    pub until: Option<u64>,
 }
 
 impl Record {
@@ -95,15 +131,23 @@ impl Record {
                 room.len() + from.len() + text.len() + account.as_ref().map_or(0, String::len)
             }
             Record::Topic { room, from, text, .. } => room.len() + from.len() + text.len(),
+            Record::Rights { room, rights } => {
+                room.len() + rights.accounts.len() * 2 * size_of::<Nickname>()
+            }
+            Record::Sanction(it) => it.by.len() + it.why.len(),
+            Record::Lifted(_) => 0,
+            Record::Act(it) => it.by.len() + it.whom.len() + it.why.len(),
         };
         size_of::<Record>() + texts
     }
 
-    /// When, as in [`Said::unix_seconds`].
+    /// When, as in [`Said::unix_seconds`], if that is told.
     #[must_use]
-    pub fn at(&self) -> u64 {
+    pub fn at(&self) -> Option<u64> {
         match self {
-            Record::Said { at, .. } | Record::Topic { at, .. } => *at,
+            Record::Said { at, .. } | Record::Topic { at, .. } => Some(*at),
+            Record::Sanction(Sanction { at, .. }) | Record::Act(Act { at, .. }) => Some(*at),
+            Record::Rights { .. } | Record::Lifted(_) => None,
         }
     }
 }
@@ -145,6 +189,102 @@ pub enum Request {
         /// Also all that was said with this account.
         account: Option<String>,
     },
+    /// The last acts of operators.
+    Acts {
+        /// At most so many.
+        count: usize,
+    },
+    /// Something about an account.
+    Account(AccountRequest),
+}
+
+/// What can be asked about accounts. It takes long on purpose to try a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountRequest {
+    /// A name is to be an account, with this password.
+    Register {
+        /// The name.
+        name: Nickname,
+        /// The password.
+        password: Secret,
+    },
+    /// Somebody says that an account is theirs.
+    Login {
+        /// Its name, in any spelling.
+        name: Nickname,
+        /// What shows it.
+        proof: Proof,
+        /// They want a token by which they can show it the next time.
+        wants_token: bool,
+    },
+    /// An account gets another password. Its tokens are good no more.
+    SetPassword {
+        /// Its name.
+        name: Nickname,
+        /// The one that it has.
+        old: Secret,
+        /// The one that it gets.
+        new: Secret,
+    },
+    /// An account is to be none any more.
+    Unregister {
+        /// Its name.
+        name: Nickname,
+        /// Its password.
+        password: Secret,
+    },
+    /// The tokens of an account are good no more.
+    Logout {
+        /// Its name.
+        name: Nickname,
+    },
+    /// Somebody says that they know the password of an operator.
+    Oper {
+        /// The password, hashed, in the form that starts with `$argon2id$`.
+        hash: String,
+        /// What they gave.
+        password: Secret,
+    },
+}
+
+/// By what somebody shows that an account is theirs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Its password.
+    Password(Secret),
+    /// A token from the last [thirty days](TOKEN_SECONDS).
+    Token(Secret),
+}
+
+/// For so long a token of an account is good, in seconds: thirty days.
+pub const TOKEN_SECONDS: u64 = 30 * 24 * 60 * 60;
+
+/// The bytes of an account's password.
+pub const ACCOUNT_PASSWORD_BYTES: RangeInclusive<usize> = 8..=128;
+
+/// What is told of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountAnswer {
+    /// It is so: registered, logged in, changed. The account as it is spelled, where there is one;
+    /// and a token, if one was wanted.
+    Done(Option<Nickname>, Option<Secret>),
+    /// That is not the password, or the token.
+    Wrong,
+    /// There is such an account already.
+    Taken,
+    /// There is no such account.
+    Missing,
+    /// There are as many accounts as there can be.
+    Full,
+}
+
+/// An account that has come or gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountChange {
+    /// This name is an account now.
+    Added(Nickname),
+    /// This one is none any more.
+    Removed(Nickname),
 }
 
 /// What the archive answers.
@@ -169,6 +309,10 @@ pub enum Answer {
         /// How many lines are deleted.
         lines: u64,
     },
+    /// To [`Request::Acts`]: the newest first.
+    Acts(Vec<Act>),
+    /// To [`Request::Account`].
+    Account(AccountAnswer),
     /// It cannot be answered; the log says why.
     Failed,
 }
@@ -180,10 +324,14 @@ pub struct Kept {
     pub last_id: u64,
     /// The rooms in which something is kept, the most recent first.
     pub rooms: Vec<KeptRoom>,
+    /// All sanctions that still hold.
+    pub sanctions: Vec<Sanction>,
+    /// All accounts.
+    pub accounts: Vec<Nickname>,
 }
 
 /// A room of which something is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeptRoom {
     /// Its name, without `#`.
     pub name: String,
@@ -193,6 +341,8 @@ pub struct KeptRoom {
     pub lines: Vec<Said>,
     /// The number of the newest line that is older than these; 0 if there is none.
     pub forgotten: u64,
+    /// What is set for it, if somebody has ever set anything.
+    pub rights: Option<Rights>,
 }
 
 /// What a room is about.

@@ -124,7 +124,7 @@ impl Queue {
         let mut state = self.lock();
         let before = state.records.len();
         for record in records.drain(..) {
-            state.now = state.now.max(record.at());
+            state.now = state.now.max(record.at().unwrap_or_default());
             let bytes = record.bytes();
             let (lines_taken, bytes_taken) = state.taken;
             let fits = state.records.len() + lines_taken < LINES_MAX

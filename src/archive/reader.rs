@@ -20,7 +20,9 @@ pub(super) fn run(connection: &Connection, file: &Path, queue: &Arc<Queue>, wake
         let answer = match &request {
             Request::History { room, before, count } => history(connection, room, *before, *count),
             Request::Search { query, before } => search(connection, query, *before),
-            Request::Forget { .. } => Ok(Answer::Failed),
+            Request::Forget { .. } | Request::Acts { .. } | Request::Account(_) => {
+                Ok(Answer::Failed)
+            }
         };
         let answer = answer.unwrap_or_else(|error| {
             if queue.is_stopping() || queue.is_cancelled(ticket) {
@@ -193,8 +195,9 @@ pub(super) fn kept(
         let (lines, older) =
             last_lines(connection, row.get(0)?, range, settings.history_lines_max)?;
         if topic.is_some() || !lines.is_empty() || older.is_some() {
-            rooms.push(KeptRoom { name, topic, lines, forgotten: older.unwrap_or_default() });
+            let forgotten = older.unwrap_or_default();
+            rooms.push(KeptRoom { name, topic, lines, forgotten, rights: None });
         }
     }
-    Ok(Kept { last_id, rooms })
+    Ok(Kept { last_id, rooms, sanctions: Vec::new(), accounts: Vec::new() })
 }

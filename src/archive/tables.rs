@@ -116,7 +116,9 @@ impl Tables {
         let mut sums = Sums::default();
         let mut lines = 0;
         for record in records {
-            let (Record::Said { id, room, .. } | Record::Topic { id, room, .. }) = record;
+            let (Record::Said { id, room, .. } | Record::Topic { id, room, .. }) = record else {
+                continue;
+            };
             sums.last_id = sums.last_id.max(*id);
             if rules.of(room) == Keep::Days(0) {
                 continue;
@@ -159,6 +161,7 @@ impl Tables {
                 sums.add(*id, *at, room, author);
                 Ok(true)
             }
+            _ => Ok(false),
         }
     }
 

@@ -95,6 +95,26 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// What outlives the server, and where; without it nothing does.
     pub data: Option<Data>,
+    /// Whether nicknames can be accounts, or must be.
+    pub accounts: Accounts,
+    /// Accounts whose owners are operators of the server.
+    pub operators: Vec<Nickname>,
+    /// Operators of the server who show it by a password: their names, and the hashes of these.
+    pub operator_passwords: Vec<(Nickname, String)>,
+    /// Passwords of accounts and operators are also taken where others can read them on their way.
+    pub insecure_passwords: bool,
+}
+
+/// Whether there are accounts; they need an archive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Accounts {
+    /// There are none.
+    Off,
+    /// Who wants may have one.
+    #[default]
+    Optional,
+    /// Only who has one may come in.
+    Required,
 }
 
 /// What is kept in a file, and for how long.
@@ -156,6 +176,10 @@ impl Default for Config {
             tls: TlsFiles::default(),
             trusted_proxies: Vec::new(),
             data: None,
+            accounts: Accounts::default(),
+            operators: Vec::new(),
+            operator_passwords: Vec::new(),
+            insecure_passwords: false,
         }
     }
 }

@@ -91,6 +91,7 @@ impl Hub {
                 let lines = usize::try_from(lines).unwrap_or(usize::MAX).max(asked.forgotten);
                 self.tell(key, None, &Event::Forgotten(lines));
             }
+            Answer::Acts(_) | Answer::Account(_) => {}
             Answer::Failed => self.tell_titled(key, room, &Event::Refused(Refusal::ArchiveFailed)),
         }
     }
@@ -138,7 +139,7 @@ impl Hub {
                 Some(Request::History { room, before, count })
             }
             Request::Search { query, .. } => Some(Request::Search { query, before: Some(last.id) }),
-            Request::Forget { .. } => None,
+            Request::Forget { .. } | Request::Acts { .. } | Request::Account(_) => None,
         });
         self.chat.note_more(user, next);
     }
