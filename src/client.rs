@@ -424,7 +424,7 @@ mod tests {
             assert_eq!(joined, "a1 a2 a3 a4 a5 a6 a7 a8 alice bob carol");
             assert_eq!(here(&[Event::Left { names: &both, why: plain, count: 1 }]), "alice");
             assert_eq!(
-                here(&[Event::Here { names: &crowd, count: 10, elsewhere: false }]),
+                here(&[Event::Here { names: &crowd, count: 10, ranks: &[], elsewhere: false }]),
                 "a1 a2 a3 a4 a5 a6 a7 a8 a9 a10"
             );
             assert_eq!(here(&[Event::Renamed { old: "bob", new: "eve" }]), "alice eve carol");

@@ -17,6 +17,7 @@ use crate::dialect::{Dialect, Gap, Session};
 use crate::event::Said;
 use crate::hub::AddressKey;
 use crate::key::{ConnectionKey, reserve};
+use crate::nickname::Nickname;
 use crate::timers::Timer;
 
 /// How long a connection that is being closed may still send before it is cut off. Closing with
@@ -46,6 +47,11 @@ pub(crate) struct Connection {
     pub(crate) timer: Timer,
     /// Its input has ended; what is held of it is still to be heard.
     pub(crate) input_ended: bool,
+    /// What it sends can be read by others on its way.
+    pub(crate) is_exposed: bool,
+    /// When something was asked for last, in seconds since 1970, of which the high bits are left
+    /// out.
+    pub(crate) heard_at: u32,
     /// It came when there was no place, and is only told so.
     pub(crate) turned_away: bool,
     /// It had to wait, and is now read once whatever the room says.
@@ -70,6 +76,8 @@ pub(crate) enum State {
         /// any more.
         wrong_passwords: Option<u8>,
     },
+    /// Asked for the password of the account whose name it gave.
+    Proving(Box<Proving>),
     /// It has a name that nobody else can take, and comes in under it when it has been told so and
     /// the gap after that is over.
     Entering(UserKey),
@@ -80,6 +88,16 @@ pub(crate) enum State {
     Closing { shut: bool, deadline: Instant },
     /// To be reaped at the end of the turn.
     Closed,
+}
+
+/// What belongs to somebody who is asked for the password of an account.
+#[derive(Debug)]
+pub(crate) struct Proving {
+    pub(crate) deadline: Instant,
+    /// The account.
+    pub(crate) name: Nickname,
+    /// Passwords and tokens that were wrong.
+    pub(crate) tries: u8,
 }
 
 /// Input that is not listened to yet.
@@ -191,6 +209,8 @@ impl Connection {
             armed: None,
             timer: Timer::Closing,
             input_ended: false,
+            is_exposed: false,
+            heard_at: 0,
             turned_away: false,
             may_read: false,
             touched: false,
@@ -201,7 +221,11 @@ impl Connection {
     pub(crate) fn is_heard(&self) -> bool {
         matches!(
             self.state,
-            State::Opening | State::AwaitingNick { .. } | State::Entering(_) | State::Chatting(_)
+            State::Opening
+                | State::AwaitingNick { .. }
+                | State::Proving(_)
+                | State::Entering(_)
+                | State::Chatting(_)
         )
     }
 
@@ -261,6 +285,7 @@ impl Connection {
             State::Preparing { deadline, .. }
             | State::AwaitingNick { deadline, .. }
             | State::Closing { deadline, .. } => Some(*deadline),
+            State::Proving(proving) => Some(proving.deadline),
             State::Entering(_) | State::Chatting(_) | State::Closed => None,
         }
     }

@@ -6,7 +6,9 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::nickname::{Nickname, NicknameError};
+use crate::order::{AccountCommand, Moderation, Occurrence};
 use crate::query::QueryError;
+use crate::rights::Rank;
 use crate::token::Token;
 
 /// What a line asks for. The text in it is as it came: not yet cleaned, not yet judged.
@@ -44,7 +46,8 @@ pub enum Command<'a> {
     Search(&'a str),
     /// Wants what one has said to be shown to nobody any more.
     Forget,
-    /// Goes to a room, or into one room more; without a name, asks where one is.
+    /// Goes to a room, or into one room more, perhaps with the room's key behind its name; without
+    /// a name, asks where one is.
     Join(Option<&'a str>),
     /// Leaves the room, not the server.
     Part,
@@ -58,6 +61,10 @@ pub enum Command<'a> {
     Ignore(Option<&'a str>),
     /// Hears somebody again.
     Unignore(&'a str),
+    /// Something about one's account.
+    Account(AccountCommand<'a>),
+    /// Something that keeps order.
+    Moderate(Moderation<'a>),
     /// Asks what one can do; all of it, or one command.
     Help(Option<Topic>),
     /// Leaves, perhaps with a reason.
@@ -90,6 +97,7 @@ pub enum Topic {
     Reply,
     Nick,
     Who,
+    Whois,
     History,
     Search,
     Forget,
@@ -98,20 +106,59 @@ pub enum Topic {
     Rooms,
     Topic,
     Invite,
+    Room,
     Ignore,
     Unignore,
+    Register,
+    Login,
+    Password,
+    Logout,
+    Unregister,
+    Oper,
+    Op,
+    Deop,
+    Voice,
+    Devoice,
+    Kick,
+    Ban,
+    Unban,
+    Bans,
+    Mute,
+    Unmute,
+    Kill,
+    Lock,
+    Slow,
+    Announce,
+    Audit,
+    Reload,
     Help,
     Quit,
 }
 
+/// Who may do what a command does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Everybody.
+    All,
+    /// Everybody, where there are accounts.
+    Accounts,
+    /// Everybody, where there are operators with passwords.
+    Oper,
+    /// Operators of the room.
+    Room,
+    /// Operators of the server.
+    Server,
+}
+
 impl Topic {
     /// All of them, in the order in which they are explained.
-    pub const ALL: [Topic; 17] = [
+    pub const ALL: [Topic; 41] = [
         Topic::Me,
         Topic::Msg,
         Topic::Reply,
         Topic::Nick,
         Topic::Who,
+        Topic::Whois,
         Topic::History,
         Topic::Search,
         Topic::Forget,
@@ -120,11 +167,64 @@ impl Topic {
         Topic::Rooms,
         Topic::Topic,
         Topic::Invite,
+        Topic::Room,
         Topic::Ignore,
         Topic::Unignore,
+        Topic::Register,
+        Topic::Login,
+        Topic::Password,
+        Topic::Logout,
+        Topic::Unregister,
+        Topic::Oper,
+        Topic::Op,
+        Topic::Deop,
+        Topic::Voice,
+        Topic::Devoice,
+        Topic::Kick,
+        Topic::Ban,
+        Topic::Unban,
+        Topic::Bans,
+        Topic::Mute,
+        Topic::Unmute,
+        Topic::Kill,
+        Topic::Lock,
+        Topic::Slow,
+        Topic::Announce,
+        Topic::Audit,
+        Topic::Reload,
         Topic::Help,
         Topic::Quit,
     ];
+
+    /// Who may do it.
+    #[must_use]
+    pub fn audience(self) -> Audience {
+        match self {
+            Topic::Register
+            | Topic::Login
+            | Topic::Password
+            | Topic::Logout
+            | Topic::Unregister => Audience::Accounts,
+            Topic::Oper => Audience::Oper,
+            Topic::Op
+            | Topic::Deop
+            | Topic::Voice
+            | Topic::Devoice
+            | Topic::Kick
+            | Topic::Ban
+            | Topic::Unban
+            | Topic::Bans => Audience::Room,
+            Topic::Mute
+            | Topic::Unmute
+            | Topic::Kill
+            | Topic::Lock
+            | Topic::Slow
+            | Topic::Announce
+            | Topic::Audit
+            | Topic::Reload => Audience::Server,
+            _ => Audience::All,
+        }
+    }
 }
 
 /// What somebody is told. Every text in it is fit to be shown.
@@ -139,6 +239,8 @@ pub enum Event<'a> {
     },
     /// A newcomer is asked for the server's password.
     PasswordAsked,
+    /// A newcomer gave a name that is an account, and is asked for its password.
+    AccountAsked(&'a str),
     /// A newcomer is asked once more, after a refusal.
     AskedAgain,
     /// A newcomer's name will do; it comes in.
@@ -257,6 +359,8 @@ pub enum Event<'a> {
         names: &'a [Nickname],
         /// How many are here.
         count: usize,
+        /// Those who have a rank there.
+        ranks: Ranks<'a>,
         /// That is another room than the asker's.
         elsewhere: bool,
     },
@@ -273,6 +377,8 @@ pub enum Event<'a> {
     Forgotten(usize),
     /// Whom the asker ignores.
     Ignoring(&'a [Nickname]),
+    /// Something has happened that is about order, or is known of it.
+    Order(Occurrence<'a>),
     /// What some commands do.
     Helped(&'a [Topic]),
     /// Farewell to somebody who leaves by their own wish.
@@ -290,6 +396,8 @@ pub struct RoomView<'a> {
     pub here: &'a [Nickname],
     /// How many are there.
     pub count: usize,
+    /// Those who have a rank there.
+    pub ranks: Ranks<'a>,
     /// What it is about, if anything.
     pub topic: Option<TopicView<'a>>,
     /// The last lines, if they are told with it, the oldest first.
@@ -299,6 +407,9 @@ pub struct RoomView<'a> {
     /// What is said there is kept, and can be asked for.
     pub is_kept: bool,
 }
+
+/// Those who have a rank in a room, in the order of their names.
+pub type Ranks<'a> = &'a [(Nickname, Rank)];
 
 /// What somebody has missed who was cut off.
 #[derive(Clone, Copy, Debug)]
@@ -436,10 +547,76 @@ pub enum Refusal<'a> {
     PasswordNeeded,
     /// To be somebody again, when one is somebody already.
     NotResumable,
+    /// There are no accounts here.
+    NoAccounts,
+    /// That nickname is somebody's account.
+    Registered(&'a str),
+    /// There is no such account.
+    NoAccount(&'a str),
+    /// Only who has an account may come in.
+    AccountNeeded,
+    /// One is not logged in.
+    NotLoggedIn,
+    /// One is logged in already.
+    IsLoggedIn,
+    /// That is not the password of the account.
+    WrongPassword,
+    /// A password of fewer or more bytes than these.
+    PasswordBytes(usize, usize),
+    /// A password that is the nickname.
+    PasswordIsName,
+    /// A password where others could read it on its way.
+    Insecure,
+    /// Too many passwords were tried from there.
+    TooManyTries,
+    /// There are too many passwords to be tried now, or it failed.
+    Busy,
+    /// There are as many accounts as there can be.
+    AccountsFull,
+    /// Only an operator of the room may do that (its name, with `#`).
+    RoomOperatorOnly(&'a str),
+    /// Only an operator of the server may do that.
+    OperatorOnly,
+    /// That is against an operator of the server.
+    IsOperator(&'a str),
+    /// That is against oneself.
+    Yourself,
+    /// Somebody has that rank in the room already, or a higher one, or has none.
+    HasRank(&'a str, Option<Rank>),
+    /// Somebody is not in that room (their name).
+    NotThere(&'a str),
+    /// Nobody is banned or muted by that.
+    NoSanction(&'a str),
+    /// There are as many bans and mutes as there can be (the bound).
+    TooManySanctions(usize),
+    /// That is no time (what was written).
+    Span(&'a str),
+    /// A reason longer than this many bytes.
+    ReasonTooLong(usize),
+    /// One may not say anything any more, until then.
+    Muted(Option<u64>),
+    /// The room is moderated.
+    Moderated,
+    /// One has said something less than so many seconds ago and has to wait for these.
+    Slow(u64),
+    /// One is too new here to speak while the server is locked.
+    TooNew,
+    /// Nobody comes in who was not here and has no account.
+    Locked,
+    /// Only who was invited may come into the room.
+    InviteOnly(&'a str),
+    /// The room has a key, and that is not it.
+    RoomKey(&'a str),
+    /// There are as many in the room as there may be.
+    RoomFull(&'a str),
+    /// One is banned from the room.
+    RoomBanned(&'a str),
     /// A key that is empty or longer than this many bytes.
     Key(usize),
     /// A command in a form that it does not have.
     Usage(Topic),
+    /// Something was not done, since one may not do it any more.
+    NotSaid,
     /// There is no such command.
     UnknownCommand(&'a str),
     /// A line longer than this many bytes.
@@ -500,11 +677,19 @@ pub enum CloseReason {
     WrongProxyHeader,
     /// Its PROXY header, or its TLS handshake, did not come to an end in time.
     PreludeTimeout,
+    /// It is banned.
+    Banned,
+    /// An operator has removed it from the server.
+    Killed,
+    /// It was removed from the only room that it could be in.
+    Kicked,
+    /// It may not come in while the server is locked, or without an account.
+    Locked,
 }
 
 impl CloseReason {
     /// How many reasons there are: the length of an array of counts by [`index`](Self::index).
-    pub const COUNT: usize = 23;
+    pub const COUNT: usize = 27;
 
     /// The names by which programs are told the reasons, by [`index`](Self::index).
     pub const LABELS: [&str; CloseReason::COUNT] = [
@@ -531,6 +716,10 @@ impl CloseReason {
         "tls_failed",
         "wrong_proxy_header",
         "prelude_timeout",
+        "banned",
+        "killed",
+        "kicked",
+        "locked",
     ];
 
     /// The name by which programs are told the reason.
@@ -566,6 +755,10 @@ impl CloseReason {
             CloseReason::TlsFailed => 20,
             CloseReason::WrongProxyHeader => 21,
             CloseReason::PreludeTimeout => 22,
+            CloseReason::Banned => 23,
+            CloseReason::Killed => 24,
+            CloseReason::Kicked => 25,
+            CloseReason::Locked => 26,
         }
     }
 
@@ -618,6 +811,10 @@ impl fmt::Display for CloseReason {
             CloseReason::TlsFailed => f.write_str("no TLS, or broken"),
             CloseReason::WrongProxyHeader => f.write_str("no PROXY header"),
             CloseReason::PreludeTimeout => f.write_str("no TLS handshake or PROXY header in time"),
+            CloseReason::Banned => f.write_str("banned"),
+            CloseReason::Killed => f.write_str("removed by an operator"),
+            CloseReason::Kicked => f.write_str("kicked out of its only room"),
+            CloseReason::Locked => f.write_str("locked (--accounts, /lock)"),
         }
     }
 }

@@ -46,6 +46,8 @@ pub mod event;
 
 pub mod nickname;
 
+pub mod order;
+
 pub mod query;
 
 pub mod rights;

@@ -399,9 +399,7 @@ fn run() -> Result<(), Failure> {
     let server = Server::bind_inherited(&config, inherited);
     let mut server = server.map_err(|error| (CANNOT_OPEN, format!("{error}.")))?;
     // Whose terminal goes away wants the server to go too.
-    if !has_terminal() {
-        server.reread_with(read_again, || system::notify(State::Ready));
-    }
+    server.reread_with(read_again, || system::notify(State::Ready), !has_terminal());
     system::notify(State::Ready);
     say_how_to_join(&server);
     // A bug ends the server, but with a line in the log and an exit code.

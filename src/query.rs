@@ -20,6 +20,7 @@ pub struct Query {
     from: Option<String>,
     room: Option<String>,
     excluded: Vec<String>,
+    allowed: Vec<String>,
     before: Option<u64>,
     after: Option<u64>,
 }
@@ -121,6 +122,11 @@ impl Query {
     }
 
     /// Looks in all rooms but these, without `#`.
+    pub fn allow(&mut self, rooms: Vec<String>) {
+        self.allowed = rooms;
+    }
+
+    /// E.
     pub fn exclude(&mut self, rooms: Vec<String>) {
         self.excluded = rooms;
     }

@@ -109,7 +109,8 @@ pub struct Rights {
     pub key: Option<Box<str>>,
     /// How many may be in it.
     pub limit: Option<u32>,
-    /// Accounts that have a rank whenever they come, in the order in which they got it.
+    /// Accounts that have a rank whenever they come, in the order in which they got it. They are
+    /// spelled as they were registered.
     pub accounts: Vec<(Nickname, Rank)>,
 }
 
@@ -141,6 +142,15 @@ impl Rights {
         self.flags = if on { self.flags | flag.bit() } else { self.flags & !flag.bit() };
     }
 
+    /// Sets one thing.
+    pub fn set(&mut self, setting: &Setting) {
+        match setting {
+            Setting::Flag(flag, on) => self.set_flag(*flag, *on),
+            Setting::Key(key) => self.key = key.as_deref().map(Box::from),
+            Setting::Limit(limit) => self.limit = *limit,
+        }
+    }
+
     /// Whether not everybody may know what is said there.
     #[must_use]
     pub fn is_private(&self) -> bool {
@@ -164,12 +174,12 @@ impl Rights {
     #[must_use]
     pub fn rank_of(&self, account: &Nickname) -> Option<Rank> {
         let mut accounts = self.accounts.iter();
-        accounts.find(|(name, _)| name.same_as(account)).map(|(_, rank)| *rank)
+        accounts.find(|(name, _)| name == account).map(|(_, rank)| *rank)
     }
 
     /// From now on an account has this rank whenever it comes.
     pub fn set_rank(&mut self, account: &Nickname, rank: Option<Rank>) {
-        match self.accounts.iter_mut().position(|(name, _)| name.same_as(account)) {
+        match self.accounts.iter_mut().position(|(name, _)| name == account) {
             Some(place) => match rank {
                 Some(rank) => self.accounts[place].1 = rank,
                 None => drop(self.accounts.remove(place)),
@@ -208,13 +218,14 @@ mod tests {
     }
 
     #[test]
-    fn an_account_has_one_rank_in_whatever_spelling() {
+    fn an_account_has_one_rank() {
         let name = |name: &str| Nickname::parse(name).unwrap();
         let mut rights = Rights::default();
         rights.set_rank(&name("alice"), Some(Rank::Voice));
         assert!(!rights.has_operator());
-        rights.set_rank(&name("ALICE"), Some(Rank::Operator));
-        assert_eq!(rights.rank_of(&name("Alice")), Some(Rank::Operator));
+        rights.set_rank(&name("alice"), Some(Rank::Operator));
+        assert_eq!(rights.rank_of(&name("alice")), Some(Rank::Operator));
+        assert_eq!(rights.rank_of(&name("bob")), None);
         assert!(rights.has_operator() && rights.accounts.len() == 1);
         rights.set_rank(&name("alice"), None);
         assert_eq!(rights, Rights::default());

@@ -114,6 +114,8 @@ pub struct Sanction {
     pub room: Option<String>,
     /// Who.
     pub target: Target,
+    /// What they were called, or what was written instead of a name.
+    pub whom: String,
     /// Who decided that.
     pub by: String,
     /// Why; perhaps empty, at most [`REASON_BYTES_MAX`].
@@ -125,6 +127,16 @@ pub struct Sanction {
 }
 
 impl Sanction {
+    /// Whether it was given for somebody of that name.
+    #[must_use]
+    pub fn is_for(&self, name: &Nickname) -> bool {
+        let is_it = |other: &Nickname| other.same_as(name);
+        match &self.target {
+            Target::Account(account) if is_it(account) => true,
+            _ => Nickname::parse(&self.whom).is_ok_and(|whom| is_it(&whom)),
+        }
+    }
+
     /// Whether it still holds.
     #[must_use]
     pub fn is_on(&self, now: u64) -> bool {

@@ -232,15 +232,17 @@ impl Server {
         })
     }
 
-    /// From now on SIGHUP does not stop the server: `read` is called, in a thread of its own, and
-    /// what takes effect at once of its result does so. `after` is called when it has, or when
-    /// there was an error, which is a sentence and changes nothing.
+    /// From now on the configuration can be read again: when an operator wants it, and, with
+    /// `on_hangup`, by SIGHUP, which does not stop the server then. `read` is called, in a thread
+    /// of its own, and what takes effect at once of its result does so. `after` is called when it
+    /// has, or when there was an error, which is a sentence and changes nothing.
     pub fn reread_with(
         &mut self,
         read: impl Fn() -> Result<Config, String> + Send + Sync + 'static,
         after: fn(),
+        on_hangup: bool,
     ) {
-        self.sockets.rereads = true;
+        self.sockets.rereads = on_hangup;
         self.reading = Some(Background::new(read, after, Arc::clone(&self.waker)));
     }
 
@@ -297,7 +299,8 @@ impl Server {
         {
             self.event_loop.hub.note_certificates_end(certificates.ends());
         }
-        let hung_up = mem::take(&mut self.sockets.hung_up);
+        let is_asked = self.event_loop.hub.poll_reload();
+        let hung_up = mem::take(&mut self.sockets.hung_up) || is_asked;
         #[cfg(feature = "tls")]
         if hung_up {
             self.reload_certificates();
@@ -578,11 +581,16 @@ pub fn check_certificates(config: &Config) -> Result<(), StartError> {
     checked.map_err(|error| StartError::Certificate(error.to_string()))
 }
 
+/// Whether only the machine itself can reach that.
+fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
+
 /// Says what is known of who can read what is said there, and who can pretend to come from
 /// somewhere else.
 fn warn_of_exposure(spec: ListenerSpec) {
     let ListenerSpec { dialect, prelude, address } = spec;
-    if address.ip().to_canonical().is_loopback() {
+    if is_loopback(address) {
         return;
     }
     if !prelude.tls {
@@ -667,7 +675,9 @@ impl Sockets for MioSockets {
         let (spec, listener) = &mut self.listeners[listener];
         let (socket, remote) = listener.accept(now)?;
         let (dialect, prelude) = (spec.dialect, spec.prelude);
-        Some(Accepted { handle: Comer { socket, spec: *spec }, dialect, prelude, remote })
+        let is_exposed = !prelude.tls && !is_loopback(spec.address);
+        let handle = Comer { socket, spec: *spec };
+        Some(Accepted { handle, dialect, prelude, remote, is_exposed })
     }
 
     fn open(&mut self, key: ConnectionKey, Comer { socket, spec }: Comer) -> io::Result<()> {

@@ -199,6 +199,8 @@ pub struct Accepted<H> {
     pub prelude: Prelude,
     /// Where the connection comes from.
     pub remote: SocketAddr,
+    /// Others can read on its way what goes over it.
+    pub is_exposed: bool,
 }
 
 /// A datagram that was read.
@@ -618,10 +620,13 @@ impl EventLoop {
 
     /// Gives a socket the key of the connection that the hub makes for it.
     fn take_in<S: Sockets>(&mut self, sockets: &mut S, accepted: Accepted<S::Handle>) {
-        let Accepted { handle, dialect, prelude, remote } = accepted;
+        let Accepted { handle, dialect, prelude, remote, is_exposed } = accepted;
         match self.hub.handle_connect_after(prelude, dialect, remote, self.now) {
             Ok(key) => {
                 self.add_slot(key);
+                if is_exposed {
+                    self.hub.note_exposed(key);
+                }
                 if let Err(error) = sockets.open(key, handle) {
                     log::warn!("{remote} cannot be watched: {error}");
                     self.hub.handle_disconnect(key, self.now);

@@ -198,7 +198,7 @@ impl Sockets for PieceSockets {
         let remote = SocketAddr::from(([127, 0, 0, 1], 5000));
         let prelude = Prelude { tls: true, proxy: false };
         let handle = self.waiting.pop_front()?;
-        Some(Accepted { handle, dialect: Dialect::Lines, prelude, remote })
+        Some(Accepted { handle, dialect: Dialect::Lines, prelude, remote, is_exposed: false })
     }
 
     fn open(&mut self, key: ConnectionKey, pipe: Self::Handle) -> io::Result<()> {

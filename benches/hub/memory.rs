@@ -261,7 +261,8 @@ impl Sockets for Memory {
     fn accept(&mut self, _: usize, _: Instant) -> Option<Accepted<Self::Handle>> {
         let (dialect, remote) = self.listener.pop_front()?;
         self.comers += 1;
-        Some(Accepted { handle: (dialect, remote), dialect, prelude: Default::default(), remote })
+        let (handle, prelude) = ((dialect, remote), Default::default());
+        Some(Accepted { handle, dialect, prelude, remote, is_exposed: false })
     }
 
     fn open(

@@ -5,6 +5,7 @@ use std::mem::discriminant;
 
 use chinwag::dialect::{Dialect, Stage};
 use chinwag::event::Command;
+use chinwag::order::{AccountCommand, Moderation};
 
 /// Takes the first line as the sender's name, and the second as a message in every dialect.
 pub fn parse_commands(data: &[u8]) {
@@ -46,6 +47,8 @@ fn words<'a>(command: &Command<'a>) -> Vec<&'a str> {
         Command::Ignore(words) | Command::Join(words) | Command::Topic(words) => {
             words.into_iter().collect()
         }
+        Command::Account(asked) => of_account(asked),
+        Command::Moderate(asked) => of_moderation(asked),
         // Only browsers ask for these here.
         Command::Resume { .. }
         | Command::Password(_)
@@ -56,6 +59,35 @@ fn words<'a>(command: &Command<'a>) -> Vec<&'a str> {
         | Command::Rooms
         | Command::Help(_)
         | Command::Misuse(_) => Vec::new(),
+    }
+}
+
+fn of_account(asked: AccountCommand<'_>) -> Vec<&str> {
+    match asked {
+        AccountCommand::Register(password) | AccountCommand::Unregister(password) => vec![password],
+        AccountCommand::Login { name, password } | AccountCommand::Oper { name, password } => {
+            vec![name, password]
+        }
+        AccountCommand::LoginAgain { name, token } => vec![name, token],
+        AccountCommand::SetPassword { old, new } => vec![old, new],
+        AccountCommand::Logout => Vec::new(),
+    }
+}
+
+fn of_moderation(asked: Moderation<'_>) -> Vec<&str> {
+    match asked {
+        Moderation::Set { what, value } => vec![what, value],
+        Moderation::Rank { name, .. } | Moderation::Whois(name) => vec![name],
+        Moderation::Kick { name, why } | Moderation::Kill { name, why } => vec![name, why],
+        Moderation::Sanction { whom, rest, .. } => vec![whom, rest],
+        Moderation::Lift { whom, .. } => vec![whom],
+        Moderation::Lock(words) | Moderation::Slow(words) | Moderation::Announce(words) => {
+            vec![words]
+        }
+        Moderation::Settings
+        | Moderation::Sanctions { .. }
+        | Moderation::Acts
+        | Moderation::Reload => Vec::new(),
     }
 }
 

@@ -112,7 +112,7 @@ impl Parts {
             8 => Event::Renamed { old: one, new: other },
             9 => Event::Told { from: one, text: other, at },
             10 => Event::Sent { to: one, text: other, at },
-            11 => Event::Here { names, count: *count, elsewhere: false },
+            11 => Event::Here { names, count: *count, ranks: &[], elsewhere: false },
             12 => Event::Recalled(&self.said),
             13 => Event::NothingSaid,
             14 => Event::Ignoring(names),

@@ -4,14 +4,16 @@
 //! An entry was judged before it was made, and something else may have become true in between. So
 //! what must hold is looked at again here: an entry that cannot be true changes nothing.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Chat;
-use super::entry::{Entry, EntryId, Fact};
+use super::entry::{Entry, Fact, Standing};
 use super::room::{RoomKey, Topic};
 use super::user::{User, UserKey};
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
+use crate::rights::{Flag, Rank};
 
 /// What an entry has changed that it does not say itself.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub(crate) enum Applied {
     Said,
     /// So many lines are not remembered any more.
     Forgot(usize),
+    /// They have these ranks now.
+    LoggedIn { ranks: Vec<(RoomKey, Rank)> },
     /// The entry is not true, since what it needs is not so any more. Nothing has changed.
     Refused(Conflict),
 }
@@ -41,6 +45,14 @@ pub(crate) enum Applied {
 pub(crate) enum Conflict {
     /// Somebody else has the name.
     NameTaken,
+    /// The name is the account of somebody else.
+    Registered,
+    /// They are banned.
+    Banned,
+    /// They may not come in while the server is locked.
+    Locked,
+    /// They may not do that, or not any more.
+    NotAllowed,
     /// The user has gone, is not in the room, or is in it already.
     OutOfDate,
 }
@@ -49,21 +61,27 @@ impl Chat {
     /// Makes an entry true.
     pub(crate) fn apply(&mut self, entry: &Entry<'_>) -> Applied {
         let applied = match &entry.fact {
-            Fact::Connected { origin, name } => self.apply_connected(entry.id, *origin, name),
+            Fact::Connected { origin, name, address, standing } => {
+                self.apply_connected(entry, (*origin, *address), name, standing)
+            }
             Fact::Moved { user, origin } => self.users.get_mut(*user).map(|user| {
-                let from = std::mem::replace(&mut user.origin, *origin);
+                user.address = origin.map_or(user.address, |(_, address)| address);
+                let from = std::mem::replace(&mut user.origin, origin.map(|(key, _)| key));
                 Applied::Moved { from }
             }),
-            Fact::Joined { user, room } => self.apply_joined(entry.id, *user, room),
+            Fact::Joined { user, room, key } => self.apply_joined(entry, *user, (room, key)),
             Fact::Parted { user, room } => self.apply_parted(*user, *room),
             Fact::Left { user, .. } => self.apply_left(*user),
             Fact::Renamed { user, name } => self.apply_renamed(*user, name),
             Fact::Said { user, room, text, emote } => {
                 self.apply_said(entry, *user, *room, (text, *emote))
             }
-            Fact::Told { user, to, .. } | Fact::Invited { user, to, .. } => {
+            Fact::Told { user, to, .. } => {
                 self.users.get(*user).and(self.users.get(*to)).map(|_| Applied::Said)
             }
+            Fact::Invited { user, to, room } => self.apply_invited(*user, *to, *room),
+            Fact::Account(fact) => self.apply_account(fact),
+            Fact::Order { by, order } => self.apply_order(entry, *by, order),
             Fact::Forgot { user } => self.apply_forgot(*user),
             Fact::Topic { user, room, text } => self.apply_topic(entry.at, *user, *room, text),
         };
@@ -72,34 +90,75 @@ impl Chat {
 
     fn apply_connected(
         &mut self,
-        id: EntryId,
-        origin: ConnectionKey,
+        entry: &Entry<'_>,
+        (origin, address): (ConnectionKey, IpAddr),
         name: &Nickname,
+        standing: &Standing,
     ) -> Option<Applied> {
+        if let Some(conflict) = self.conflict_of(name, (standing, address), entry.at) {
+            return Some(Applied::Refused(conflict));
+        }
         if !self.directory.claim(self.users.next_key(), name, None) {
             return Some(Applied::Refused(Conflict::NameTaken));
         }
-        Some(Applied::Connected(self.users.insert(id, name.clone(), origin)))
+        let since = (entry.id, entry.at);
+        let key = self.users.insert(since, name.clone(), (origin, address));
+        let user = self.users.get_mut(key)?;
+        user.set_account(standing.account.clone());
+        user.operator = standing.operator;
+        Some(Applied::Connected(key))
     }
 
-    fn apply_joined(&mut self, id: EntryId, user: UserKey, name: &Nickname) -> Option<Applied> {
+    fn apply_joined(
+        &mut self,
+        entry: &Entry<'_>,
+        user: UserKey,
+        (name, given): (&Nickname, &str),
+    ) -> Option<Applied> {
         self.users.get(user)?;
-        let room = self.room_called(name);
-        if room.is_some_and(|room| self.is_in(user, room)) {
-            return None;
+        let known = self.room_called(name);
+        if let Some(room) = known {
+            if self.is_in(user, room) {
+                return None;
+            }
+            if self.entry_refusal(user, room, given, entry.at).is_some() {
+                return Some(Applied::Refused(Conflict::NotAllowed));
+            }
         }
-        let room = room.unwrap_or_else(|| self.open_room(name, (id, false)));
+        let room = match known {
+            Some(room) => room,
+            None => self.open_room_for(entry, user, (name, given))?,
+        };
         let newcomer = self.users.get_mut(user)?;
         let is_first = newcomer.room().is_none();
         newcomer.add_room(room);
         self.rooms[room.place()].add(&self.users, user);
+        let rank = self.rank_on_joining(user, room, known.is_none());
+        let joined = &mut self.rooms[room.place()];
+        joined.set_rank(user, rank);
+        joined.use_invitation(user);
         if is_first {
             self.ignoring.join(&mut self.users, user);
         }
         Some(Applied::Joined(room))
     }
 
-    fn apply_parted(&mut self, user: UserKey, room: RoomKey) -> Option<Applied> {
+    /// Opens a room for somebody; unless it is remembered, and they may not come into it.
+    fn open_room_for(
+        &mut self,
+        entry: &Entry<'_>,
+        user: UserKey,
+        (name, given): (&Nickname, &str),
+    ) -> Option<RoomKey> {
+        let room = self.open_room(name, (entry.id, false));
+        if self.entry_refusal(user, room, given, entry.at).is_some() {
+            self.close_room_if_empty(room);
+            return None;
+        }
+        Some(room)
+    }
+
+    pub(super) fn apply_parted(&mut self, user: UserKey, room: RoomKey) -> Option<Applied> {
         if !self.is_in(user, room) {
             return None;
         }
@@ -108,17 +167,20 @@ impl Chat {
         let fold = Arc::clone(&leaver.fold);
         let parted = &mut self.rooms[room.place()];
         parted.remove(&self.users, (user.index(), &fold));
+        parted.set_rank(user, None);
         let title = Arc::clone(parted.title());
         self.close_room_if_empty(room);
         Some(Applied::Parted { title })
     }
 
-    fn apply_left(&mut self, key: UserKey) -> Option<Applied> {
+    pub(super) fn apply_left(&mut self, key: UserKey) -> Option<Applied> {
         let mut user = self.users.remove(key)?;
         self.directory.release(&user.name);
         self.ignoring.leave(&mut self.users, &self.directory, key, &mut user);
         for room in user.rooms() {
-            self.rooms[room.place()].remove(&self.users, (key.index(), &user.fold));
+            let left = &mut self.rooms[room.place()];
+            left.remove(&self.users, (key.index(), &user.fold));
+            left.set_rank(key, None);
         }
         for room in user.rooms() {
             self.close_room_if_empty(room);
@@ -127,7 +189,11 @@ impl Chat {
     }
 
     fn apply_renamed(&mut self, key: UserKey, new: &Nickname) -> Option<Applied> {
-        let old = self.users.get(key)?.name.clone();
+        let user = self.users.get(key)?;
+        let old = user.name.clone();
+        if self.is_anothers(new, user.account()) {
+            return Some(Applied::Refused(Conflict::Registered));
+        }
         if !self.directory.claim(key, new, Some(&old)) {
             return Some(Applied::Refused(Conflict::NameTaken));
         }
@@ -151,7 +217,13 @@ impl Chat {
         room: RoomKey,
         (text, emote): (&str, bool),
     ) -> Option<Applied> {
-        let from = self.users.get(key).filter(|user| user.is_in(room))?.name.as_str();
+        let is_open = !self.rooms.get(room.place())?.rights.has(Flag::Members);
+        if self.line_refusal(key, room, entry.at).is_some() {
+            return Some(Applied::Refused(Conflict::NotAllowed));
+        }
+        self.note_line(key, entry.at);
+        let speaker = self.users.get(key).filter(|user| is_open || user.is_in(room))?;
+        let from = speaker.name.as_str();
         let history = &mut self.rooms[room.place()].history;
         history.record((entry.id, entry.at), (key, from), (text, emote));
         Some(Applied::Said)
@@ -164,7 +236,21 @@ impl Chat {
         Some(Applied::Forgot(awake.chain(asleep).map(|history| history.forget(key)).sum()))
     }
 
+    fn apply_invited(&mut self, user: UserKey, to: UserKey, room: RoomKey) -> Option<Applied> {
+        self.users.get(user).and(self.users.get(to))?;
+        let rights = &self.rooms.get(room.place())?.rights;
+        if rights.has(Flag::Invite) && !self.is_in_charge(user, room) {
+            return Some(Applied::Refused(Conflict::NotAllowed));
+        }
+        self.rooms[room.place()].invite(to);
+        Some(Applied::Said)
+    }
+
     fn apply_topic(&mut self, at: u64, key: UserKey, room: RoomKey, text: &str) -> Option<Applied> {
+        let is_free = !self.rooms.get(room.place())?.rights.has(Flag::Topic) || self.is_in_charge(key, room);
+        if !is_free || self.silence_of(key, at).is_some() {
+            return Some(Applied::Refused(Conflict::NotAllowed));
+        }
         let by = self.users.get(key).filter(|user| user.is_in(room))?.name.as_str().to_owned();
         let topic = Topic { text: text.to_owned(), by, at };
         self.rooms[room.place()].topic = (!text.is_empty()).then(|| Box::new(topic));

@@ -5,12 +5,15 @@ use std::borrow::Cow;
 
 use super::Chat;
 use super::entry::Fact;
+use super::moderation::Proposed;
 use super::room::{LOBBY, Room, RoomKey};
 use super::user::{User, UserKey};
 use crate::archive::{Before, Query, Request};
 use crate::config::Limits;
-use crate::event::{Command, Event, Lines, Refusal, RoomInfo, Topic};
+use crate::event::{Audience, Command, Event, Lines, Refusal, RoomInfo, Topic};
 use crate::nickname::Nickname;
+use crate::order::{AccountCommand, Moderation};
+use crate::rights::Flag;
 use crate::text;
 
 /// Rooms that one user can be in.
@@ -34,8 +37,16 @@ pub(crate) enum Judged<'a> {
     Propose(Fact<'a>),
     /// The asker wants to be told something long, which others may share.
     List(Listing),
-    /// The asker goes to a room: into one more, or from the one that they are in.
-    Join { from: Option<RoomKey>, room: Nickname },
+    /// The asker goes to a room, with its key: into one more, or from the one that they are in.
+    Join { from: Option<RoomKey>, room: Nickname, key: Cow<'a, str> },
+    /// The asker wants something about an account.
+    Account(AccountCommand<'a>),
+    /// The asker wants to ban or to mute somebody, and may.
+    Sanction(Box<Proposed>),
+    /// The asker wants to know who somebody is.
+    Whois(UserKey),
+    /// The asker wants the configuration to be read again, and may.
+    Reload,
     /// The asker does not want to hear somebody any more. That is nobody else's business.
     Ignore(UserKey),
     /// The asker wants to hear somebody of this name again.
@@ -49,6 +60,16 @@ pub(crate) enum Judged<'a> {
     Quit(Cow<'a, str>),
     /// The asker has been answered, or there is nothing to do.
     Done,
+}
+
+/// Who asks for something, and when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asker {
+    pub(crate) user: UserKey,
+    /// They may be in several rooms at once.
+    pub(crate) many_rooms: bool,
+    /// The time, in seconds since 1970.
+    pub(crate) now: u64,
 }
 
 /// A long answer.
@@ -65,40 +86,50 @@ pub(crate) struct Answers<'f>(pub(crate) &'f mut dyn FnMut(&Event<'_>));
 
 impl Answers<'_> {
     /// The asker is told this, and that is all.
-    fn tell(&mut self, event: &Event<'_>) -> Judged<'static> {
+    pub(super) fn tell(&mut self, event: &Event<'_>) -> Judged<'static> {
         (self.0)(event);
         Judged::Done
     }
 
     /// The asker is told that it cannot be.
-    fn refuse(&mut self, refusal: Refusal<'_>) -> Judged<'static> {
+    pub(super) fn refuse(&mut self, refusal: Refusal<'_>) -> Judged<'static> {
         self.tell(&Event::Refused(refusal))
     }
 }
 
 impl Chat {
-    /// Judges what `user` asks for in `room`; they may be in several at once if `many_rooms`. What
-    /// the asker is told is given to `answers`.
+    /// Judges what somebody asks for in `room`. What the asker is told is given to `answers`.
     pub(crate) fn judge<'a>(
         &self,
-        (user, many_rooms): (UserKey, bool),
+        asker: Asker,
         room: RoomKey,
         command: Command<'a>,
         answers: &mut Answers<'_>,
     ) -> Judged<'a> {
-        // What the archive keeps can be read from elsewhere.
-        let is_kept = self.remembers && matches!(command, Command::History(_));
-        if is_for_members(&command) && !is_kept && !self.is_in(user, room) {
-            return answers.refuse(Refusal::NotInRoom(self[room].title()));
+        let Asker { user, many_rooms, now } = asker;
+        if !self.is_in(user, room)
+            && let Some(refusal) = self.refusal_from_outside(user, room, &command)
+        {
+            return answers.refuse(refusal);
+        }
+        if others_are_told(&command)
+            && let Some(refusal) = self.silence_of(user, now)
+        {
+            return answers.refuse(refusal);
         }
         match command {
-            Command::Say(text) => say(user, room, text, false),
-            Command::Emote(text) => say(user, room, text, true),
+            Command::Say(text) => self.judge_line(asker, room, (text, false), answers),
+            Command::Emote(text) => self.judge_line(asker, room, (text, true), answers),
             Command::Tell { to, text } => match self.find(to) {
-                Some(to) => self.judge_private(user, to, text, answers),
+                Some(to) => self.judge_private(asker, to, text, answers),
                 None => answers.refuse(Refusal::Nobody(&text::clean(to))),
             },
-            Command::Reply(text) => self.judge_reply(user, text, answers),
+            Command::Reply(text) => self.judge_reply(asker, text, answers),
+            Command::Account(_) if !self.has_accounts() && !is_oper(&command) => {
+                answers.refuse(Refusal::NoAccounts)
+            }
+            Command::Account(command) => Judged::Account(command),
+            Command::Moderate(asked) => self.judge_moderation(asker, room, asked, answers),
             Command::Rename(name) => self.judge_rename(user, name, answers),
             // It was given, or none was asked for.
             Command::Password(_) => Judged::Done,
@@ -108,14 +139,22 @@ impl Chat {
             Command::Search(words) => self.judge_search(user, words, answers),
             Command::Forget => Judged::Forget,
             Command::Join(None) => answers.tell(&Event::Where),
-            Command::Join(Some(name)) => self.judge_join((user, many_rooms), name, answers),
+            Command::Join(Some(name)) => self.judge_join(asker, name, answers),
             Command::Part if many_rooms => Judged::Propose(Fact::Parted { user, room }),
             Command::Part if room == LOBBY => {
                 answers.refuse(Refusal::AlreadyIn(self[LOBBY].title()))
             }
-            Command::Part => Judged::Join { from: Some(room), room: self[LOBBY].name().clone() },
-            Command::Rooms => self.tell_rooms(answers),
+            Command::Part => {
+                let lobby = self[LOBBY].name().clone();
+                Judged::Join { from: Some(room), room: lobby, key: Cow::Borrowed("") }
+            }
+            Command::Rooms => self.tell_rooms(user, answers),
             Command::Topic(None) => answers.tell(&Event::TopicIs(self[room].topic())),
+            Command::Topic(Some(_))
+                if self[room].rights.has(Flag::Topic) && !self.is_in_charge(user, room) =>
+            {
+                answers.refuse(Refusal::RoomOperatorOnly(self[room].title()))
+            }
             Command::Topic(Some(text)) => judge_topic(user, room, text, answers),
             Command::Invite(name) => self.judge_invite(user, room, name, answers),
             Command::Ignore(None) => answers.tell(&Event::Ignoring(&self.ignored_by(user))),
@@ -124,21 +163,83 @@ impl Chat {
                 None => answers.refuse(Refusal::Nobody(&text::clean(name))),
             },
             Command::Unignore(name) => Judged::Unignore(name),
-            Command::Help(topic) => help(topic, answers),
+            Command::Help(Some(topic)) => help(&[topic], answers),
+            Command::Help(None) => help(&self.topics_for(user, room), answers),
             Command::Misuse(topic) => answers.refuse(Refusal::Usage(topic)),
             Command::Unknown(word) => answers.refuse(Refusal::UnknownCommand(&text::clean(word))),
+            Command::Quit(_) if self.silence_of(user, now).is_some() => Judged::Quit("".into()),
             Command::Quit(words) => Judged::Quit(last_words(words)),
+        }
+    }
+
+    /// Why somebody cannot ask for this of a room that they are not in, if so.
+    fn refusal_from_outside(
+        &self,
+        user: UserKey,
+        room: RoomKey,
+        command: &Command<'_>,
+    ) -> Option<Refusal<'_>> {
+        let (title, rights) = (self[room].title(), &self[room].rights);
+        let is_operator = self.is_operator(user);
+        let may = match command {
+            Command::Say(_) | Command::Emote(_) => !rights.has(Flag::Members),
+            // What the archive keeps can be read from elsewhere.
+            Command::History(_) => self.remembers && (!rights.is_private() || is_operator),
+            Command::Who => !rights.is_private() || is_operator,
+            Command::Join(None) | Command::Part | Command::Topic(_) | Command::Invite(_) => false,
+            Command::Moderate(Moderation::Settings) => true,
+            // Everything else is judged by itself, or is not about the room.
+            _ => return None,
+        };
+        if !self.may_know(user, &self[room], room) {
+            return Some(Refusal::NoSuchRoom(title));
+        }
+        (!may).then_some(Refusal::NotInRoom(title))
+    }
+
+    /// What somebody can do there.
+    fn topics_for(&self, user: UserKey, room: RoomKey) -> Vec<Topic> {
+        let may = |topic: &Topic| match topic.audience() {
+            Audience::All => true,
+            Audience::Accounts => self.has_accounts(),
+            Audience::Oper => self.policy.has_oper,
+            Audience::Room => self.is_in_charge(user, room),
+            Audience::Server => self.is_operator(user),
+        };
+        Topic::ALL.into_iter().filter(may).collect()
+    }
+
+    fn judge_line<'a>(
+        &self,
+        asker: Asker,
+        room: RoomKey,
+        (text, emote): (&'a str, bool),
+        answers: &mut Answers<'_>,
+    ) -> Judged<'a> {
+        let text = text::clean(text);
+        if text::is_blank(&text) {
+            return Judged::Done;
+        }
+        match self.line_refusal(asker.user, room, asker.now) {
+            Some(refusal) => answers.refuse(refusal),
+            None => Judged::Propose(Fact::Said { user: asker.user, room, text, emote }),
         }
     }
 
     fn judge_private<'a>(
         &self,
-        user: UserKey,
+        Asker { user, now, .. }: Asker,
         to: UserKey,
         text: &'a str,
         answers: &mut Answers<'_>,
     ) -> Judged<'a> {
         let text = text::clean(text);
+        // Who is muted can still ask why.
+        if !self.is_operator(to)
+            && let Some(refusal) = self.silence_of(user, now)
+        {
+            return answers.refuse(refusal);
+        }
         if user == to {
             answers.refuse(Refusal::TellSelf)
         } else if text::is_blank(&text) {
@@ -150,18 +251,18 @@ impl Chat {
 
     fn judge_reply<'a>(
         &self,
-        user: UserKey,
+        asker: Asker,
         text: &'a str,
         answers: &mut Answers<'_>,
     ) -> Judged<'a> {
-        let social = self.users.get(user).and_then(|user| user.social.as_ref());
+        let social = self.users.get(asker.user).and_then(|user| user.social.as_ref());
         let Some((sender, name)) = social.and_then(|social| social.last_sender.as_ref()) else {
             return answers.refuse(Refusal::NothingToReply);
         };
         if self.users.get(*sender).is_none() {
             return answers.refuse(Refusal::Nobody(name.as_str()));
         }
-        self.judge_private(user, *sender, text, answers)
+        self.judge_private(asker, *sender, text, answers)
     }
 
     fn judge_rename<'a>(&self, user: UserKey, name: &str, answers: &mut Answers<'_>) -> Judged<'a> {
@@ -169,6 +270,9 @@ impl Chat {
             Err(error) => answers.refuse(Refusal::Nickname(error, &text::clean(name))),
             Ok(new) if new.as_str() == self.name(user) => {
                 answers.refuse(Refusal::SameName(new.as_str()))
+            }
+            Ok(new) if self.is_anothers(&new, self.account_of(user)) => {
+                answers.refuse(Refusal::Registered(new.as_str()))
             }
             // Whether it is taken shows when the entry is applied.
             Ok(name) => Judged::Propose(Fact::Renamed { user, name }),
@@ -179,10 +283,11 @@ impl Chat {
 
     fn judge_join<'a>(
         &self,
-        (user, many_rooms): (UserKey, bool),
-        name: &str,
+        Asker { user, many_rooms, now }: Asker,
+        wanted: &'a str,
         answers: &mut Answers<'_>,
     ) -> Judged<'a> {
+        let (name, key) = name_and_key(wanted);
         let Some(room) = parse_room(name) else {
             return answers.refuse(Refusal::RoomName(&text::clean(name)));
         };
@@ -196,12 +301,18 @@ impl Chat {
             _ if many_rooms && rooms >= ROOMS_OF_ONE_MAX => {
                 answers.refuse(Refusal::TooManyRooms(ROOMS_OF_ONE_MAX))
             }
+            Some(known) if self.entry_refusal(user, known, key, now).is_some() => {
+                match self.entry_refusal(user, known, key, now) {
+                    Some(refusal) => answers.refuse(refusal),
+                    None => Judged::Done,
+                }
+            }
             None if rooms_fixed => answers.refuse(Refusal::RoomsFixed),
             None if self.rooms.len() >= rooms_max => answers.refuse(Refusal::RoomsFull(rooms_max)),
             _ => {
                 let room = known.map_or(room, |known| self[known].name().clone());
                 let from = self.users.get(user).and_then(User::room).filter(|_| !many_rooms);
-                Judged::Join { from, room }
+                Judged::Join { from, room, key: Cow::Borrowed(key) }
             }
         }
     }
@@ -216,13 +327,17 @@ impl Chat {
         match self.find(name) {
             None => answers.refuse(Refusal::Nobody(&text::clean(name))),
             Some(to) if self.is_in(to, room) => answers.refuse(Refusal::IsThere(self.name(to))),
+            Some(_) if self[room].rights.has(Flag::Invite) && !self.is_in_charge(user, room) => {
+                answers.refuse(Refusal::RoomOperatorOnly(self[room].title()))
+            }
             Some(to) => Judged::Propose(Fact::Invited { user, to, room }),
         }
     }
 
     /// Tells which rooms there are, those with most people first.
-    fn tell_rooms(&self, answers: &mut Answers<'_>) -> Judged<'static> {
-        let mut rooms: Vec<_> = self.rooms.iter().map(|(_, room)| room).collect();
+    fn tell_rooms(&self, user: UserKey, answers: &mut Answers<'_>) -> Judged<'static> {
+        let known = self.rooms().filter(|(key, room)| self.may_know(user, room, *key));
+        let mut rooms: Vec<_> = known.map(|(_, room)| room).collect();
         rooms.sort_by(|one, other| {
             let by_count = other.count().cmp(&one.count());
             by_count.then_with(|| one.title().cmp(other.title()))
@@ -255,7 +370,9 @@ impl Chat {
             Lines::BeforeId(id, count) => (Before::Id(id), count),
             Lines::BeforeTime(at, count) => (Before::Time(at), count),
             Lines::More => match self.more(user) {
-                Some(more @ Request::History { .. }) => return ask(more.clone()),
+                Some(more @ Request::History { room, .. }) if self.may_read(user, room) => {
+                    return ask(more.clone());
+                }
                 _ => return answers.refuse(Refusal::NoMore),
             },
         };
@@ -276,14 +393,35 @@ impl Chat {
         }
         if words.trim().eq_ignore_ascii_case("more") {
             return match self.more(user) {
-                Some(more @ Request::Search { .. }) => ask(more.clone()),
+                Some(Request::Search { query, before }) => {
+                    let mut query = query.clone();
+                    query.allow(self.room_names_of(user));
+                    ask(Request::Search { query, before: *before })
+                }
                 _ => answers.refuse(Refusal::NoMore),
             };
         }
         match Query::parse(&text::clean(words)) {
-            Ok(query) => ask(Request::Search { query, before: None }),
+            Ok(mut query) => {
+                query.allow(self.room_names_of(user));
+                ask(Request::Search { query, before: None })
+            }
             Err(error) => answers.refuse(Refusal::Query(&error)),
         }
+    }
+
+    /// Whether somebody may see what was said in the room of this name.
+    fn may_read(&self, user: UserKey, name: &str) -> bool {
+        self.room_called(&Nickname::unchecked(name)).is_none_or(|room| {
+            let is_private = self[room].rights.is_private();
+            !is_private || self.is_in(user, room) || self.is_operator(user)
+        })
+    }
+
+    /// The names of the rooms that somebody is in.
+    fn room_names_of(&self, user: UserKey) -> Vec<String> {
+        let rooms = self.users.get(user).into_iter().flat_map(User::rooms);
+        rooms.map(|room| self[room].name().as_str().to_owned()).collect()
     }
 
     /// What is to be asked for more of what `user` asked last.
@@ -325,24 +463,15 @@ fn ask(request: Request) -> Judged<'static> {
     Judged::Ask { request: Box::new(request), recent: false }
 }
 
-/// Tells what commands there are, or what one of them does.
-pub(crate) fn help(topic: Option<Topic>, answers: &mut Answers<'_>) -> Judged<'static> {
-    let one = topic.as_ref().map(std::slice::from_ref);
-    answers.tell(&Event::Helped(one.unwrap_or(&Topic::ALL)))
+/// Tells what some commands do.
+pub(crate) fn help(topics: &[Topic], answers: &mut Answers<'_>) -> Judged<'static> {
+    answers.tell(&Event::Helped(topics))
 }
 
 /// The words with which somebody leaves; empty if they say nothing.
 pub(crate) fn last_words(words: &str) -> Cow<'_, str> {
     let words = text::clean(words);
     if text::is_blank(&words) { Cow::Borrowed("") } else { words }
-}
-
-fn say(user: UserKey, room: RoomKey, text: &str, emote: bool) -> Judged<'_> {
-    let text = text::clean(text);
-    if text::is_blank(&text) {
-        return Judged::Done;
-    }
-    Judged::Propose(Fact::Said { user, room, text, emote })
 }
 
 /// A room in a list of rooms.
@@ -377,16 +506,19 @@ pub(crate) fn parse_room(name: &str) -> Option<Nickname> {
     Nickname::parse(name.strip_prefix('#').unwrap_or(name)).ok()
 }
 
-/// Whether somebody must be in a room to ask for this there.
-fn is_for_members(command: &Command<'_>) -> bool {
-    matches!(
-        command,
-        Command::Say(_)
-            | Command::Emote(_)
-            | Command::History(_)
-            | Command::Join(None)
-            | Command::Part
-            | Command::Topic(_)
-            | Command::Invite(_)
-    )
+/// The name of a room that somebody wants to go to, and its key.
+pub(crate) fn name_and_key(wanted: &str) -> (&str, &str) {
+    let wanted = wanted.trim();
+    let (name, key) = wanted.split_once(char::is_whitespace).unwrap_or((wanted, ""));
+    (name, key.trim())
+}
+
+/// Whether others are told the words of it, wherever they are. Lines are judged by themselves, and
+/// so are private messages.
+fn others_are_told(command: &Command<'_>) -> bool {
+    matches!(command, Command::Rename(_) | Command::Topic(Some(_)) | Command::Invite(_))
+}
+
+fn is_oper(command: &Command<'_>) -> bool {
+    matches!(command, Command::Account(AccountCommand::Oper { .. }))
 }

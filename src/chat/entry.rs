@@ -2,12 +2,16 @@
 //! in which room, when, and which number it has.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use super::room::RoomKey;
 use super::user::UserKey;
 use crate::event::CloseReason;
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
+use crate::order::Removal;
+use crate::rights::{Rank, Setting};
+use crate::sanction::Sanction;
 
 /// The number of an entry. It only grows, and is the same for everybody.
 pub(crate) type EntryId = u64;
@@ -25,11 +29,13 @@ pub(crate) struct Entry<'a> {
 #[derive(Clone, Debug)]
 pub(crate) enum Fact<'a> {
     /// Somebody has a name. They are in no room yet.
-    Connected { origin: ConnectionKey, name: Nickname },
-    /// Where what is for a user goes from now on; nowhere, while they are cut off.
-    Moved { user: UserKey, origin: Option<ConnectionKey> },
-    /// A user is in one room more. The room comes into being if there is none of that name.
-    Joined { user: UserKey, room: Nickname },
+    Connected { origin: ConnectionKey, name: Nickname, address: IpAddr, standing: Box<Standing> },
+    /// Where what is for a user goes from now on, and from where they come; nowhere, while they are
+    /// cut off.
+    Moved { user: UserKey, origin: Option<(ConnectionKey, IpAddr)> },
+    /// A user is in one room more, with its key if they gave one. The room comes into being if
+    /// there is none of that name.
+    Joined { user: UserKey, room: Nickname, key: Cow<'a, str> },
     /// A user is in one room less.
     Parted { user: UserKey, room: RoomKey },
     /// A user is gone, and so is their name.
@@ -46,6 +52,79 @@ pub(crate) enum Fact<'a> {
     Forgot { user: UserKey },
     /// A user says what a room is about; nothing, if the text is empty.
     Topic { user: UserKey, room: RoomKey, text: Cow<'a, str> },
+    /// Something about accounts.
+    Account(AccountFact),
+    /// An operator keeps order.
+    Order { by: UserKey, order: Order },
+}
+
+/// What is known of somebody who comes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Standing {
+    /// The account that they are logged in to.
+    pub(crate) account: Option<Nickname>,
+    /// They are an operator of the server.
+    pub(crate) operator: bool,
+    /// They have shown that they were here before.
+    pub(crate) known: bool,
+}
+
+/// What is so of accounts from now on.
+#[derive(Clone, Debug)]
+pub(crate) enum AccountFact {
+    /// A name is an account.
+    Registered { name: Nickname },
+    /// It is none any more, and who was logged in is not.
+    Unregistered { name: Nickname },
+    /// A user is logged in; and is an operator of the server, if the account's owner is one.
+    LoggedIn { user: UserKey, account: Nickname, operator: bool },
+    /// A user is not logged in any more, nor an operator of the server.
+    LoggedOut { user: UserKey },
+    /// A user is an operator of the server, or is none any more.
+    Operator { user: UserKey, is: bool },
+}
+
+/// What an operator has decided. What has no room is for operators of the server.
+#[derive(Clone, Debug)]
+pub(crate) enum Order {
+    /// A user has this rank in a room, or none.
+    Ranked { room: RoomKey, user: UserKey, rank: Option<Rank> },
+    /// Something is set for a room.
+    Set { room: RoomKey, setting: Setting },
+    /// A user is put out of a room.
+    Kicked { room: RoomKey, user: UserKey, how: Removal, why: String },
+    /// A user is put off the server.
+    Removed { user: UserKey, how: Removal, why: String },
+    /// Somebody may not do something any more. Its number is that of the entry.
+    Sanctioned { room: Option<RoomKey>, sanction: Box<Sanction> },
+    /// They may again.
+    Lifted { room: Option<RoomKey>, sanction: Box<Sanction> },
+    /// Those who have no account may only come in if they were here; or, with an age in seconds,
+    /// only speak when they have been here for so long.
+    Locked { age: Option<u64> },
+    /// That is over.
+    Unlocked,
+    /// Everybody may speak once in so many seconds, or as they like.
+    Slowed { seconds: Option<u32> },
+    /// Everybody is told something.
+    Announced { text: String },
+}
+
+impl Order {
+    /// The room that it is about, if it is about one: then its operators may decide that.
+    pub(super) fn room(&self) -> Option<RoomKey> {
+        match self {
+            Order::Ranked { room, .. } | Order::Set { room, .. } | Order::Kicked { room, .. } => {
+                Some(*room)
+            }
+            Order::Sanctioned { room, .. } | Order::Lifted { room, .. } => *room,
+            Order::Removed { .. }
+            | Order::Locked { .. }
+            | Order::Unlocked
+            | Order::Slowed { .. }
+            | Order::Announced { .. } => None,
+        }
+    }
 }
 
 /// How somebody goes.
@@ -77,9 +156,13 @@ impl Entry<'_> {
     pub(crate) fn into_owned(self) -> Entry<'static> {
         let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         let fact = match self.fact {
-            Fact::Connected { origin, name } => Fact::Connected { origin, name },
+            Fact::Connected { origin, name, address, standing } => {
+                Fact::Connected { origin, name, address, standing }
+            }
+            Fact::Account(fact) => Fact::Account(fact),
+            Fact::Order { by, order } => Fact::Order { by, order },
             Fact::Moved { user, origin } => Fact::Moved { user, origin },
-            Fact::Joined { user, room } => Fact::Joined { user, room },
+            Fact::Joined { user, room, key } => Fact::Joined { user, room, key: owned(key) },
             Fact::Parted { user, room } => Fact::Parted { user, room },
             Fact::Left { user, why } => Fact::Left { user, why: why.into_owned() },
             Fact::Renamed { user, name } => Fact::Renamed { user, name },

@@ -350,7 +350,11 @@ mod tests {
         let (mut users, mut directory) = (Users::default(), Directory::default());
         for name in names {
             let name = Nickname::parse(name).unwrap();
-            let key = users.insert(0, name.clone(), ConnectionKey::nth(0));
+            let key = users.insert(
+                (0, 0),
+                name.clone(),
+                (ConnectionKey::nth(0), std::net::Ipv4Addr::LOCALHOST.into()),
+            );
             assert!(directory.claim(key, &name, None));
         }
         (users, directory)

@@ -15,13 +15,16 @@
 //! Whom somebody ignores, and who wrote to them last, is local: it is kept with the user, but no
 //! entry tells of it.
 
+mod accounts;
 mod apply;
 pub(crate) mod commands;
 mod directory;
 mod entry;
 mod history;
 mod ignoring;
+mod moderation;
 mod room;
+mod sanctions;
 mod user;
 
 use std::collections::{BTreeMap, HashMap};
@@ -29,17 +32,24 @@ use std::sync::Arc;
 
 use slab::Slab;
 
+use self::accounts::Accounts;
 pub(crate) use self::apply::{Applied, Conflict};
-pub(crate) use self::commands::{Judged, Listing};
+pub(crate) use self::commands::{Asker, Judged, Listing};
 use self::directory::Directory;
-pub(crate) use self::entry::{Entry, EntryId, Fact, Leaving, Recorded};
+pub(crate) use self::entry::{
+    AccountFact, Entry, EntryId, Fact, Leaving, Order, Recorded, Standing,
+};
 use self::ignoring::Ignoring;
+use self::moderation::OrderState;
+pub(crate) use self::moderation::Proposed;
 use self::room::Asleep;
 pub(crate) use self::room::{LOBBY, Room, RoomKey, RoomSnapshot};
 pub(crate) use self::user::{User, UserKey, Users};
-use crate::archive::KeptRoom;
-use crate::config::Limits;
+use crate::archive::{Kept, KeptRoom};
+use crate::config::{self, Limits};
 use crate::nickname::Nickname;
+use crate::rights::Rights;
+use crate::sanction::Sanction;
 
 /// Users, names and rooms.
 #[derive(Debug)]
@@ -60,6 +70,23 @@ pub(crate) struct Chat {
     asleep: BTreeMap<Arc<str>, Asleep>,
     /// Who does not hear whom.
     ignoring: Ignoring,
+    /// Names that belong to somebody also when they are not here.
+    accounts: Accounts,
+    /// Who is banned and muted, and what is locked.
+    moderation: OrderState,
+    /// What the operator of the machine has decided about accounts, which no entry changes.
+    policy: Policy,
+}
+
+/// What is decided about accounts and operators by whoever runs the server.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Policy {
+    /// Whether there are accounts.
+    pub(crate) accounts: config::Accounts,
+    /// Accounts whose owners are operators of the server.
+    pub(crate) operators: Vec<Nickname>,
+    /// There are operators who show it by a password.
+    pub(crate) has_oper: bool,
 }
 
 /// All that entries decide, to be compared: two chats that applied the same entries have equal
@@ -69,6 +96,11 @@ pub(crate) struct Snapshot {
     /// The users' names, each with the names of the rooms they are in, in both cases sorted.
     users: Vec<(String, Vec<String>)>,
     rooms: Vec<RoomSnapshot>,
+    /// The accounts that the users are logged in to, and who is an operator, sorted by their names.
+    standing: Vec<(String, Option<String>, bool)>,
+    sanctions: Vec<Sanction>,
+    is_locked: bool,
+    slow: Option<u32>,
 }
 
 impl Chat {
@@ -90,6 +122,9 @@ impl Chat {
             remembers: false,
             asleep: BTreeMap::new(),
             ignoring: Ignoring::default(),
+            accounts: Accounts::default(),
+            moderation: OrderState::default(),
+            policy: Policy::default(),
         };
         let lobby = chat.open_room(lobby, (begins, true));
         debug_assert_eq!(lobby, LOBBY);
@@ -103,21 +138,44 @@ impl Chat {
 
     /// What was kept of before a restart is so again, and rooms are remembered from now on. Nobody
     /// has come yet.
-    pub(crate) fn restore(&mut self, kept: Vec<KeptRoom>) {
+    pub(crate) fn restore(&mut self, kept: Kept) {
         self.remembers = true;
-        let lines_max = self.limits.history_lines_max;
-        for kept in kept {
-            let Ok(name) = Nickname::parse(&kept.name) else { continue };
-            let before = Asleep::restored(lines_max, kept);
-            match self.room_called(&name) {
-                Some(room) => {
-                    let permanent = self[room].is_permanent();
-                    let name = self[room].name().clone();
-                    self.rooms[room.place()] = Room::new(name, permanent, before);
-                }
-                None => self.remember(&name, before),
+        kept.rooms.into_iter().for_each(|room| self.restore_room(room));
+        self.restore_sanctions(kept.sanctions);
+        kept.accounts.iter().for_each(|name| self.accounts.insert(name));
+    }
+
+    fn restore_room(&mut self, kept: KeptRoom) {
+        let Ok(name) = Nickname::parse(&kept.name) else { return };
+        let before = Asleep::restored(self.limits.history_lines_max, kept);
+        match self.room_called(&name) {
+            Some(room) => {
+                let permanent = self[room].is_permanent();
+                let name = self[room].name().clone();
+                self.rooms[room.place()] = Room::new(name, permanent, before);
             }
+            None => self.remember(&name, before),
         }
+    }
+
+    /// From now on this is so of accounts and operators.
+    pub(crate) fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+    }
+
+    /// Whether nicknames can be accounts.
+    pub(crate) fn has_accounts(&self) -> bool {
+        self.remembers && self.policy.accounts != config::Accounts::Off
+    }
+
+    /// Whether only those may come in who have an account.
+    pub(crate) fn needs_account(&self) -> bool {
+        self.policy.accounts == config::Accounts::Required
+    }
+
+    /// Whether the owner of an account is an operator of the server.
+    pub(crate) fn is_operators(&self, account: &Nickname) -> bool {
+        self.policy.operators.iter().any(|name| name.same_as(account))
     }
 
     /// Whether rooms are remembered, and there is an archive.
@@ -165,6 +223,28 @@ impl Chat {
     pub(crate) fn find(&self, name: &str) -> Option<UserKey> {
         let key = self.directory.find(name)?;
         self.users.get(key).filter(|user| user.room().is_some()).map(|_| key)
+    }
+
+    /// Who has this name, whether or not they have come in yet.
+    pub(crate) fn holder_of(&self, name: &Nickname) -> Option<UserKey> {
+        self.directory.find(name.as_str())
+    }
+
+    /// Everybody who has a name.
+    pub(crate) fn all_users(&self) -> impl Iterator<Item = (UserKey, &User)> {
+        self.users.entries()
+    }
+
+    /// What somebody has asked for and must confirm, if anything; they need not any more.
+    pub(crate) fn take_proposed(&mut self, user: UserKey) -> Option<Box<Proposed>> {
+        self.users.get_mut(user)?.social.as_mut()?.proposed.take()
+    }
+
+    /// Somebody must confirm what they have asked for.
+    pub(crate) fn note_proposed(&mut self, user: UserKey, proposed: Box<Proposed>) {
+        if let Some(user) = self.users.get_mut(user) {
+            user.social_mut().proposed = Some(proposed);
+        }
     }
 
     /// Those who do not hear what `key` says, in ascending order.
@@ -243,7 +323,10 @@ impl Chat {
     fn open_room(&mut self, name: &Nickname, (id, permanent): (EntryId, bool)) -> RoomKey {
         let before = self.asleep.remove(&*name.fold());
         let lines_max = self.limits.history_lines_max;
-        let before = before.unwrap_or_else(|| Asleep::new(lines_max, id));
+        let before = before.unwrap_or_else(|| {
+            let rights = if permanent { Rights::default() } else { Rights::of_new_room() };
+            Asleep::new(lines_max, id, rights)
+        });
         let room = Room::new(name.clone(), permanent, before);
         let key = RoomKey::new(self.rooms.insert(room));
         for name_key in name.keys().iter() {
@@ -271,8 +354,10 @@ impl Chat {
     /// nothing was said for the longest time.
     fn remember(&mut self, name: &Nickname, room: Asleep) {
         self.asleep.insert(name.sort_key(), room);
+        // Whoever is in charge of one keeps it.
+        let worth = |(_, room): &(_, &Asleep)| (room.rights.has_operator(), room.last_id());
         if self.asleep.len() > self.limits.rooms_max
-            && let Some(oldest) = self.asleep.iter().min_by_key(|(_, room)| room.last_id())
+            && let Some(oldest) = self.asleep.iter().min_by_key(worth)
         {
             let oldest = Arc::clone(oldest.0);
             self.asleep.remove(&oldest);
@@ -305,7 +390,16 @@ impl Chat {
             .collect();
         users.sort_unstable();
         let rooms = self.rooms().map(|(_, room)| room.snapshot(&self.users)).collect();
-        Snapshot { users, rooms }
+        let account = |user: &User| user.account().map(|name| name.as_str().to_owned());
+        let standing = self.users.iter();
+        let mut standing: Vec<_> = standing
+            .map(|user| (user.name.as_str().to_owned(), account(user), user.operator))
+            .collect();
+        standing.sort_unstable();
+        let OrderState { bans, mutes, lock, slow } = &self.moderation;
+        let mut sanctions: Vec<_> = bans.iter().chain(mutes.iter()).cloned().collect();
+        sanctions.sort_by_key(|it| it.id);
+        Snapshot { users, rooms, standing, sanctions, is_locked: lock.is_some(), slow: *slow }
     }
 
     /// Whether nobody is here and nothing is left of anybody but what was said in rooms that are
@@ -344,9 +438,13 @@ mod tests {
     /// cannot be.
     fn recorded() -> Recorded {
         let (alice, bob, ops) = (UserKey::nth(0), UserKey::nth(1), RoomKey::new(1));
-        let connected =
-            |who: &str| Fact::Connected { origin: ConnectionKey::nth(0), name: name(who) };
-        let joined = |user, room: &str| Fact::Joined { user, room: name(room) };
+        let connected = |who: &str| Fact::Connected {
+            origin: ConnectionKey::nth(0),
+            name: name(who),
+            address: std::net::Ipv4Addr::LOCALHOST.into(),
+            standing: Box::default(),
+        };
+        let joined = |user, room: &str| Fact::Joined { user, room: name(room), key: "".into() };
         let said = |user, room, text: &'static str| Fact::Said {
             user,
             room,

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use super::entry::EntryId;
 use super::history::History;
+use super::sanctions::Sanctions;
 use super::user::{UserKey, Users};
 use crate::archive::{KeptRoom, KeptTopic};
 use crate::event::{Said, TopicView};
 use crate::key::reserve_in;
 use crate::nickname::Nickname;
+use crate::rights::{Rank, Rights};
 
 /// A room among all: one more than its place, so that an `Option` of it is no larger. It is used
 /// again when the room is gone; nobody is in it then, so nobody has its key.
@@ -31,6 +33,9 @@ impl RoomKey {
     }
 }
 
+/// People who were invited and have not come, of one room.
+const INVITED_MAX: usize = 100;
+
 /// A room.
 #[derive(Debug)]
 pub(crate) struct Room {
@@ -43,6 +48,14 @@ pub(crate) struct Room {
     members: Vec<u32>,
     pub(super) topic: Option<Box<Topic>>,
     pub(crate) history: History,
+    /// What is set for it.
+    pub(crate) rights: Rights,
+    /// Those who are here and have a rank, in the order of their keys.
+    pub(super) ranks: Vec<(UserKey, Rank)>,
+    /// Who was invited last, and may come in once whatever is set.
+    invited: Vec<UserKey>,
+    /// Who may not come in.
+    pub(super) bans: Option<Box<Sanctions>>,
 }
 
 /// What a room is about, as in [`TopicView`].
@@ -58,19 +71,23 @@ pub(crate) struct Topic {
 pub(super) struct Asleep {
     topic: Option<Box<Topic>>,
     pub(super) history: History,
+    pub(super) rights: Rights,
+    pub(super) bans: Option<Box<Sanctions>>,
 }
 
 impl Asleep {
     /// A room that nobody has come to yet, and of which nothing is known up to `forgotten`.
-    pub(super) fn new(lines_max: usize, forgotten: EntryId) -> Asleep {
-        Asleep { topic: None, history: History::new(lines_max, forgotten) }
+    pub(super) fn new(lines_max: usize, forgotten: EntryId, rights: Rights) -> Asleep {
+        let history = History::new(lines_max, forgotten);
+        Asleep { topic: None, history, rights, bans: None }
     }
 
     /// A room as it was before a restart.
     pub(super) fn restored(lines_max: usize, kept: KeptRoom) -> Asleep {
-        let KeptRoom { topic, lines, forgotten, .. } = kept;
+        let KeptRoom { topic, lines, forgotten, rights, .. } = kept;
         let topic = topic.map(|KeptTopic { text, by, at }| Box::new(Topic { text, by, at }));
-        Asleep { topic, history: History::restored(lines_max, forgotten, lines) }
+        let history = History::restored(lines_max, forgotten, lines);
+        Asleep { topic, history, rights: rights.unwrap_or_default(), bans: None }
     }
 
     /// The number of its last line, or 0.
@@ -88,19 +105,24 @@ pub(crate) struct RoomSnapshot {
     history: Vec<Said>,
     /// Up to which number the history is not whole.
     forgotten: EntryId,
+    rights: Rights,
+    ranks: Vec<(UserKey, Rank)>,
+    bans: Option<Box<Sanctions>>,
 }
 
 impl Room {
     pub(super) fn new(name: Nickname, permanent: bool, before: Asleep) -> Room {
         let title = format!("#{name}").into();
-        let Asleep { topic, history } = before;
-        Room { name, title, permanent, members: Vec::new(), topic, history }
+        let Asleep { topic, history, rights, bans } = before;
+        let (members, ranks, invited) = Default::default();
+        Room { name, title, permanent, members, topic, history, rights, ranks, invited, bans }
     }
 
     /// What is to be kept of it when nobody is in it any more; `None` if that is nothing.
     pub(super) fn into_asleep(self) -> Option<Asleep> {
-        let Room { topic, history, .. } = self;
-        (topic.is_some() || history.len() > 0).then_some(Asleep { topic, history })
+        let Room { topic, history, rights, bans, .. } = self;
+        let is_kept = topic.is_some() || history.len() > 0 || rights.has_operator();
+        is_kept.then_some(Asleep { topic, history, rights, bans })
     }
 
     /// The name, without the `#` before it.
@@ -153,6 +175,41 @@ impl Room {
         }
     }
 
+    // ── rights ───────────────────────────────────────────────────────────────────────────────────
+
+    /// The rank of somebody who is here.
+    pub(super) fn rank_of(&self, user: UserKey) -> Option<Rank> {
+        let place = self.ranks.binary_search_by_key(&user, |(key, _)| *key).ok()?;
+        Some(self.ranks[place].1)
+    }
+
+    /// Somebody who is here has this rank from now on.
+    pub(super) fn set_rank(&mut self, user: UserKey, rank: Option<Rank>) {
+        match (self.ranks.binary_search_by_key(&user, |(key, _)| *key), rank) {
+            (Ok(place), Some(rank)) => self.ranks[place].1 = rank,
+            (Ok(place), None) => drop(self.ranks.remove(place)),
+            (Err(place), Some(rank)) => self.ranks.insert(place, (user, rank)),
+            (Err(_), None) => {}
+        }
+    }
+
+    /// Somebody may come in once, whatever is set.
+    pub(super) fn invite(&mut self, user: UserKey) {
+        if !self.invited.contains(&user) {
+            self.invited.drain(..(self.invited.len() + 1).saturating_sub(INVITED_MAX));
+            self.invited.push(user);
+        }
+    }
+
+    pub(super) fn is_invited(&self, user: UserKey) -> bool {
+        self.invited.contains(&user)
+    }
+
+    /// An invitation is used up, if there was one.
+    pub(super) fn use_invitation(&mut self, user: UserKey) {
+        self.invited.retain(|other| *other != user);
+    }
+
     fn search(&self, users: &Users, (index, fold): (u32, &str)) -> Result<usize, usize> {
         self.members.binary_search_by(|other| match users.at(*other) {
             Some(user) if *other != index => (*user.fold).cmp(fold),
@@ -168,6 +225,9 @@ impl Room {
             members: self.members.iter().map(name_of).collect(),
             history: self.history.lines().map(|line| line.said.clone()).collect(),
             forgotten: self.history.forgotten(),
+            rights: self.rights.clone(),
+            ranks: self.ranks.clone(),
+            bans: self.bans.clone(),
         }
     }
 }

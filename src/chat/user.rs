@@ -1,12 +1,14 @@
 //! Users: everybody who has a name. A user is known by a [`UserKey`], in whatever rooms they are
 //! and whatever they come with.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use slab::Slab;
 
 use super::entry::EntryId;
 use super::ignoring::{Ignored, PersonKey};
+use super::moderation::Proposed;
 use super::room::RoomKey;
 use crate::archive::Request;
 use crate::key::{ConnectionKey, reserve};
@@ -50,6 +52,12 @@ pub(crate) struct User {
     generation: u32,
     /// The number of the entry by which they came: nobody else's, also after a restart.
     pub(crate) since: EntryId,
+    /// When that was, in seconds since 1970.
+    pub(super) came_at: u64,
+    /// From where they come.
+    pub(crate) address: IpAddr,
+    /// They are an operator of the server.
+    pub(super) operator: bool,
     /// The room that they have been in for the longest time, if any.
     room: Option<RoomKey>,
     pub(super) social: Option<Box<Social>>,
@@ -66,6 +74,12 @@ pub(crate) struct Social {
     pub(super) ignored_as: Option<PersonKey>,
     /// What to ask the archive for to see more of what they asked last.
     pub(super) more: Option<Box<Request>>,
+    /// The account that they are logged in to.
+    account: Option<Nickname>,
+    /// When they said a line last, if that matters.
+    pub(super) spoke_at: Option<u64>,
+    /// What they have asked for and must confirm.
+    pub(super) proposed: Option<Box<Proposed>>,
     /// The rooms after the first.
     rooms: Vec<RoomKey>,
 }
@@ -99,6 +113,17 @@ impl User {
     /// The rooms after the first.
     fn more_rooms(&self) -> &[RoomKey] {
         self.social.as_ref().map_or(&[], |social| &social.rooms)
+    }
+
+    /// The account that they are logged in to.
+    pub(crate) fn account(&self) -> Option<&Nickname> {
+        self.social.as_ref()?.account.as_ref()
+    }
+
+    pub(super) fn set_account(&mut self, account: Option<Nickname>) {
+        if account.is_some() || self.social.is_some() {
+            self.social_mut().account = account;
+        }
     }
 
     /// Whom they do not hear.
@@ -151,9 +176,9 @@ impl Users {
     /// Takes in a user, who is in no room yet.
     pub(super) fn insert(
         &mut self,
-        since: EntryId,
+        (since, came_at): (EntryId, u64),
         name: Nickname,
-        origin: ConnectionKey,
+        (origin, address): (ConnectionKey, IpAddr),
     ) -> UserKey {
         let key = self.next_key();
         let UserKey { generation, .. } = key;
@@ -161,7 +186,20 @@ impl Users {
         reserve(&mut self.slab);
         let (fold, origin) = (name.sort_key(), Some(origin));
         let (room, social) = (None, None);
-        self.slab.insert(User { name, fold, origin, generation, since, room, social });
+        let operator = false;
+        let user = User {
+            name,
+            fold,
+            origin,
+            generation,
+            since,
+            came_at,
+            address,
+            operator,
+            room,
+            social,
+        };
+        self.slab.insert(user);
         key
     }
 
@@ -186,6 +224,23 @@ impl Users {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &User> {
         self.slab.iter().map(|(_, user)| user)
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = (UserKey, &User)> {
+        self.slab.iter().map(|(index, user)| {
+            let (index, generation) = (index as u32, user.generation);
+            (UserKey { index, generation }, user)
+        })
+    }
+
+    /// Nobody is logged in to an account any more.
+    pub(super) fn log_out(&mut self, account: &Nickname) {
+        for (_, user) in &mut self.slab {
+            if user.account() == Some(account) {
+                user.set_account(None);
+                user.operator = false;
+            }
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {

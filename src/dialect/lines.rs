@@ -6,9 +6,12 @@
 use std::io::Write as _;
 
 use super::phrases::{self, Part};
-use super::{Commands, DialectSpec, Framing, Naming, Reader, Stage, Transport};
-use crate::event::{Command, Event, Hit, Lines, Parting, Said, Topic};
+use super::{Commands, DialectSpec, Framing, Naming, Reader, Stage, Transport, order};
+use crate::event::{Audience, Command, Event, Hit, Lines, Parting, Said, Topic};
+use crate::order::{AccountCommand, Moderation};
 use crate::query::parse_date;
+use crate::rights::Rank;
+use crate::sanction::SanctionKind;
 use crate::text::day_of;
 
 pub(super) const SPEC: DialectSpec = DialectSpec {
@@ -40,6 +43,7 @@ fn parse<'a>(stage: Stage, line: &'a str, _given: &str) -> Commands<'a> {
     match stage {
         Stage::Naming => Commands::One(match parse_slash(line) {
             Some((_, known @ (Command::Help(_) | Command::Quit(_)))) => known,
+            Some((_, known @ Command::Account(AccountCommand::Login { .. }))) => known,
             _ => Command::Rename(line),
         }),
         Stage::Chatting if trimmed == "#" => Commands::One(Command::Who),
@@ -69,16 +73,28 @@ fn parse_slash(line: &str) -> Option<(Option<&str>, Command<'_>)> {
         return Some((None, Command::Unknown(word)));
     };
     let (room, rest) = match (topic, cut_word(rest)) {
-        (Topic::Who | Topic::History | Topic::Part, (room, rest)) if room.starts_with('#') => {
+        (Topic::Who | Topic::History | Topic::Part | Topic::Room, (room, rest))
+            if room.starts_with('#') =>
+        {
+            (Some(room), rest)
+        }
+        (topic, (room, rest)) if is_about_room(topic) && room.starts_with('#') => {
             (Some(room), rest)
         }
         _ => (None, rest),
     };
-    Some((room, parse_command(topic, rest).unwrap_or_else(|instead| instead)))
+    let command = parse_command(topic, (rest, room.is_some()));
+    Some((room, command.unwrap_or_else(|instead| instead)))
+}
+
+/// Whether it is for operators of a room, and that room can be named.
+fn is_about_room(topic: Topic) -> bool {
+    topic.audience() == Audience::Room
 }
 
 /// What a command asks for, with what stands behind its name; or what is said of its form.
-fn parse_command(topic: Topic, rest: &str) -> Result<Command<'_>, Command<'_>> {
+/// The room may have been named before that.
+fn parse_command(topic: Topic, (rest, of_room): (&str, bool)) -> Result<Command<'_>, Command<'_>> {
     let argument = rest.trim();
     let optional = (!argument.is_empty()).then_some(argument);
     let required = optional.ok_or(Command::Misuse(topic));
@@ -112,6 +128,65 @@ fn parse_command(topic: Topic, rest: &str) -> Result<Command<'_>, Command<'_>> {
                 .ok_or(Command::Unknown(word)),
         },
         Topic::Quit => Ok(Command::Quit(argument)),
+        Topic::Register | Topic::Login | Topic::Password | Topic::Logout => {
+            parse_account(topic, argument).map(Command::Account).ok_or(Command::Misuse(topic))
+        }
+        Topic::Unregister | Topic::Oper => {
+            parse_account(topic, argument).map(Command::Account).ok_or(Command::Misuse(topic))
+        }
+        _ => {
+            let asked = parse_moderation(topic, argument, of_room);
+            asked.map(Command::Moderate).ok_or(Command::Misuse(topic))
+        }
+    }
+}
+
+/// What somebody wants of an account, if they say all that is needed. A password may have spaces.
+fn parse_account(topic: Topic, argument: &str) -> Option<AccountCommand<'_>> {
+    let (first, second) = cut_word(argument);
+    let is_whole = !first.is_empty();
+    let two = || Some((first, second)).filter(|_| is_whole && !second.is_empty());
+    match topic {
+        Topic::Register if is_whole => Some(AccountCommand::Register(argument)),
+        Topic::Unregister if is_whole => Some(AccountCommand::Unregister(argument)),
+        Topic::Logout => Some(AccountCommand::Logout),
+        Topic::Login => two().map(|(name, password)| AccountCommand::Login { name, password }),
+        Topic::Oper => two().map(|(name, password)| AccountCommand::Oper { name, password }),
+        Topic::Password => two().map(|(old, new)| AccountCommand::SetPassword { old, new }),
+        _ => None,
+    }
+}
+
+/// What somebody wants that keeps order, if they say all that is needed.
+fn parse_moderation(topic: Topic, argument: &str, of_room: bool) -> Option<Moderation<'_>> {
+    let (name, rest) = cut_word(argument);
+    let named = |asked| Some(asked).filter(|_| !name.is_empty());
+    let rank = |rank, on| named(Moderation::Rank { name, rank, on });
+    let sanction = |kind| named(Moderation::Sanction { kind, of_room, whom: name, rest });
+    let lift = |kind| named(Moderation::Lift { kind, of_room, whom: name });
+    match topic {
+        Topic::Room if name.is_empty() => Some(Moderation::Settings),
+        Topic::Room => {
+            Some(Moderation::Set { what: name, value: rest }).filter(|_| !rest.is_empty())
+        }
+        Topic::Op => rank(Rank::Operator, true),
+        Topic::Deop => rank(Rank::Operator, false),
+        Topic::Voice => rank(Rank::Voice, true),
+        Topic::Devoice => rank(Rank::Voice, false),
+        Topic::Kick => named(Moderation::Kick { name, why: rest }),
+        Topic::Kill => named(Moderation::Kill { name, why: rest }),
+        Topic::Ban => sanction(SanctionKind::Ban),
+        Topic::Mute => sanction(SanctionKind::Mute),
+        Topic::Unban => lift(SanctionKind::Ban),
+        Topic::Unmute => lift(SanctionKind::Mute),
+        Topic::Bans => Some(Moderation::Sanctions { of_room }),
+        Topic::Whois => named(Moderation::Whois(name)),
+        Topic::Lock => Some(Moderation::Lock(argument)),
+        Topic::Slow => named(Moderation::Slow(argument)),
+        Topic::Announce => named(Moderation::Announce(argument)),
+        Topic::Audit => Some(Moderation::Acts),
+        Topic::Reload => Some(Moderation::Reload),
+        _ => None,
     }
 }
 
@@ -143,7 +218,7 @@ fn cut_word(text: &str) -> (&str, &str) {
 
 /// The command of that name, in any case; several have a second name.
 fn topic(word: &str) -> Option<Topic> {
-    const NAMES: [(&str, Topic); 23] = [
+    const NAMES: [(&str, Topic); 47] = [
         ("me", Topic::Me),
         ("msg", Topic::Msg),
         ("tell", Topic::Msg),
@@ -159,6 +234,30 @@ fn topic(word: &str) -> Option<Topic> {
         ("join", Topic::Join),
         ("j", Topic::Join),
         ("part", Topic::Part),
+        ("whois", Topic::Whois),
+        ("room", Topic::Room),
+        ("register", Topic::Register),
+        ("login", Topic::Login),
+        ("password", Topic::Password),
+        ("logout", Topic::Logout),
+        ("unregister", Topic::Unregister),
+        ("oper", Topic::Oper),
+        ("op", Topic::Op),
+        ("deop", Topic::Deop),
+        ("voice", Topic::Voice),
+        ("devoice", Topic::Devoice),
+        ("kick", Topic::Kick),
+        ("ban", Topic::Ban),
+        ("unban", Topic::Unban),
+        ("bans", Topic::Bans),
+        ("mute", Topic::Mute),
+        ("unmute", Topic::Unmute),
+        ("kill", Topic::Kill),
+        ("lock", Topic::Lock),
+        ("slow", Topic::Slow),
+        ("announce", Topic::Announce),
+        ("audit", Topic::Audit),
+        ("reload", Topic::Reload),
         ("rooms", Topic::Rooms),
         ("topic", Topic::Topic),
         ("invite", Topic::Invite),
@@ -210,6 +309,14 @@ fn encode(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
             notice(out, phrases.asked, &[]);
         }
         Event::PasswordAsked => notice(out, phrases.password_asked, &[]),
+        Event::AccountAsked(name) => {
+            notice(out, phrases.order.account_asked, &[Part::Text(name)]);
+        }
+        Event::Order(occurrence) => {
+            if !order::tell_reader(reader, &occurrence, ("! ", "\n"), out) {
+                order::tell(reader, &occurrence, ("* ", "\n"), out);
+            }
+        }
         Event::Helped(topics) => {
             for topic in topics {
                 line(out, &["* ", phrases.form(*topic), " - ", phrases.purpose(*topic)]);
@@ -241,7 +348,7 @@ fn recalled(said: &Said, hit: Option<&Hit>, out: &mut Vec<u8>) {
 
 /// The events that are told by a line beginning with `* `.
 fn announce(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
-    use Part::{Count, Joint, Listed, Text};
+    use Part::{Count, Joint, Listed, Ranked, Text};
     let phrases = reader.phrases;
     match *event {
         Event::Welcomed { name, here, count } => {
@@ -263,12 +370,12 @@ fn announce(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
             }
         }
         Event::Renamed { old, new } => notice(out, phrases.renamed, &[Text(old), Text(new)]),
-        Event::Here { names, count, elsewhere: true } => {
-            let room = Text(reader.room());
-            notice(out, phrases.there, &[Count(count), room, Listed(phrases, names, count)]);
-        }
-        Event::Here { names, count, elsewhere: false } => {
-            notice(out, phrases.here, &[Count(count), Listed(phrases, names, count)]);
+        Event::Here { names, count, ranks, elsewhere } => {
+            let listed = Ranked(phrases, names, count, ranks);
+            match elsewhere {
+                true => notice(out, phrases.there, &[Count(count), Text(reader.room()), listed]),
+                false => notice(out, phrases.here, &[Count(count), listed]),
+            }
         }
         Event::NothingSaid => notice(out, phrases.nothing_said, &[]),
         Event::Ignoring([]) => notice(out, phrases.ignoring_nobody, &[]),

@@ -9,6 +9,7 @@
 mod classic;
 pub mod decoder;
 mod lines;
+mod order;
 pub(crate) mod phrases;
 mod plain;
 pub mod session;

@@ -7,8 +7,9 @@
 
 use std::io::Write as _;
 
+use super::order::{self, OrderPhrases};
 use super::{Lang, Reader};
-use crate::event::{CloseReason, Event, Refusal, RoomInfo, RoomView, Topic, TopicView};
+use crate::event::{CloseReason, Event, Ranks, Refusal, RoomInfo, RoomView, Topic, TopicView};
 use crate::nickname::{Nickname, NicknameError};
 use crate::query::{QUERY_BYTES_MAX, QueryError};
 
@@ -28,6 +29,8 @@ pub(crate) enum Part<'a> {
     Seconds(f64),
     /// `a, b, c`, or `a, b, c and 980 more` when they are fewer than the given count.
     Listed(&'a Phrases, &'a [Nickname], usize),
+    /// The same, with marks before those who have a rank.
+    Ranked(&'a Phrases, &'a [Nickname], usize, Ranks<'a>),
     /// `a, b and c`, or the first few `and 56 more`.
     Joint(&'a Phrases, &'a [Nickname]),
 }
@@ -90,6 +93,43 @@ pub(crate) struct Phrases {
     password_needed: &'static str,
     not_resumable: &'static str,
     key: &'static str,
+    no_accounts: &'static str,
+    name_registered: &'static str,
+    no_account: &'static str,
+    account_needed: &'static str,
+    not_logged_in: &'static str,
+    is_logged_in: &'static str,
+    wrong_password: &'static str,
+    password_bytes: &'static str,
+    password_is_name: &'static str,
+    insecure: &'static str,
+    too_many_tries: &'static str,
+    busy: &'static str,
+    accounts_full: &'static str,
+    room_operator_only: &'static str,
+    operator_only: &'static str,
+    is_operator: &'static str,
+    yourself: &'static str,
+    has_rank: &'static str,
+    has_no_rank: &'static str,
+    not_there: &'static str,
+    no_sanction: &'static str,
+    too_many_sanctions: &'static str,
+    span: &'static str,
+    reason_too_long: &'static str,
+    muted: &'static str,
+    muted_until: &'static str,
+    moderated: &'static str,
+    slow: &'static str,
+    too_new: &'static str,
+    locked: &'static str,
+    invite_only: &'static str,
+    room_key: &'static str,
+    room_full: &'static str,
+    room_banned: &'static str,
+    not_said: &'static str,
+    /// What is told of order.
+    pub(crate) order: OrderPhrases,
     pub(crate) goodbye: &'static str,
     pub(crate) stopping: &'static str,
     taken: &'static str,
@@ -185,6 +225,44 @@ impl Phrases {
             Refusal::PasswordNeeded => (self.password_needed, Text("")),
             Refusal::NotResumable => (self.not_resumable, Text("")),
             Refusal::Key(max) => (self.key, Count(max)),
+            Refusal::NoAccounts => (self.no_accounts, Text("")),
+            Refusal::Registered(name) => (self.name_registered, Text(name)),
+            Refusal::NoAccount(name) => (self.no_account, Text(name)),
+            Refusal::AccountNeeded => (self.account_needed, Text("")),
+            Refusal::NotLoggedIn => (self.not_logged_in, Text("")),
+            Refusal::IsLoggedIn => (self.is_logged_in, Text("")),
+            Refusal::WrongPassword => (self.wrong_password, Text("")),
+            Refusal::PasswordBytes(..) => (self.password_bytes, Text("")),
+            Refusal::PasswordIsName => (self.password_is_name, Text("")),
+            Refusal::Insecure => (self.insecure, Text("")),
+            Refusal::TooManyTries => (self.too_many_tries, Text("")),
+            Refusal::Busy => (self.busy, Text("")),
+            Refusal::AccountsFull => (self.accounts_full, Text("")),
+            Refusal::RoomOperatorOnly(room) => (self.room_operator_only, Text(room)),
+            Refusal::OperatorOnly => (self.operator_only, Text("")),
+            Refusal::IsOperator(name) => (self.is_operator, Text(name)),
+            Refusal::Yourself => (self.yourself, Text("")),
+            Refusal::HasRank(name, Some(_)) => (self.has_rank, Text(name)),
+            Refusal::HasRank(name, None) => (self.has_no_rank, Text(name)),
+            Refusal::NotThere(name) => (self.not_there, Text(name)),
+            Refusal::NoSanction(whom) => (self.no_sanction, Text(whom)),
+            Refusal::TooManySanctions(max) => (self.too_many_sanctions, Count(max)),
+            Refusal::Span(span) => (self.span, Text(span)),
+            Refusal::ReasonTooLong(max) => (self.reason_too_long, Count(max)),
+            Refusal::Muted(None) => (self.muted, Text("")),
+            Refusal::Muted(Some(until)) => {
+                let until = order::when(until);
+                return self.write(start, end, (self.muted_until, Text(&until)), out);
+            }
+            Refusal::Moderated => (self.moderated, Text("")),
+            Refusal::Slow(seconds) => (self.slow, Count(seconds.try_into().unwrap_or(usize::MAX))),
+            Refusal::TooNew => (self.too_new, Text("")),
+            Refusal::Locked => (self.locked, Text("")),
+            Refusal::InviteOnly(room) => (self.invite_only, Text(room)),
+            Refusal::RoomKey(room) => (self.room_key, Text(room)),
+            Refusal::RoomFull(room) => (self.room_full, Text(room)),
+            Refusal::RoomBanned(room) => (self.room_banned, Text(room)),
+            Refusal::NotSaid => (self.not_said, Text("")),
             Refusal::Usage(topic) => (self.usage, Text(self.form(topic))),
             Refusal::UnknownCommand(word) => (self.unknown_command, Text(word)),
             Refusal::LineTooLong(max) => (self.line_too_long, Count(max)),
@@ -194,8 +272,13 @@ impl Phrases {
                 None => return,
             },
         };
+        self.write(start, end, (phrase, part), out);
+    }
+
+    /// Appends a phrase, of which each place is filled by the same, between `start` and `end`.
+    fn write(&self, start: &str, end: &str, (phrase, part): (&str, Part<'_>), out: &mut Vec<u8>) {
         out.extend_from_slice(start.as_bytes());
-        fill(out, phrase, &[part]);
+        fill(out, phrase, &[part, part]);
         out.extend_from_slice(end.as_bytes());
     }
 
@@ -205,6 +288,8 @@ impl Phrases {
         let (list, last) = list.rsplit_once(self.and).map_or((list, None), |(l, r)| (l, Some(r)));
         let last = last.filter(|last| places::<1>(self.more, last).is_none());
         let names = list.split(self.comma).chain(last);
+        // A rank stands before it.
+        let names = names.map(|name| name.strip_prefix(['@', '+']).unwrap_or(name));
         names.map(|name| (!name.contains(' ')).then(|| name.to_owned())).collect()
     }
 
@@ -262,6 +347,11 @@ impl Phrases {
             | CloseReason::TlsFailed
             | CloseReason::WrongProxyHeader
             | CloseReason::PreludeTimeout
+            // They are told before that.
+            | CloseReason::Banned
+            | CloseReason::Killed
+            | CloseReason::Kicked
+            | CloseReason::Locked
             | CloseReason::Stopping => return None,
         };
         Some(told)
@@ -289,6 +379,10 @@ impl Phrases {
             | CloseReason::WrongProxyHeader
             | CloseReason::PreludeTimeout
             | CloseReason::WrongPasswords(_)
+            | CloseReason::Banned
+            | CloseReason::Killed
+            | CloseReason::Kicked
+            | CloseReason::Locked
             | CloseReason::Stopping => None,
         }
     }
@@ -306,7 +400,10 @@ pub(crate) fn fill(out: &mut Vec<u8>, phrase: &str, parts: &[Part<'_>]) {
             Part::Seconds(seconds) => drop(write!(out, "{seconds}")),
             Part::Joint(phrases, names) => joint(out, phrases, names),
             Part::Listed(phrases, names, count) => {
-                list(out, names, phrases.comma, None);
+                fill(out, "{}", &[Part::Ranked(phrases, names, count, &[])]);
+            }
+            Part::Ranked(phrases, names, count, ranks) => {
+                list(out, (names, ranks), phrases.comma, None);
                 if count > names.len() {
                     out.extend_from_slice(phrases.and.as_bytes());
                     fill(out, phrases.more, &[Part::Count(count - names.len())]);
@@ -336,7 +433,7 @@ pub(crate) fn places<'a, const N: usize>(phrase: &str, text: &'a str) -> Option<
 /// Names that come or go together, as the older dialects tell them.
 pub(crate) fn together(names: &[Nickname]) -> String {
     let mut out = Vec::new();
-    list(&mut out, &names[..names.len().min(JOINT_MAX)], "、", None);
+    list(&mut out, (&names[..names.len().min(JOINT_MAX)], &[]), "、", None);
     if names.len() > JOINT_MAX {
         fill(&mut out, " 和另外 {} 人", &[Part::Count(names.len() - JOINT_MAX)]);
     }
@@ -365,6 +462,13 @@ pub(crate) fn tell_in_chinese(
         Event::Refused(refusal) => return ZH.refuse(refusal, start, end, out),
         Event::Renamed { old, new } => (ZH.renamed, &[Text(old), Text(new)]),
         Event::Here { names, count, .. } => (ZH.here, &[Count(count), Listed(&ZH, names, count)]),
+        Event::Order(occurrence) => {
+            let reader = Reader { phrases: &ZH, ..*reader };
+            if !order::tell_reader(&reader, &occurrence, (start, end), out) {
+                order::tell(&reader, &occurrence, (start, end), out);
+            }
+            return;
+        }
         Event::Stopping => (ZH.stopping, &[]),
         Event::Emoted { from, text, .. } => {
             // Not even with `start`: these two bytes are what no line of chat begins with.
@@ -389,7 +493,7 @@ pub(crate) fn tell_of_room(
     end: &str,
     out: &mut Vec<u8>,
 ) {
-    use Part::{Count, Listed, Text};
+    use Part::{Count, Ranked, Text};
     let (phrases, room) = (reader.phrases, Text(reader.room()));
     let mut line = |phrase: &str, parts: &[Part<'_>]| {
         out.extend_from_slice(start.as_bytes());
@@ -397,8 +501,8 @@ pub(crate) fn tell_of_room(
         out.extend_from_slice(end.as_bytes());
     };
     match *event {
-        Event::InRoom(RoomView { here, count, topic, .. }) => {
-            line(phrases.in_room, &[room, Listed(phrases, here, count)]);
+        Event::InRoom(RoomView { here, count, ranks, topic, .. }) => {
+            line(phrases.in_room, &[room, Ranked(phrases, here, count, ranks)]);
             if let Some(topic) = topic {
                 line(phrases.topic, &[room, Text(topic.text)]);
             }
@@ -433,20 +537,29 @@ pub(crate) fn tell_of_room(
 /// Names that come or go together.
 fn joint(out: &mut Vec<u8>, phrases: &Phrases, names: &[Nickname]) {
     if names.len() <= JOINT_MAX {
-        list(out, names, phrases.comma, Some(phrases.and));
+        list(out, (names, &[]), phrases.comma, Some(phrases.and));
     } else {
-        list(out, &names[..JOINT_MAX], phrases.comma, None);
+        list(out, (&names[..JOINT_MAX], &[]), phrases.comma, None);
         out.extend_from_slice(phrases.and.as_bytes());
         fill(out, phrases.more, &[Part::Count(names.len() - JOINT_MAX)]);
     }
 }
 
-/// Names with `comma` between them, or `last` before the last one.
-fn list(out: &mut Vec<u8>, names: &[Nickname], comma: &str, last: Option<&str>) {
+/// Names with `comma` between them, or `last` before the last one; and marks before those who have
+/// a rank.
+fn list(
+    out: &mut Vec<u8>,
+    (names, ranks): (&[Nickname], Ranks<'_>),
+    comma: &str,
+    last: Option<&str>,
+) {
     for (i, name) in names.iter().enumerate() {
         if i > 0 {
             let separator = if i + 1 == names.len() { last.unwrap_or(comma) } else { comma };
             out.extend_from_slice(separator.as_bytes());
+        }
+        if let Ok(at) = ranks.binary_search_by(|(other, _)| other.as_str().cmp(name.as_str())) {
+            out.extend_from_slice(ranks[at].1.mark().encode_utf8(&mut [0; 4]).as_bytes());
         }
         out.extend_from_slice(name.as_str().as_bytes());
     }
@@ -508,6 +621,42 @@ static EN: Phrases = Phrases {
     password_needed: "The password comes first.",
     not_resumable: "You are here already.",
     key: "A key has 1 to {} bytes.",
+    no_accounts: "There are no accounts on this server.",
+    name_registered: "The nickname {} is registered. If it is yours: /login {} PASSWORD",
+    no_account: "There is no account {}.",
+    account_needed: "Only people with an account may come in. Ask whoever runs this server for one.",
+    not_logged_in: "You are not logged in.",
+    is_logged_in: "You are logged in already.",
+    wrong_password: "That is not the password.",
+    password_bytes: "A password has 8 to 128 bytes.",
+    password_is_name: "The password cannot be the nickname.",
+    insecure: "Others could read a password here on its way: this address is not encrypted.",
+    too_many_tries: "Too many passwords have been tried from your address. Wait a minute.",
+    busy: "The server has too many passwords to check now. Try again.",
+    accounts_full: "There are as many accounts as there can be.",
+    room_operator_only: "Only an operator of {} may do that.",
+    operator_only: "Only an operator of the server may do that.",
+    is_operator: "{} is an operator of the server.",
+    yourself: "That would be you.",
+    has_rank: "{} has that rank already, or a higher one.",
+    has_no_rank: "{} does not have that rank.",
+    not_there: "{} is not in this room.",
+    no_sanction: "Nothing is decided against {}.",
+    too_many_sanctions: "There are {} of those already. Lift some first.",
+    span: "{} is no time. Write it as 30m, 1h, 2d or forever.",
+    reason_too_long: "A reason has at most {} bytes.",
+    muted: "You are muted.",
+    muted_until: "You are muted until {}.",
+    moderated: "This room is moderated: only operators and the voiced may speak.",
+    slow: "Slow mode: you may speak again in {} seconds.",
+    too_new: "The server is locked: you are too new to speak here without an account.",
+    locked: "The server is locked: only people with an account and those who were here may come in.",
+    invite_only: "{} is only for those who are invited.",
+    room_key: "{} has a key: /join ROOM KEY",
+    room_full: "{} is full.",
+    room_banned: "You are banned from {}.",
+    not_said: "That was not done: you may not do it any more.",
+    order: order::EN,
     goodbye: "Goodbye.",
     stopping: "The server is stopping.",
     taken: "The nickname {} is taken. Try another.",
@@ -553,6 +702,7 @@ static EN: Phrases = Phrases {
         ("/reply TEXT", "answer the last person who messaged you; also /r"),
         ("/nick NAME", "take another nickname"),
         ("/who [#ROOM]", "list who is here, or in another room; also /names, /list and #"),
+        ("/whois NAME", "say who somebody is: account and rooms"),
         (
             "/history [COUNT]",
             "show the last lines again, in UTC; also /history #ROOM, before DATE, more",
@@ -562,13 +712,51 @@ static EN: Phrases = Phrases {
             "look for what was said; /search more shows older lines",
         ),
         ("/forget me", "let nobody see again what you have said since you came"),
-        ("/join [ROOM]", "go to a room, which is made if there is none; or say where you are"),
+        (
+            "/join [ROOM [KEY]]",
+            "go to a room, which is made if there is none; or say where you are",
+        ),
         ("/part", "leave the room; where one is in one room at a time, go back to the first"),
         ("/rooms", "list the rooms, with how many are there and what they are about"),
         ("/topic [TEXT]", "say what the room is about, or ask for it"),
         ("/invite NAME", "tell somebody of the room that you are in"),
+        (
+            "/room [SETTING VALUE]",
+            "show what is set for the room, or set it: topic, moderated, invite, secret, members (on, off), key WORD, limit NUMBER",
+        ),
         ("/ignore [NAME]", "hear no more of somebody, or list whom you ignore"),
         ("/unignore NAME", "hear somebody again"),
+        ("/register PASSWORD", "make your nickname your account"),
+        ("/login NAME PASSWORD", "log in to your account"),
+        ("/password OLD NEW", "give your account another password"),
+        ("/logout", "log out, here and on every page that remembers you"),
+        ("/unregister PASSWORD", "give up your account"),
+        ("/oper NAME PASSWORD", "become an operator of the server"),
+        ("/op NAME", "make somebody an operator of the room"),
+        ("/deop NAME", "take that back"),
+        ("/voice NAME", "let somebody speak in a moderated room"),
+        ("/devoice NAME", "take that back"),
+        ("/kick NAME [WHY]", "put somebody out of the room"),
+        (
+            "/ban [#ROOM] NAME [TIME] [WHY]",
+            "keep somebody out for 1h, or as 30m, 2d, forever; operators of the server also ADDRESS or NETWORK",
+        ),
+        ("/unban [#ROOM] NAME", "let somebody in again"),
+        ("/bans [#ROOM]", "list who is banned or muted"),
+        (
+            "/mute NAME [TIME] [WHY]",
+            "let somebody say nothing for 1h, or as 30m, 2d, forever; also ADDRESS or NETWORK",
+        ),
+        ("/unmute NAME", "let somebody speak again"),
+        ("/kill NAME [WHY]", "put somebody off the server"),
+        (
+            "/lock [AGE]",
+            "let nobody new in without an account; or, with a time as 10m, speak before it is over; /lock off",
+        ),
+        ("/slow SECONDS", "let everybody say one line in so many seconds; /slow off"),
+        ("/announce TEXT", "say something in all rooms"),
+        ("/audit", "show what operators did last"),
+        ("/reload", "read the configuration again"),
         ("/help [COMMAND]", "show this, or one command; also &"),
         ("/quit [REASON]", "leave; also /exit, quit and exit. //text says /text"),
     ],
@@ -630,6 +818,42 @@ static ZH: Phrases = Phrases {
     password_needed: "请先输入密码。",
     not_resumable: "您已经在这里了。",
     key: "key 须为 1 到 {} 字节。",
+    no_accounts: "本服务器没有账号功能。",
+    name_registered: "昵称 {} 已注册。如果是您的: /login {} 密码",
+    no_account: "没有账号 {}。",
+    account_needed: "只有有账号的人可以进入。请向服务器的主人申请。",
+    not_logged_in: "您没有登录。",
+    is_logged_in: "您已经登录了。",
+    wrong_password: "密码不对。",
+    password_bytes: "密码须为 8 到 128 字节。",
+    password_is_name: "密码不能与昵称相同。",
+    insecure: "此地址没有加密，密码可能被别人看到，所以不接受。",
+    too_many_tries: "您的地址试密码太多次了，请等一分钟。",
+    busy: "服务器现在太忙，请稍后再试。",
+    accounts_full: "账号数量已满。",
+    room_operator_only: "只有 {} 的管理员可以这样做。",
+    operator_only: "只有服务器管理员可以这样做。",
+    is_operator: "{} 是服务器管理员。",
+    yourself: "那是您自己。",
+    has_rank: "{} 已经有这个或更高的级别。",
+    has_no_rank: "{} 没有这个级别。",
+    not_there: "{} 不在这个房间。",
+    no_sanction: "没有针对 {} 的处罚。",
+    too_many_sanctions: "已经有 {} 条了，请先解除一些。",
+    span: "{} 不是时间。请写成 30m、1h、2d 或 forever。",
+    reason_too_long: "理由最多 {} 字节。",
+    muted: "您已被禁言。",
+    muted_until: "您已被禁言，直到 {}。",
+    moderated: "这个房间只有管理员和有发言权的人可以说话。",
+    slow: "慢速模式: {} 秒后可以再说。",
+    too_new: "服务器已锁定: 没有账号的新人暂时不能说话。",
+    locked: "服务器已锁定: 只有有账号的人和在线过的人可以进入。",
+    invite_only: "{} 只有受邀的人可以进入。",
+    room_key: "{} 有口令: /join 房间 口令",
+    room_full: "{} 已满。",
+    room_banned: "您被禁止进入 {}。",
+    not_said: "没有执行: 您不再有此权限。",
+    order: order::ZH,
     goodbye: "再见。",
     stopping: "服务器即将停止。",
     taken: "昵称 {} 已被使用，请换一个。",
@@ -675,6 +899,7 @@ static ZH: Phrases = Phrases {
         ("/reply 文本", "回复最后给您发私信的人; 也可用 /r"),
         ("/nick 昵称", "换一个昵称"),
         ("/who [#房间]", "列出在线的人，或另一个房间里的人; 也可用 /names、/list 和 #"),
+        ("/whois 昵称", "查看某人的账号和房间"),
         (
             "/history [条数]",
             "再看一遍最近的聊天记录 (UTC 时间); 也可用 /history #房间、before 日期、more",
@@ -689,8 +914,40 @@ static ZH: Phrases = Phrases {
         ("/rooms", "列出房间、人数和主题"),
         ("/topic [文本]", "设定房间的主题，或查看主题"),
         ("/invite 昵称", "告诉某人您所在的房间"),
+        (
+            "/room [设置 值]",
+            "查看或更改房间设置: topic、moderated、invite、secret、members (on, off)，key 口令，limit 人数",
+        ),
         ("/ignore [昵称]", "屏蔽某人，或列出您屏蔽的人"),
         ("/unignore 昵称", "不再屏蔽某人"),
+        ("/register 密码", "把您的昵称注册为账号"),
+        ("/login 昵称 密码", "登录您的账号"),
+        ("/password 旧密码 新密码", "更改密码"),
+        ("/logout", "退出登录，所有记住您的网页也一样"),
+        ("/unregister 密码", "注销账号"),
+        ("/oper 名字 密码", "成为服务器管理员"),
+        ("/op 昵称", "让某人成为房间管理员"),
+        ("/deop 昵称", "取消房间管理员"),
+        ("/voice 昵称", "让某人可以在受管制的房间说话"),
+        ("/devoice 昵称", "取消发言权"),
+        ("/kick 昵称 [理由]", "把某人踢出房间"),
+        (
+            "/ban [#房间] 昵称 [时间] [理由]",
+            "禁止某人进入，默认 1h，也可写 30m、2d、forever; 服务器管理员还可用地址或网段",
+        ),
+        ("/unban [#房间] 昵称", "解除封禁"),
+        ("/bans [#房间]", "列出封禁和禁言"),
+        (
+            "/mute 昵称 [时间] [理由]",
+            "禁言某人，默认 1h，也可写 30m、2d、forever; 也可用地址或网段",
+        ),
+        ("/unmute 昵称", "解除禁言"),
+        ("/kill 昵称 [理由]", "把某人移出服务器"),
+        ("/lock [时长]", "不让没有账号的新人进入; 或如 10m，进来这么久后才能说话; /lock off"),
+        ("/slow 秒数", "每人隔这么多秒才能说一句; /slow off"),
+        ("/announce 文本", "在所有房间宣布"),
+        ("/audit", "查看管理员最近的操作"),
+        ("/reload", "重新读取配置"),
         ("/help [命令]", "显示帮助，或一个命令的帮助; 也可用 &"),
         ("/quit [原因]", "离开; 也可用 /exit、quit 和 exit。//文本 即发送 /文本"),
     ],

@@ -25,6 +25,9 @@ const LINE_PARTS: usize = 4;
 /// Who comes too fast waits so long at most.
 pub(super) const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 
+/// Passwords of accounts that may be tried from one address: five, and as many again each minute.
+const PASSWORDS: Flood = Flood { lines: 5, per: Duration::from_secs(60) };
+
 /// Addresses without a connection whose budget is remembered.
 const IDLE_MAX: usize = 10_000;
 
@@ -65,6 +68,8 @@ struct Address {
     connects: Budget,
     /// How much of what may come from it, whatever becomes of that.
     sockets: Budget,
+    /// How much of [`PASSWORDS`].
+    passwords: Budget,
     /// It stands in [`Addresses::idle`].
     idle: bool,
 }
@@ -72,7 +77,8 @@ struct Address {
 impl Address {
     /// How long it takes until all its budgets are full again.
     fn debt(&self, now: Instant) -> Duration {
-        self.budget.debt(now).max(self.connects.debt(now)).max(self.sockets.debt(now))
+        let all = [&self.budget, &self.connects, &self.sockets, &self.passwords];
+        all.into_iter().map(|budget| budget.debt(now)).max().unwrap_or_default()
     }
 }
 
@@ -99,8 +105,10 @@ impl Addresses {
         let block = block_of(dialect, remote)?;
         let slab = &mut self.slab;
         let key = *self.keys.entry(block).or_insert_with(|| {
-            let [budget, connects, sockets] = [(); 3].map(|()| Budget::default());
-            let address = Address { block, connections: 0, budget, connects, sockets, idle: false };
+            let [budget, connects, sockets, passwords] = [(); 4].map(|()| Budget::default());
+            let (connections, idle) = (0, false);
+            let address =
+                Address { block, connections, budget, connects, sockets, passwords, idle };
             AddressKey::new(slab.insert(address))
         });
         slab[key.place()].connections += 1;
@@ -162,6 +170,17 @@ impl Addresses {
     /// One has come from this address.
     pub(super) fn note_connect(&mut self, key: AddressKey, pace: Flood, now: Instant) {
         self.slab[key.place()].connects.spend(pace, 1, now);
+    }
+
+    /// Takes one off the passwords that may be tried from this address. Returns whether one was
+    /// left; the machine itself may try as many as it likes.
+    pub(super) fn try_password(&mut self, key: AddressKey, now: Instant) -> bool {
+        let address = &mut self.slab[key.place()];
+        let is_ready = address.passwords.ready(PASSWORDS).is_none_or(|ready| ready <= now);
+        if is_ready && address.block != LOOPBACK {
+            address.passwords.spend(PASSWORDS, 1, now);
+        }
+        is_ready
     }
 
     /// When the talkers of this address may say the next line, if they ever said any.

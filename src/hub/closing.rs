@@ -131,6 +131,7 @@ impl Hub {
             State::Preparing { .. }
             | State::Opening
             | State::AwaitingNick { .. }
+            | State::Proving(_)
             | State::Entering(_) => {
                 // Proxies look again and again whether we are there.
                 let is_look = is_preparing

@@ -4,20 +4,22 @@ use std::time::Instant;
 
 use super::returning::Keyed;
 use super::telling::tell;
-use super::{Hub, OWN_BYTES_MAX, awaiting_nick, counted};
+use super::{Hub, OWN_BYTES_MAX, WRONG_PASSWORDS_MAX, awaiting_nick, counted};
+use crate::archive::Proof;
 use crate::chat::commands::Answers;
-use crate::chat::{Applied, Conflict, Fact, Judged, LOBBY, RoomKey, User, UserKey, commands};
+use crate::chat::{
+    Applied, Asker, Conflict, Fact, Judged, LOBBY, RoomKey, Standing, User, UserKey, commands,
+};
 use crate::connection::{Budget, Connection, Parked, State, Wait, Waiting};
 use crate::dialect::session::{Context, Message, Received};
 use crate::dialect::{About, Dialect, Naming, Session, Stage, Transport};
-use crate::event::{CloseReason, Command, Event, Refusal};
+use crate::event::{Audience, CloseReason, Command, Event, Refusal, Topic};
 use crate::key::ConnectionKey;
 use crate::metrics::Metrics;
 use crate::nickname::Nickname;
+use crate::order::{AccountCommand, Occurrence};
 use crate::text;
-
-/// Whoever has given so many wrong passwords is closed.
-const WRONG_PASSWORDS_MAX: u8 = 3;
+use crate::token::Secret;
 
 impl Hub {
     /// Hears what came, as far as it may be heard now, and holds the rest.
@@ -62,8 +64,11 @@ impl Hub {
         {
             let Parked { room, text, emote, key: given } = *parked;
             let applied = self.propose(Fact::Said { user, room, text: text.into(), emote });
-            if let (Applied::Said, Some(given)) = (applied, given) {
-                self.confirm(key, user, &given);
+            match (applied, given) {
+                (Applied::Said, Some(given)) => self.confirm(key, user, &given),
+                // Something was decided while it waited.
+                (Applied::Refused(_), _) => self.refuse(key, Refusal::NotSaid),
+                _ => {}
             }
         }
         self.process(key, &before.held);
@@ -159,6 +164,7 @@ impl Hub {
 
     /// Takes a message of so many bytes off the budgets.
     fn spend(&mut self, key: ConnectionKey, bytes: usize) {
+        self.connections[key].heard_at = self.now.unix_seconds as u32;
         let (Some(flood), now) = (self.limits.flood, self.now.instant) else { return };
         let connection = &mut self.connections[key];
         connection.budget.spend(flood, 1, now);
@@ -214,6 +220,9 @@ impl Hub {
         }
         if self.connections[key].awaits_password() {
             return message.before_password().for_each(|asked| self.execute_outside(key, asked));
+        }
+        if let State::Proving(_) = self.connections[key].state {
+            return message.before_password().for_each(|asked| self.execute_proving(key, asked));
         }
         if message.key().is_some_and(|given| !self.begin_keyed(key, given)) {
             return;
@@ -274,7 +283,18 @@ impl Hub {
                 self.close(key, CloseReason::Quit, &commands::last_words(words));
             }
             (Stage::Naming, Command::Help(topic)) => {
-                commands::help(topic, &mut Answers(&mut |event| self.tell(key, None, event)));
+                let for_all = |topic: &Topic| topic.audience() == Audience::All;
+                let topics = topic.map_or_else(
+                    || Topic::ALL.into_iter().filter(for_all).collect(),
+                    |topic| vec![topic],
+                );
+                commands::help(&topics, &mut Answers(&mut |event| self.tell(key, None, event)));
+            }
+            (Stage::Naming, Command::Account(AccountCommand::Login { name, password })) => {
+                self.log_in_first(key, name, Proof::Password(Secret::new(password)));
+            }
+            (Stage::Naming, Command::Account(AccountCommand::LoginAgain { name, token })) => {
+                self.log_in_first(key, name, Proof::Token(Secret::new(token)));
             }
             (Stage::Naming, Command::Rename(name)) => self.admit(key, name),
             (Stage::Naming, Command::Resume { token, rooms }) => self.come_back(key, token, rooms),
@@ -292,13 +312,19 @@ impl Hub {
             let refused = Event::Refused(Refusal::NoSuchRoom(&name));
             return self.tell_titled(key, Some(&commands::title(&name)), &refused);
         };
+        if self.confirm_sanction(user, &command) {
+            return;
+        }
         let many_rooms = self.connections[key].dialect.spec().many_rooms;
+        let asker = Asker { user, many_rooms, now: self.now.unix_seconds };
         let Hub { chat, connections, journals, lang, keyed, .. } = self;
         // Most that is asked for is not answered.
         let mut answer = |event: &Event<'_>| {
             // Who wants to go somewhere is answered about that.
             let wanted = match command {
-                Command::Join(Some(wanted)) => Some(commands::title(&text::clean(wanted))),
+                Command::Join(Some(wanted)) => {
+                    Some(commands::title(&text::clean(commands::name_and_key(wanted).0)))
+                }
                 _ => None,
             };
             let room = wanted.as_deref().unwrap_or(chat[room].title());
@@ -307,7 +333,7 @@ impl Hub {
             tell(&mut connections[key], journals, (*lang, about), event);
             connections.touch(key);
         };
-        let judged = chat.judge((user, many_rooms), room, command, &mut Answers(&mut answer));
+        let judged = chat.judge(asker, room, command, &mut Answers(&mut answer));
         match judged {
             Judged::Propose(fact) => self.propose_for(key, fact),
             Judged::List(listing) => self.list(key, room, listing),
@@ -319,16 +345,43 @@ impl Hub {
                 self.tell_ignored(key, user);
             }
             Judged::Unignore(name) => self.refuse(key, Refusal::NotIgnored(&text::clean(name))),
-            Judged::Join { from, room } => {
-                if let Some(from) = from {
-                    self.propose(Fact::Parted { user, room: from });
-                }
-                self.propose(Fact::Joined { user, room });
+            Judged::Join { from, room, key: given } => {
+                self.go_to((key, user), from, (room, &given));
+            }
+            Judged::Account(command) => self.execute_account((key, user), command),
+            Judged::Sanction(proposed) => self.propose_sanction((key, user), proposed),
+            Judged::Whois(of) => self.tell_whois((key, user), of),
+            Judged::Reload => {
+                self.wants_reload = true;
+                self.tell(key, None, &Event::Order(Occurrence::Reloading));
             }
             Judged::Ask { request, recent } => self.ask_for((key, user), room, *request, recent),
             Judged::Forget => self.forget(key, user),
             Judged::Quit(words) => self.close(key, CloseReason::Quit, &words),
             Judged::Done => {}
+        }
+    }
+
+    /// Somebody goes to a room: out of the one that they are in, if so.
+    fn go_to(
+        &mut self,
+        (key, user): (ConnectionKey, UserKey),
+        from: Option<RoomKey>,
+        (room, given): (Nickname, &str),
+    ) {
+        let back = from.map(|from| self.chat[from].name().clone());
+        if let Some(from) = from {
+            self.propose(Fact::Parted { user, room: from });
+        }
+        let fact = Fact::Joined { user, room: room.clone(), key: given.into() };
+        if let Applied::Refused(_) = self.propose(fact) {
+            // It is one of before, and they may not come into it.
+            let title = commands::title(room.as_str());
+            let refused = Event::Refused(Refusal::InviteOnly(&title));
+            self.tell_titled(key, Some(&title), &refused);
+            if let Some(room) = back {
+                self.propose(Fact::Joined { user, room, key: "".into() });
+            }
         }
     }
 
@@ -385,6 +438,9 @@ impl Hub {
         match (self.propose(fact), wanted, speaker) {
             (Applied::Refused(Conflict::NameTaken), Some(name), _) => {
                 self.refuse(key, Refusal::Taken(name.as_str()));
+            }
+            (Applied::Refused(Conflict::NotAllowed), _, _) => {
+                self.refuse(key, Refusal::NotSaid);
             }
             (Applied::Said, _, Some(user)) => {
                 if let Some(given) = self.take_key(key) {
@@ -453,16 +509,37 @@ impl Hub {
     }
 
     /// Lets somebody in under the name they give, or asks again, or gives them another.
-    fn admit(&mut self, key: ConnectionKey, given: &str) {
+    pub(super) fn admit(&mut self, key: ConnectionKey, given: &str) {
         if self.connections[key].dialect.spec().naming == Naming::Once {
             return self.admit_anyhow(key, given);
         }
         match Nickname::parse(given) {
-            Ok(name) if self.name_connection(key, &name) => {}
-            Ok(name) => self.refuse_input(key, Refusal::Taken(name.as_str())),
+            Ok(name) => self.admit_as(key, &name),
             Err(error) => {
                 self.refuse_input(key, Refusal::Nickname(error, &text::clean(given)));
             }
+        }
+    }
+
+    /// Lets somebody in under a name that is one, unless it is taken or somebody's account.
+    fn admit_as(&mut self, key: ConnectionKey, name: &Nickname) {
+        if self.chat.has_accounts() {
+            match self.chat.account_called(name).cloned() {
+                Some(account) => return self.ask_account(key, &account),
+                None if self.chat.needs_account() => {
+                    return self.refuse_input(key, Refusal::AccountNeeded);
+                }
+                None => {}
+            }
+        }
+        match self.name_connection(key, name, &Standing::default()) {
+            Ok(()) => {}
+            Err(Conflict::Banned) => self.keep_out(key, None, Conflict::Banned),
+            Err(Conflict::Locked) => self.refuse_input(key, Refusal::Locked),
+            Err(Conflict::Registered) => {
+                self.refuse_input(key, Refusal::Registered(name.as_str()));
+            }
+            Err(_) => self.refuse_input(key, Refusal::Taken(name.as_str())),
         }
     }
 
@@ -508,25 +585,48 @@ impl Hub {
     /// Lets somebody in as `name`; or with the first suffix that is free, if that is taken or the
     /// first suffix is 1.
     pub(super) fn join_as(&mut self, key: ConnectionKey, name: &Nickname, first_suffix: u32) {
-        if first_suffix > 1 && self.name_connection(key, name) {
-            return;
-        }
+        self.join_with(key, (name, first_suffix), &Standing::default());
+    }
+
+    /// The same, for somebody of whom more is known. Who may not come in is closed.
+    pub(super) fn join_with(
+        &mut self,
+        key: ConnectionKey,
+        (name, first_suffix): (&Nickname, u32),
+        standing: &Standing,
+    ) {
         let mut number = first_suffix;
+        let mut wanted = (first_suffix > 1).then(|| name.clone());
         loop {
-            number = self.chat.lowest_free_suffix(name, number);
-            if self.name_connection(key, &name.with_suffix(number)) {
-                return;
+            let given = wanted.take().unwrap_or_else(|| {
+                number = self.chat.lowest_free_suffix(name, number);
+                number += 1;
+                name.with_suffix(number - 1)
+            });
+            match self.name_connection(key, &given, standing) {
+                Err(Conflict::NameTaken | Conflict::Registered) => {}
+                Err(conflict) => return self.keep_out(key, None, conflict),
+                Ok(()) => return,
             }
-            number += 1;
         }
     }
 
-    /// Gives somebody a name and lets them in, unless the name is taken. Returns whether they have
-    /// it now. Where each frame must go alone, they come in when they have been told so, and the
-    /// room does not wait for them.
-    fn name_connection(&mut self, key: ConnectionKey, name: &Nickname) -> bool {
-        let fact = Fact::Connected { origin: key, name: name.clone() };
-        let Applied::Connected(user) = self.propose(fact) else { return false };
+    /// Gives somebody a name and lets them in, unless that cannot be. Where each frame must go
+    /// alone, they come in when they have been told so, and the room does not wait for them.
+    pub(super) fn name_connection(
+        &mut self,
+        key: ConnectionKey,
+        name: &Nickname,
+        standing: &Standing,
+    ) -> Result<(), Conflict> {
+        let address = self.connections[key].remote.ip();
+        let (name, standing) = (name.clone(), Box::new(standing.clone()));
+        let fact = Fact::Connected { origin: key, name: name.clone(), address, standing };
+        let user = match self.propose(fact) {
+            Applied::Connected(user) => user,
+            Applied::Refused(conflict) => return Err(conflict),
+            _ => return Err(Conflict::OutOfDate),
+        };
         let dialect = self.connections[key].dialect;
         if dialect.spec().can_resume {
             self.tickets.issue(user, dialect);
@@ -534,19 +634,19 @@ impl Hub {
         // Asking for a name costs nobody a line of what they may say.
         self.connections[key].budget = Budget::default();
         if self.connections[key].gap().is_some() {
-            self.welcome(key, LOBBY, name);
+            self.welcome(key, LOBBY, &name);
             self.connections[key].state = State::Entering(user);
         } else {
             self.enter(key, user);
         }
-        true
+        Ok(())
     }
 
     /// Somebody is in the lobby from now on.
     pub(super) fn enter(&mut self, key: ConnectionKey, user: UserKey) {
         self.members[self.connections[key].dialect.index()] += 1;
         let room = self.chat[LOBBY].name().clone();
-        self.propose(Fact::Joined { user, room });
+        self.propose(Fact::Joined { user, room, key: "".into() });
     }
 
     // ── waiting for a turn ───────────────────────────────────────────────────────────────────────

@@ -24,15 +24,18 @@
 //! Handlers and pollers are here. What becomes of input is in `input.rs`, whom that is told in
 //! `telling.rs` and `presence.rs`, what comes before a dialect and from behind proxies in
 //! `preparing.rs`, who is too far behind in `backlog.rs`, how connections end in `closing.rs`, who
-//! comes back in `returning.rs`, what is answered later in `requests.rs`, and what time brings in
+//! comes back in `returning.rs`, what is answered later in `requests.rs`, whose a name is in
+//! `accounts.rs`, who is put out and kept out in `moderation.rs`, and what time brings in
 //! `deadlines.rs`. How the bytes of a connection are to be understood is its session's business
 //! (`dialect/session.rs`).
 
+mod accounts;
 mod addresses;
 mod backlog;
 mod closing;
 mod deadlines;
 mod input;
+mod moderation;
 mod preparing;
 mod presence;
 mod requests;
@@ -55,7 +58,7 @@ use self::input::is_owed_much;
 use self::returning::Keyed;
 use self::tickets::Tickets;
 use crate::archive::{Record, Request};
-use crate::chat::{Chat, EntryId, Recorded, Room, RoomKey};
+use crate::chat::{AccountFact, Chat, EntryId, Fact, Policy, Recorded, Room, RoomKey, Standing};
 use crate::config::{Config, Limits, Password, Prelude};
 use crate::connection::{Connection, Connections, LINGER, State, Wait};
 use crate::delivery::{Channel, Journals, Lists};
@@ -77,6 +80,10 @@ const OWN_BYTES_MAX: usize = 64 * 1024;
 
 /// Datagrams of somebody who is not listened to are kept up to this and a line.
 const HELD_BYTES_MAX: usize = 16 * 1024;
+
+/// Whoever has given so many wrong passwords of the server is closed; of an account, asked for
+/// another name.
+const WRONG_PASSWORDS_MAX: u8 = 3;
 
 /// Entries are numbered from the time when the server began, in seconds, with so many bits behind
 /// it: no server has that many entries a second, so one that begins later goes on higher.
@@ -142,6 +149,12 @@ pub struct Hub {
     settings: Settings,
     /// From where a request may say for whom it was forwarded.
     trusted_proxies: Vec<IpNet>,
+    /// Operators of the server who have a password, and what it gives when it is hashed.
+    operator_passwords: Vec<(Nickname, String)>,
+    /// Passwords are also taken where others can read them on their way.
+    insecure_passwords: bool,
+    /// An operator wants the configuration to be read again.
+    wants_reload: bool,
     /// Asks the system how the process is, for the metrics alone.
     measure: Option<fn() -> Process>,
 }
@@ -152,7 +165,8 @@ impl Hub {
     pub fn new(config: &Config, now: Now) -> Hub {
         // Numbers of before a restart are never met again.
         let last_entry = now.unix_seconds << ENTRIES_PER_SECOND_BITS;
-        let chat = Chat::new(&config.limits, last_entry, &config.lobby, &config.rooms);
+        let mut chat = Chat::new(&config.limits, last_entry, &config.lobby, &config.rooms);
+        chat.set_policy(policy(config));
         Hub {
             limits: config.limits,
             lang: config.lang,
@@ -187,6 +201,9 @@ impl Hub {
             now,
             settings: config.session_settings(),
             trusted_proxies: config.trusted_proxies.clone(),
+            operator_passwords: config.operator_passwords.clone(),
+            insecure_passwords: config.insecure_passwords,
+            wants_reload: false,
             measure: None,
         }
     }
@@ -202,10 +219,32 @@ impl Hub {
         let page = self.settings.page.take();
         self.settings = Settings { page, ..config.session_settings() };
         self.chat.set_limits(&config.limits);
+        self.operator_passwords.clone_from(&config.operator_passwords);
+        self.insecure_passwords = config.insecure_passwords;
+        self.chat.set_policy(policy(config));
+        self.update_operators();
         // Those who wait for something may have to wait for less.
         for key in self.connections.keys() {
             self.arm(key);
         }
+    }
+
+    /// Whoever is logged in to an account is an operator now if its owner is one.
+    fn update_operators(&mut self) {
+        let users = self.chat.all_users();
+        let known = users.filter_map(|(key, user)| Some((key, user.account()?)));
+        let changed: Vec<_> = known
+            .map(|(key, account)| (key, self.chat.is_operators(account)))
+            .filter(|(key, is)| self.chat.is_operator(*key) != *is)
+            .collect();
+        for (user, is) in changed {
+            self.propose(Fact::Account(AccountFact::Operator { user, is }));
+        }
+    }
+
+    /// Whether an operator wants the configuration to be read again; told once.
+    pub fn poll_reload(&mut self) -> bool {
+        std::mem::take(&mut self.wants_reload)
     }
 
     /// There is a page for browsers at this address; or none.
@@ -275,6 +314,11 @@ impl Hub {
         self.join_as(key, &name, 2);
     }
 
+    /// What `key` sends can be read by others on its way, and what it is sent.
+    pub fn note_exposed(&mut self, key: ConnectionKey) {
+        self.connections[key].is_exposed = true;
+    }
+
     /// The server's own terminal takes a seat in the room as `name`. It is a peer like others, but
     /// no limit turns it away.
     pub fn add_console(&mut self, name: &str, now: Now) -> ConnectionKey {
@@ -286,7 +330,8 @@ impl Hub {
         let session = Session::new(Dialect::Lines, &self.settings, now.instant);
         let new = |key| Connection::new(key, remote, Dialect::Lines, session, state);
         let key = self.connections.insert(new);
-        self.join_as(key, &Nickname::unchecked(name), 2);
+        let standing = Standing { operator: true, ..Standing::default() };
+        self.join_with(key, (&Nickname::unchecked(name), 2), &standing);
         key
     }
 
@@ -517,7 +562,9 @@ impl Hub {
         self.publish(&rooms, &Event::Stopping);
         self.wait_for_nobody();
         for key in self.connections.keys() {
-            if let State::AwaitingNick { .. } | State::Entering(_) = self.connections[key].state {
+            if let State::AwaitingNick { .. } | State::Proving(_) | State::Entering(_) =
+                self.connections[key].state
+            {
                 self.tell(key, None, &Event::Stopping);
             }
             self.close(key, CloseReason::Stopping, "");
@@ -712,6 +759,15 @@ fn counted(
     busiest.sort_by_key(|room| std::cmp::Reverse((room.members, room.lines)));
     busiest.truncate(BUSIEST_ROOMS);
     Metrics { connections, members, rooms, busiest, closings, journal_bytes, ..counts.clone() }
+}
+
+/// What is decided about accounts and operators.
+fn policy(config: &Config) -> Policy {
+    Policy {
+        accounts: config.accounts,
+        operators: config.operators.clone(),
+        has_oper: !config.operator_passwords.is_empty(),
+    }
 }
 
 /// The operator's lines, fit to be shown.

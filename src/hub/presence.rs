@@ -201,10 +201,11 @@ impl Hub {
         let lines = self.chat[room].history.lines().enumerate().take_while(|_| !is_full);
         let heard = lines.filter(|(place, _)| !self.chat.is_deaf_to_line(user, room, *place));
         let history: Vec<&Said> = heard.map(|(_, line)| &line.said).collect();
+        let ranks = self.chat.ranks_in(room);
         let (room, mut company) = (&self.chat[room], Vec::new());
         let (count, topic, id) = (room.count(), room.topic(), self.last_entry);
-        let is_kept = self.chat.remembers();
-        let view = RoomView { here: &here, count, topic, history: &history, id, is_kept };
+        let (is_kept, ranks) = (self.chat.remembers(), &ranks[..]);
+        let view = RoomView { here: &here, count, ranks, topic, history: &history, id, is_kept };
         (whole.company)(room.title(), &view, &mut company);
         company
     }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use super::Hub;
 use super::returning::Keyed;
-use crate::archive::{Answer, Before, Health, Kept, Record, Request};
+use crate::archive::{Act, Answer, Before, Health, Kept, Record, Request};
 use crate::chat::{Applied, Entry, Fact, RoomKey, UserKey};
 use crate::connection::{Asked, Wait, Waiting};
 use crate::dialect::About;
 use crate::event::{Event, Refusal, Said};
 use crate::key::ConnectionKey;
+use crate::order::{ActView, Occurrence};
 
 /// Requests of one address that may be on the way at once; loopback has no such bound.
 const REQUESTS_PER_ADDRESS: usize = 4;
@@ -22,12 +23,17 @@ impl Hub {
     /// ([`poll_request`](Self::poll_request)). Nobody has come yet.
     pub fn restore(&mut self, kept: Kept) {
         self.last_entry = self.last_entry.max(kept.last_id);
-        self.chat.restore(kept.rooms);
+        self.chat.restore(kept);
     }
 
     /// How the archive is, for the metrics alone.
     pub fn note_archive(&mut self, health: Health) {
-        self.counts.archive = Some(health);
+        let before = self.counts.archive.replace(health);
+        let was_failing = before.is_some_and(|before| before.failing.is_some());
+        let failing = self.counts.archive.as_ref().and_then(|health| health.failing.clone());
+        if let Some(why) = failing.filter(|_| !was_failing) {
+            self.alarm(&why);
+        }
     }
 
     /// What has been said and is to be kept, in order. It is to be taken out once a turn.
@@ -54,7 +60,7 @@ impl Hub {
     /// The answer to a request of `key`, who may have gone since.
     pub fn handle_answer(&mut self, key: ConnectionKey, answer: Answer) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        let Some(user) = connection.user() else { return };
+        let user = connection.user();
         let Some(waiting) = &mut connection.waiting else { return };
         let Some(mut asked) = waiting.asked.take() else { return };
         self.asking.retain(|(asker, _)| *asker != key);
@@ -64,9 +70,15 @@ impl Hub {
             self.await_turn(key);
         }
         // What happened before comes before.
-        self.flush_presence_of(user);
+        user.iter().for_each(|user| self.flush_presence_of(*user));
         self.keyed = asked.key.take().map(|given| Keyed { by: key, key: given });
-        self.tell_answer((key, user), *asked, answer);
+        match (asked.request, user) {
+            (Request::Account(request), _) => self.handle_account_answer(key, request, answer),
+            (request, Some(user)) => {
+                self.tell_answer((key, user), Asked { request, ..*asked }, answer);
+            }
+            (_, None) => {}
+        }
         self.keyed = None;
         self.arm(key);
     }
@@ -91,7 +103,11 @@ impl Hub {
                 let lines = usize::try_from(lines).unwrap_or(usize::MAX).max(asked.forgotten);
                 self.tell(key, None, &Event::Forgotten(lines));
             }
-            Answer::Acts(_) | Answer::Account(_) => {}
+            Answer::Acts(acts) => {
+                let acts: Vec<_> = acts.iter().map(view_of).collect();
+                self.tell_long(key, None, &Event::Order(Occurrence::Acts(&acts)));
+            }
+            Answer::Account(_) => {}
             Answer::Failed => self.tell_titled(key, room, &Event::Refused(Refusal::ArchiveFailed)),
         }
     }
@@ -187,7 +203,8 @@ impl Hub {
             return;
         };
         if self.chat.remembers() {
-            let request = Request::Forget { author, account: None };
+            let account = self.chat.account_of(user).map(|account| account.as_str().to_owned());
+            let request = Request::Forget { author, account };
             self.ask_archive(key, Asked { forgotten: lines, ..Asked::new(request) });
         } else {
             self.tell(key, None, &Event::Forgotten(lines));
@@ -201,14 +218,21 @@ impl Hub {
             return;
         };
         let Some(user) = self.chat.user(*user) else { return };
+        let account = user.account().map(|account| account.as_str().to_owned());
         let (id, at, author) = (entry.id, entry.at, user.since);
         let (from, text) = (user.name.as_str().to_owned(), text.clone().into_owned());
         let room = self.chat[*room].name().as_str().to_owned();
         self.records.push(match entry.fact {
             Fact::Said { emote, .. } => {
-                Record::Said { id, at, room, from, author, account: None, text, emote }
+                Record::Said { id, at, room, from, author, account, text, emote }
             }
             _ => Record::Topic { id, at, room, from, text },
         });
     }
+}
+
+/// An act as it is shown.
+fn view_of(act: &Act) -> ActView<'_> {
+    let Act { at, event, by, whom, room, why, until } = act;
+    ActView { at: *at, event, by, whom, room: room.as_deref(), why, until: *until }
 }

@@ -9,7 +9,8 @@ use super::tickets::{Held, Owner};
 use super::{Hub, awaiting_nick};
 use crate::chat::commands::Answers;
 use crate::chat::{
-    Applied, Chat, EntryId, Fact, Judged, LOBBY, Leaving, RoomKey, User, UserKey, commands,
+    Applied, Asker, Chat, Conflict, EntryId, Fact, Judged, LOBBY, Leaving, RoomKey, Standing, User,
+    UserKey, commands,
 };
 use crate::connection::{Budget, State};
 use crate::dialect::phrases::{WELCOME_MAX, WHOLE_WELCOME_MAX};
@@ -106,7 +107,8 @@ impl Hub {
             let rooms = rooms.map(|room| self.chat[room].name().clone()).collect();
             let on_purpose = reason == CloseReason::Quit;
             let bounds = (self.now.instant, self.limits.clients_max);
-            self.tickets.leave(user, (name, rooms), on_purpose, bounds);
+            let account = self.chat.account_of(user).cloned();
+            self.tickets.leave(user, (name, account, rooms), on_purpose, bounds);
         }
         let why = match (words.is_empty(), reason) {
             (false, _) => Leaving::Words(Cow::Borrowed(words)),
@@ -204,14 +206,30 @@ impl Hub {
         let Some((ticket, token)) = ticket else { return self.refuse_token(key) };
         let (user, before) = match self.tickets.owner(ticket) {
             Owner::User(user) => {
+                let who = (self.chat.account_of(user), self.connections[key].remote.ip());
+                let is_banned = self.chat.ban_of(who, self.now.unix_seconds).is_some();
+                if is_banned && !self.chat.is_operator(user) {
+                    return self.keep_out(key, None, Conflict::Banned);
+                }
                 self.take_over(key, user);
                 (user, Vec::new())
             }
             Owner::Gone(gone) => {
                 let (name, rooms) = (gone.name.clone(), gone.rooms.clone());
-                let fact = Fact::Connected { origin: key, name: name.clone() };
-                let Applied::Connected(user) = self.propose(fact) else {
-                    return self.refuse_input(key, Refusal::Taken(name.as_str()));
+                let account = gone
+                    .account
+                    .clone()
+                    .filter(|account| self.chat.account_called(account) == Some(account));
+                let operator = account.as_ref().is_some_and(|it| self.chat.is_operators(it));
+                let standing = Box::new(Standing { account, operator, known: true });
+                let address = self.connections[key].remote.ip();
+                let fact = Fact::Connected { origin: key, name: name.clone(), address, standing };
+                let user = match self.propose(fact) {
+                    Applied::Connected(user) => user,
+                    Applied::Refused(Conflict::Banned) => {
+                        return self.keep_out(key, None, Conflict::Banned);
+                    }
+                    _ => return self.refuse_input(key, Refusal::Taken(name.as_str())),
                 };
                 self.members[self.connections[key].dialect.index()] += 1;
                 (user, rooms)
@@ -246,7 +264,8 @@ impl Hub {
     /// and nobody is told.
     fn take_over(&mut self, key: ConnectionKey, user: UserKey) {
         let before = self.chat.user(user).and_then(|user| user.origin);
-        self.propose(Fact::Moved { user, origin: Some(key) });
+        let address = self.connections[key].remote.ip();
+        self.propose(Fact::Moved { user, origin: Some((key, address)) });
         if let Some(before) = before {
             // It is nobody's now.
             let deadline = self.now.instant;
@@ -277,7 +296,7 @@ impl Hub {
         }
         if self.rooms_of(user).is_empty() {
             let room = self.chat[LOBBY].name().clone();
-            self.propose(Fact::Joined { user, room });
+            self.propose(Fact::Joined { user, room, key: "".into() });
         }
         self.returning = None;
         refused
@@ -289,11 +308,12 @@ impl Hub {
             return true;
         }
         let command = Command::Join(Some(name));
-        let judged =
-            self.chat.judge((user, true), LOBBY, command, &mut Answers(&mut |_: &Event<'_>| {}));
+        let asker = Asker { user, many_rooms: true, now: self.now.unix_seconds };
+        let judged = self.chat.judge(asker, LOBBY, command, &mut Answers(&mut |_: &Event<'_>| {}));
         match judged {
             Judged::Join { room, .. } => {
-                matches!(self.propose(Fact::Joined { user, room }), Applied::Joined(_))
+                let fact = Fact::Joined { user, room, key: "".into() };
+                matches!(self.propose(fact), Applied::Joined(_))
             }
             _ => false,
         }
@@ -320,17 +340,18 @@ impl Hub {
             .map(|(room, (places, _))| {
                 let history = &chat[*room].history;
                 let lines = places.iter().take(told).map(|place| &history.line(*place).said);
-                (chat.first_names(*room, names_max), lines.collect::<Vec<&Said>>())
+                let here = chat.first_names(*room, names_max);
+                (here, chat.ranks_in(*room), lines.collect::<Vec<&Said>>())
             })
             .collect();
         let rooms: Vec<_> = missed
             .iter()
             .zip(&parts)
-            .map(|((room, (_, gap)), (here, history))| {
+            .map(|((room, (_, gap)), (here, ranks, history))| {
                 let (room, id) = (&chat[*room], *last_entry);
                 let (count, topic) = (room.count(), room.topic());
                 let is_kept = chat.remembers();
-                let view = RoomView { here, count, topic, history, id, is_kept };
+                let view = RoomView { here, count, ranks, topic, history, id, is_kept };
                 Missed { title: room.title(), view, gap: *gap }
             })
             .collect();

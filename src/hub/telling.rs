@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::Hub;
 use super::returning::Keyed;
 use crate::chat::{
-    Applied, Chat, Entry, EntryId, Fact, LOBBY, Leaving, Listing, RoomKey, User, UserKey,
+    AccountFact, Applied, Chat, Entry, EntryId, Fact, LOBBY, Leaving, Listing, RoomKey, User,
+    UserKey,
 };
 use crate::connection::{Connection, State};
 use crate::delivery::{Channel, Journals, PresenceKind, Seq};
@@ -15,6 +16,7 @@ use crate::dialect::{About, Lang};
 use crate::event::{CloseReason, Event, Refusal, RoomView, TopicView};
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
+use crate::text::day_of;
 
 impl Hub {
     /// Makes an entry of a fact, applies it, and tells whom it concerns. This is the one way to
@@ -37,7 +39,7 @@ impl Hub {
     /// Tells what must be told before a fact, while what was so before it still is.
     fn prepare(&mut self, fact: &Fact<'_>) {
         match fact {
-            Fact::Moved { user, origin } => self.prepare_move(*user, *origin),
+            Fact::Moved { user, origin } => self.prepare_move(*user, origin.map(|(key, _)| key)),
             Fact::Joined { room, .. } => {
                 if let Some(room) = self.chat.room_called(room) {
                     self.gather_presence(room, PresenceKind::Joined);
@@ -64,7 +66,9 @@ impl Hub {
             Fact::Connected { .. }
             | Fact::Said { .. }
             | Fact::Forgot { .. }
+            | Fact::Account(_)
             | Fact::Topic { .. } => {}
+            Fact::Order { order, .. } => self.prepare_order(order),
         }
     }
 
@@ -72,11 +76,11 @@ impl Hub {
         let at = entry.at;
         match (&entry.fact, applied) {
             (_, Applied::Refused(_)) => {}
-            (Fact::Connected { origin, name }, _) => {
+            (Fact::Connected { origin, name, .. }, _) => {
                 log::debug!("named: {name} from {}", self.connections[*origin].remote);
             }
             (Fact::Moved { user, origin }, Applied::Moved { from }) => {
-                self.move_reader(*user, *from, *origin);
+                self.move_reader(*user, *from, origin.map(|(key, _)| key));
             }
             (Fact::Joined { user, .. }, Applied::Joined(room)) => self.tell_joined(*user, *room),
             (Fact::Parted { user, room }, Applied::Parted { title }) => {
@@ -99,6 +103,12 @@ impl Hub {
                 log::debug!("topic: {by}: {text}");
                 self.publish(&[*room], &Event::TopicSet(TopicView { text, by: &by, at }));
             }
+            (Fact::Account(AccountFact::LoggedIn { user, .. }), Applied::LoggedIn { ranks }) => {
+                for (room, rank) in ranks {
+                    self.tell_ranked((*room, *user), Some(*rank), "");
+                }
+            }
+            (Fact::Order { by, order }, _) => self.tell_order(entry, (*by, order), applied),
             _ => {}
         }
     }
@@ -119,7 +129,9 @@ impl Hub {
         (id, at): (EntryId, u64),
     ) {
         let Hub { chat, connections, channels, journals, lang, counts, .. } = self;
-        let Some(User { name, origin: Some(origin), .. }) = chat.user(user) else { return };
+        let Some(speaker) = chat.user(user) else { return };
+        let User { name, origin: Some(origin), .. } = speaker else { return };
+        let is_inside = speaker.is_in(room);
         let from = name.as_str();
         log::debug!("said: {from}: {text}");
         let event = match emote {
@@ -130,7 +142,8 @@ impl Hub {
         // Who does not hear it is one set, the speaker among them.
         let echoes = connections[*origin].dialect.spec().echoes;
         let deaf = chat.deaf_to(user);
-        let speaker = (!echoes && deaf.binary_search(&user).is_err()).then_some(*origin);
+        let is_left_out = !echoes && is_inside && deaf.binary_search(&user).is_err();
+        let speaker = is_left_out.then_some(*origin);
         let deaf = deaf.iter().filter_map(|deaf| chat.user(*deaf));
         let deaf = deaf.filter(|deaf| deaf.is_in(room)).filter_map(|deaf| deaf.origin);
         let mut left_out = 0;
@@ -162,7 +175,7 @@ impl Hub {
     }
 
     /// Tells one user alone, also if they are cut off. Returns how many bytes wait for them more.
-    fn tell_user(
+    pub(super) fn tell_user(
         &mut self,
         user: UserKey,
         origin: Option<ConnectionKey>,
@@ -207,6 +220,9 @@ impl Hub {
         self.add_to_presence(room, &name, (!is_returning).then_some(key));
         self.outdate_lists(&[room]);
         let count = self.chat[room].count();
+        if count == 1 && self.chat[room].rights.has_operator() {
+            self.keep_rights(room);
+        }
         let before = std::mem::replace(&mut self.connections[key].state, State::Chatting(user));
         let remote = self.connections[key].remote;
         match room {
@@ -298,11 +314,12 @@ impl Hub {
     /// Tells somebody who comes from another room who is in this one.
     fn tell_of_room(&mut self, key: ConnectionKey, room: RoomKey) {
         let here = self.chat.first_names(room, WELCOME_MAX);
+        let ranks = self.chat.ranks_in(room);
         let Hub { chat, connections, journals, lang, last_entry, .. } = self;
         let room = &chat[room];
         let (count, topic, id) = (room.count(), room.topic(), *last_entry);
         let is_kept = chat.remembers();
-        let view = RoomView { here: &here, count, topic, history: &[], id, is_kept };
+        let view = RoomView { here: &here, count, ranks: &ranks, topic, history: &[], id, is_kept };
         let about = About { room: Some(room.title()), ..About::default() };
         tell(&mut connections[key], journals, (*lang, about), &Event::InRoom(view));
         connections.touch(key);
@@ -328,7 +345,8 @@ impl Hub {
         let list = shared.unwrap_or_else(|| {
             let max = if lists.is_full() { WELCOME_MAX } else { usize::MAX };
             let names = chat.first_names(room, max);
-            let event = Event::Here { names: &names, count: chat[room].count(), elsewhere };
+            let (count, ranks) = (chat[room].count(), chat.ranks_in(room));
+            let event = Event::Here { names: &names, count, ranks: &ranks, elsewhere };
             let mut list = Vec::new();
             let about = About { room: Some(chat[room].title()), ..About::default() };
             dialect.encode_about(*lang, about, &event, &mut list);
@@ -381,7 +399,7 @@ impl Hub {
         connections.touch(key);
     }
 
-    fn outdate_lists(&mut self, rooms: &[RoomKey]) {
+    pub(super) fn outdate_lists(&mut self, rooms: &[RoomKey]) {
         for room in rooms {
             self.lists.outdate(room.place());
         }
@@ -468,6 +486,12 @@ pub(super) fn tell(
     // In a handshake each frame must arrive alone, up to the one that ends it.
     let alone = connection.gap().is_some();
     connection.outbox.insert(journals, alone, |out| dialect.encode_about(lang, about, event, out));
+}
+
+/// A time as the log says it: `2026-11-27T14:05Z`.
+pub(super) fn time_of(unix_seconds: u64) -> String {
+    let (hour, minute) = (unix_seconds / 3600 % 24, unix_seconds / 60 % 60);
+    format!("{}T{hour:02}:{minute:02}Z", day_of(unix_seconds))
 }
 
 /// Bytes that several are told.

@@ -105,6 +105,8 @@ pub(super) struct Gone {
     pub(super) until: Instant,
     /// What they were called.
     pub(super) name: Nickname,
+    /// The account that they were logged in to.
+    pub(super) account: Option<Nickname>,
     /// The rooms that they were in.
     pub(super) rooms: Vec<Nickname>,
 }
@@ -267,12 +269,12 @@ impl Tickets {
         }
     }
 
-    /// A user leaves who was called so and in these rooms. If they left on purpose they do not come
+    /// A user leaves who was called so, logged in there and in these rooms. If they left on purpose they do not come
     /// back.
     pub(super) fn leave(
         &mut self,
         user: UserKey,
-        (name, rooms): (Nickname, Vec<Nickname>),
+        (name, account, rooms): (Nickname, Option<Nickname>, Vec<Nickname>),
         on_purpose: bool,
         (now, owners_max): (Instant, usize),
     ) {
@@ -286,12 +288,19 @@ impl Tickets {
             self.settle(key, State::Here);
             return self.remove(key);
         }
-        self.settle(key, State::Gone(Box::new(Gone { until, name, rooms })));
+        self.settle(key, State::Gone(Box::new(Gone { until, name, account, rooms })));
         if self.gone.len() > owners_max
             && let Some((_, oldest)) = self.gone.pop_first()
         {
             self.remove(oldest);
         }
+    }
+
+    /// A user is gone and does not come back.
+    pub(super) fn forget(&mut self, user: UserKey) {
+        let Some(key) = self.by_user.remove(&user) else { return };
+        self.settle(key, State::Here);
+        self.remove(key);
     }
 
     /// Forgets those whose tokens are good no more.

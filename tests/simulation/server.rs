@@ -308,7 +308,8 @@ impl Sockets for World<'_> {
         self.system.moved += 1;
         self.system.meet(handle, self.clients);
         let Client { dialect, remote, .. } = self.clients[handle];
-        Some(Accepted { handle, dialect, prelude: Default::default(), remote })
+        let prelude = Default::default();
+        Some(Accepted { handle, dialect, prelude, remote, is_exposed: false })
     }
 
     fn open(&mut self, key: ConnectionKey, id: usize) -> io::Result<()> {

@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::dialect::phrases::{self, Part, Phrases, WHOLE_WELCOME_MAX};
-use crate::dialect::{About, Commands, Lang, Reader, lines};
+use crate::dialect::{About, Commands, Lang, Reader, lines, order};
 use crate::event::{
-    self as command, CloseReason, Command, Event, Hit, Lines, Missed, Parting, Refusal, Resumed,
-    RoomInfo, RoomView, Said, TopicView,
+    self as command, CloseReason, Command, Event, Hit, Lines, Missed, Parting, Ranks, Refusal,
+    Resumed, RoomInfo, RoomView, Said, TopicView,
 };
 use crate::nickname::Nickname;
+use crate::order::{AccountCommand, AccountEvent, Occurrence};
+use crate::rights::{Rank, Setting};
 
 /// What somebody is told, one object for each event. Sentences are there in each language, because
 /// the same bytes go to everyone.
@@ -20,6 +22,62 @@ use crate::nickname::Nickname;
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(super) enum ServerMessage<'a> {
     Password,
+    /// The name is an account, and its password is wanted.
+    Login {
+        name: &'a str,
+    },
+    Account {
+        event: &'static str,
+        name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        token: Option<&'a str>,
+        text: Localized,
+    },
+    Rank {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room: Option<&'a str>,
+        name: &'a str,
+        rank: Option<&'static str>,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        by: &'a str,
+        text: Localized,
+    },
+    Set {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room: Option<&'a str>,
+        by: &'a str,
+        what: &'static str,
+        value: String,
+        text: Localized,
+    },
+    Settings {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room: Option<&'a str>,
+        flags: String,
+        has_key: bool,
+        limit: Option<u32>,
+        #[serde(flatten)]
+        ranks: Ranked<'a>,
+        text: Localized,
+    },
+    /// Somebody was put out of a room.
+    Removed {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room: Option<&'a str>,
+        name: &'a str,
+        how: &'static str,
+        by: &'a str,
+        why: &'a str,
+        count: usize,
+        text: Localized,
+    },
+    /// The reader was put out, or may not come in.
+    Out {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room: Option<&'a str>,
+        how: &'static str,
+        text: Localized,
+    },
     Ask {
         motd: &'a [String],
         line_bytes_max: usize,
@@ -55,6 +113,8 @@ pub(super) enum ServerMessage<'a> {
     Who {
         members: Vec<&'a str>,
         count: usize,
+        #[serde(flatten)]
+        ranks: Ranked<'a>,
         #[serde(skip_serializing_if = "Option::is_none")]
         room: Option<&'a str>,
     },
@@ -129,6 +189,8 @@ pub(super) enum ServerMessage<'a> {
 pub(super) struct Company<'a> {
     members: Vec<&'a str>,
     count: usize,
+    #[serde(flatten)]
+    ranks: Ranked<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     topic: Option<Topic<'a>>,
     history: Vec<ServerMessage<'a>>,
@@ -139,6 +201,25 @@ pub(super) struct Company<'a> {
     /// What is said there is kept.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     kept: bool,
+}
+
+/// Those who have a rank in a room.
+#[derive(Serialize)]
+pub(super) struct Ranked<'a> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    operators: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    voiced: Vec<&'a str>,
+}
+
+impl<'a> Ranked<'a> {
+    fn of(ranks: Ranks<'a>) -> Ranked<'a> {
+        let names = |wanted| {
+            let ranks = ranks.iter().filter(|(_, rank)| *rank == wanted);
+            ranks.take(WHOLE_WELCOME_MAX).map(|(name, _)| name.as_str()).collect()
+        };
+        Ranked { operators: names(Rank::Operator), voiced: names(Rank::Voice) }
+    }
 }
 
 /// A room that somebody was cut off from, with what they have missed there.
@@ -249,11 +330,11 @@ impl Localized {
 impl<'a> Company<'a> {
     /// The room as a newcomer finds it.
     pub(super) fn of(room: &'a str, view: &RoomView<'a>) -> Company<'a> {
-        let RoomView { here, count, topic, history, id, is_kept: kept } = *view;
+        let RoomView { here, count, ranks, topic, history, id, is_kept: kept } = *view;
         let line = |said: &&'a Said| ServerMessage::line(said, Some(room), false);
         let history = history.iter().map(line).collect();
-        let (members, topic) = (names(here), topic.map(Topic::of));
-        Company { room, members, count, topic, history, id, kept }
+        let (members, ranks, topic) = (names(here), Ranked::of(ranks), topic.map(Topic::of));
+        Company { room, members, count, ranks, topic, history, id, kept }
     }
 }
 
@@ -292,9 +373,11 @@ impl<'a> ServerMessage<'a> {
                 ServerMessage::Leave { room, names: names(gone), count, words, why }
             }
             Event::Renamed { old, new } => ServerMessage::Nick { old, new },
-            Event::Here { names: here, count, .. } => {
-                ServerMessage::Who { room, members: names(here), count }
+            Event::Here { names: here, count, ranks, .. } => {
+                ServerMessage::Who { room, members: names(here), count, ranks: Ranked::of(ranks) }
             }
+            Event::AccountAsked(name) => ServerMessage::Login { name },
+            Event::Order(ref occurrence) => ServerMessage::of_order(occurrence, about),
             Event::Ignoring(ignored) => ServerMessage::Ignoring {
                 names: names(ignored),
                 text: Localized::new(|phrases, out| match ignored {
@@ -338,6 +421,46 @@ impl<'a> ServerMessage<'a> {
             | Event::InRoom(_)
             | Event::Entered { .. } => return None,
         })
+    }
+
+    /// As [`of`](Self::of), but of what is about order.
+    fn of_order(occurrence: &Occurrence<'a>, about: About<'a>) -> ServerMessage<'a> {
+        let text = Localized::new(|phrases, out| {
+            let reader = Reader { phrases, about };
+            if !order::tell_reader(&reader, occurrence, ("", ""), out) {
+                order::tell(&reader, occurrence, ("", "\n"), out);
+                out.pop();
+            }
+        });
+        let room = about.room;
+        match *occurrence {
+            Occurrence::Account { name, event, token } => {
+                ServerMessage::Account { event: account_label(event), name, token, text }
+            }
+            Occurrence::Ranked { name, rank, by } => {
+                ServerMessage::Rank { room, name, rank: rank.map(rank_label), by, text }
+            }
+            Occurrence::Set { setting, by } => {
+                let (what, value) = setting_words(setting);
+                ServerMessage::Set { room, by, what, value, text }
+            }
+            Occurrence::Settings { rights, ranks } => ServerMessage::Settings {
+                room,
+                flags: rights.letters(),
+                has_key: rights.key.is_some(),
+                limit: rights.limit,
+                ranks: Ranked::of(ranks),
+                text,
+            },
+            Occurrence::Removed { name, how, by, why, count } => {
+                ServerMessage::Removed { room, name, how: how.word(), by, why, count, text }
+            }
+            Occurrence::YouRemoved { how, .. } => {
+                ServerMessage::Out { room, how: how.word(), text }
+            }
+            Occurrence::YouBanned(_) => ServerMessage::Out { room, how: "ban", text },
+            _ => ServerMessage::Notice { text },
+        }
     }
 
     /// As [`of`](Self::of), but of what the archive has told.
@@ -416,6 +539,35 @@ fn names(names: &[Nickname]) -> Vec<&str> {
     names.iter().take(WHOLE_WELCOME_MAX).map(Nickname::as_str).collect()
 }
 
+fn rank_label(rank: Rank) -> &'static str {
+    match rank {
+        Rank::Operator => "operator",
+        Rank::Voice => "voice",
+    }
+}
+
+fn account_label(event: AccountEvent<'_>) -> &'static str {
+    match event {
+        AccountEvent::Registered => "registered",
+        AccountEvent::LoggedIn => "logged_in",
+        AccountEvent::LoggedOut => "logged_out",
+        AccountEvent::PasswordSet => "password_set",
+        AccountEvent::Unregistered => "unregistered",
+        AccountEvent::Operator => "operator",
+        AccountEvent::NameLost(_) => "name_lost",
+    }
+}
+
+/// What was set, and to what; but not which key.
+fn setting_words(setting: &Setting) -> (&'static str, String) {
+    let on_off = |on| if on { "on" } else { "off" }.to_owned();
+    match setting {
+        Setting::Flag(flag, on) => (flag.word(), on_off(*on)),
+        Setting::Key(key) => ("key", on_off(key.is_some())),
+        Setting::Limit(limit) => ("limit", limit.map_or_else(|| on_off(false), |n| n.to_string())),
+    }
+}
+
 fn parting(reason: CloseReason) -> Option<Localized> {
     phrases::of(Lang::En).parting(reason)?;
     Some(Localized::plain(|phrases| phrases.parting(reason).unwrap_or_default()))
@@ -452,6 +604,39 @@ fn label(refusal: Refusal<'_>) -> &'static str {
         Refusal::PasswordNeeded => "password_needed",
         Refusal::NotResumable => "not_resumable",
         Refusal::Key(_) => "key",
+        Refusal::NoAccounts => "no_accounts",
+        Refusal::Registered(_) => "registered",
+        Refusal::NoAccount(_) => "no_account",
+        Refusal::AccountNeeded => "account_needed",
+        Refusal::NotLoggedIn => "not_logged_in",
+        Refusal::IsLoggedIn => "is_logged_in",
+        Refusal::WrongPassword => "wrong_password",
+        Refusal::PasswordBytes(..) => "password_bytes",
+        Refusal::PasswordIsName => "password_is_name",
+        Refusal::Insecure => "insecure",
+        Refusal::TooManyTries => "too_many_tries",
+        Refusal::Busy => "busy",
+        Refusal::AccountsFull => "accounts_full",
+        Refusal::RoomOperatorOnly(_) => "room_operator_only",
+        Refusal::OperatorOnly => "operator_only",
+        Refusal::IsOperator(_) => "is_operator",
+        Refusal::Yourself => "yourself",
+        Refusal::HasRank(..) => "has_rank",
+        Refusal::NotThere(_) => "not_there",
+        Refusal::NoSanction(_) => "no_sanction",
+        Refusal::TooManySanctions(_) => "too_many_sanctions",
+        Refusal::Span(_) => "span",
+        Refusal::ReasonTooLong(_) => "reason_too_long",
+        Refusal::Muted(_) => "muted",
+        Refusal::Moderated => "moderated",
+        Refusal::Slow(_) => "slow",
+        Refusal::TooNew => "too_new",
+        Refusal::Locked => "locked",
+        Refusal::InviteOnly(_) => "invite_only",
+        Refusal::RoomKey(_) => "room_key",
+        Refusal::RoomFull(_) => "room_full",
+        Refusal::RoomBanned(_) => "room_banned",
+        Refusal::NotSaid => "not_said",
         Refusal::Usage(_) => "usage",
         Refusal::UnknownCommand(_) => "unknown_command",
         Refusal::LineTooLong(_) => "line_too_long",
@@ -487,6 +672,8 @@ pub struct ClientMessage {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
+    Login,
+    LoginAgain,
     Password,
     Resume,
     Say,
@@ -559,8 +746,13 @@ impl ClientMessage {
             "msg" => (Kind::Msg, to.replace('\n', " ").into(), text),
             "nick" => (Kind::Nick, name, "".into()),
             "password" => (Kind::Password, "".into(), text),
+            "login" => match token {
+                Some(token) => (Kind::LoginAgain, name, token),
+                None => (Kind::Login, name, text),
+            },
             "resume" => (Kind::Resume, "".into(), token.unwrap_or_default()),
-            "join" => (Kind::Join, "".into(), "".into()),
+            // The room's key stands behind its name.
+            "join" => (Kind::Join, "".into(), text),
             "part" => (Kind::Part, "".into(), "".into()),
             "rooms" => (Kind::Rooms, "".into(), "".into()),
             "topic" if has_text => (Kind::SetTopic, "".into(), text),
@@ -576,6 +768,10 @@ impl ClientMessage {
             _ => (Kind::Unknown, "".into(), kind),
         };
         let (name, text) = (name.into_owned(), text.into_owned());
+        let room = match (known, room) {
+            (Kind::Join, Some(room)) if !text.is_empty() => Some(format!("{room} {text}")),
+            (_, room) => room,
+        };
         let (key, rooms) = (key.map(Cow::into_owned), known_rooms(known, &rooms));
         let message = ClientMessage { kind: known, room, name, text, count, before, key, rooms };
         Some((message, longest.unwrap_or_default()))
@@ -609,6 +805,8 @@ impl ClientMessage {
             Kind::Msg => required(text, Command::Tell { to: name, text }, command::Topic::Msg),
             Kind::Reply => required(text, Command::Reply(text), command::Topic::Reply),
             Kind::Nick => Command::Rename(name),
+            Kind::Login => Command::Account(AccountCommand::Login { name, password: text }),
+            Kind::LoginAgain => Command::Account(AccountCommand::LoginAgain { name, token: text }),
             Kind::Password => Command::Password(text),
             Kind::Resume => Command::Resume { token: text, rooms: &self.rooms },
             Kind::Who => Command::Who,

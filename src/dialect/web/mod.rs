@@ -69,7 +69,15 @@ fn encode(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
         }
         Event::Welcomed { name, here, count } => {
             let mut shared = Vec::new();
-            let view = RoomView { here, count, topic: None, history: &[], id: 0, is_kept: false };
+            let view = RoomView {
+                here,
+                count,
+                ranks: &[],
+                topic: None,
+                history: &[],
+                id: 0,
+                is_kept: false,
+            };
             company(reader.room(), &view, &mut shared);
             greeting(name, None, shared.len(), out);
             out.extend_from_slice(&shared);

@@ -1,0 +1,394 @@
+//! Accounts: how somebody shows that a name is theirs, before they come in or later. Passwords are
+//! tried elsewhere, since that takes long on purpose ([`requests`](super::requests)); here is who
+//! may give one, and what becomes of the answer.
+
+use super::{Hub, WRONG_PASSWORDS_MAX};
+use crate::archive::{
+    ACCOUNT_PASSWORD_BYTES, AccountAnswer, AccountChange, AccountRequest, Answer, Proof, Request,
+};
+use crate::chat::{AccountFact, Applied, Conflict, Fact, Standing, UserKey};
+use crate::connection::{Asked, Proving, State, Wait, Waiting};
+use crate::dialect::Naming;
+use crate::event::{CloseReason, Command, Event, Refusal};
+use crate::key::ConnectionKey;
+use crate::nickname::Nickname;
+use crate::order::{AccountCommand, AccountEvent, Occurrence};
+use crate::text;
+use crate::token::Secret;
+
+impl Hub {
+    /// Accounts have come or gone by other ways than through the hub.
+    pub fn handle_accounts(&mut self, changes: Vec<AccountChange>) {
+        for change in changes {
+            let fact = match change {
+                AccountChange::Added(name) => AccountFact::Registered { name },
+                AccountChange::Removed(name) => AccountFact::Unregistered { name },
+            };
+            self.propose(Fact::Account(fact));
+        }
+    }
+
+    // ── before somebody comes in ─────────────────────────────────────────────────────────────────
+
+    /// Somebody gave a name that is an account, and is asked for its password.
+    pub(super) fn ask_account(&mut self, key: ConnectionKey, name: &Nickname) {
+        let State::AwaitingNick { deadline, .. } = self.connections[key].state else { return };
+        let proving = Proving { deadline, name: name.clone(), tries: 0 };
+        self.connections[key].state = State::Proving(Box::new(proving));
+        self.tell(key, None, &Event::AccountAsked(name.as_str()));
+    }
+
+    /// Does what somebody asks for who must show that a name is theirs, or give another.
+    pub(super) fn execute_proving(&mut self, key: ConnectionKey, command: Command<'_>) {
+        let State::Proving(proving) = &self.connections[key].state else { return };
+        let name = proving.name.clone();
+        match command {
+            Command::Password(given) if given.trim().is_empty() => self.ask_another(key),
+            Command::Password(given) => {
+                self.try_login(key, name, Proof::Password(Secret::new(given)));
+            }
+            Command::Account(AccountCommand::Login { password, .. }) => {
+                self.try_login(key, name, Proof::Password(Secret::new(password)));
+            }
+            Command::Account(AccountCommand::LoginAgain { token, .. }) => {
+                self.try_login(key, name, Proof::Token(Secret::new(token)));
+            }
+            Command::Rename(other) => {
+                self.end_proving(key);
+                self.admit(key, other);
+            }
+            Command::Resume { token, rooms } => {
+                self.end_proving(key);
+                self.come_back(key, token, rooms);
+            }
+            Command::Quit(_) => self.close(key, CloseReason::Quit, ""),
+            _ => self.refuse(key, Refusal::Registered(name.as_str())),
+        }
+    }
+
+    /// Somebody who is asked for a name gives the proof that one is theirs with it.
+    pub(super) fn log_in_first(&mut self, key: ConnectionKey, name: &str, proof: Proof) {
+        let parsed = Nickname::parse(name).ok();
+        let account = parsed.and_then(|name| self.chat.account_called(&name).cloned());
+        let account = account.filter(|_| self.chat.has_accounts());
+        let State::AwaitingNick { deadline, .. } = self.connections[key].state else { return };
+        let Some(name) = account else {
+            return self.refuse_input(key, Refusal::NoAccount(&text::clean(name)));
+        };
+        let proving = Proving { deadline, name: name.clone(), tries: 0 };
+        self.connections[key].state = State::Proving(Box::new(proving));
+        self.try_login(key, name, proof);
+    }
+
+    /// Asks for a nickname again.
+    fn ask_another(&mut self, key: ConnectionKey) {
+        self.end_proving(key);
+        self.tell(key, None, &Event::AskedAgain);
+    }
+
+    fn end_proving(&mut self, key: ConnectionKey) {
+        if let State::Proving(proving) = &self.connections[key].state {
+            self.connections[key].state = super::awaiting_nick(proving.deadline, None);
+        }
+    }
+
+    // ── what somebody asks for ───────────────────────────────────────────────────────────────────
+
+    /// Does what somebody asks for who is in.
+    pub(super) fn execute_account(
+        &mut self,
+        (key, user): (ConnectionKey, UserKey),
+        command: AccountCommand<'_>,
+    ) {
+        match self.account_request(user, command) {
+            Ok(Some(request)) => self.ask_keeper(key, request),
+            Ok(None) => self.log_out(key, user),
+            Err(refusal) => self.refuse(key, refusal),
+        }
+    }
+
+    /// What is to be asked for a command; nothing, to log out.
+    fn account_request<'a>(
+        &self,
+        user: UserKey,
+        command: AccountCommand<'a>,
+    ) -> Result<Option<AccountRequest>, Refusal<'a>> {
+        let account = self.chat.account_of(user).cloned();
+        let own = || account.clone().ok_or(Refusal::NotLoggedIn);
+        let Some(name) = self.chat.nickname(user) else { return Err(Refusal::NotLoggedIn) };
+        Ok(Some(match command {
+            AccountCommand::Register(_) if account.is_some() => return Err(Refusal::IsLoggedIn),
+            AccountCommand::Register(password) => {
+                // Guests and those who are called by their addresses have no names of their own.
+                let named = Nickname::parse(name.as_str());
+                let name = named.map_err(|error| Refusal::Nickname(error, ""))?;
+                let password = new_password(password, &name)?;
+                AccountRequest::Register { name, password }
+            }
+            AccountCommand::Login { name, .. } | AccountCommand::LoginAgain { name, .. } => {
+                let parsed = Nickname::parse(name).ok();
+                let wanted = parsed.and_then(|name| self.chat.account_called(&name).cloned());
+                let name = wanted.ok_or(Refusal::NoAccount(name))?;
+                if account.as_ref() == Some(&name) {
+                    return Err(Refusal::IsLoggedIn);
+                }
+                let proof = match command {
+                    AccountCommand::LoginAgain { token, .. } => Proof::Token(Secret::new(token)),
+                    AccountCommand::Login { password, .. } => {
+                        Proof::Password(Secret::new(password))
+                    }
+                    _ => return Err(Refusal::NotLoggedIn),
+                };
+                AccountRequest::Login { name, proof, wants_token: false }
+            }
+            AccountCommand::SetPassword { old, new } => {
+                let name = own()?;
+                let (old, new) = (Secret::new(old), new_password(new, &name)?);
+                AccountRequest::SetPassword { name, old, new }
+            }
+            AccountCommand::Unregister(password) => {
+                AccountRequest::Unregister { name: own()?, password: Secret::new(password) }
+            }
+            AccountCommand::Logout => return own().map(|_| None),
+            AccountCommand::Oper { name, password } => {
+                let wanted = Nickname::parse(name).map_err(|_| Refusal::WrongPassword)?;
+                let known = self.operator_passwords.iter().find(|(it, _)| it.same_as(&wanted));
+                let (_, hash) = known.ok_or(Refusal::WrongPassword)?;
+                AccountRequest::Oper { hash: hash.clone(), password: Secret::new(password) }
+            }
+        }))
+    }
+
+    fn try_login(&mut self, key: ConnectionKey, name: Nickname, proof: Proof) {
+        let wants_token = self.connections[key].dialect.spec().can_resume;
+        self.ask_keeper(key, AccountRequest::Login { name, proof, wants_token });
+    }
+
+    /// Has a password tried, or something else done about an account. Until the answer is there,
+    /// `key` is not listened to.
+    fn ask_keeper(&mut self, key: ConnectionKey, request: AccountRequest) {
+        let connection = &self.connections[key];
+        let is_free = matches!(request, AccountRequest::Logout { .. });
+        if connection.is_exposed && !self.insecure_passwords && !is_free {
+            return self.refuse_proof(key, Refusal::Insecure);
+        }
+        if let Some(address) = connection.address
+            && !is_free
+            && !self.addresses.try_password(address, self.now.instant)
+        {
+            return self.refuse_proof(key, Refusal::TooManyTries);
+        }
+        if self.asking.iter().any(|(asker, _)| *asker == key) {
+            return self.refuse_proof(key, Refusal::Busy);
+        }
+        let address = self.connections[key].address;
+        let request = Request::Account(request);
+        let asked = Asked { key: self.take_key(key), ..Asked::new(request.clone()) };
+        self.requests.push_back((key, request));
+        self.asking.push((key, address));
+        let waiting = &mut self.connections[key].waiting;
+        let waiting = waiting.get_or_insert_with(|| Box::new(Waiting::new(Wait::Answer)));
+        waiting.asked = Some(Box::new(asked));
+    }
+
+    /// A proof was not even tried. Who is not in yet is asked again.
+    fn refuse_proof(&mut self, key: ConnectionKey, refusal: Refusal<'_>) {
+        self.refuse(key, refusal);
+        if let State::Proving(proving) = &self.connections[key].state {
+            let name = proving.name.clone();
+            self.tell(key, None, &Event::AccountAsked(name.as_str()));
+        }
+    }
+
+    // ── answers ──────────────────────────────────────────────────────────────────────────────────
+
+    /// What came of a request about an account.
+    pub(super) fn handle_account_answer(
+        &mut self,
+        key: ConnectionKey,
+        request: AccountRequest,
+        answer: Answer,
+    ) {
+        let answer = match answer {
+            Answer::Account(answer) => answer,
+            _ => return self.refuse_proof(key, Refusal::Busy),
+        };
+        match (answer, self.connections[key].user()) {
+            (AccountAnswer::Done(name, token), Some(user)) => {
+                self.account_is_so((key, user), request, (name, token));
+            }
+            (AccountAnswer::Done(Some(name), token), None) => self.log_in(key, &name, token),
+            (AccountAnswer::Done(None, _), None) => {}
+            (AccountAnswer::Wrong | AccountAnswer::Missing, Some(_)) => {
+                self.refuse(key, Refusal::WrongPassword);
+            }
+            (AccountAnswer::Wrong, None) => self.wrong_proof(key),
+            (AccountAnswer::Taken, _) => match request {
+                AccountRequest::Register { name, .. } => {
+                    self.refuse(key, Refusal::Registered(name.as_str()));
+                }
+                _ => self.refuse(key, Refusal::Busy),
+            },
+            (AccountAnswer::Missing, _) => {
+                self.refuse(key, Refusal::WrongPassword);
+                self.ask_another(key);
+            }
+            (AccountAnswer::Full, _) => self.refuse(key, Refusal::AccountsFull),
+        }
+    }
+
+    /// Somebody who is not in has given a wrong proof. After three they are asked for another name.
+    fn wrong_proof(&mut self, key: ConnectionKey) {
+        self.pace_address(key);
+        let State::Proving(proving) = &mut self.connections[key].state else { return };
+        proving.tries += 1;
+        let (tries, name) = (proving.tries, proving.name.clone());
+        self.refuse(key, Refusal::WrongPassword);
+        match tries {
+            WRONG_PASSWORDS_MAX.. => self.ask_another(key),
+            _ => self.tell(key, None, &Event::AccountAsked(name.as_str())),
+        }
+    }
+
+    /// Somebody has shown that an account is theirs, and comes in under its name.
+    fn log_in(&mut self, key: ConnectionKey, account: &Nickname, token: Option<Secret>) {
+        if !matches!(self.connections[key].state, State::Proving(_)) {
+            return;
+        }
+        let operator = self.chat.is_operators(account);
+        let standing = Standing { account: Some(account.clone()), operator, known: false };
+        self.free_name(account);
+        match self.name_connection(key, account, &standing) {
+            Ok(()) => {
+                log::info!("event=login account={account} from={}", self.connections[key].remote);
+                self.tell_account(key, account, (AccountEvent::LoggedIn, token.as_ref()));
+                if operator {
+                    self.tell_account(key, account, (AccountEvent::Operator, None));
+                }
+            }
+            Err(Conflict::NameTaken | Conflict::Registered) => {
+                self.end_proving(key);
+                self.refuse_input(key, Refusal::Taken(account.as_str()));
+            }
+            Err(conflict) => self.keep_out(key, Some(account), conflict),
+        }
+    }
+
+    /// Whoever has a name that is somebody's account gets another.
+    fn free_name(&mut self, account: &Nickname) {
+        let Some(holder) = self.chat.holder_of(account) else { return };
+        let Some(old) = self.chat.nickname(holder).cloned() else { return };
+        let mut number = 2;
+        loop {
+            number = self.chat.lowest_free_suffix(account, number);
+            let name = account.with_suffix(number);
+            match self.propose(Fact::Renamed { user: holder, name }) {
+                Applied::Refused(Conflict::NameTaken | Conflict::Registered) => number += 1,
+                _ => break,
+            }
+        }
+        let origin = self.chat.user(holder).and_then(|user| user.origin);
+        let name = self.chat.name(holder).to_owned();
+        let event = AccountEvent::NameLost(old.as_str());
+        let event = Occurrence::Account { name: &name, event, token: None };
+        self.tell_user(holder, origin, None, &Event::Order(event));
+        if let Some(key) = origin
+            && self.connections[key].dialect.spec().naming == Naming::Once
+        {
+            // Its client goes on believing in the old name.
+            self.connections[key].session.note_given(old.as_str());
+        }
+    }
+
+    /// What somebody asked for who is in is so.
+    fn account_is_so(
+        &mut self,
+        (key, user): (ConnectionKey, UserKey),
+        request: AccountRequest,
+        (name, token): (Option<Nickname>, Option<Secret>),
+    ) {
+        let token = token.as_ref();
+        match request {
+            AccountRequest::Register { name, .. } => {
+                self.propose(Fact::Account(AccountFact::Registered { name: name.clone() }));
+                self.become_account(user, &name);
+                self.tell_account(key, &name, (AccountEvent::Registered, token));
+                log::info!("event=register account={name}");
+            }
+            AccountRequest::Login { name: asked, .. } => {
+                let account = name.unwrap_or(asked);
+                if self.chat.holder_of(&account) != Some(user) {
+                    self.free_name(&account);
+                }
+                self.become_account(user, &account);
+                let name = account.clone();
+                if self.chat.nickname(user) != Some(&account) {
+                    self.propose(Fact::Renamed { user, name });
+                }
+                log::info!("event=login account={account}");
+                self.tell_account(key, &account, (AccountEvent::LoggedIn, token));
+                if self.chat.is_operator(user) {
+                    self.tell_account(key, &account, (AccountEvent::Operator, None));
+                }
+            }
+            AccountRequest::SetPassword { name, .. } => {
+                log::info!("event=password account={name}");
+                self.tell_account(key, &name, (AccountEvent::PasswordSet, token));
+            }
+            AccountRequest::Unregister { name, .. } => {
+                self.propose(Fact::Account(AccountFact::Unregistered { name: name.clone() }));
+                log::info!("event=unregister account={name}");
+                self.tell_account(key, &name, (AccountEvent::Unregistered, None));
+            }
+            AccountRequest::Oper { .. } => {
+                self.propose(Fact::Account(AccountFact::Operator { user, is: true }));
+                let name = Nickname::unchecked(self.chat.name(user));
+                self.note_act(user, ("oper", name.as_str()), None, ("", None));
+                self.tell_account(key, &name, (AccountEvent::Operator, None));
+            }
+            AccountRequest::Logout { name } => {
+                self.tell_account(key, &name, (AccountEvent::LoggedOut, None));
+            }
+        }
+    }
+
+    /// Somebody is logged in from now on.
+    fn become_account(&mut self, user: UserKey, account: &Nickname) {
+        let operator = self.chat.is_operators(account);
+        let account = account.clone();
+        self.propose(Fact::Account(AccountFact::LoggedIn { user, account, operator }));
+    }
+
+    /// Somebody does not want to be logged in any more, and loses the name of the account.
+    fn log_out(&mut self, key: ConnectionKey, user: UserKey) {
+        let Some(account) = self.chat.account_of(user).cloned() else { return };
+        self.propose(Fact::Account(AccountFact::LoggedOut { user }));
+        if self.chat.holder_of(&account) == Some(user) {
+            self.free_name(&account);
+        }
+        self.ask_keeper(key, AccountRequest::Logout { name: account });
+    }
+
+    pub(super) fn tell_account(
+        &mut self,
+        key: ConnectionKey,
+        account: &Nickname,
+        (event, token): (AccountEvent<'_>, Option<&Secret>),
+    ) {
+        let token = token.map(Secret::reveal);
+        let event = Occurrence::Account { name: account.as_str(), event, token };
+        self.tell(key, None, &Event::Order(event));
+    }
+}
+
+/// A password that somebody can have for this account.
+fn new_password(password: &str, name: &Nickname) -> Result<Secret, Refusal<'static>> {
+    if !ACCOUNT_PASSWORD_BYTES.contains(&password.len()) {
+        let (least, most) = (*ACCOUNT_PASSWORD_BYTES.start(), *ACCOUNT_PASSWORD_BYTES.end());
+        return Err(Refusal::PasswordBytes(least, most));
+    }
+    if Nickname::parse(password).is_ok_and(|password| password.same_as(name)) {
+        return Err(Refusal::PasswordIsName);
+    }
+    Ok(Secret::new(password))
+}
