@@ -457,8 +457,8 @@ fn two_slashes_say_one() {
 fn an_unknown_command_is_never_sent_to_others() {
     let server = Server::start(&[]);
     let [mut alice, mut bob] = room(&server, ["alice", "bob"]);
-    alice.says("/login alice secret");
-    alice.sees("! There is no command /login. Type /help for help.");
+    alice.says("/logon alice secret");
+    alice.sees("! There is no command /logon. Type /help for help.");
     alice.says("/whoever");
     alice.sees("! There is no command /whoever. Type /help for help.");
     alice.says("/");

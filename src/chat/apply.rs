@@ -247,7 +247,8 @@ impl Chat {
     }
 
     fn apply_topic(&mut self, at: u64, key: UserKey, room: RoomKey, text: &str) -> Option<Applied> {
-        let is_free = !self.rooms.get(room.place())?.rights.has(Flag::Topic) || self.is_in_charge(key, room);
+        let is_free =
+            !self.rooms.get(room.place())?.rights.has(Flag::Topic) || self.is_in_charge(key, room);
         if !is_free || self.silence_of(key, at).is_some() {
             return Some(Applied::Refused(Conflict::NotAllowed));
         }

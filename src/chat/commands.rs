@@ -288,10 +288,12 @@ impl Chat {
         answers: &mut Answers<'_>,
     ) -> Judged<'a> {
         let (name, key) = name_and_key(wanted);
+        let known = parse_room(name).and_then(|room| self.room_called(&room));
+        // Only a room that is there can have a key.
+        let name = if known.is_none() && !self.is_asleep(name) { wanted } else { name };
         let Some(room) = parse_room(name) else {
             return answers.refuse(Refusal::RoomName(&text::clean(name)));
         };
-        let known = self.room_called(&room);
         let rooms = self.users.get(user).map_or(0, |user| user.rooms().count());
         let Limits { rooms_fixed, rooms_max, .. } = self.limits;
         match known {

@@ -318,6 +318,12 @@ impl Chat {
         &mut self.rooms[key.place()]
     }
 
+    /// Whether a room of this name is remembered that nobody is in.
+    fn is_asleep(&self, name: &str) -> bool {
+        let name = commands::parse_room(name);
+        name.is_some_and(|name| self.asleep.contains_key(&*name.fold()))
+    }
+
     /// Adds a room. What was said in one of that name up to `id` is not known any more, unless it
     /// is remembered.
     fn open_room(&mut self, name: &Nickname, (id, permanent): (EntryId, bool)) -> RoomKey {

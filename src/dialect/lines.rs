@@ -348,7 +348,7 @@ fn recalled(said: &Said, hit: Option<&Hit>, out: &mut Vec<u8>) {
 
 /// The events that are told by a line beginning with `* `.
 fn announce(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
-    use Part::{Count, Joint, Listed, Ranked, Text};
+    use Part::{Count, Joint, Listed, Text};
     let phrases = reader.phrases;
     match *event {
         Event::Welcomed { name, here, count } => {
@@ -370,8 +370,8 @@ fn announce(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
             }
         }
         Event::Renamed { old, new } => notice(out, phrases.renamed, &[Text(old), Text(new)]),
-        Event::Here { names, count, ranks, elsewhere } => {
-            let listed = Ranked(phrases, names, count, ranks);
+        Event::Here { names, count, elsewhere, .. } => {
+            let listed = Listed(phrases, names, count);
             match elsewhere {
                 true => notice(out, phrases.there, &[Count(count), Text(reader.room()), listed]),
                 false => notice(out, phrases.here, &[Count(count), listed]),

@@ -165,7 +165,7 @@ pub(super) fn tell(
         Occurrence::Settings { rights, ranks } => {
             line(words.settings, &[room, Text(&words.all_settings(rights))]);
             for (rank, phrase) in [(Rank::Operator, words.operators), (Rank::Voice, words.voiced)] {
-                let names = of_rank(ranks, rank);
+                let names = marked(ranks, rank);
                 if !names.is_empty() {
                     line(phrase, &[listed(reader.phrases, &names, names.len())]);
                 }
@@ -337,9 +337,10 @@ fn listed<'a>(phrases: &'a Phrases, names: &'a [Nickname], count: usize) -> Part
     Part::Listed(phrases, &names[..names.len().min(WELCOME_MAX)], count)
 }
 
-fn of_rank(ranks: &[(Nickname, Rank)], wanted: Rank) -> Vec<Nickname> {
+/// Those who have this rank, with its mark.
+fn marked(ranks: &[(Nickname, Rank)], wanted: Rank) -> Vec<Nickname> {
     let ranks = ranks.iter().filter(|(_, rank)| *rank == wanted);
-    ranks.map(|(name, _)| name.clone()).collect()
+    ranks.map(|(name, rank)| Nickname::unchecked(&format!("{}{name}", rank.mark()))).collect()
 }
 
 const _: () = assert!(Removal::Kick as usize == 0 && Removal::Kill as usize == 2);
@@ -547,7 +548,7 @@ mod tests {
             (
                 Occurrence::Settings { rights: &rights, ranks: &ranks },
                 "* #ops: only members may speak into it (members, n); only operators set the \
-                 topic (topic, t)\n* Operators: al\n",
+                 topic (topic, t)\n* Operators: @al\n",
             ),
             (removed(Removal::Kick), "* bob was kicked by al (2 here)\n"),
             (off(Removal::Ban), "! You were banned from #ops by al: why\n"),

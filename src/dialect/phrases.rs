@@ -29,8 +29,6 @@ pub(crate) enum Part<'a> {
     Seconds(f64),
     /// `a, b, c`, or `a, b, c and 980 more` when they are fewer than the given count.
     Listed(&'a Phrases, &'a [Nickname], usize),
-    /// The same, with marks before those who have a rank.
-    Ranked(&'a Phrases, &'a [Nickname], usize, Ranks<'a>),
     /// `a, b and c`, or the first few `and 56 more`.
     Joint(&'a Phrases, &'a [Nickname]),
 }
@@ -288,8 +286,6 @@ impl Phrases {
         let (list, last) = list.rsplit_once(self.and).map_or((list, None), |(l, r)| (l, Some(r)));
         let last = last.filter(|last| places::<1>(self.more, last).is_none());
         let names = list.split(self.comma).chain(last);
-        // A rank stands before it.
-        let names = names.map(|name| name.strip_prefix(['@', '+']).unwrap_or(name));
         names.map(|name| (!name.contains(' ')).then(|| name.to_owned())).collect()
     }
 
@@ -400,10 +396,7 @@ pub(crate) fn fill(out: &mut Vec<u8>, phrase: &str, parts: &[Part<'_>]) {
             Part::Seconds(seconds) => drop(write!(out, "{seconds}")),
             Part::Joint(phrases, names) => joint(out, phrases, names),
             Part::Listed(phrases, names, count) => {
-                fill(out, "{}", &[Part::Ranked(phrases, names, count, &[])]);
-            }
-            Part::Ranked(phrases, names, count, ranks) => {
-                list(out, (names, ranks), phrases.comma, None);
+                list(out, names, phrases.comma, None);
                 if count > names.len() {
                     out.extend_from_slice(phrases.and.as_bytes());
                     fill(out, phrases.more, &[Part::Count(count - names.len())]);
@@ -433,7 +426,7 @@ pub(crate) fn places<'a, const N: usize>(phrase: &str, text: &'a str) -> Option<
 /// Names that come or go together, as the older dialects tell them.
 pub(crate) fn together(names: &[Nickname]) -> String {
     let mut out = Vec::new();
-    list(&mut out, (&names[..names.len().min(JOINT_MAX)], &[]), "、", None);
+    list(&mut out, &names[..names.len().min(JOINT_MAX)], "、", None);
     if names.len() > JOINT_MAX {
         fill(&mut out, " 和另外 {} 人", &[Part::Count(names.len() - JOINT_MAX)]);
     }
@@ -493,7 +486,7 @@ pub(crate) fn tell_of_room(
     end: &str,
     out: &mut Vec<u8>,
 ) {
-    use Part::{Count, Ranked, Text};
+    use Part::{Count, Listed, Text};
     let (phrases, room) = (reader.phrases, Text(reader.room()));
     let mut line = |phrase: &str, parts: &[Part<'_>]| {
         out.extend_from_slice(start.as_bytes());
@@ -501,8 +494,8 @@ pub(crate) fn tell_of_room(
         out.extend_from_slice(end.as_bytes());
     };
     match *event {
-        Event::InRoom(RoomView { here, count, ranks, topic, .. }) => {
-            line(phrases.in_room, &[room, Ranked(phrases, here, count, ranks)]);
+        Event::InRoom(RoomView { here, count, topic, .. }) => {
+            line(phrases.in_room, &[room, Listed(phrases, here, count)]);
             if let Some(topic) = topic {
                 line(phrases.topic, &[room, Text(topic.text)]);
             }
@@ -537,29 +530,20 @@ pub(crate) fn tell_of_room(
 /// Names that come or go together.
 fn joint(out: &mut Vec<u8>, phrases: &Phrases, names: &[Nickname]) {
     if names.len() <= JOINT_MAX {
-        list(out, (names, &[]), phrases.comma, Some(phrases.and));
+        list(out, names, phrases.comma, Some(phrases.and));
     } else {
-        list(out, (&names[..JOINT_MAX], &[]), phrases.comma, None);
+        list(out, &names[..JOINT_MAX], phrases.comma, None);
         out.extend_from_slice(phrases.and.as_bytes());
         fill(out, phrases.more, &[Part::Count(names.len() - JOINT_MAX)]);
     }
 }
 
-/// Names with `comma` between them, or `last` before the last one; and marks before those who have
-/// a rank.
-fn list(
-    out: &mut Vec<u8>,
-    (names, ranks): (&[Nickname], Ranks<'_>),
-    comma: &str,
-    last: Option<&str>,
-) {
+/// Names with `comma` between them, or `last` before the last one.
+fn list(out: &mut Vec<u8>, names: &[Nickname], comma: &str, last: Option<&str>) {
     for (i, name) in names.iter().enumerate() {
         if i > 0 {
             let separator = if i + 1 == names.len() { last.unwrap_or(comma) } else { comma };
             out.extend_from_slice(separator.as_bytes());
-        }
-        if let Ok(at) = ranks.binary_search_by(|(other, _)| other.as_str().cmp(name.as_str())) {
-            out.extend_from_slice(ranks[at].1.mark().encode_utf8(&mut [0; 4]).as_bytes());
         }
         out.extend_from_slice(name.as_str().as_bytes());
     }
@@ -624,7 +608,7 @@ static EN: Phrases = Phrases {
     no_accounts: "There are no accounts on this server.",
     name_registered: "The nickname {} is registered. If it is yours: /login {} PASSWORD",
     no_account: "There is no account {}.",
-    account_needed: "Only people with an account may come in. Ask whoever runs this server for one.",
+    account_needed: "Only people with an account may come in. Ask whoever runs this server.",
     not_logged_in: "You are not logged in.",
     is_logged_in: "You are logged in already.",
     wrong_password: "That is not the password.",
@@ -650,7 +634,7 @@ static EN: Phrases = Phrases {
     moderated: "This room is moderated: only operators and the voiced may speak.",
     slow: "Slow mode: you may speak again in {} seconds.",
     too_new: "The server is locked: you are too new to speak here without an account.",
-    locked: "The server is locked: only people with an account and those who were here may come in.",
+    locked: "The server is locked: only who has an account or was here may come in.",
     invite_only: "{} is only for those who are invited.",
     room_key: "{} has a key: /join ROOM KEY",
     room_full: "{} is full.",
@@ -722,7 +706,7 @@ static EN: Phrases = Phrases {
         ("/invite NAME", "tell somebody of the room that you are in"),
         (
             "/room [SETTING VALUE]",
-            "show what is set for the room, or set it: topic, moderated, invite, secret, members (on, off), key WORD, limit NUMBER",
+            "show or set topic, moderated, invite, secret, members (on, off), key and limit",
         ),
         ("/ignore [NAME]", "hear no more of somebody, or list whom you ignore"),
         ("/unignore NAME", "hear somebody again"),
@@ -739,20 +723,14 @@ static EN: Phrases = Phrases {
         ("/kick NAME [WHY]", "put somebody out of the room"),
         (
             "/ban [#ROOM] NAME [TIME] [WHY]",
-            "keep somebody out for 1h, or as 30m, 2d, forever; operators of the server also ADDRESS or NETWORK",
+            "keep somebody out, for 1h unless you say 30m, 2d, forever; also an address",
         ),
         ("/unban [#ROOM] NAME", "let somebody in again"),
         ("/bans [#ROOM]", "list who is banned or muted"),
-        (
-            "/mute NAME [TIME] [WHY]",
-            "let somebody say nothing for 1h, or as 30m, 2d, forever; also ADDRESS or NETWORK",
-        ),
+        ("/mute NAME [TIME] [WHY]", "let somebody say nothing, as with /ban"),
         ("/unmute NAME", "let somebody speak again"),
         ("/kill NAME [WHY]", "put somebody off the server"),
-        (
-            "/lock [AGE]",
-            "let nobody new in without an account; or, with a time as 10m, speak before it is over; /lock off",
-        ),
+        ("/lock [AGE]", "let nobody new in without an account, or speak before 10m; /lock off"),
         ("/slow SECONDS", "let everybody say one line in so many seconds; /slow off"),
         ("/announce TEXT", "say something in all rooms"),
         ("/audit", "show what operators did last"),
@@ -916,7 +894,7 @@ static ZH: Phrases = Phrases {
         ("/invite 昵称", "告诉某人您所在的房间"),
         (
             "/room [设置 值]",
-            "查看或更改房间设置: topic、moderated、invite、secret、members (on, off)，key 口令，limit 人数",
+            "查看或更改 topic、moderated、invite、secret、members (on, off)、key、limit",
         ),
         ("/ignore [昵称]", "屏蔽某人，或列出您屏蔽的人"),
         ("/unignore 昵称", "不再屏蔽某人"),
@@ -933,14 +911,11 @@ static ZH: Phrases = Phrases {
         ("/kick 昵称 [理由]", "把某人踢出房间"),
         (
             "/ban [#房间] 昵称 [时间] [理由]",
-            "禁止某人进入，默认 1h，也可写 30m、2d、forever; 服务器管理员还可用地址或网段",
+            "禁止某人进入，默认 1h，也可写 30m、2d、forever; 也可用地址",
         ),
         ("/unban [#房间] 昵称", "解除封禁"),
         ("/bans [#房间]", "列出封禁和禁言"),
-        (
-            "/mute 昵称 [时间] [理由]",
-            "禁言某人，默认 1h，也可写 30m、2d、forever; 也可用地址或网段",
-        ),
+        ("/mute 昵称 [时间] [理由]", "禁言某人，写法同 /ban"),
         ("/unmute 昵称", "解除禁言"),
         ("/kill 昵称 [理由]", "把某人移出服务器"),
         ("/lock [时长]", "不让没有账号的新人进入; 或如 10m，进来这么久后才能说话; /lock off"),

@@ -269,8 +269,8 @@ impl Tickets {
         }
     }
 
-    /// A user leaves who was called so, logged in there and in these rooms. If they left on purpose they do not come
-    /// back.
+    /// A user leaves who was called so, had this account and was in these rooms. If they left on
+    /// purpose they do not come back.
     pub(super) fn leave(
         &mut self,
         user: UserKey,
