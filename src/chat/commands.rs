@@ -307,6 +307,12 @@ impl Chat {
             None if rooms_fixed => answers.refuse(Refusal::RoomsFixed),
             None if self.rooms.len() >= rooms_max => answers.refuse(Refusal::RoomsFull(rooms_max)),
             _ => {
+                let title = title(room.as_str());
+                if known.is_none()
+                    && let Some(refusal) = self.asleep_refusal(user, (&room, &title), key, now)
+                {
+                    return answers.refuse(refusal);
+                }
                 let room = known.map_or(room, |known| self[known].name().clone());
                 let from = self.users.get(user).and_then(User::room).filter(|_| !many_rooms);
                 Judged::Join { from, room, key: Cow::Borrowed(key) }

@@ -19,7 +19,7 @@ use crate::archive::Request;
 use crate::event::{Event, Refusal, Topic};
 use crate::nickname::Nickname;
 use crate::order::{Moderation, Occurrence, Removal, What};
-use crate::rights::{Flag, KEY_BYTES_MAX, Rank, Setting};
+use crate::rights::{Flag, KEY_BYTES_MAX, Rank, Rights, Setting};
 use crate::sanction::{
     REASON_BYTES_MAX, Sanction, SanctionKind, Span, Target, USUAL_SECONDS, parse_span,
 };
@@ -77,6 +77,25 @@ pub(crate) struct Proposed {
     pub(crate) meant: Option<UserKey>,
     /// It would hit everybody, or the asker too, and must be confirmed in other words.
     pub(crate) is_dangerous: bool,
+}
+
+/// What keeps somebody out of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Barrier {
+    Ban,
+    Invite,
+    Key,
+}
+
+impl Barrier {
+    /// As it is told of the room of this name.
+    fn of(self, title: &str) -> Refusal<'_> {
+        match self {
+            Barrier::Ban => Refusal::RoomBanned(title),
+            Barrier::Invite => Refusal::InviteOnly(title),
+            Barrier::Key => Refusal::RoomKey(title),
+        }
+    }
 }
 
 /// Whom a ban or a mute would hit besides the one who is meant.
@@ -142,11 +161,14 @@ impl Chat {
         now: u64,
     ) -> Option<Refusal<'static>> {
         let is_calm = self.moderation.is_calm() && !self[room].rights.has(Flag::Moderated);
-        if is_calm || self.is_in_charge(key, room) {
+        if is_calm {
             return None;
         }
         if let Some(refusal) = self.silence_of(key, now) {
             return Some(refusal);
+        }
+        if self.is_in_charge(key, room) {
+            return None;
         }
         let user = self.users.get(key)?;
         if self[room].rights.has(Flag::Moderated) && self.rank_in(key, room).is_none() {
@@ -180,24 +202,55 @@ impl Chat {
         now: u64,
     ) -> Option<Refusal<'a>> {
         let it = &self[room];
-        let rights = &it.rights;
-        let newcomer = self.users.get(user)?;
-        let has_rank = newcomer.account().is_some_and(|name| rights.rank_of(name).is_some());
-        if newcomer.operator || has_rank {
+        let is_invited = it.is_invited(user);
+        if let Some(refusal) = self.barrier(user, (&it.rights, it.bans.as_deref()), given, now) {
+            let is_ban = refusal == Barrier::Ban;
+            return (is_ban || !is_invited).then(|| refusal.of(it.title()));
+        }
+        let is_full = it.rights.limit.is_some_and(|limit| it.count() >= limit as usize);
+        let is_refused = is_full && !is_invited && !self.has_rank_or_is_operator(user, &it.rights);
+        is_refused.then(|| Refusal::RoomFull(it.title()))
+    }
+
+    /// The same of a room that is remembered and nobody is in, which is called `title`.
+    pub(super) fn asleep_refusal<'t>(
+        &self,
+        user: UserKey,
+        (name, title): (&Nickname, &'t str),
+        given: &str,
+        now: u64,
+    ) -> Option<Refusal<'t>> {
+        let room = self.asleep.get(&name.sort_key())?;
+        let barrier = self.barrier(user, (&room.rights, room.bans.as_deref()), given, now);
+        barrier.map(|barrier| barrier.of(title))
+    }
+
+    fn has_rank_or_is_operator(&self, user: UserKey, rights: &Rights) -> bool {
+        self.users.get(user).is_some_and(|user| {
+            user.operator || user.account().is_some_and(|name| rights.rank_of(name).is_some())
+        })
+    }
+
+    /// What keeps somebody out of a room who was not invited, but for that it is full.
+    fn barrier(
+        &self,
+        user: UserKey,
+        (rights, bans): (&Rights, Option<&Sanctions>),
+        given: &str,
+        now: u64,
+    ) -> Option<Barrier> {
+        if self.has_rank_or_is_operator(user, rights) {
             return None;
         }
-        let is_invited = it.is_invited(user);
+        let newcomer = self.users.get(user)?;
         let who = (newcomer.account(), newcomer.address);
-        if it.bans.as_ref().is_some_and(|bans| bans.find(who, now).is_some()) {
-            Some(Refusal::RoomBanned(it.title()))
-        } else if rights.has(Flag::Invite) && !is_invited {
-            Some(Refusal::InviteOnly(it.title()))
-        } else if rights.key.as_ref().is_some_and(|key| **key != *given) && !is_invited {
-            Some(Refusal::RoomKey(it.title()))
-        } else if rights.limit.is_some_and(|limit| it.count() >= limit as usize) && !is_invited {
-            Some(Refusal::RoomFull(it.title()))
+        if bans.is_some_and(|bans| bans.find(who, now).is_some()) {
+            Some(Barrier::Ban)
+        } else if rights.has(Flag::Invite) {
+            Some(Barrier::Invite)
         } else {
-            None
+            let is_wrong = rights.key.as_ref().is_some_and(|key| **key != *given);
+            is_wrong.then_some(Barrier::Key)
         }
     }
 

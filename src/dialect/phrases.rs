@@ -9,7 +9,7 @@ use std::io::Write as _;
 
 use super::order::{self, OrderPhrases};
 use super::{Lang, Reader};
-use crate::event::{CloseReason, Event, Ranks, Refusal, RoomInfo, RoomView, Topic, TopicView};
+use crate::event::{CloseReason, Event, Refusal, RoomInfo, RoomView, Topic, TopicView};
 use crate::nickname::{Nickname, NicknameError};
 use crate::query::{QUERY_BYTES_MAX, QueryError};
 
