@@ -12,7 +12,7 @@ use super::Chat;
 use super::apply::{Applied, Conflict};
 use super::commands::{Answers, Asker, Judged};
 use super::entry::{Entry, Fact, Order};
-use super::room::{Room, RoomKey};
+use super::room::{LOBBY, Room, RoomKey};
 use super::sanctions::Sanctions;
 use super::user::{User, UserKey};
 use crate::archive::Request;
@@ -201,6 +201,9 @@ impl Chat {
         given: &str,
         now: u64,
     ) -> Option<Refusal<'a>> {
+        if room == LOBBY {
+            return None;
+        }
         let it = &self[room];
         let is_invited = it.is_invited(user);
         if let Some(refusal) = self.barrier(user, (&it.rights, it.bans.as_deref()), given, now) {
@@ -270,10 +273,15 @@ impl Chat {
         all
     }
 
-    /// Whom a ban or a mute hits who is here now; operators of the server never.
+    /// Whom a ban or a mute hits who is here now; operators never, be they of the server or of the
+    /// room that it is for.
     pub(crate) fn hit_by(&self, target: &Target, room: Option<RoomKey>) -> Vec<UserKey> {
-        let is_hit = |(_, user): &(UserKey, &User)| {
-            !user.operator
+        let is_exempt = |key: UserKey, user: &User| {
+            let is_in_charge = |room| self.rank_in(key, room) == Some(Rank::Operator);
+            user.operator || room.is_some_and(is_in_charge)
+        };
+        let is_hit = |(key, user): &(UserKey, &User)| {
+            !is_exempt(*key, user)
                 && room.is_none_or(|room| user.is_in(room))
                 && target.hits(user.account(), user.address)
         };
@@ -408,6 +416,13 @@ impl Chat {
     ) -> Verdict<'r> {
         self.require_charge(asker, room)?;
         let setting = parse_setting(what, value).ok_or(Refusal::Usage(Topic::Room))?;
+        let keeps_out = match setting {
+            Setting::Flag(flag, _) => flag == Flag::Invite,
+            Setting::Key(_) | Setting::Limit(_) => true,
+        };
+        if room == LOBBY && keeps_out {
+            return Err(Refusal::NotForLobby);
+        }
         Ok(propose(asker, Order::Set { room, setting }))
     }
 
@@ -458,7 +473,8 @@ impl Chat {
 
     /// Whether somebody can be put out or silenced by the asker.
     fn require_victim(&self, asker: Asker, user: UserKey) -> Result<(), Refusal<'_>> {
-        if user == asker.user {
+        let account = self.account_of(user);
+        if user == asker.user || account.is_some() && account == self.account_of(asker.user) {
             Err(Refusal::Yourself)
         } else if self.is_operator(user) {
             Err(Refusal::IsOperator(self.name(user)))
@@ -489,7 +505,10 @@ impl Chat {
             (_, true) if !of_room => Ok(None),
             (SanctionKind::Mute, true) => Err(Refusal::Usage(Topic::Mute)),
             (SanctionKind::Mute, false) => Err(Refusal::OperatorOnly),
-            (SanctionKind::Ban, _) => self.require_charge(asker, room).map(|()| Some(room)),
+            (SanctionKind::Ban, _) => {
+                self.require_charge(asker, room)?;
+                if room == LOBBY { Err(Refusal::NotForLobby) } else { Ok(Some(room)) }
+            }
         }
     }
 

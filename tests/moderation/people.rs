@@ -27,6 +27,16 @@ pub(crate) struct People {
     room: Room,
     /// Lines that came for each and were not looked at.
     told: HashMap<ConnectionKey, Vec<String>>,
+    /// Who said what, to be shown if something is wrong.
+    script: Vec<String>,
+}
+
+impl Drop for People {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("what was said: {:#?}", self.script);
+        }
+    }
 }
 
 impl People {
@@ -34,7 +44,8 @@ impl People {
         let mut config = config.clone();
         config.limits.flood = None;
         config.limits.connects = None;
-        People { room: Room::that_keeps(&config), told: HashMap::new() }
+        let (told, script) = Default::default();
+        People { room: Room::that_keeps(&config), told, script }
     }
 
     /// A server with an operator called `boss`.
@@ -82,6 +93,7 @@ impl People {
         name: &str,
     ) -> ConnectionKey {
         let key = self.room.connect_from(address, dialect);
+        self.script.push(format!("{key} from {address}: {name}"));
         self.told.insert(key, Vec::new());
         if !name.is_empty() {
             self.room.hear(key, format!("{name}\n").as_bytes());
@@ -108,6 +120,15 @@ impl People {
         self.sees(key, "* You are an operator of the server.");
     }
 
+    /// Somebody who has not come in goes.
+    pub(crate) fn leaves(&mut self, key: ConnectionKey) {
+        if self.room.has(key) {
+            self.room.lose(key);
+        }
+        self.told.remove(&key);
+        self.room.turn();
+    }
+
     /// Somebody's connection is being closed, or is gone.
     pub(crate) fn is_gone(&mut self, key: ConnectionKey) {
         self.says(key, "is anybody there?");
@@ -120,6 +141,7 @@ impl People {
 
     /// Somebody sends a line.
     pub(crate) fn says(&mut self, key: ConnectionKey, line: &str) {
+        self.script.push(format!("{key}: {line}"));
         if self.room.has(key) {
             self.room.send(key, format!("{line}\n").as_bytes());
         }
