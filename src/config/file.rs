@@ -38,6 +38,8 @@ pub enum SettingValue {
     Text(String),
     /// Several of these.
     List(Vec<String>),
+    /// Keys of its own, as under `[operators]`.
+    Table(Vec<Setting>),
 }
 
 /// What is wrong with a file.
@@ -58,7 +60,11 @@ pub fn parse(text: &str) -> Result<Vec<Setting>, FileError> {
         at: place(text, error.span().map_or(0, |span| span.start)),
         what: error.message().to_owned(),
     })?;
-    let settings = table.get_ref().iter().map(|(key, value)| {
+    settings(text, table.get_ref())
+}
+
+fn settings(text: &str, table: &DeTable<'_>) -> Result<Vec<Setting>, FileError> {
+    let settings = table.iter().map(|(key, value)| {
         Ok(Setting {
             key: key.get_ref().to_string(),
             key_at: place(text, key.span().start),
@@ -76,6 +82,7 @@ fn setting_value(text: &str, value: &Spanned<DeValue<'_>>) -> Result<SettingValu
             let texts = values.iter().map(|value| single(text, value));
             SettingValue::List(texts.collect::<Result<_, _>>()?)
         }
+        DeValue::Table(table) => SettingValue::Table(settings(text, table)?),
         _ => SettingValue::Text(single(text, value)?),
     })
 }
@@ -121,9 +128,22 @@ mod tests {
     #[test]
     fn each_value_is_known_with_its_place() {
         let text = "# Ours\nmax-line = \"8K\"\n\nhistory=200\nclassic = true\n\
-            listen = [\n  \"lines\", # for nc\n  \"web\",\n]\ndrain = 0.5\n";
+            listen = [\n  \"lines\", # for nc\n  \"web\",\n]\ndrain = 0.5\n\n\
+            [operators]\n  alice = \"$argon2id$v=19$m=1,t=2\"\n";
         let mut settings = parse(text).unwrap();
         settings.sort_by_key(|setting| setting.key_at.line);
+        let Some(Setting { value: SettingValue::Table(operators), key_at, .. }) = settings.pop()
+        else {
+            panic!("{settings:?}")
+        };
+        assert_eq!(key_at.to_string(), "line 12, column 2");
+        let alice = Setting {
+            key: "alice".to_owned(),
+            key_at: Place { line: 13, column: 3 },
+            value: SettingValue::Text("$argon2id$v=19$m=1,t=2".to_owned()),
+            value_at: Place { line: 13, column: 11 },
+        };
+        assert_eq!(operators, [alice]);
         let told: Vec<_> = settings
             .iter()
             .map(|it| format!("{} {} {:?}", it.key, it.value_at, it.value))
@@ -147,7 +167,6 @@ mod tests {
             ("a = 1\nb = \n", 2, 4),
             ("a = 1\na = 2\n", 2, 1),
             ("motd = \"x", 1, 9),
-            ("[limits]\nhistory = 1\n", 1, 1),
             ("rooms = [[\"a\"]]", 1, 10),
             ("drain = 1979-05-27", 1, 9),
             ("history = 0xff", 1, 11),
