@@ -297,6 +297,12 @@ impl Book {
         match looked {
             Ok(changes) => {
                 self.told = None;
+                if !changes.is_empty() {
+                    let is_added = |change: &&_| matches!(change, AccountChange::Added(_));
+                    let added = changes.iter().filter(is_added).count();
+                    let removed = changes.len() - added;
+                    log::info!("accounts changed outside: {added} added, {removed} deleted");
+                }
                 changes
             }
             Err(error) => {
@@ -347,19 +353,13 @@ impl Open {
             .into_iter()
             .map(|account| (int(account.id), account.name))
             .collect();
-        let is_first = self.version < 0;
         // If something comes in between, it is seen the next time.
         (self.version, self.changes) = (version, changes);
         let before = mem::replace(&mut self.known, found);
         let gone = before.iter().filter(|(id, _)| !self.known.contains_key(id));
         let come = self.known.iter().filter(|(id, _)| !before.contains_key(id));
         let mut told: Vec<_> = gone.map(|(_, name)| AccountChange::Removed(name.clone())).collect();
-        let removed = told.len();
         told.extend(come.map(|(_, name)| AccountChange::Added(name.clone())));
-        if !is_first && !told.is_empty() {
-            let added = told.len() - removed;
-            log::info!("accounts changed by another program: {added} added, {removed} deleted");
-        }
         Ok(told)
     }
 }

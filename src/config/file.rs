@@ -51,7 +51,7 @@ pub struct FileError {
     pub what: String,
 }
 
-/// The settings in a file, in any order.
+/// The settings in a file, in the order in which they stand there.
 ///
 /// # Errors
 /// If it is not TOML, or holds what no flag could take.
@@ -72,7 +72,9 @@ fn settings(text: &str, table: &DeTable<'_>) -> Result<Vec<Setting>, FileError> 
             value_at: place(text, value.span().start),
         })
     });
-    settings.collect()
+    let mut settings: Vec<_> = settings.collect::<Result<_, _>>()?;
+    settings.sort_by_key(|setting| (setting.key_at.line, setting.key_at.column));
+    Ok(settings)
 }
 
 fn setting_value(text: &str, value: &Spanned<DeValue<'_>>) -> Result<SettingValue, FileError> {
@@ -131,7 +133,6 @@ mod tests {
             listen = [\n  \"lines\", # for nc\n  \"web\",\n]\ndrain = 0.5\n\n\
             [operators]\n  alice = \"$argon2id$v=19$m=1,t=2\"\n";
         let mut settings = parse(text).unwrap();
-        settings.sort_by_key(|setting| setting.key_at.line);
         let Some(Setting { value: SettingValue::Table(operators), key_at, .. }) = settings.pop()
         else {
             panic!("{settings:?}")
