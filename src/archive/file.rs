@@ -58,6 +58,7 @@ const STEPS: &[&str] = &[
     ALTER TABLE room ADD COLUMN keyword TEXT;
     ALTER TABLE room ADD COLUMN places INTEGER;
     ALTER TABLE room ADD COLUMN rights_id INTEGER;
+    CREATE INDEX room_flags ON room (flags) WHERE flags IS NOT NULL;
     CREATE TABLE account (
         id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, key2 TEXT, name TEXT NOT NULL,
         hash TEXT NOT NULL, since INTEGER NOT NULL) STRICT;
