@@ -103,7 +103,6 @@ impl Keeper {
     ///
     /// # Errors
     /// Too many wait already: the request comes back.
-    #[expect(clippy::result_large_err, reason = "what comes back is what was given")]
     pub fn ask(&mut self, ticket: u64, request: AccountRequest) -> Result<(), AccountRequest> {
         let mut state = self.queue.lock();
         if state.requests.len() + state.answers.len() >= REQUESTS_MAX {

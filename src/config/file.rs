@@ -38,7 +38,7 @@ pub enum SettingValue {
     Text(String),
     /// Several of these.
     List(Vec<String>),
-    /// Keys of its own, as under `[operators]`.
+    /// Keys of its own, as under `[operators]`; none of these is a table.
     Table(Vec<Setting>),
 }
 
@@ -60,15 +60,20 @@ pub fn parse(text: &str) -> Result<Vec<Setting>, FileError> {
         at: place(text, error.span().map_or(0, |span| span.start)),
         what: error.message().to_owned(),
     })?;
-    settings(text, table.get_ref())
+    settings(text, table.get_ref(), setting_value)
 }
 
-fn settings(text: &str, table: &DeTable<'_>) -> Result<Vec<Setting>, FileError> {
+/// The settings in a table, whose values are read by `read`.
+fn settings(
+    text: &str,
+    table: &DeTable<'_>,
+    read: fn(&str, &Spanned<DeValue<'_>>) -> Result<SettingValue, FileError>,
+) -> Result<Vec<Setting>, FileError> {
     let settings = table.iter().map(|(key, value)| {
         Ok(Setting {
             key: key.get_ref().to_string(),
             key_at: place(text, key.span().start),
-            value: setting_value(text, value)?,
+            value: read(text, value)?,
             value_at: place(text, value.span().start),
         })
     });
@@ -78,13 +83,19 @@ fn settings(text: &str, table: &DeTable<'_>) -> Result<Vec<Setting>, FileError> 
 }
 
 fn setting_value(text: &str, value: &Spanned<DeValue<'_>>) -> Result<SettingValue, FileError> {
+    match value.get_ref() {
+        DeValue::Table(table) => Ok(SettingValue::Table(settings(text, table, plain_value)?)),
+        _ => plain_value(text, value),
+    }
+}
+
+fn plain_value(text: &str, value: &Spanned<DeValue<'_>>) -> Result<SettingValue, FileError> {
     Ok(match value.get_ref() {
         DeValue::Boolean(switch) => SettingValue::Switch(*switch),
         DeValue::Array(values) => {
             let texts = values.iter().map(|value| single(text, value));
             SettingValue::List(texts.collect::<Result<_, _>>()?)
         }
-        DeValue::Table(table) => SettingValue::Table(settings(text, table)?),
         _ => SettingValue::Text(single(text, value)?),
     })
 }
@@ -169,6 +180,7 @@ mod tests {
             ("a = 1\na = 2\n", 2, 1),
             ("motd = \"x", 1, 9),
             ("rooms = [[\"a\"]]", 1, 10),
+            ("[operators.alice]\nhash = 1\n", 1, 12),
             ("drain = 1979-05-27", 1, 9),
             ("history = 0xff", 1, 11),
             ("\u{4f60} = ?", 1, 1),
