@@ -350,7 +350,7 @@ enum Task {
     #[cfg(feature = "data")]
     #[command(subcommand)]
     Account(account_tasks::Account),
-    /// Reads a password from standard input and writes its hash, for [operators] in a --config file.
+    /// Writes the hash of a password (standard input), for [operators] in a --config file.
     #[cfg(feature = "data")]
     HashPassword,
 }

@@ -115,8 +115,8 @@ impl Query {
         &self.allowed
     }
 
-    /// Looks also in these rooms if they are private: whoever asks is in them. Without this it looks
-    /// in no private room.
+    /// Looks also in these rooms if they are private: whoever asks is in them. Without this it
+    /// looks in no private room.
     pub fn allow(&mut self, rooms: Vec<String>) {
         self.allowed = rooms;
     }

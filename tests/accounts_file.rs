@@ -162,7 +162,7 @@ fn an_operator_stands_in_the_file_with_a_hash() {
         (format!("[operators]\nalice = \"{other}\"\n"), "of another kind than argon2id"),
         (format!("operators.alice = \"x{hash}\"\n"), "line 1, column 19: "),
         (format!("[operators]\nalice = [\"{hash}\"]\n"), "column 9: the password hash of alice"),
-        ("[operators.alice]\nhash = \"x\"\n".to_owned(), "line 1, column 11: a value is a text"),
+        ("[operators.alice]\nhash = \"x\"\n".to_owned(), "line 1, column 1: a value is a text"),
         (
             format!("[operators]\nalice = \"{hash}\"\nA1ice = \"{hash}\"\n"),
             "line 3, column 1: A1ice is there twice",

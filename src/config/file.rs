@@ -180,7 +180,7 @@ mod tests {
             ("a = 1\na = 2\n", 2, 1),
             ("motd = \"x", 1, 9),
             ("rooms = [[\"a\"]]", 1, 10),
-            ("[operators.alice]\nhash = 1\n", 1, 12),
+            ("[operators.alice]\nhash = 1\n", 1, 1),
             ("drain = 1979-05-27", 1, 9),
             ("history = 0xff", 1, 11),
             ("\u{4f60} = ?", 1, 1),
