@@ -493,6 +493,9 @@ fn of_many_acts_the_last_are_kept() {
     assert_eq!(acts.len(), 10_000);
     assert!(acts.iter().map(|act| act.at).eq((NOW + 10..NOW + 10_010).rev()));
     open.stop();
+    let connection = Connection::open(folder.file("chat.db")).unwrap();
+    let count = connection.query_row("SELECT count(*) FROM act", (), |row| row.get::<_, i64>(0));
+    assert_eq!(count.unwrap(), 10_000);
 }
 
 #[test]
