@@ -1,5 +1,5 @@
-//! `chinwag account` and `chinwag hash-password`: what is done with accounts by whoever has the file,
-//! and what stands in the configuration of an operator.
+//! `chinwag account` and `chinwag hash-password`: what is done with accounts by whoever has the
+//! file, and what stands in the configuration of an operator.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::path::PathBuf;

@@ -167,7 +167,8 @@ mod tests {
     #[test]
     fn hashes_of_other_programs_are_taken_as_well() {
         // echo -n password | argon2 somesalt -id -t 2 -m 16 -p 4 -l 24
-        let hash = "$argon2id$v=19$m=65536,t=2,p=4$c29tZXNhbHQ$GpZ3sK/oH9p7VIiV56G/64Zo/8GaUw434IimaPqxwCo";
+        let hash = "$argon2id$v=19$m=65536,t=2,p=4$c29tZXNhbHQ$\
+                    GpZ3sK/oH9p7VIiV56G/64Zo/8GaUw434IimaPqxwCo";
         let mut hasher = Hasher::default();
         assert_eq!(hasher.verify(hash, "password"), Ok(true));
         assert_eq!(hasher.verify(hash, "passwort"), Ok(false));
