@@ -193,7 +193,9 @@ fn an_operator_is_who_knows_the_password_and_may_do_all_that_others_may_not() {
     let mut people = People::with_operator();
     let [alice, bob] = people.join(["alice", "bob"]);
     people.answers(bob, "/kill alice", &["! Only an operator of the server may do that."]);
-    people.answers(bob, "/oper root wrong", &["! That is not the password."]);
+    let asked = people.tries(bob, "/oper root wrong", AccountAnswer::Wrong);
+    assert!(matches!(asked, AccountRequest::Oper { hash, .. } if hash.is_empty()));
+    people.sees(bob, "! That is not the password.");
     people.tries(bob, "/oper boss wrong", AccountAnswer::Wrong);
     people.sees(bob, "! That is not the password.");
     people.becomes_operator(alice);
