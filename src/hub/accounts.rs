@@ -122,6 +122,9 @@ impl Hub {
                 // Guests and those who are called by their addresses have no names of their own.
                 let named = Nickname::parse(name.as_str());
                 let name = named.map_err(|error| Refusal::Nickname(error, ""))?;
+                if self.chat.is_operators(&name) {
+                    return Err(Refusal::OperatorsName);
+                }
                 let password = new_password(password, &name)?;
                 AccountRequest::Register { name, password }
             }
