@@ -18,6 +18,7 @@ use std::{env, iter, mem, sync::mpsc, thread};
 
 use chinwag::client::{
     Bell, InputHistory, LocalTime, Question, Room, ServerLine, Theme, is_farewell, read_line,
+    veiled,
 };
 use clap::Parser;
 use crossterm::event::{self as keys, KeyCode::*, KeyEvent, KeyEventKind, KeyModifiers};
@@ -97,11 +98,12 @@ fn pass_lines(server: TcpStream, arguments: Arguments) -> io::Result<()> {
         let heard = room.hear(&line);
         match (room.question(), &nick) {
             _ if matches!(heard, ServerLine::Refused(_)) && sending.is_some() => {
-                let what = if before == Some(Question::Password) { "password" } else { "nickname" };
+                let is_name = before.is_none_or(|before| before == Question::Nickname);
+                let what = if is_name { "nickname" } else { "password" };
                 return Err(io::Error::other(format!("the {what} is refused")));
             }
             (question, _) if question == before && room.me().is_none() => {}
-            (Some(Question::Password), Some(_)) => {
+            (Some(Question::Password | Question::Account), Some(_)) => {
                 let mut password = String::new();
                 io::stdin().read_line(&mut password)?;
                 send_line(&answering, password.trim_end_matches(['\r', '\n']))?;
@@ -133,8 +135,10 @@ struct Client {
     /// Our nickname, or the one that we hope for; and whether it has been ours before.
     nick: Option<String>,
     is_back: bool,
-    /// The password that was given last, for when the connection is lost.
+    /// The passwords that were given last, of the server and of our account, for when the
+    /// connection is lost.
     password: Option<String>,
+    account_password: Option<String>,
     is_leaving: bool,
     /// New lines, and below them the one that is being typed.
     shown: String,
@@ -252,6 +256,7 @@ impl Client {
         let answer = match question {
             _ if question == before => None,
             Some(Question::Password) => self.password.clone(),
+            Some(Question::Account) => self.account_password.clone(),
             Some(Question::Nickname) => self.nick.clone(),
             None => None,
         };
@@ -260,17 +265,30 @@ impl Client {
         }
         if let Some(me) = self.room.me() {
             (self.nick, self.is_back) = (Some(me.to_owned()), true);
-        } else if is_refused && question == Some(Question::Password) {
-            self.password = None;
+        } else if is_refused && self.answered().is_some_and(|answered| answered.take().is_some()) {
+            // It is asked for again.
         } else if is_refused && self.is_back {
             // The lost connection still has our nickname. After some time it will not.
             self.sender = None;
         }
     }
 
+    /// The password that answers the question, if one is asked for.
+    fn answered(&mut self) -> Option<&mut Option<String>> {
+        match self.room.question()? {
+            Question::Password => Some(&mut self.password),
+            Question::Account => Some(&mut self.account_password),
+            Question::Nickname => None,
+        }
+    }
+
     /// Whether what is being typed is a password.
     fn is_typing_password(&self) -> bool {
-        self.room.question() == Some(Question::Password) && self.password.is_none()
+        match self.room.question() {
+            Some(Question::Password) => self.password.is_none(),
+            Some(Question::Account) => self.account_password.is_none(),
+            Some(Question::Nickname) | None => false,
+        }
     }
 
     /// Ends when the server has said its last, or at once if there is none or this is asked twice.
@@ -305,7 +323,7 @@ impl Client {
         let line = self.input.value_and_reset();
         if self.is_typing_password() {
             let _ = self.sender.as_ref().map(|sender| sender.send(line.clone()));
-            self.password = Some(line);
+            self.answered().into_iter().for_each(|answered| *answered = Some(line.clone()));
             return true;
         }
         // After we are back, a line must not be taken for another nickname.
@@ -317,8 +335,12 @@ impl Client {
             self.show("* There is no connection. This is not sent yet.");
             self.input = line.into();
         } else if !line.trim().is_empty() {
-            self.show(&self.room.say(&line).unwrap_or_else(|| format!("{PROMPT}{line}")));
-            self.input_history.push(line);
+            let veiled = veiled(&line);
+            let shown = veiled.as_ref().unwrap_or(&line);
+            self.show(&self.room.say(&line).unwrap_or_else(|| format!("{PROMPT}{shown}")));
+            if veiled.is_none() {
+                self.input_history.push(line);
+            }
         }
         true
     }
@@ -337,6 +359,8 @@ impl Client {
         if self.is_typing_password() {
             let stars = "*".repeat(input.value().chars().count());
             input = Input::new(stars).with_cursor(input.cursor());
+        } else if let Some(veiled) = veiled(input.value()) {
+            input = Input::new(veiled).with_cursor(input.cursor());
         }
         let (scroll, mut end) = (input.visual_scroll(width), 0);
         let is_visible = |grapheme: &&str| {

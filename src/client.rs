@@ -139,8 +139,21 @@ impl<'a> ServerLine<'a> {
 pub enum Question {
     /// Its password: what is typed now is not to be shown.
     Password,
+    /// The password of the account whose name was given; it is not to be shown either.
+    Account,
     /// A nickname.
     Nickname,
+}
+
+/// A line as it may be shown, if there is a password in it: with `*` for each character of what
+/// stands behind the command. `None` if there is none.
+#[must_use]
+pub fn veiled(line: &str) -> Option<String> {
+    let (command, rest) = line.split_once(' ')?;
+    let is_secret = ["register", "login", "password", "unregister", "oper"]
+        .iter()
+        .any(|word| command.strip_prefix('/').is_some_and(|it| it.eq_ignore_ascii_case(word)));
+    is_secret.then(|| format!("{command} {}", "*".repeat(rest.chars().count())))
 }
 
 /// What is known of the room from one connection's lines. Each connection begins with a
@@ -194,6 +207,11 @@ impl Room {
             return Some(());
         } else if self.me.is_none() && text == phrases.asked {
             self.question = Some(Question::Nickname);
+            return Some(());
+        } else if self.me.is_none()
+            && let Some([_name]) = phrases::places(phrases.order.account_asked, text)
+        {
+            self.question = Some(Question::Account);
             return Some(());
         }
         // A reason is in the leaver's own words, which must not be taken for the server's.
@@ -324,6 +342,8 @@ mod tests {
         for lang in [Lang::En, Lang::Zh] {
             let mut room = Room::default();
             assert_eq!(room.question(), None);
+            room.hear(&line(lang, &Event::AccountAsked("alice")));
+            assert_eq!(room.question(), Some(Question::Account));
             room.hear(&line(lang, &Event::PasswordAsked));
             assert_eq!(room.question(), Some(Question::Password));
             room.hear(&line(lang, &Event::Refused(Refusal::Password)));
@@ -510,5 +530,20 @@ mod tests {
         assert!(!Room::default().is_mentioned("alice"));
         let renamed = room_after(Lang::Zh, &[Event::Renamed { old: "alice", new: "王芳" }]);
         assert!(renamed.is_mentioned("你好王芳你好"));
+    }
+
+    #[test]
+    fn a_line_with_a_password_is_shown_without_it() {
+        for (line, shown) in [
+            ("/register two words", Some("/register *********")),
+            ("/LOGIN al \u{e9}", Some("/LOGIN ****")),
+            ("/password ", Some("/password ")),
+            ("/oper", None),
+            ("/me /login al x", None),
+            ("/registered x", None),
+            ("//login al x", None),
+        ] {
+            assert_eq!(veiled(line).as_deref(), shown, "{line}");
+        }
     }
 }

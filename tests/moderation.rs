@@ -456,6 +456,10 @@ fn a_registered_name_is_its_owners_alone() {
             people.sees(mallory, "* alice is registered. Password?");
         }
     }
+    people.sees(mallory, "* Welcome to chinwag. What is your nickname?");
+    people.says(mallory, "alice");
+    people.sees(mallory, "* alice is registered. Password?");
+    people.answers(mallory, "", &["* Welcome to chinwag. What is your nickname?"]);
     people.says(mallory, "mallory");
     people.sees(mallory, "* You are mallory.");
     // Who cannot be asked gets another name.

@@ -80,10 +80,13 @@ impl Hub {
         self.try_login(key, name, proof);
     }
 
-    /// Asks for a nickname again.
+    /// Asks for a nickname again. A page knows that it may give one.
     fn ask_another(&mut self, key: ConnectionKey) {
         self.end_proving(key);
-        self.tell(key, None, &Event::AskedAgain);
+        let line_bytes_max = self.limits.line_bytes_max;
+        if !self.connections[key].dialect.spec().can_resume {
+            self.tell(key, None, &Event::Asked { motd: &[], line_bytes_max });
+        }
     }
 
     fn end_proving(&mut self, key: ConnectionKey) {
@@ -234,7 +237,7 @@ impl Hub {
                 }
                 _ => self.refuse(key, Refusal::Busy),
             },
-            (AccountAnswer::Missing, _) => {
+            (AccountAnswer::Missing, None) => {
                 self.refuse(key, Refusal::WrongPassword);
                 self.ask_another(key);
             }
