@@ -1,5 +1,6 @@
 //! What the archive costs: how many lines a second it takes, how many bytes a line takes on the
-//! disk, how long it takes to open, to search and to go back, and how much memory it needs.
+//! disk, how long it takes to open, to search and to go back, and how much memory it needs; and how
+//! long it takes to try a password.
 //!
 //! ```text
 //! cargo bench --bench archive            # 1,000,000 lines
@@ -22,8 +23,11 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chinwag::archive::{Answer, Archive, Before, Query, Record, Request, Settings};
+use chinwag::archive::{AccountRequest, Answer, Archive, Before, Keeper, Proof, Query, Record};
+use chinwag::archive::{Request, Settings, accounts};
 use chinwag::config::Keep;
+use chinwag::nickname::Nickname;
+use chinwag::token::Secret;
 
 /// Seconds since 1970 at the first line; 20 lines come in each second.
 const BEGIN: u64 = 1_767_225_600;
@@ -111,6 +115,7 @@ fn main() {
     tell("50 lines back", history.collect());
     println!("memory       {:>9.1} MiB more", mib(resident().saturating_sub(before)));
     assert_eq!(archive.stop(PATIENCE), 0);
+    passwords(&file);
     fs::remove_dir_all(&folder).unwrap();
 }
 
@@ -178,6 +183,33 @@ impl Lines {
             emote: false,
         }
     }
+}
+
+/// How long it takes to try a password, and to find that it is wrong or that there is no account.
+fn passwords(file: &Path) {
+    let name = |name: &str| Nickname::parse(name).unwrap();
+    accounts::add_account(file, &name("alice"), "correct horse", BEGIN).unwrap();
+    let (wake, woken) = channel();
+    let wake = move || wake.send(()).unwrap_or_default();
+    let mut keeper = Keeper::open(Some(file), Vec::new(), BEGIN, wake).unwrap();
+    for (what, account, password) in [
+        ("a password", "alice", "correct horse"),
+        ("a wrong password", "alice", "battery staple"),
+        ("no account", "bob", "battery staple"),
+    ] {
+        let times = (0..TIMES).map(|_| {
+            let proof = Proof::Password(Secret::new(password));
+            let name = name(account);
+            let begun = Instant::now();
+            keeper.ask(1, AccountRequest::Login { name, proof, wants_token: false }).unwrap();
+            while keeper.poll_answer().is_none() {
+                woken.recv_timeout(PATIENCE).unwrap();
+            }
+            begun.elapsed()
+        });
+        tell(what, times.collect());
+    }
+    keeper.stop(PATIENCE);
 }
 
 /// A number below `count`; each is as frequent as its inverse.

@@ -581,6 +581,8 @@ pub enum Refusal<'a> {
     IsOperator(&'a str),
     /// That is against oneself.
     Yourself,
+    /// That cannot be for the room in which everybody begins.
+    NotForLobby,
     /// Somebody has that rank in the room already, or a higher one, or has none.
     HasRank(&'a str, Option<Rank>),
     /// Somebody is not in that room (their name).

@@ -4,6 +4,8 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 #[cfg(feature = "data")]
+mod account_tasks;
+#[cfg(feature = "data")]
 mod archive_tasks;
 mod config_file;
 mod logger;
@@ -31,8 +33,9 @@ use chinwag::config::TlsFiles;
 #[cfg(feature = "web")]
 use chinwag::config::Web;
 use chinwag::config::values::{KeepRule, Network, Pace, RoomName, Seconds, Size};
-use chinwag::config::{CONSOLE_NAME, Config, Data, Keep, Limits, ListenerSpec, Password};
+use chinwag::config::{Accounts, CONSOLE_NAME, Config, Data, Keep, Limits, ListenerSpec, Password};
 use chinwag::dialect::{Dialect, Lang};
+use chinwag::nickname::Nickname;
 use chinwag::server::{Inherited, Server};
 #[cfg(feature = "tls")]
 use chinwag::server::{check_certificates, present};
@@ -272,6 +275,29 @@ struct Arguments {
     #[arg(default_value = usual_keep())]
     keep: Vec<KeepRule>,
 
+    /// Whether nicknames can be accounts, which have a password, or must be. They need --data.
+    ///
+    /// With required only who has an account may come in; the older dialects then need
+    /// --classic-open. With off there are none.
+    #[arg(long, value_name = "off|optional|required", env = "CHINWAG_ACCOUNTS", value_enum)]
+    #[arg(hide_possible_values = true, default_value_t = AccountsChoice(Accounts::default()))]
+    accounts: AccountsChoice,
+
+    /// Whoever is logged in to this account is an operator of the server.
+    ///
+    /// May be given several times. Operators with a password of their own stand in the table
+    /// [operators] of the --config file; chinwag hash-password makes what is to stand there.
+    #[arg(long, value_name = "NAME", env = "CHINWAG_OPERATOR", value_delimiter = ',')]
+    #[arg(value_parser = nickname)]
+    operator: Vec<Nickname>,
+
+    /// Takes passwords of accounts and operators also where others could read them on their way.
+    ///
+    /// Otherwise only listeners with TLS and those of the machine itself take any.
+    #[arg(long, env = "CHINWAG_INSECURE_PASSWORDS")]
+    #[arg(value_parser = clap::builder::BoolishValueParser::new())]
+    insecure_passwords: bool,
+
     /// Opens the older dialects although they cannot ask for the password.
     #[arg(long, env = "CHINWAG_CLASSIC_OPEN")]
     #[arg(value_parser = clap::builder::BoolishValueParser::new())]
@@ -295,6 +321,10 @@ struct Arguments {
     /// The language of the server's own messages in the dialect `lines`.
     #[arg(long, env = "CHINWAG_LANG", value_enum, default_value_t = Language(Lang::default()))]
     lang: Language,
+
+    /// Of the table [operators] in the --config file.
+    #[arg(skip)]
+    operator_passwords: config_file::Operators,
 }
 
 /// What to do instead of serving.
@@ -316,6 +346,13 @@ enum Task {
     /// Deletes what was said under a name, or before a date, from an archive.
     #[cfg(feature = "data")]
     Forget(archive_tasks::ForgetArguments),
+    /// Lists, adds, resets and deletes accounts, also while a server uses the file.
+    #[cfg(feature = "data")]
+    #[command(subcommand)]
+    Account(account_tasks::Account),
+    /// Writes the hash of a password (standard input), for [operators] in a --config file.
+    #[cfg(feature = "data")]
+    HashPassword,
 }
 
 const AFTER_HELP: &str = "\
@@ -348,6 +385,28 @@ fn usual_listeners() -> &'static str {
 /// What `--keep` is unless it is given.
 fn usual_keep() -> String {
     KeepRule { room: None, keep: Keep::default() }.to_string()
+}
+
+/// `--accounts`.
+#[derive(Clone, Copy, Debug)]
+struct AccountsChoice(Accounts);
+
+impl ValueEnum for AccountsChoice {
+    fn value_variants<'a>() -> &'a [AccountsChoice] {
+        &[
+            AccountsChoice(Accounts::Off),
+            AccountsChoice(Accounts::Optional),
+            AccountsChoice(Accounts::Required),
+        ]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self.0 {
+            Accounts::Off => "off",
+            Accounts::Optional => "optional",
+            Accounts::Required => "required",
+        }))
+    }
 }
 
 /// `--lang`.
@@ -426,6 +485,10 @@ impl Task {
             Task::Import(import) => import.run(),
             #[cfg(feature = "data")]
             Task::Forget(forget) => forget.run(),
+            #[cfg(feature = "data")]
+            Task::Account(task) => task.run(),
+            #[cfg(feature = "data")]
+            Task::HashPassword => account_tasks::hash_password_of_stdin(),
         }
     }
 }
@@ -536,7 +599,10 @@ impl Arguments {
             rooms: arguments.rooms.into_iter().map(|room| room.0).collect(),
             log_level: arguments.log_level,
             data: arguments.data.map(|file| data(file, arguments.keep)),
-            ..Config::default()
+            accounts: arguments.accounts.0,
+            operators: arguments.operator,
+            operator_passwords: arguments.operator_passwords,
+            insecure_passwords: arguments.insecure_passwords,
         })
     }
 
@@ -550,7 +616,11 @@ impl Arguments {
         };
         match arguments.config {
             None => Ok(Some(arguments)),
-            Some(path) => Arguments::parse_with(config_file::defaults(command, &path)?, &words),
+            Some(path) => {
+                let (command, operators) = config_file::defaults(command, &path)?;
+                let read = Arguments::parse_with(command, &words)?;
+                Ok(read.map(|read| Arguments { operator_passwords: operators, ..read }))
+            }
         }
     }
 
@@ -692,6 +762,10 @@ fn read_regular(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
 pub(crate) fn cannot_read(flag: &str, path: &Path, why: &str) -> Failure {
     let path = path.display();
     (CANNOT_OPEN, format!("cannot read the {flag} file {path}: {why}; check {flag}."))
+}
+
+fn nickname(text: &str) -> Result<Nickname, String> {
+    Nickname::parse(text).map_err(|error| error.to_string())
 }
 
 fn parse_level(text: &str) -> Result<LevelFilter, String> {

@@ -19,7 +19,6 @@ pub struct Query {
     words: Vec<String>,
     from: Option<String>,
     room: Option<String>,
-    excluded: Vec<String>,
     allowed: Vec<String>,
     before: Option<u64>,
     after: Option<u64>,
@@ -110,25 +109,16 @@ impl Query {
         self.room.as_deref()
     }
 
-    /// Looks only there; without `#`.
-    pub fn set_room(&mut self, room: Option<String>) {
-        self.room = room;
-    }
-
-    /// Rooms in which it does not look, without `#`.
+    /// Rooms in which it looks although not everybody may know what is said there, without `#`.
     #[must_use]
-    pub fn excluded(&self) -> &[String] {
-        &self.excluded
+    pub fn allowed(&self) -> &[String] {
+        &self.allowed
     }
 
-    /// Looks in all rooms but these, without `#`.
+    /// Looks also in these rooms if they are private: whoever asks is in them. Without this it
+    /// looks in no private room.
     pub fn allow(&mut self, rooms: Vec<String>) {
         self.allowed = rooms;
-    }
-
-    /// E.
-    pub fn exclude(&mut self, rooms: Vec<String>) {
-        self.excluded = rooms;
     }
 
     /// Earlier than that, in seconds since 1970-01-01 00:00 UTC.

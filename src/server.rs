@@ -15,14 +15,14 @@ use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
 #[cfg(feature = "data")]
-use crate::archive::{Answer, Archive, Settings};
+use crate::archive::{Answer, Archive, Keeper, Request, Settings};
+#[cfg(feature = "data")]
+use crate::config::Accounts;
 #[cfg(feature = "tls")]
 use crate::config::TlsFiles;
 use crate::config::{CLIENTS_MIN, Changes, Config, LISTENERS_MAX, ListenerSpec, Prelude};
 use crate::dialect::{Dialect, Transport};
 use crate::event::CloseReason;
-#[cfg(feature = "data")]
-use crate::hub::Hub;
 use crate::hub::TURNED_AWAY_MAX;
 use crate::key::ConnectionKey;
 use crate::net::background::Background;
@@ -39,6 +39,8 @@ use crate::net::signals::{Received, Signals};
 use crate::net::stream::Stream;
 #[cfg(feature = "tls")]
 use crate::net::tls::{Handshake, TlsStream};
+#[cfg(feature = "data")]
+use crate::nickname::Nickname;
 use crate::timers::Now;
 use crate::token::TOKEN_BYTES;
 use crate::turn::{Accepted, Budgets, Datagram, EventLoop, PollEvent, Sockets};
@@ -51,6 +53,10 @@ const OTHER_DESCRIPTORS: usize = 16;
 
 /// Handshakes of which the dear part is done in one turn, each about 0.1 ms.
 const HELLOS_PER_TURN: usize = 16;
+
+/// How long the keeper of accounts has to end what it has begun when the server stops.
+#[cfg(feature = "data")]
+const KEEPER_END: Duration = Duration::from_millis(500);
 
 /// Steps before a dialect that are taken in one turn.
 const STEPS_PER_TURN: usize = 256;
@@ -76,6 +82,9 @@ pub struct Server {
     /// Keeps what is said, if that is wanted.
     #[cfg(feature = "data")]
     archive: Option<Archive>,
+    /// Tries passwords of accounts and operators, if there are any.
+    #[cfg(feature = "data")]
+    keeper: Option<Keeper>,
     /// Reads the configuration again, if that can be done.
     reading: Option<Background<Result<Config, String>>>,
 }
@@ -201,7 +210,7 @@ impl Server {
         let mut event_loop = EventLoop::new(&config, budgets, present());
         event_loop.hub.measure_with(process::measure);
         #[cfg(feature = "data")]
-        let archive = open_archive(&config, &mut event_loop, &waker)?;
+        let (archive, keeper) = open_archive(&config, &mut event_loop, &waker)?;
         #[cfg(feature = "tls")]
         if let Some(certificates) = &sockets.certificates {
             event_loop.hub.note_certificates_end(certificates.ends());
@@ -228,6 +237,8 @@ impl Server {
             waker,
             #[cfg(feature = "data")]
             archive,
+            #[cfg(feature = "data")]
+            keeper,
             reading: None,
         })
     }
@@ -273,6 +284,11 @@ impl Server {
         while !self.event_loop.has_stopped(&self.sockets) {
             self.turn()?;
         }
+        // The archive is the last one who closes the file.
+        #[cfg(feature = "data")]
+        if let Some(keeper) = self.keeper.take() {
+            keeper.stop(KEEPER_END);
+        }
         #[cfg(feature = "data")]
         if let Some(archive) = self.archive.take()
             && let lost @ 1.. = archive.stop(self.config.limits.drain)
@@ -290,9 +306,7 @@ impl Server {
     pub fn turn(&mut self) -> io::Result<()> {
         self.event_loop.turn(&mut self.sockets)?;
         #[cfg(feature = "data")]
-        if let Some(archive) = &mut self.archive {
-            serve(archive, &mut self.event_loop.hub);
-        }
+        self.serve();
         #[cfg(feature = "tls")]
         if let Some(certificates) = &mut self.sockets.certificates
             && certificates.refresh()
@@ -316,6 +330,61 @@ impl Server {
         Ok(())
     }
 
+    /// Hands the archive what is to be kept, it and the keeper of accounts what they are asked, and
+    /// the hub what they have answered.
+    #[cfg(feature = "data")]
+    fn serve(&mut self) {
+        let Server { event_loop, archive, keeper, .. } = self;
+        let hub = &mut event_loop.hub;
+        if let Some(keeper) = keeper {
+            keeper.set_time(hub.unix_seconds());
+        }
+        match archive {
+            Some(archive) => {
+                archive.set_time(hub.unix_seconds());
+                archive.record(hub.records());
+            }
+            None => hub.records().clear(),
+        }
+        while let Some(key) = hub.poll_cancelled() {
+            if let Some(archive) = archive {
+                archive.cancel(key.to_bits());
+            }
+            if let Some(keeper) = keeper {
+                keeper.cancel(key.to_bits());
+            }
+        }
+        while let Some((key, request)) = hub.poll_request() {
+            let ticket = key.to_bits();
+            let is_asked = match (request, &mut *archive, &mut *keeper) {
+                (Request::Account(request), _, Some(keeper)) => keeper.ask(ticket, request).is_ok(),
+                (Request::Account(_), _, None) | (_, None, _) => false,
+                (request, Some(archive), _) => archive.ask(ticket, request).is_ok(),
+            };
+            if !is_asked {
+                hub.handle_answer(key, Answer::Failed);
+            }
+        }
+        if let Some(keeper) = keeper {
+            // The answers are taken first and told last: what has changed is known before whoever
+            // has changed it goes on.
+            let answers: Vec<_> = std::iter::from_fn(|| keeper.poll_answer()).collect();
+            let changes = keeper.poll_changes();
+            if !changes.is_empty() {
+                hub.handle_accounts(changes);
+            }
+            for (ticket, answer) in answers {
+                hub.handle_answer(ConnectionKey::from_bits(ticket), answer);
+            }
+        }
+        if let Some(archive) = archive {
+            while let Some((ticket, answer)) = archive.poll_answer() {
+                hub.handle_answer(ConnectionKey::from_bits(ticket), answer);
+            }
+            hub.note_archive(archive.health());
+        }
+    }
+
     /// The configuration was read again, or could not be: all of it counts, or nothing.
     fn update(&mut self, read: &Result<Config, String>) {
         match read.as_ref().map_err(Clone::clone).and_then(|config| self.take_over(config)) {
@@ -335,6 +404,12 @@ impl Server {
         #[cfg(feature = "data")]
         if let (Some(archive), Some(data)) = (&mut self.archive, &updated.data) {
             archive.set_keep(data.keep, &data.keep_rooms);
+        }
+        #[cfg(feature = "data")]
+        if self.keeper.is_none() {
+            // The chat knows of no account as long as nobody keeps them.
+            self.keeper = start_keeper(&updated, Vec::new(), &self.waker)
+                .map_err(|error| format!("cannot start a thread: {error}"))?;
         }
         log::set_max_level(possible.log_level);
         self.event_loop.update(&possible);
@@ -902,47 +977,63 @@ fn token_of(key: ConnectionKey) -> Token {
     Token(((key.generation() as usize) << KEY_BITS) | key.index())
 }
 
-/// Opens the archive, if one is wanted, and has the chat go on where it ended.
+/// Opens the archive, if one is wanted, and has the chat go on where it ended; and starts the
+/// keeper of accounts.
 #[cfg(feature = "data")]
 fn open_archive(
     config: &Config,
     event_loop: &mut EventLoop,
     waker: &Arc<Waker>,
-) -> Result<Option<Archive>, StartError> {
-    let Some(data) = &config.data else { return Ok(None) };
-    let settings = Settings {
-        file: data.file.clone(),
-        keep: data.keep,
-        keep_rooms: data.keep_rooms.clone(),
-        rooms_max: config.limits.rooms_max,
-        history_lines_max: config.limits.history_lines_max,
-    };
-    let waker = Arc::clone(waker);
-    // If the loop cannot be woken, it finds the answer at its next turn.
-    let wake = move || drop(waker.wake());
-    let opened = Archive::open(&settings, present().unix_seconds, wake);
-    let (archive, kept) = opened.map_err(|error| StartError::Archive(error.to_string()))?;
-    event_loop.hub.restore(kept);
-    Ok(Some(archive))
+) -> Result<(Option<Archive>, Option<Keeper>), StartError> {
+    let (mut archive, mut known) = (None, Vec::new());
+    if let Some(data) = &config.data {
+        let settings = Settings {
+            file: data.file.clone(),
+            keep: data.keep,
+            keep_rooms: data.keep_rooms.clone(),
+            rooms_max: config.limits.rooms_max,
+            history_lines_max: config.limits.history_lines_max,
+        };
+        let opened = Archive::open(&settings, present().unix_seconds, wake_with(waker));
+        let (opened, mut kept) = opened.map_err(|error| StartError::Archive(error.to_string()))?;
+        // What nobody looks after, the chat is not told of.
+        if !needs_keeper(config) {
+            kept.accounts.clear();
+        }
+        known.clone_from(&kept.accounts);
+        event_loop.hub.restore(kept);
+        archive = Some(opened);
+    }
+    let keeper = start_keeper(config, known, waker).map_err(StartError::System)?;
+    Ok((archive, keeper))
 }
 
-/// Hands the archive what is to be kept and what it is asked, and the hub what it has answered.
+/// Whether there can be accounts, or operators with a password.
 #[cfg(feature = "data")]
-fn serve(archive: &mut Archive, hub: &mut Hub) {
-    archive.set_time(hub.unix_seconds());
-    archive.record(hub.records());
-    while let Some(key) = hub.poll_cancelled() {
-        archive.cancel(key.to_bits());
+fn needs_keeper(config: &Config) -> bool {
+    let has_accounts = config.data.is_some() && config.accounts != Accounts::Off;
+    has_accounts || !config.operator_passwords.is_empty()
+}
+
+/// Starts the keeper of accounts, if it is needed. The chat knows of these accounts.
+#[cfg(feature = "data")]
+fn start_keeper(
+    config: &Config,
+    known: Vec<Nickname>,
+    waker: &Arc<Waker>,
+) -> io::Result<Option<Keeper>> {
+    if !needs_keeper(config) {
+        return Ok(None);
     }
-    while let Some((key, request)) = hub.poll_request() {
-        if archive.ask(key.to_bits(), request).is_err() {
-            hub.handle_answer(key, Answer::Failed);
-        }
-    }
-    while let Some((ticket, answer)) = archive.poll_answer() {
-        hub.handle_answer(ConnectionKey::from_bits(ticket), answer);
-    }
-    hub.note_archive(archive.health());
+    let file = config.data.as_ref().map(|data| &*data.file);
+    Keeper::open(file, known, present().unix_seconds, wake_with(waker)).map(Some)
+}
+
+/// Wakes the loop from another thread. If it cannot be woken, it looks at its next turn.
+#[cfg(feature = "data")]
+fn wake_with(waker: &Arc<Waker>) -> impl Fn() + Send + Sync + 'static {
+    let waker = Arc::clone(waker);
+    move || drop(waker.wake())
 }
 
 /// The time, taken here and nowhere else.

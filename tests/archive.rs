@@ -20,13 +20,16 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use chinwag::archive::accounts;
 use chinwag::archive::transfer::{self, Forget, Imported, TransferError};
 use chinwag::archive::{
-    Answer, Archive, Before, Hit, Kept, OpenError, Query, Record, Request, Settings, Unusable,
+    Act, Answer, Archive, Before, Hit, Kept, OpenError, Query, Record, Request, Settings, Unusable,
 };
 use chinwag::config::Keep;
 use chinwag::event::Said;
 use chinwag::nickname::Nickname;
+use chinwag::rights::{Flag, Rank, Rights, Setting};
+use chinwag::sanction::{Sanction, SanctionKind, Target};
 use common::{Folder, PATIENCE};
 use rusqlite::Connection;
 
@@ -304,16 +307,196 @@ fn a_search_finds_what_has_all_of_it_the_newest_first() {
     ] {
         assert_eq!(open.search(text), expected, "{text}");
     }
-    let mut query = Query::parse("from:bob").unwrap();
-    query.exclude(vec!["Lobby".to_owned(), "nowhere".to_owned()]);
-    assert_eq!(open.search_by(query, None), (vec![2], false));
-    let mut query = Query::parse("after:2026-01-01").unwrap();
-    query.exclude(vec!["Lobby".to_owned()]);
-    assert_eq!(open.search_by(query, None), (vec![3, 2], false));
-    let mut query = Query::parse("failed").unwrap();
-    query.set_room(Some("lobby".to_owned()));
-    assert_eq!(open.search_by(query, None), (vec![1], false));
     open.stop();
+}
+
+#[test]
+fn a_private_room_is_searched_for_those_in_it_alone() {
+    let folder = Folder::new("private");
+    let mut open = Open::new(&folder.file("chat.db"));
+    for (id, room) in (1..).zip(["lobby", "Ops", "club", "vault", "stage"]) {
+        open.says(id, room, "alice", &format!("tea in {room}"));
+    }
+    let mut set = |room: &str, setting: Setting| {
+        let mut rights = Rights::of_new_room();
+        match setting {
+            Setting::Flag(flag, on) => rights.set_flag(flag, on),
+            Setting::Key(key) => rights.key = key.map(String::into_boxed_str),
+            Setting::Limit(limit) => rights.limit = limit,
+        }
+        open.record(Record::Rights { room: room.to_owned(), rights });
+    };
+    set("ops", Setting::Flag(Flag::Secret, true));
+    set("club", Setting::Flag(Flag::Invite, true));
+    set("vault", Setting::Key(Some("sesame".to_owned())));
+    set("stage", Setting::Flag(Flag::Moderated, true));
+    let found = |open: &mut Open, text: &str, rooms: &[&str]| {
+        let mut query = Query::parse(text).unwrap();
+        query.allow(rooms.iter().map(|room| (*room).to_owned()).collect());
+        open.search_by(query, None).0
+    };
+    for text in ["tea", "from:alice", "after:2026-01-01", "tea after:2026-01-01"] {
+        assert_eq!(found(&mut open, text, &[]), [5, 1], "{text}");
+        assert_eq!(found(&mut open, text, &["OPS", "lobby", "nowhere"]), [5, 2, 1], "{text}");
+        assert_eq!(found(&mut open, text, &["club", "vault", "ops"]), [5, 4, 3, 2, 1], "{text}");
+    }
+    assert_eq!(found(&mut open, "in:ops", &["vault"]), [0; 0]);
+    assert_eq!(found(&mut open, "in:ops", &["ops"]), [2]);
+    // However many there are. What is set is set at once, and what is not so any more too.
+    let secret = |room: String, on| {
+        let mut rights = Rights::default();
+        rights.set_flag(Flag::Secret, on);
+        Record::Rights { room, rights }
+    };
+    for number in 0..1000 {
+        open.says(6 + number, &format!("room{number}"), "alice", "tea");
+        open.record(secret(format!("room{number}"), true));
+    }
+    for text in ["tea", "from:alice", "after:2026-01-01"] {
+        assert_eq!(found(&mut open, text, &[]), [5, 1], "{text}");
+        assert_eq!(found(&mut open, text, &["room999", "room1"]), [1005, 7, 5, 1], "{text}");
+    }
+    open.record(secret("ROOM500".to_owned(), false));
+    assert_eq!(found(&mut open, "tea", &[]), [506, 5, 1]);
+    open.stop();
+}
+
+fn act(at: u64, event: &str, whom: &str) -> Act {
+    let (event, by, whom) = (event.to_owned(), "alice".to_owned(), whom.to_owned());
+    let (room, why) = (Some("ops".to_owned()), "spam, \u{1f44b}".to_owned());
+    Act { at, event, by, whom, room, why, until: Some(at + 60) }
+}
+
+fn sanction(id: u64, kind: SanctionKind, target: &str, until: Option<u64>) -> Sanction {
+    let (target, by, why) = (Target::parse(target).unwrap(), "alice".to_owned(), String::new());
+    let whom = format!("n{id}");
+    Sanction { id, kind, room: None, target, whom, by, why, at: NOW, until }
+}
+
+impl Open {
+    fn acts(&mut self, count: usize) -> Vec<Act> {
+        match self.ask(Request::Acts { count }) {
+            Answer::Acts(acts) => acts,
+            answer => panic!("{answer:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_operators_set_and_did_is_there_again_after_a_restart() {
+    let folder = Folder::new("orders");
+    let file = folder.file("chat.db");
+    let mut open = Open::new(&file);
+    let name = |name: &str| Nickname::parse(name).unwrap();
+    for account in ["alice", "Bob", "carol"] {
+        accounts::add_account(&file, &name(account), "correct horse", NOW).unwrap();
+    }
+    open.says(1, "lobby", "alice", "hi");
+    open.says(2, "ops", "alice", "hi");
+    let mut rights = Rights::of_new_room();
+    rights.set_rank(&name("alice"), Some(Rank::Operator));
+    open.record(Record::Rights { room: "ops".to_owned(), rights: rights.clone() });
+    // All of it is replaced.
+    let mut rights = Rights::of_new_room();
+    rights.set_flag(Flag::Members, false);
+    rights.set_flag(Flag::Invite, true);
+    rights.key = Some("sesame".into());
+    rights.limit = Some(4_000_000_000);
+    rights.set_rank(&name("carol"), Some(Rank::Voice));
+    rights.set_rank(&name("BOB"), Some(Rank::Operator));
+    rights.set_rank(&name("dave"), Some(Rank::Operator));
+    open.record(Record::Rights { room: "Ops".to_owned(), rights: rights.clone() });
+    open.record(Record::Rights { room: "empty".to_owned(), rights: Rights::default() });
+    let ban = sanction(7, SanctionKind::Ban, "192.0.2.0/24", None);
+    let mut mute = sanction(8, SanctionKind::Mute, "mallory", Some(NOW + 60));
+    mute.room = Some("ops".to_owned());
+    let lifted = sanction(9, SanctionKind::Ban, "2001:db8::/64", None);
+    for sanction in [&ban, &mute, &lifted] {
+        open.record(Record::Sanction(sanction.clone()));
+    }
+    mute.until = Some(NOW + DAY);
+    open.record(Record::Sanction(mute.clone()));
+    open.record(Record::Lifted(9));
+    let acts = [act(NOW, "ban", "192.0.2.0/24"), act(NOW + 1, "mute", "mallory")];
+    acts.iter().for_each(|act| open.record(Record::Act(act.clone())));
+    assert_eq!(open.acts(9), [acts[1].clone(), acts[0].clone()]);
+    assert_eq!(open.acts(1), acts[1..]);
+    assert_eq!(open.archive.health().written, 2, "lines are counted");
+    open.stop();
+
+    let mut open = Open::new(&file);
+    let told = |kept: &Kept| {
+        let rooms = kept.rooms.iter().map(|room| (room.name.clone(), room.rights.clone()));
+        rooms.collect::<Vec<_>>()
+    };
+    // Who is no account has no rank, and the others are spelled as their accounts.
+    rights.accounts = vec![(name("carol"), Rank::Voice), (name("Bob"), Rank::Operator)];
+    let expected = [
+        ("empty".to_owned(), Some(Rights::default())),
+        ("ops".to_owned(), Some(rights.clone())),
+        ("lobby".to_owned(), None),
+    ];
+    assert_eq!(told(&open.kept), expected);
+    assert_eq!(open.kept.last_id, 9);
+    assert_eq!(open.kept.sanctions, [ban.clone(), mute]);
+    assert_eq!(open.kept.accounts, [name("alice"), name("Bob"), name("carol")]);
+    assert_eq!(open.acts(9).len(), 2);
+    // What was said goes, what is set stays; with an account its ranks go.
+    assert_eq!(transfer::forget(&file, &Forget::Before(NOW + DAY)).unwrap(), 2);
+    accounts::delete_account(&file, &name("bob")).unwrap();
+    open.stop();
+    let settings = Settings { keep: Keep::Days(0), ..settings(&file) };
+    let open = Open::with(&settings, NOW + DAY).unwrap();
+    rights.accounts = vec![(name("carol"), Rank::Voice)];
+    let expected =
+        [("empty".to_owned(), Some(Rights::default())), ("ops".to_owned(), Some(rights))];
+    assert_eq!(told(&open.kept), expected);
+    assert_eq!(open.kept.sanctions, [ban], "the other one is over");
+    open.stop();
+    assert_eq!(examine(&file), ("ok".to_owned(), 0));
+}
+
+#[test]
+fn talk_crowds_out_nothing_that_operators_do() {
+    let folder = Folder::new("crowded");
+    let mut open = Open::new(&folder.file("chat.db"));
+    open.settle();
+    let other = Connection::open(folder.file("chat.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut records: Vec<_> = (1..=20_000).map(|id| line(id, "lobby", "alice", "x")).collect();
+    open.archive.record(&mut records);
+    open.record(Record::Rights { room: "lobby".to_owned(), rights: Rights::of_new_room() });
+    open.record(Record::Sanction(sanction(20_001, SanctionKind::Ban, "192.0.2.7/32", None)));
+    open.record(Record::Sanction(sanction(20_002, SanctionKind::Ban, "192.0.2.8/32", None)));
+    open.record(Record::Lifted(20_001));
+    open.record(Record::Act(act(NOW, "ban", "192.0.2.8/32")));
+    open.says(20_003, "lobby", "alice", "lost");
+    let health = open.archive.health();
+    assert_eq!((health.waiting, health.lost), (8192, 11_809));
+    other.execute_batch("COMMIT").unwrap();
+    assert_eq!(open.acts(9), [act(NOW, "ban", "192.0.2.8/32")]);
+    open.stop();
+    let open = Open::new(&folder.file("chat.db"));
+    assert_eq!(open.kept.sanctions.iter().map(|it| it.id).collect::<Vec<_>>(), [20_002]);
+    assert_eq!(open.kept.rooms[0].rights, Some(Rights::of_new_room()));
+    assert_eq!(open.kept.last_id, 20_002);
+    open.stop();
+}
+
+#[test]
+fn of_many_acts_the_last_are_kept() {
+    let folder = Folder::new("acts");
+    let mut open = Open::new(&folder.file("chat.db"));
+    for number in 0..10_010 {
+        open.record(Record::Act(act(NOW + number, "kick", "bob")));
+    }
+    let acts = open.acts(usize::MAX);
+    assert_eq!(acts.len(), 10_000);
+    assert!(acts.iter().map(|act| act.at).eq((NOW + 10..NOW + 10_010).rev()));
+    open.stop();
+    let connection = Connection::open(folder.file("chat.db")).unwrap();
+    let count = connection.query_row("SELECT count(*) FROM act", (), |row| row.get::<_, i64>(0));
+    assert_eq!(count.unwrap(), 10_000);
 }
 
 #[test]
@@ -574,9 +757,9 @@ fn a_file_that_cannot_be_used_is_refused_in_one_sentence() {
     let connection = Connection::open(&file).unwrap();
     connection.execute_batch("PRAGMA user_version = 99").unwrap();
     drop(connection);
-    assert_eq!(check(&file, "a newer chinwag has written it"), Unusable::Newer(99, 1));
+    assert_eq!(check(&file, "a newer chinwag has written it"), Unusable::Newer(99, 2));
     let connection = Connection::open(&file).unwrap();
-    connection.execute_batch("PRAGMA user_version = 1").unwrap();
+    connection.execute_batch("PRAGMA user_version = 2").unwrap();
     drop(connection);
     let mut rights = fs::metadata(&file).unwrap().permissions();
     rights.set_readonly(true);
@@ -759,11 +942,17 @@ fn a_process_that_writes() {
     let mut open = Open::new(Path::new(&file));
     let mut id = open.kept.last_id;
     let before = id;
+    let mut banned: Vec<u64> = open.kept.sanctions.iter().map(|sanction| sanction.id).collect();
     loop {
         for _ in 0..20 {
             id += 1;
             open.says(id, "lobby", "alice", &format!("this is line {id}"));
         }
+        // One sanction takes the place of another, and an act says so.
+        open.record(Record::Sanction(sanction(id, SanctionKind::Ban, "mallory", None)));
+        banned.drain(..).for_each(|id| open.record(Record::Lifted(id)));
+        banned.push(id);
+        open.record(Record::Act(act(id, "ban", "mallory")));
         let health = open.archive.health();
         println!("written {}", before + health.written);
         std::thread::sleep(Duration::from_millis(1));
@@ -802,6 +991,12 @@ fn a_kill_at_any_moment_costs_only_what_was_not_written() {
             "round {round}: a line is missing"
         );
         assert_eq!(open.search(&format!("{last}")), [last as u64]);
+        // Twenty lines, a ban instead of the one before, an act: perhaps cut off somewhere.
+        let acted = open.acts(1).first().map_or(0, |act| act.at as i64);
+        assert!((acted..=acted + 40).contains(&last), "round {round}: {acted} of {last}");
+        let banned: Vec<_> = open.kept.sanctions.iter().map(|it| it.id as i64).collect();
+        let is_so = matches!(*banned, [.., one] if banned.len() <= 2 && one >= acted);
+        assert!(is_so || (acted == 0 && banned.is_empty()), "round {round}: {acted}, {banned:?}");
         open.stop();
         assert_eq!(examine(&folder.file("chat.db")), ("ok".to_owned(), last), "round {round}");
     }

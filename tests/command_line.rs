@@ -30,6 +30,8 @@ const FLAGS: &[(&str, &str, &str)] = &[
     #[cfg(feature = "web")]
     ("--metrics-from", "everywhere", "CHINWAG_METRICS_FROM"),
     ("--lang", "tlh", "CHINWAG_LANG"),
+    ("--accounts", "some", "CHINWAG_ACCOUNTS"),
+    ("--operator", "a b", "CHINWAG_OPERATOR"),
     #[cfg(feature = "web")]
     ("--allow-host", "not/a/name", "CHINWAG_ALLOW_HOST"),
     #[cfg(feature = "web")]

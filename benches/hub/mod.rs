@@ -149,6 +149,11 @@ impl Room {
         is_wanted
     }
 
+    /// Whether somebody's connection is still there.
+    pub(crate) fn has(&mut self, key: ConnectionKey) -> bool {
+        self.sockets.get_mut(key).is_some()
+    }
+
     /// From now on somebody's socket takes so many bytes and no more.
     pub(crate) fn let_take(&mut self, key: ConnectionKey, bytes: usize) {
         self.sockets.set_room(key, bytes);

@@ -25,6 +25,11 @@ pub fn config_file(data: &[u8]) {
                 let is_there = match &setting.value {
                     SettingValue::Switch(on) => text.contains(&on.to_string()),
                     SettingValue::Text(_) | SettingValue::List(_) => !text.is_empty(),
+                    SettingValue::Table(settings) => settings.iter().all(|inner| {
+                        check(inner.key_at);
+                        check(inner.value_at);
+                        !matches!(inner.value, SettingValue::Table(_))
+                    }),
                 };
                 assert!(is_there, "{setting:?}");
             }

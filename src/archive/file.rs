@@ -20,7 +20,12 @@ const APPLICATION: i32 = 0x6368_696e;
 
 /// What makes of a file of version N, the place in this list, one of version N + 1. A step that
 /// has been released is never changed.
-const STEPS: &[&str] = &["
+///
+/// Some columns: `state.accounts` counts the changes of accounts, so that a server sees those of
+/// other programs; `room.flags` are letters, and NULL where nobody has ever set anything;
+/// `room.rights_id` is the highest number of all when something was set.
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE state (last_id INTEGER NOT NULL) STRICT;
     INSERT INTO state VALUES (0);
     CREATE TABLE room (
@@ -46,7 +51,39 @@ const STEPS: &[&str] = &["
     CREATE VIRTUAL TABLE word USING fts5(
         entry, content='', contentless_delete=1, detail=none, tokenize='ascii');
     INSERT INTO word (word, rank) VALUES ('automerge', 8);
-"];
+",
+    "
+    ALTER TABLE state ADD COLUMN accounts INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE room ADD COLUMN flags TEXT;
+    ALTER TABLE room ADD COLUMN keyword TEXT;
+    ALTER TABLE room ADD COLUMN places INTEGER;
+    ALTER TABLE room ADD COLUMN rights_id INTEGER;
+    CREATE INDEX room_flags ON room (flags) WHERE flags IS NOT NULL;
+    CREATE TABLE account (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, key2 TEXT, name TEXT NOT NULL,
+        hash TEXT NOT NULL, since INTEGER NOT NULL) STRICT;
+    CREATE UNIQUE INDEX account_key ON account (key);
+    CREATE INDEX account_key2 ON account (key2) WHERE key2 IS NOT NULL;
+    CREATE TABLE token (
+        hash BLOB PRIMARY KEY, account INTEGER NOT NULL REFERENCES account,
+        until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE INDEX token_account ON token (account);
+    CREATE INDEX token_until ON token (until);
+    CREATE TABLE rank (
+        room INTEGER NOT NULL REFERENCES room, account INTEGER NOT NULL REFERENCES account,
+        place INTEGER NOT NULL, rank TEXT NOT NULL,
+        PRIMARY KEY (room, account)) STRICT, WITHOUT ROWID;
+    CREATE INDEX rank_account ON rank (account);
+    CREATE TABLE sanction (
+        id INTEGER PRIMARY KEY, kind TEXT NOT NULL, room TEXT, target TEXT NOT NULL,
+        whom TEXT NOT NULL, actor TEXT NOT NULL, why TEXT NOT NULL, at INTEGER NOT NULL,
+        until INTEGER) STRICT;
+    CREATE TABLE act (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, event TEXT NOT NULL,
+        actor TEXT NOT NULL, whom TEXT NOT NULL, room TEXT, why TEXT NOT NULL,
+        until INTEGER) STRICT;
+",
+];
 
 /// Memory for pages of the file, for each thread, in KiB.
 const CACHE_KIB: u32 = 2048;
@@ -249,5 +286,65 @@ pub(super) fn why(error: &rusqlite::Error) -> Unusable {
         Some(ErrorCode::ReadOnly) => Unusable::ReadOnly,
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Unusable::Locked,
         _ => Unusable::System(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::reader::kept;
+    use super::super::{Settings, queue::Rules};
+    use super::*;
+    use crate::config::Keep;
+
+    #[test]
+    fn a_file_of_the_first_version_is_brought_forward_and_loses_nothing() {
+        let folder = std::env::temp_dir().join(format!("chinwag-{}-steps", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("chat.db");
+        let mut first = connect(&file, OpenFlags::SQLITE_OPEN_CREATE).unwrap();
+        prepare(&mut first, &STEPS[..1]).unwrap();
+        first
+            .execute_batch(
+                "UPDATE state SET last_id = 9;
+                 INSERT INTO room (id, key, name, lines, last) VALUES (3, 'ops', 'Ops', 1, 7);
+                 INSERT INTO room (key, name, topic, topic_by, topic_id, topic_at)
+                 VALUES ('lobby', 'lobby', 'tea', 'bob', 9, 90);
+                 INSERT INTO name VALUES (4, 'alice', NULL);
+                 INSERT INTO author VALUES (5, 4, 1, 'alice', NULL, 1);
+                 INSERT INTO line VALUES (7, 3, 5, 70, 0, 'hi');
+                 INSERT INTO hour VALUES (0, 7, 7);
+                 INSERT INTO word (rowid, entry) VALUES (7, '\u{a7}3 \u{a4}4 hi');",
+            )
+            .unwrap();
+        assert_eq!(marks(&first).unwrap(), (APPLICATION, 1));
+        drop(first);
+        let older = open_beside(&file).unwrap_err().to_string();
+        assert!(older.contains("it is of an older version"), "{older}");
+        let tables = |connection: &Connection| {
+            let sql = "SELECT group_concat(sql, ';') FROM sqlite_schema";
+            connection.query_row(sql, (), |row| row.get::<_, String>(0)).unwrap()
+        };
+        let new = tables(&open(&folder.join("new.db")).unwrap());
+        for _ in 0..2 {
+            let now = open(&file).unwrap();
+            assert_eq!(marks(&now).unwrap(), (APPLICATION, STEPS.len() as i32));
+            assert_eq!(tables(&now), new, "it has become as a new one is");
+            let (keep, keep_rooms) = (Keep::Forever, Vec::new());
+            let settings = Settings {
+                file: file.clone(),
+                keep,
+                keep_rooms,
+                rooms_max: 9,
+                history_lines_max: 9,
+            };
+            let kept = kept(&now, &settings, &Rules { keep, rooms: Vec::new() }, 100).unwrap();
+            assert_eq!(kept.last_id, 9);
+            let [lobby, ops] = &*kept.rooms else { panic!("{:?}", kept.rooms) };
+            assert_eq!(lobby.topic.as_ref().map(|topic| &*topic.text), Some("tea"));
+            assert_eq!((&*ops.name, &*ops.lines[0].text), ("Ops", "hi"));
+            assert_eq!((&lobby.rights, &ops.rights), (&None, &None));
+            assert!(kept.accounts.is_empty() && kept.sanctions.is_empty());
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -383,14 +383,19 @@ fn clear_topic(connection: &Connection, room: i64) -> rusqlite::Result<()> {
     let sql = "UPDATE room SET topic = NULL, topic_by = NULL, topic_id = NULL, topic_at = NULL \
                WHERE id = ?1";
     run(connection, sql, [room])?;
-    run(connection, "DELETE FROM room WHERE id = ?1 AND lines <= 0", [room]).map(drop)
+    // What is set for a room is not what was said there.
+    let sql = "DELETE FROM room WHERE id = ?1 AND lines <= 0 AND flags IS NULL";
+    run(connection, sql, [room]).map(drop)
 }
 
 /// Forgets old topics of rooms in which nothing else is kept.
 fn forget_topics(connection: &mut Connection, now: u64, rules: &Rules) -> rusqlite::Result<()> {
     let transaction = immediate(connection)?;
     let rooms: Vec<(i64, String, Option<i64>)> = transaction
-        .prepare("SELECT id, name, topic_at FROM room WHERE lines <= 0")?
+        .prepare(
+            "SELECT id, name, topic_at FROM room \
+             WHERE lines <= 0 AND (topic IS NOT NULL OR flags IS NULL)",
+        )?
         .query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<_, _>>()?;
     for (room, name, at) in rooms {
@@ -414,7 +419,8 @@ fn delete_lines(connection: &Connection, lines: &[i64]) -> rusqlite::Result<()> 
     }
     for (room, count) in rooms {
         run(connection, "UPDATE room SET lines = lines - ?2 WHERE id = ?1", (room, count))?;
-        let sql = "DELETE FROM room WHERE id = ?1 AND lines <= 0 AND topic IS NULL";
+        let sql = "DELETE FROM room \
+                   WHERE id = ?1 AND lines <= 0 AND topic IS NULL AND flags IS NULL";
         run(connection, sql, [room])?;
     }
     for (author, count) in authors {

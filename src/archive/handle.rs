@@ -65,7 +65,7 @@ impl Archive {
         let writer = Writer::new(writes, Arc::clone(&queue), Arc::clone(&wake), lock);
         let file = path.clone();
         archive.start("archive", move || writer.run(&file)).map_err(failed)?;
-        let work = move || reader::run(&reads, &path, &queue, &wake);
+        let work = move || reader::answer(&reads, &path, &queue, &wake);
         archive.start("reader", work).map_err(failed)?;
         Ok((archive, kept))
     }

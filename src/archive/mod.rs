@@ -3,7 +3,8 @@
 //! Here are the types by which the rest of the program speaks with it; they need no database. With
 //! the feature `data` there is [`Archive`], which the server holds: what was said is
 //! [recorded](Archive::record), questions are [asked](Archive::ask), and their answers are
-//! [polled](Archive::poll_answer) later. None of this ever waits.
+//! [polled](Archive::poll_answer) later. [`Keeper`] does the same for accounts. None of this ever
+//! waits.
 //!
 //! | file | what it is |
 //! |---|---|
@@ -13,15 +14,23 @@
 //! | `forgetting` | what is deleted, little by little |
 //! | `reader` | the thread that reads |
 //! | `query`, `words` | a search as somebody types it, and what of a text stands in the index |
+//! | `keeper` | the thread that tries passwords, for accounts and operators |
+//! | `accounts`, `passwords` | accounts in the file, and how passwords are hashed |
 //! | `transfer` | export, import and forgetting by hand |
 //! | `file` | opens a file, or says why it cannot be used; its tables |
 
+#[cfg(feature = "data")]
+pub mod accounts;
 #[cfg(feature = "data")]
 mod file;
 #[cfg(feature = "data")]
 mod forgetting;
 #[cfg(feature = "data")]
 mod handle;
+#[cfg(feature = "data")]
+mod keeper;
+#[cfg(feature = "data")]
+pub mod passwords;
 #[cfg(feature = "data")]
 mod queue;
 #[cfg(feature = "data")]
@@ -49,6 +58,8 @@ use crate::sanction::Sanction;
 use crate::token::Secret;
 #[cfg(feature = "data")]
 pub use handle::Archive;
+#[cfg(feature = "data")]
+pub use keeper::Keeper;
 
 /// The most hits of a search that are told at once.
 pub const HITS_MAX: usize = 20;

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
+use std::ops::{Add, Sub};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ pub(super) const LINES_MAX: usize = 8192;
 
 /// Bytes that they may have together.
 pub(super) const BYTES_MAX: usize = 4 << 20;
+
+/// Bytes of what operators did that may wait, beside the lines: no talk of others can crowd it out.
+const ACTS_BYTES_MAX: usize = 16 << 20;
 
 /// Questions that may wait.
 pub(super) const REQUESTS_MAX: usize = 256;
@@ -69,9 +73,12 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct State {
     records: Vec<Record>,
-    bytes: usize,
-    /// Lines and bytes that the writer has taken and not written yet.
-    taken: (usize, usize),
+    /// Of what waits, and of what the writer has taken and not written yet: lines (with topics),
+    /// and all else.
+    lines: Load,
+    acts: Load,
+    lines_taken: Load,
+    acts_taken: Load,
     /// Records that were ever taken in, and of these those that the writer has done with.
     recorded: u64,
     processed: u64,
@@ -90,6 +97,44 @@ struct State {
     failing: Option<String>,
     now: u64,
     rules: Arc<Rules>,
+}
+
+/// How much something is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Load {
+    count: usize,
+    bytes: usize,
+}
+
+impl Load {
+    fn of<'a>(records: impl Iterator<Item = &'a Record>) -> Load {
+        records.fold(Load::default(), |load, record| load + Load::one(record))
+    }
+
+    fn one(record: &Record) -> Load {
+        Load { count: 1, bytes: record.bytes() }
+    }
+}
+
+impl Add for Load {
+    type Output = Load;
+
+    fn add(self, other: Load) -> Load {
+        Load { count: self.count + other.count, bytes: self.bytes + other.bytes }
+    }
+}
+
+impl Sub for Load {
+    type Output = Load;
+
+    fn sub(self, other: Load) -> Load {
+        Load { count: self.count - other.count, bytes: self.bytes - other.bytes }
+    }
+}
+
+/// Whether it counts as a line: all that comes at the pace at which people talk.
+fn is_line(record: &Record) -> bool {
+    matches!(record, Record::Said { .. } | Record::Topic { .. })
 }
 
 /// What the writer is to do.
@@ -125,12 +170,18 @@ impl Queue {
         let before = state.records.len();
         for record in records.drain(..) {
             state.now = state.now.max(record.at().unwrap_or_default());
-            let bytes = record.bytes();
-            let (lines_taken, bytes_taken) = state.taken;
-            let fits = state.records.len() + lines_taken < LINES_MAX
-                && state.bytes + bytes_taken + bytes <= BYTES_MAX;
+            let one = Load::one(&record);
+            let fits = if is_line(&record) {
+                let all = state.lines + state.lines_taken + one;
+                let fits = all.count <= LINES_MAX && all.bytes <= BYTES_MAX;
+                state.lines = if fits { state.lines + one } else { state.lines };
+                fits
+            } else {
+                let fits = (state.acts + state.acts_taken + one).bytes <= ACTS_BYTES_MAX;
+                state.acts = if fits { state.acts + one } else { state.acts };
+                fits
+            };
             if fits {
-                state.bytes += bytes;
                 state.recorded += 1;
                 state.records.push(record);
             } else {
@@ -181,7 +232,7 @@ impl Queue {
         let state = self.lock();
         Health {
             lost: state.lost,
-            waiting: state.records.len() + state.taken.0,
+            waiting: (state.lines + state.lines_taken).count,
             written: state.written,
             failing: state.failing.clone(),
         }
@@ -195,12 +246,12 @@ impl Queue {
         self.done.notify_all();
     }
 
-    /// Waits at most so long for the threads to end. Returns how many lines are not written.
+    /// Waits at most so long for the threads to end. Returns how many records are not written.
     pub(super) fn wait_for_end(&self, within: Duration) -> usize {
         let state = self.lock();
         let waited = self.done.wait_timeout_while(state, within, |state| state.threads > 0);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        state.records.len() + state.taken.0
+        state.records.len() + (state.lines_taken + state.acts_taken).count
     }
 
     // What the threads do.
@@ -291,21 +342,22 @@ impl Queue {
             let rest = state.records.split_off(BATCH_LINES);
             mem::replace(&mut state.records, rest)
         };
-        let bytes = batch.iter().map(Record::bytes).sum();
-        state.bytes -= bytes;
-        state.taken = (batch.len(), bytes);
+        state.lines_taken = Load::of(batch.iter().filter(|record| is_line(record)));
+        state.acts_taken = Load::of(batch.iter().filter(|record| !is_line(record)));
+        state.lines = state.lines - state.lines_taken;
+        state.acts = state.acts - state.acts_taken;
         Work::Write(batch)
     }
 
     /// What was taken is safe, if `is_written`, or given up.
     pub(super) fn batch_ends(&self, is_written: bool) {
         let mut state = self.lock();
-        let (lines, _) = mem::take(&mut state.taken);
+        let (lines, acts) = (mem::take(&mut state.lines_taken), mem::take(&mut state.acts_taken));
         if is_written {
-            state.written += lines as u64;
+            state.written += lines.count as u64;
             state.failing = None;
         }
-        state.processed += lines as u64;
+        state.processed += (lines + acts).count as u64;
         self.done.notify_all();
     }
 

@@ -4,25 +4,29 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::handle::Wake;
 use super::queue::{Queue, Rules};
-use super::tables::{HOUR, int, names_of, number, room_of};
+use super::tables::{ACTS_MAX, HOUR, int, names_of, number, room_of, run};
 use super::words::Words;
 use super::writer::sentence;
-use super::{Answer, Before, HITS_MAX, Hit, Kept, KeptRoom, KeptTopic, Query, Request, Settings};
+use super::{Act, Answer, Before, HITS_MAX, Hit, Kept, KeptRoom, KeptTopic, Query, Request};
+use super::{Settings, accounts};
 use crate::event::Said;
+use crate::nickname::Nickname;
+use crate::rights::{Flag, Rank, Rights};
+use crate::sanction::{Sanction, SanctionKind, Target};
 
 /// Answers questions until the server stops.
-pub(super) fn run(connection: &Connection, file: &Path, queue: &Arc<Queue>, wake: &Wake) {
+pub(super) fn answer(connection: &Connection, file: &Path, queue: &Arc<Queue>, wake: &Wake) {
     while let Some((ticket, request, _)) = queue.next_question() {
         let answer = match &request {
             Request::History { room, before, count } => history(connection, room, *before, *count),
             Request::Search { query, before } => search(connection, query, *before),
-            Request::Forget { .. } | Request::Acts { .. } | Request::Account(_) => {
-                Ok(Answer::Failed)
-            }
+            Request::Acts { count } => acts(connection, *count),
+            // They are asked elsewhere.
+            Request::Forget { .. } | Request::Account(_) => Ok(Answer::Failed),
         };
         let answer = answer.unwrap_or_else(|error| {
             if queue.is_stopping() || queue.is_cancelled(ticket) {
@@ -35,6 +39,9 @@ pub(super) fn run(connection: &Connection, file: &Path, queue: &Arc<Queue>, wake
         wake();
     }
 }
+
+/// So many rooms can be left out by a question to the index.
+const INDEX_ROOMS_MAX: usize = 64;
 
 /// Lines that are told at once have so many bytes at most, or are one.
 const HISTORY_BYTES_MAX: usize = 64 * 1024;
@@ -130,37 +137,37 @@ fn search(
     if let Some(name) = query.from() {
         words.said_by(&names_of(connection, name)?);
     }
-    let mut excluded = Vec::new();
-    for room in query.excluded() {
-        excluded.extend(room_of(connection, room)?);
-    }
+    let excluded = private_rooms(connection, query.allowed())?;
     let (before, after) = (query.before(), query.after());
     let id = before.map_or(Ok(i64::MAX), |time| first_after(connection, time))?;
     let id = before_id.map_or(id, |before| id.min(int(before)));
     let first = after.map_or(Ok(0), |time| first_since(connection, time))?;
     let (before, after) = (before.map_or(i64::MAX, int), after.map_or(0, int));
     let sql = if words.is_empty() {
-        let excluded = excluded.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
         format!(
-            "SELECT {SAID}, room.name FROM line CROSS JOIN author ON author.id = line.author \
-             CROSS JOIN room ON room.id = line.room \
+            "SELECT {SAID}, room.name, room.id FROM line \
+             CROSS JOIN author ON author.id = line.author CROSS JOIN room ON room.id = line.room \
              WHERE ?1 = '' AND line.id < ?2 AND line.id >= ?3 AND line.at < ?4 AND line.at >= ?5 \
-             AND line.room NOT IN ({excluded}) ORDER BY line.id DESC"
+             ORDER BY line.id DESC"
         )
     } else {
         format!(
-            "SELECT {SAID}, room.name FROM word CROSS JOIN line ON line.id = word.rowid \
+            "SELECT {SAID}, room.name, room.id FROM word \
+             CROSS JOIN line ON line.id = word.rowid \
              CROSS JOIN author ON author.id = line.author CROSS JOIN room ON room.id = line.room \
              WHERE word MATCH ?1 AND word.rowid < ?2 AND word.rowid >= ?3 \
              AND line.at < ?4 AND line.at >= ?5 ORDER BY word.rowid DESC"
         )
     };
-    let question = if words.is_empty() { String::new() } else { words.question(&excluded) };
+    // The index leaves out some, which is faster; all are left out below.
+    let some = &excluded[..excluded.len().min(INDEX_ROOMS_MAX)];
+    let question = if words.is_empty() { String::new() } else { words.question(some) };
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query((question, id, first, before, after))?;
     let mut hits = Vec::new();
     while let Some(row) = rows.next()? {
-        if !words.are_in(row.get_ref(3)?.as_str()?) {
+        if excluded.binary_search(&row.get(6)?).is_ok() || !words.are_in(row.get_ref(3)?.as_str()?)
+        {
             continue;
         }
         if hits.len() == HITS_MAX {
@@ -169,6 +176,90 @@ fn search(
         hits.push(Hit { room: row.get(5)?, said: said(row)? });
     }
     Ok(Answer::Found { hits, more: false })
+}
+
+/// The rooms of which not everybody may know what is said there, but for these. In order.
+fn private_rooms(connection: &Connection, allowed: &[String]) -> rusqlite::Result<Vec<i64>> {
+    let sql = "SELECT id FROM room WHERE flags IS NOT NULL \
+               AND (flags GLOB ?1 OR keyword IS NOT NULL) ORDER BY id";
+    let letters = format!("*[{}{}]*", Flag::Secret.letter(), Flag::Invite.letter());
+    let mut statement = connection.prepare_cached(sql)?;
+    let rooms = statement.query_map([letters], |row| row.get(0))?;
+    let mut rooms = rooms.collect::<rusqlite::Result<Vec<i64>>>()?;
+    for room in allowed {
+        let allowed = room_of(connection, room)?;
+        rooms.retain(|room| Some(*room) != allowed);
+    }
+    Ok(rooms)
+}
+
+/// The last acts of operators, the newest first.
+fn acts(connection: &Connection, count: usize) -> rusqlite::Result<Answer> {
+    let sql = "SELECT at, event, actor, whom, room, why, until FROM act ORDER BY id DESC LIMIT ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let acts = statement.query_map([int((count as u64).min(ACTS_MAX))], |row| {
+        Ok(Act {
+            at: number(row.get(0)?),
+            event: row.get(1)?,
+            by: row.get(2)?,
+            whom: row.get(3)?,
+            room: row.get(4)?,
+            why: row.get(5)?,
+            until: row.get::<_, Option<i64>>(6)?.map(number),
+        })
+    })?;
+    Ok(Answer::Acts(acts.collect::<rusqlite::Result<_>>()?))
+}
+
+/// What is set for a room, if anything ever was.
+fn rights(connection: &Connection, room: i64) -> rusqlite::Result<Option<Rights>> {
+    let sql = "SELECT flags, keyword, places FROM room WHERE id = ?1 AND flags IS NOT NULL";
+    let read = |row: &Row<'_>| {
+        let mut rights = Rights::default();
+        rights.set_letters(&row.get::<_, String>(0)?);
+        rights.key = row.get::<_, Option<String>>(1)?.map(String::into_boxed_str);
+        rights.limit = row.get(2)?;
+        Ok(rights)
+    };
+    let found = connection.prepare_cached(sql)?.query_row([room], read).optional()?;
+    let Some(mut rights) = found else { return Ok(None) };
+    let sql = "SELECT account.name, rank.rank FROM rank CROSS JOIN account \
+               ON account.id = rank.account WHERE rank.room = ?1 ORDER BY rank.place";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([room])?;
+    while let Some(row) = rows.next()? {
+        let name = Nickname::unchecked(&row.get::<_, String>(0)?);
+        let letter = row.get::<_, String>(1)?;
+        let rank = letter.chars().next().and_then(Rank::of_letter);
+        rights.accounts.extend(rank.map(|rank| (name, rank)));
+    }
+    Ok(Some(rights))
+}
+
+/// The sanctions that hold; those that are over are deleted.
+fn sanctions(connection: &Connection, now: u64) -> rusqlite::Result<Vec<Sanction>> {
+    run(connection, "DELETE FROM sanction WHERE until <= ?1", [int(now)])?;
+    let sql =
+        "SELECT id, kind, room, target, actor, why, at, until, whom FROM sanction ORDER BY id";
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query(())?;
+    let mut sanctions = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (id, word, target) = (number(row.get(0)?), row.get_ref(1)?, row.get_ref(3)?);
+        let word = word.as_str()?;
+        let mut kinds = [SanctionKind::Ban, SanctionKind::Mute].into_iter();
+        let (Some(kind), Some(target)) =
+            (kinds.find(|kind| kind.word() == word), Target::parse(target.as_str()?))
+        else {
+            log::warn!("the archive has a sanction that nobody understands (number {id})");
+            continue;
+        };
+        let (room, by, why) = (row.get(2)?, row.get(4)?, row.get(5)?);
+        let (at, until) = (number(row.get(6)?), row.get::<_, Option<i64>>(7)?.map(number));
+        let whom = row.get(8)?;
+        sanctions.push(Sanction { id, kind, room, target, whom, by, why, at, until });
+    }
+    Ok(sanctions)
 }
 
 /// What a chat that begins has to know.
@@ -180,24 +271,28 @@ pub(super) fn kept(
 ) -> rusqlite::Result<Kept> {
     let last = "SELECT max(last_id, coalesce((SELECT max(id) FROM line), 0)) FROM state";
     let last_id = number(connection.query_row(last, (), |row| row.get(0))?);
-    let sql = "SELECT id, name, topic, topic_by, topic_at FROM room \
-               ORDER BY max(last, coalesce(topic_id, 0)) DESC LIMIT ?1";
+    let sql = "SELECT id, name, topic, topic_by, topic_at FROM room ORDER BY \
+               max(last, coalesce(topic_id, 0), coalesce(rights_id, 0)) DESC, id DESC LIMIT ?1";
     let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query([int(settings.rooms_max as u64)])?;
     let mut rooms = Vec::new();
     while let Some(row) = rows.next()? {
-        let name: String = row.get(1)?;
-        let Some(since) = rules.of(&name).since(now) else { continue };
+        let (id, name): (i64, String) = (row.get(0)?, row.get(1)?);
+        let rights = rights(connection, id)?;
+        let Some(since) = rules.of(&name).since(now) else {
+            rooms.extend(rights.map(|it| KeptRoom { name, rights: Some(it), ..<_>::default() }));
+            continue;
+        };
         let topic = row.get::<_, Option<String>>(2)?.map(|text| {
             Ok::<_, rusqlite::Error>(KeptTopic { text, by: row.get(3)?, at: number(row.get(4)?) })
         });
         let (topic, range) = (topic.transpose()?, (i64::MAX, i64::MAX, int(since)));
-        let (lines, older) =
-            last_lines(connection, row.get(0)?, range, settings.history_lines_max)?;
-        if topic.is_some() || !lines.is_empty() || older.is_some() {
+        let (lines, older) = last_lines(connection, id, range, settings.history_lines_max)?;
+        if topic.is_some() || !lines.is_empty() || older.is_some() || rights.is_some() {
             let forgotten = older.unwrap_or_default();
-            rooms.push(KeptRoom { name, topic, lines, forgotten, rights: None });
+            rooms.push(KeptRoom { name, topic, lines, forgotten, rights });
         }
     }
-    Ok(Kept { last_id, rooms, sanctions: Vec::new(), accounts: Vec::new() })
+    let accounts = accounts::list(connection)?.into_iter().map(|account| account.name).collect();
+    Ok(Kept { last_id, rooms, sanctions: sanctions(connection, now)?, accounts })
 }

@@ -1,19 +1,25 @@
 //! What is written into the tables: lines and topics, with their rooms, names, authors and entries
-//! of the index. Everything here is part of a transaction of somebody else.
+//! of the index; rights of rooms, sanctions and acts. Everything here is part of a transaction of
+//! somebody else.
 
 use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension as _, Params};
 
-use super::Record;
 use super::queue::Rules;
 use super::words::index_entry;
+use super::{Act, Record};
 use crate::config::Keep;
 use crate::nickname::{Keys, Nickname};
+use crate::rights::Rights;
+use crate::sanction::Sanction;
 
 /// Seconds of an hour, by which lines are found by their time.
 pub(super) const HOUR: u64 = 60 * 60;
+
+/// Acts of operators that are kept; of more the oldest go.
+pub(super) const ACTS_MAX: u64 = 10_000;
 
 /// Rooms and authors that are remembered by their numbers.
 const REMEMBERED_MAX: usize = 4096;
@@ -63,7 +69,7 @@ pub(super) fn names_of(connection: &Connection, name: &str) -> rusqlite::Result<
 }
 
 /// Both keys; the first twice if there is one.
-fn both(keys: &Keys) -> [&str; 2] {
+pub(super) fn both(keys: &Keys) -> [&str; 2] {
     [&keys.first, keys.second.as_ref().unwrap_or(&keys.first)]
 }
 
@@ -115,16 +121,36 @@ impl Tables {
     ) -> rusqlite::Result<u64> {
         let mut sums = Sums::default();
         let mut lines = 0;
+        let mut has_acts = false;
         for record in records {
-            let (Record::Said { id, room, .. } | Record::Topic { id, room, .. }) = record else {
-                continue;
-            };
-            sums.last_id = sums.last_id.max(*id);
-            if rules.of(room) == Keep::Days(0) {
-                continue;
+            match record {
+                Record::Said { id, room, .. } | Record::Topic { id, room, .. } => {
+                    sums.last_id = sums.last_id.max(*id);
+                    if rules.of(room) != Keep::Days(0) {
+                        let room = self.room(connection, room)?;
+                        lines += u64::from(self.write_one(connection, record, room, &mut sums)?);
+                    }
+                }
+                Record::Rights { room, rights } => {
+                    let room = self.room(connection, room)?;
+                    set_rights(connection, room, rights, sums.last_id)?;
+                }
+                Record::Sanction(sanction) => {
+                    sums.last_id = sums.last_id.max(sanction.id);
+                    set_sanction(connection, sanction)?;
+                }
+                Record::Lifted(id) => {
+                    run(connection, "DELETE FROM sanction WHERE id = ?1", [int(*id)])?;
+                }
+                Record::Act(act) => {
+                    write_act(connection, act)?;
+                    has_acts = true;
+                }
             }
-            let room = self.room(connection, room)?;
-            lines += u64::from(self.write_one(connection, record, room, &mut sums)?);
+        }
+        if has_acts {
+            let sql = "DELETE FROM act WHERE id <= (SELECT max(id) FROM act) - ?1";
+            run(connection, sql, [int(ACTS_MAX)])?;
         }
         sums.write(connection)?;
         Ok(lines)
@@ -161,6 +187,7 @@ impl Tables {
                 sums.add(*id, *at, room, author);
                 Ok(true)
             }
+            // The others are in no room's lines.
             _ => Ok(false),
         }
     }
@@ -221,6 +248,56 @@ impl Tables {
         self.authors_count += 1;
         Ok((id, name))
     }
+}
+
+/// Sets all that is set for a room. `last_id` is the highest number of the batch so far.
+fn set_rights(
+    connection: &Connection,
+    room: i64,
+    rights: &Rights,
+    last_id: u64,
+) -> rusqlite::Result<()> {
+    let sql = "UPDATE room SET flags = ?2, keyword = ?3, places = ?4, \
+               rights_id = max(?5, (SELECT last_id FROM state)) WHERE id = ?1";
+    let (flags, key, limit) = (rights.letters(), rights.key.as_deref(), rights.limit);
+    run(connection, sql, (room, flags, key, limit, int(last_id)))?;
+    run(connection, "DELETE FROM rank WHERE room = ?1", [room])?;
+    for (place, (name, rank)) in rights.accounts.iter().enumerate() {
+        // Who is no account any more has no rank either.
+        let Some(account) = account_of(connection, name)? else { continue };
+        let sql = "INSERT OR IGNORE INTO rank VALUES (?1, ?2, ?3, ?4)";
+        run(connection, sql, (room, account, int(place as u64), rank.letter().to_string()))?;
+    }
+    Ok(())
+}
+
+/// Writes a sanction in place of what there is for the same target. Others that are over by then
+/// go.
+fn set_sanction(connection: &Connection, sanction: &Sanction) -> rusqlite::Result<()> {
+    let Sanction { id, kind, room, target, whom, by, why, at, until } = sanction;
+    let (target, until) = (target.to_string(), until.map(int));
+    let sql = "DELETE FROM sanction WHERE until <= ?1 \
+               OR kind = ?2 AND room IS ?3 AND target = ?4";
+    run(connection, sql, (int(*at), kind.word(), room, &target))?;
+    let sql = "INSERT OR REPLACE INTO sanction VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let params = (int(*id), kind.word(), room, target, whom, by, why, int(*at), until);
+    run(connection, sql, params).map(drop)
+}
+
+fn write_act(connection: &Connection, act: &Act) -> rusqlite::Result<()> {
+    let Act { at, event, by, whom, room, why, until } = act;
+    let sql = "INSERT INTO act (at, event, actor, whom, room, why, until) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    run(connection, sql, (int(*at), event, by, whom, room, why, until.map(int))).map(drop)
+}
+
+/// The account of that name in any spelling.
+pub(super) fn account_of(
+    connection: &Connection,
+    name: &Nickname,
+) -> rusqlite::Result<Option<i64>> {
+    let sql = "SELECT id FROM account WHERE key IN (?1, ?2) OR key2 IN (?1, ?2)";
+    find(connection, sql, both(&name.keys()))
 }
 
 /// The number of a name, which is given one if it has none.

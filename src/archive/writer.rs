@@ -139,8 +139,8 @@ impl Writer {
     fn forget_some(&mut self, file: &Path) {
         let (now, rules) = (self.queue.now(), self.queue.rules());
         match self.forgetting.step(&mut self.connection, now, &rules) {
-            Ok(deleted) if deleted > 0 => self.tables.forget_numbers(),
-            Ok(_) => {}
+            // Rooms may have gone, also without lines.
+            Ok(_) => self.tables.forget_numbers(),
             Err(error) => {
                 log::error!("{}; what should be forgotten is not", sentence(file, &error));
                 self.forgetting.give_up(now);

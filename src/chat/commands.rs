@@ -150,12 +150,7 @@ impl Chat {
             }
             Command::Rooms => self.tell_rooms(user, answers),
             Command::Topic(None) => answers.tell(&Event::TopicIs(self[room].topic())),
-            Command::Topic(Some(_))
-                if self[room].rights.has(Flag::Topic) && !self.is_in_charge(user, room) =>
-            {
-                answers.refuse(Refusal::RoomOperatorOnly(self[room].title()))
-            }
-            Command::Topic(Some(text)) => judge_topic(user, room, text, answers),
+            Command::Topic(Some(text)) => self.judge_topic(user, room, text, answers),
             Command::Invite(name) => self.judge_invite(user, room, name, answers),
             Command::Ignore(None) => answers.tell(&Event::Ignoring(&self.ignored_by(user))),
             Command::Ignore(Some(name)) => match self.find(name) {
@@ -312,11 +307,36 @@ impl Chat {
             None if rooms_fixed => answers.refuse(Refusal::RoomsFixed),
             None if self.rooms.len() >= rooms_max => answers.refuse(Refusal::RoomsFull(rooms_max)),
             _ => {
+                let title = title(room.as_str());
+                if known.is_none()
+                    && let Some(refusal) = self.asleep_refusal(user, (&room, &title), key, now)
+                {
+                    return answers.refuse(refusal);
+                }
                 let room = known.map_or(room, |known| self[known].name().clone());
                 let from = self.users.get(user).and_then(User::room).filter(|_| !many_rooms);
                 Judged::Join { from, room, key: Cow::Borrowed(key) }
             }
         }
+    }
+
+    /// What a room is to be about.
+    fn judge_topic<'a>(
+        &self,
+        user: UserKey,
+        room: RoomKey,
+        text: &'a str,
+        answers: &mut Answers<'_>,
+    ) -> Judged<'a> {
+        let text = text::clean(text);
+        if text.len() > TOPIC_BYTES_MAX {
+            return answers.refuse(Refusal::TopicTooLong(TOPIC_BYTES_MAX));
+        }
+        if self[room].rights.has(Flag::Topic) && !self.is_in_charge(user, room) {
+            return answers.refuse(Refusal::RoomOperatorOnly(self[room].title()));
+        }
+        let text = if text::is_blank(&text) { Cow::Borrowed("") } else { text };
+        Judged::Propose(Fact::Topic { user, room, text })
     }
 
     fn judge_invite<'a>(
@@ -480,21 +500,6 @@ pub(crate) fn last_words(words: &str) -> Cow<'_, str> {
 fn info(room: &Room) -> RoomInfo<'_> {
     let topic = room.topic().map_or("", |topic| topic.text);
     RoomInfo { name: room.title(), count: room.count(), topic }
-}
-
-/// What a room is to be about.
-fn judge_topic<'a>(
-    user: UserKey,
-    room: RoomKey,
-    text: &'a str,
-    answers: &mut Answers<'_>,
-) -> Judged<'a> {
-    let text = text::clean(text);
-    if text.len() > TOPIC_BYTES_MAX {
-        return answers.refuse(Refusal::TopicTooLong(TOPIC_BYTES_MAX));
-    }
-    let text = if text::is_blank(&text) { Cow::Borrowed("") } else { text };
-    Judged::Propose(Fact::Topic { user, room, text })
 }
 
 /// A room's name as it is shown, from one with or without its `#`.

@@ -194,11 +194,13 @@ impl Chat {
         }
     }
 
-    /// A chat as this one was before anything happened.
+    /// A chat as this one was before anything happened, but for what was restored.
     pub(crate) fn anew(&self) -> Chat {
         let permanent: Vec<_> = self.rooms().filter(|(_, room)| room.is_permanent()).collect();
         let names: Vec<_> = permanent.iter().map(|(_, room)| room.name().clone()).collect();
-        Chat::new(&self.limits, self.begins, self[LOBBY].name(), &names)
+        let (remembers, policy) = (self.remembers, self.policy.clone());
+        let chat = Chat::new(&self.limits, self.begins, self[LOBBY].name(), &names);
+        Chat { remembers, policy, ..chat }
     }
 
     // ── users ────────────────────────────────────────────────────────────────────────────────────

@@ -12,14 +12,14 @@ use super::Chat;
 use super::apply::{Applied, Conflict};
 use super::commands::{Answers, Asker, Judged};
 use super::entry::{Entry, Fact, Order};
-use super::room::{Room, RoomKey};
+use super::room::{LOBBY, Room, RoomKey};
 use super::sanctions::Sanctions;
 use super::user::{User, UserKey};
 use crate::archive::Request;
 use crate::event::{Event, Refusal, Topic};
 use crate::nickname::Nickname;
 use crate::order::{Moderation, Occurrence, Removal, What};
-use crate::rights::{Flag, KEY_BYTES_MAX, Rank, Setting};
+use crate::rights::{Flag, KEY_BYTES_MAX, Rank, Rights, Setting};
 use crate::sanction::{
     REASON_BYTES_MAX, Sanction, SanctionKind, Span, Target, USUAL_SECONDS, parse_span,
 };
@@ -77,6 +77,25 @@ pub(crate) struct Proposed {
     pub(crate) meant: Option<UserKey>,
     /// It would hit everybody, or the asker too, and must be confirmed in other words.
     pub(crate) is_dangerous: bool,
+}
+
+/// What keeps somebody out of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Barrier {
+    Ban,
+    Invite,
+    Key,
+}
+
+impl Barrier {
+    /// As it is told of the room of this name.
+    fn of(self, title: &str) -> Refusal<'_> {
+        match self {
+            Barrier::Ban => Refusal::RoomBanned(title),
+            Barrier::Invite => Refusal::InviteOnly(title),
+            Barrier::Key => Refusal::RoomKey(title),
+        }
+    }
 }
 
 /// Whom a ban or a mute would hit besides the one who is meant.
@@ -142,11 +161,14 @@ impl Chat {
         now: u64,
     ) -> Option<Refusal<'static>> {
         let is_calm = self.moderation.is_calm() && !self[room].rights.has(Flag::Moderated);
-        if is_calm || self.is_in_charge(key, room) {
+        if is_calm {
             return None;
         }
         if let Some(refusal) = self.silence_of(key, now) {
             return Some(refusal);
+        }
+        if self.is_in_charge(key, room) {
+            return None;
         }
         let user = self.users.get(key)?;
         if self[room].rights.has(Flag::Moderated) && self.rank_in(key, room).is_none() {
@@ -179,25 +201,59 @@ impl Chat {
         given: &str,
         now: u64,
     ) -> Option<Refusal<'a>> {
-        let it = &self[room];
-        let rights = &it.rights;
-        let newcomer = self.users.get(user)?;
-        let has_rank = newcomer.account().is_some_and(|name| rights.rank_of(name).is_some());
-        if newcomer.operator || has_rank {
+        if room == LOBBY {
             return None;
         }
+        let it = &self[room];
         let is_invited = it.is_invited(user);
+        if let Some(refusal) = self.barrier(user, (&it.rights, it.bans.as_deref()), given, now) {
+            let is_ban = refusal == Barrier::Ban;
+            return (is_ban || !is_invited).then(|| refusal.of(it.title()));
+        }
+        let is_full = it.rights.limit.is_some_and(|limit| it.count() >= limit as usize);
+        let is_refused = is_full && !is_invited && !self.has_rank_or_is_operator(user, &it.rights);
+        is_refused.then(|| Refusal::RoomFull(it.title()))
+    }
+
+    /// The same of a room that is remembered and nobody is in, which is called `title`.
+    pub(super) fn asleep_refusal<'t>(
+        &self,
+        user: UserKey,
+        (name, title): (&Nickname, &'t str),
+        given: &str,
+        now: u64,
+    ) -> Option<Refusal<'t>> {
+        let room = self.asleep.get(&name.sort_key())?;
+        let barrier = self.barrier(user, (&room.rights, room.bans.as_deref()), given, now);
+        barrier.map(|barrier| barrier.of(title))
+    }
+
+    fn has_rank_or_is_operator(&self, user: UserKey, rights: &Rights) -> bool {
+        self.users.get(user).is_some_and(|user| {
+            user.operator || user.account().is_some_and(|name| rights.rank_of(name).is_some())
+        })
+    }
+
+    /// What keeps somebody out of a room who was not invited, but for that it is full.
+    fn barrier(
+        &self,
+        user: UserKey,
+        (rights, bans): (&Rights, Option<&Sanctions>),
+        given: &str,
+        now: u64,
+    ) -> Option<Barrier> {
+        if self.has_rank_or_is_operator(user, rights) {
+            return None;
+        }
+        let newcomer = self.users.get(user)?;
         let who = (newcomer.account(), newcomer.address);
-        if it.bans.as_ref().is_some_and(|bans| bans.find(who, now).is_some()) {
-            Some(Refusal::RoomBanned(it.title()))
-        } else if rights.has(Flag::Invite) && !is_invited {
-            Some(Refusal::InviteOnly(it.title()))
-        } else if rights.key.as_ref().is_some_and(|key| **key != *given) && !is_invited {
-            Some(Refusal::RoomKey(it.title()))
-        } else if rights.limit.is_some_and(|limit| it.count() >= limit as usize) && !is_invited {
-            Some(Refusal::RoomFull(it.title()))
+        if bans.is_some_and(|bans| bans.find(who, now).is_some()) {
+            Some(Barrier::Ban)
+        } else if rights.has(Flag::Invite) {
+            Some(Barrier::Invite)
         } else {
-            None
+            let is_wrong = rights.key.as_ref().is_some_and(|key| **key != *given);
+            is_wrong.then_some(Barrier::Key)
         }
     }
 
@@ -217,10 +273,15 @@ impl Chat {
         all
     }
 
-    /// Whom a ban or a mute hits who is here now; operators of the server never.
+    /// Whom a ban or a mute hits who is here now; operators never, be they of the server or of the
+    /// room that it is for.
     pub(crate) fn hit_by(&self, target: &Target, room: Option<RoomKey>) -> Vec<UserKey> {
-        let is_hit = |(_, user): &(UserKey, &User)| {
-            !user.operator
+        let is_exempt = |key: UserKey, user: &User| {
+            let is_in_charge = |room| self.rank_in(key, room) == Some(Rank::Operator);
+            user.operator || room.is_some_and(is_in_charge)
+        };
+        let is_hit = |(key, user): &(UserKey, &User)| {
+            !is_exempt(*key, user)
                 && room.is_none_or(|room| user.is_in(room))
                 && target.hits(user.account(), user.address)
         };
@@ -355,6 +416,13 @@ impl Chat {
     ) -> Verdict<'r> {
         self.require_charge(asker, room)?;
         let setting = parse_setting(what, value).ok_or(Refusal::Usage(Topic::Room))?;
+        let keeps_out = match setting {
+            Setting::Flag(flag, _) => flag == Flag::Invite,
+            Setting::Key(_) | Setting::Limit(_) => true,
+        };
+        if room == LOBBY && keeps_out {
+            return Err(Refusal::NotForLobby);
+        }
         Ok(propose(asker, Order::Set { room, setting }))
     }
 
@@ -405,7 +473,8 @@ impl Chat {
 
     /// Whether somebody can be put out or silenced by the asker.
     fn require_victim(&self, asker: Asker, user: UserKey) -> Result<(), Refusal<'_>> {
-        if user == asker.user {
+        let account = self.account_of(user);
+        if user == asker.user || account.is_some() && account == self.account_of(asker.user) {
             Err(Refusal::Yourself)
         } else if self.is_operator(user) {
             Err(Refusal::IsOperator(self.name(user)))
@@ -436,7 +505,10 @@ impl Chat {
             (_, true) if !of_room => Ok(None),
             (SanctionKind::Mute, true) => Err(Refusal::Usage(Topic::Mute)),
             (SanctionKind::Mute, false) => Err(Refusal::OperatorOnly),
-            (SanctionKind::Ban, _) => self.require_charge(asker, room).map(|()| Some(room)),
+            (SanctionKind::Ban, _) => {
+                self.require_charge(asker, room)?;
+                if room == LOBBY { Err(Refusal::NotForLobby) } else { Ok(Some(room)) }
+            }
         }
     }
 

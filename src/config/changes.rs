@@ -37,6 +37,10 @@ const LIVE: &[Difference] = &[
     ("--motd", |a, b| a.motd != b.motd),
     ("--password-file", |a, b| a.password != b.password),
     ("--classic-open", |a, b| a.classic_open != b.classic_open),
+    ("--accounts", |a, b| a.accounts != b.accounts),
+    ("--operator", |a, b| a.operators != b.operators),
+    ("[operators]", |a, b| a.operator_passwords != b.operator_passwords),
+    ("--insecure-passwords", |a, b| a.insecure_passwords != b.insecure_passwords),
     ("--keep", |a, b| keep(a) != keep(b)),
     ("--log-level", |a, b| a.log_level != b.log_level),
     #[cfg(feature = "web")]
@@ -119,7 +123,7 @@ impl std::fmt::Display for Changes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{ListenerSpec, Password};
+    use crate::config::{Accounts, ListenerSpec, Password};
     use crate::dialect::{Dialect, Lang};
 
     #[test]
@@ -134,6 +138,22 @@ mod tests {
         assert_eq!(before.updated(&after).data, with("a.db", Keep::Forever).data);
         assert_eq!(before.updated(&Config::default()).data, before.data);
         assert_eq!(Config::default().updated(&after).data, None);
+    }
+
+    #[test]
+    fn who_may_what_changes_at_once() {
+        let name = |name: &str| Nickname::parse(name).unwrap();
+        let before = Config::default();
+        let after = Config {
+            accounts: Accounts::Off,
+            operators: vec![name("alice")],
+            operator_passwords: vec![(name("bob"), "$argon2id$".to_owned())],
+            insecure_passwords: true,
+            ..Config::default()
+        };
+        let told = "--accounts, --operator, [operators], --insecure-passwords changed";
+        assert_eq!(before.changes(&after).to_string(), told);
+        assert_eq!(before.updated(&after).changes(&after), Changes::default());
     }
 
     #[test]

@@ -42,6 +42,12 @@ pub enum ConfigError {
     AllowedOrigin(String),
     /// This dialect cannot ask for the password.
     ClassicOpen(Dialect),
+    /// Nobody can log in by this dialect, and everybody must.
+    ClassicAccounts(Dialect),
+    /// Everybody must have an account, and there is no archive for accounts.
+    AccountsWithoutData,
+    /// Operators with passwords, in a program that cannot try them.
+    OperatorsNotBuilt,
     /// The password is longer than a line may be.
     PasswordBytes,
     /// No connection from any address.
@@ -118,6 +124,18 @@ impl fmt::Display for ConfigError {
                 f,
                 "{dialect} cannot ask for the password; leave it out, or let everybody in there \
                  with --classic-open"
+            ),
+            ConfigError::ClassicAccounts(dialect) => write!(
+                f,
+                "nobody can log in at {dialect}, as --accounts required wants; leave it out, or \
+                 let everybody in there with --classic-open"
+            ),
+            ConfigError::AccountsWithoutData => {
+                f.write_str("--accounts required needs --data, where accounts are kept")
+            }
+            ConfigError::OperatorsNotBuilt => f.write_str(
+                "passwords of operators are not built in; build with --features data, or leave \
+                 out [operators]",
             ),
             ConfigError::PasswordBytes => {
                 f.write_str("--max-line must not be less than the password has bytes")

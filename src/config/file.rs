@@ -38,6 +38,8 @@ pub enum SettingValue {
     Text(String),
     /// Several of these.
     List(Vec<String>),
+    /// Keys of its own, as under `[operators]`; none of these is a table.
+    Table(Vec<Setting>),
 }
 
 /// What is wrong with a file.
@@ -49,7 +51,7 @@ pub struct FileError {
     pub what: String,
 }
 
-/// The settings in a file, in any order.
+/// The settings in a file, in the order in which they stand there.
 ///
 /// # Errors
 /// If it is not TOML, or holds what no flag could take.
@@ -58,18 +60,36 @@ pub fn parse(text: &str) -> Result<Vec<Setting>, FileError> {
         at: place(text, error.span().map_or(0, |span| span.start)),
         what: error.message().to_owned(),
     })?;
-    let settings = table.get_ref().iter().map(|(key, value)| {
+    settings(text, table.get_ref(), setting_value)
+}
+
+/// The settings in a table, whose values are read by `read`.
+fn settings(
+    text: &str,
+    table: &DeTable<'_>,
+    read: fn(&str, &Spanned<DeValue<'_>>) -> Result<SettingValue, FileError>,
+) -> Result<Vec<Setting>, FileError> {
+    let settings = table.iter().map(|(key, value)| {
         Ok(Setting {
             key: key.get_ref().to_string(),
             key_at: place(text, key.span().start),
-            value: setting_value(text, value)?,
+            value: read(text, value)?,
             value_at: place(text, value.span().start),
         })
     });
-    settings.collect()
+    let mut settings: Vec<_> = settings.collect::<Result<_, _>>()?;
+    settings.sort_by_key(|setting| (setting.key_at.line, setting.key_at.column));
+    Ok(settings)
 }
 
 fn setting_value(text: &str, value: &Spanned<DeValue<'_>>) -> Result<SettingValue, FileError> {
+    match value.get_ref() {
+        DeValue::Table(table) => Ok(SettingValue::Table(settings(text, table, plain_value)?)),
+        _ => plain_value(text, value),
+    }
+}
+
+fn plain_value(text: &str, value: &Spanned<DeValue<'_>>) -> Result<SettingValue, FileError> {
     Ok(match value.get_ref() {
         DeValue::Boolean(switch) => SettingValue::Switch(*switch),
         DeValue::Array(values) => {
@@ -121,9 +141,21 @@ mod tests {
     #[test]
     fn each_value_is_known_with_its_place() {
         let text = "# Ours\nmax-line = \"8K\"\n\nhistory=200\nclassic = true\n\
-            listen = [\n  \"lines\", # for nc\n  \"web\",\n]\ndrain = 0.5\n";
+            listen = [\n  \"lines\", # for nc\n  \"web\",\n]\ndrain = 0.5\n\n\
+            [operators]\n  alice = \"$argon2id$v=19$m=1,t=2\"\n";
         let mut settings = parse(text).unwrap();
-        settings.sort_by_key(|setting| setting.key_at.line);
+        let Some(Setting { value: SettingValue::Table(operators), key_at, .. }) = settings.pop()
+        else {
+            panic!("{settings:?}")
+        };
+        assert_eq!(key_at.to_string(), "line 12, column 2");
+        let alice = Setting {
+            key: "alice".to_owned(),
+            key_at: Place { line: 13, column: 3 },
+            value: SettingValue::Text("$argon2id$v=19$m=1,t=2".to_owned()),
+            value_at: Place { line: 13, column: 11 },
+        };
+        assert_eq!(operators, [alice]);
         let told: Vec<_> = settings
             .iter()
             .map(|it| format!("{} {} {:?}", it.key, it.value_at, it.value))
@@ -147,8 +179,8 @@ mod tests {
             ("a = 1\nb = \n", 2, 4),
             ("a = 1\na = 2\n", 2, 1),
             ("motd = \"x", 1, 9),
-            ("[limits]\nhistory = 1\n", 1, 1),
             ("rooms = [[\"a\"]]", 1, 10),
+            ("[operators.alice]\nhash = 1\n", 1, 1),
             ("drain = 1979-05-27", 1, 9),
             ("history = 0xff", 1, 11),
             ("\u{4f60} = ?", 1, 1),

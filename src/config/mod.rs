@@ -221,8 +221,8 @@ impl Config {
             error
         } else if let Some(error) = self.prelude_error() {
             error
-        } else if let Some(dialect) = self.dialect_without_password() {
-            ConfigError::ClassicOpen(dialect)
+        } else if let Some(error) = self.access_error() {
+            error
         } else if self.password.as_ref().is_some_and(|it| it.bytes() > limits.line_bytes_max) {
             ConfigError::PasswordBytes
         } else if self.data.is_some() && !cfg!(feature = "data") {
@@ -256,11 +256,24 @@ impl Config {
         }
     }
 
-    /// A dialect that is spoken somewhere and cannot ask for the password, if that is not allowed.
-    fn dialect_without_password(&self) -> Option<Dialect> {
-        self.password.as_ref().filter(|_| !self.classic_open)?;
-        let dialects = self.listeners.iter().map(|listener| listener.dialect);
-        dialects.into_iter().find(|dialect| Dialect::CLASSIC.contains(dialect))
+    /// What is wrong with who may come in, and as whom.
+    fn access_error(&self) -> Option<ConfigError> {
+        // A dialect that can ask for nothing, if that is not allowed.
+        let mut dialects = self.listeners.iter().map(|listener| listener.dialect);
+        let is_classic = |dialect: &Dialect| Dialect::CLASSIC.contains(dialect);
+        let classic = dialects.find(is_classic).filter(|_| !self.classic_open);
+        let needs_account = self.accounts == Accounts::Required;
+        if let Some(dialect) = classic.filter(|_| self.password.is_some()) {
+            Some(ConfigError::ClassicOpen(dialect))
+        } else if let Some(dialect) = classic.filter(|_| needs_account) {
+            Some(ConfigError::ClassicAccounts(dialect))
+        } else if needs_account && self.data.is_none() {
+            Some(ConfigError::AccountsWithoutData)
+        } else if !self.operator_passwords.is_empty() && !cfg!(feature = "data") {
+            Some(ConfigError::OperatorsNotBuilt)
+        } else {
+            None
+        }
     }
 
     /// What is wrong with the names under which browsers may reach the server.
@@ -511,6 +524,17 @@ mod tests {
             ("--tls-key", ConfigError::TlsPairs, |c| c.tls.certs.push("cert.pem".into())),
             #[cfg(not(feature = "tls"))]
             ("--features tls", ConfigError::TlsNotBuilt, |c| c.tls.certs.push("cert.pem".into())),
+            ("--classic-open", ConfigError::ClassicAccounts(Dialect::Nick), |c| {
+                c.accounts = Accounts::Required;
+                c.listeners.push(ListenerSpec::usual(Dialect::Nick));
+            }),
+            ("needs --data", ConfigError::AccountsWithoutData, |c| {
+                c.accounts = Accounts::Required;
+            }),
+            #[cfg(not(feature = "data"))]
+            ("--features data", ConfigError::OperatorsNotBuilt, |c| {
+                c.operator_passwords.push((Nickname::unchecked("alice"), String::new()));
+            }),
             #[cfg(not(feature = "data"))]
             ("--features data", ConfigError::DataNotBuilt, |c| {
                 let (file, keep_rooms) = ("chat.db".into(), Vec::new());

@@ -9,7 +9,7 @@ use std::io::Write as _;
 
 use super::order::{self, OrderPhrases};
 use super::{Lang, Reader};
-use crate::event::{CloseReason, Event, Ranks, Refusal, RoomInfo, RoomView, Topic, TopicView};
+use crate::event::{CloseReason, Event, Refusal, RoomInfo, RoomView, Topic, TopicView};
 use crate::nickname::{Nickname, NicknameError};
 use crate::query::{QUERY_BYTES_MAX, QueryError};
 
@@ -108,6 +108,7 @@ pub(crate) struct Phrases {
     operator_only: &'static str,
     is_operator: &'static str,
     yourself: &'static str,
+    not_for_lobby: &'static str,
     has_rank: &'static str,
     has_no_rank: &'static str,
     not_there: &'static str,
@@ -240,6 +241,7 @@ impl Phrases {
             Refusal::OperatorOnly => (self.operator_only, Text("")),
             Refusal::IsOperator(name) => (self.is_operator, Text(name)),
             Refusal::Yourself => (self.yourself, Text("")),
+            Refusal::NotForLobby => (self.not_for_lobby, Text("")),
             Refusal::HasRank(name, Some(_)) => (self.has_rank, Text(name)),
             Refusal::HasRank(name, None) => (self.has_no_rank, Text(name)),
             Refusal::NotThere(name) => (self.not_there, Text(name)),
@@ -622,6 +624,7 @@ static EN: Phrases = Phrases {
     operator_only: "Only an operator of the server may do that.",
     is_operator: "{} is an operator of the server.",
     yourself: "That would be you.",
+    not_for_lobby: "Everybody begins in this room, so nobody can be kept out of it.",
     has_rank: "{} has that rank already, or a higher one.",
     has_no_rank: "{} does not have that rank.",
     not_there: "{} is not in this room.",
@@ -813,6 +816,7 @@ static ZH: Phrases = Phrases {
     operator_only: "只有服务器管理员可以这样做。",
     is_operator: "{} 是服务器管理员。",
     yourself: "那是您自己。",
+    not_for_lobby: "大家都从这个房间开始，所以不能禁止进入。",
     has_rank: "{} 已经有这个或更高的级别。",
     has_no_rank: "{} 没有这个级别。",
     not_there: "{} 不在这个房间。",

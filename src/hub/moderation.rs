@@ -52,14 +52,21 @@ impl Hub {
     }
 
     fn sanction(&mut self, by: UserKey, proposed: &Proposed) {
-        let Proposed { sanction, room, .. } = proposed;
+        let Proposed { sanction, room, meant, .. } = proposed;
         let (room, sanction) = (*room, Box::new(sanction.clone()));
         let order = Order::Sanctioned { room, sanction: sanction.clone() };
         let applied = self.propose(Fact::Order { by, order });
         if !matches!(applied, Applied::Said) || sanction.kind == SanctionKind::Mute {
             return;
         }
-        for user in self.chat.hit_by(&sanction.target, room) {
+        let is_there = |user: &UserKey| room.is_none_or(|room| self.chat.is_in(*user, room));
+        let mut hit = self.chat.hit_by(&sanction.target, room);
+        if let Some(meant) = meant.filter(is_there)
+            && !hit.contains(&meant)
+        {
+            hit.push(meant);
+        }
+        for user in hit {
             let (how, why) = (Removal::Ban, sanction.why.clone());
             let order = match room {
                 Some(room) => Order::Kicked { room, user, how, why },

@@ -37,16 +37,22 @@ pub(crate) fn too_much(name: &str) -> String {
 /// The longest topic.
 pub(crate) const TOPIC_BYTES_MAX: usize = 512;
 
+/// Why somebody cannot say what a room is about that another has opened.
+pub(crate) fn operator_only(title: &str) -> String {
+    format!("! Only an operator of {title} may do that.")
+}
+
 /// What is answered to a longer one.
 pub(crate) const TOPIC_TOO_LONG: &str = "! A topic has at most 512 bytes.";
 
 /// The commands, in the order in which `/help` tells them.
-pub(crate) const HELP: [(&str, &str); 17] = [
+pub(crate) const HELP: [(&str, &str); 19] = [
     ("me", "* /me TEXT - say what you do: ** alice waves"),
     ("msg", "* /msg NAME TEXT - say something to one person alone; also /tell"),
     ("reply", "* /reply TEXT - answer the last person who messaged you; also /r"),
     ("nick", "* /nick NAME - take another nickname"),
     ("who", "* /who [#ROOM] - list who is here, or in another room; also /names, /list and #"),
+    ("whois", "* /whois NAME - say who somebody is: account and rooms"),
     (
         "history",
         "* /history [COUNT] - show the last lines again, in UTC; also /history #ROOM, before DATE, \
@@ -58,11 +64,19 @@ pub(crate) const HELP: [(&str, &str); 17] = [
          said; /search more shows older lines",
     ),
     ("forget", "* /forget me - let nobody see again what you have said since you came"),
-    ("join", "* /join [ROOM] - go to a room, which is made if there is none; or say where you are"),
+    (
+        "join",
+        "* /join [ROOM [KEY]] - go to a room, which is made if there is none; or say where you are",
+    ),
     ("part", "* /part - leave the room; where one is in one room at a time, go back to the first"),
     ("rooms", "* /rooms - list the rooms, with how many are there and what they are about"),
     ("topic", "* /topic [TEXT] - say what the room is about, or ask for it"),
     ("invite", "* /invite NAME - tell somebody of the room that you are in"),
+    (
+        "room",
+        "* /room [SETTING VALUE] - show or set topic, moderated, invite, secret, members (on, \
+         off), key and limit",
+    ),
     ("ignore", "* /ignore [NAME] - hear no more of somebody, or list whom you ignore"),
     ("unignore", "* /unignore NAME - hear somebody again"),
     ("help", "* /help [COMMAND] - show this, or one command; also &"),

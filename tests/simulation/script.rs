@@ -199,7 +199,7 @@ fn simple(kind: Kind, scene: &mut Scene<'_>) -> (Line, Vec<u8>) {
             Line::plain(text, Wish::Refused(why.to_owned()))
         }
         Kind::Unknown => {
-            let word = pick_of(scene, &["", "nope", "WHOIS", "\u{1b}[2J"]);
+            let word = pick_of(scene, &["", "nope", "WHOWAS", "\u{1b}[2J"]);
             let why =
                 format!("! There is no command /{}. Type /help for help.", lines::clean(word));
             Line::plain(&format!("/{word} x"), Wish::Refused(why))

@@ -629,6 +629,7 @@ fn label(refusal: Refusal<'_>) -> &'static str {
         Refusal::OperatorOnly => "operator_only",
         Refusal::IsOperator(_) => "is_operator",
         Refusal::Yourself => "yourself",
+        Refusal::NotForLobby => "not_for_lobby",
         Refusal::HasRank(..) => "has_rank",
         Refusal::NotThere(_) => "not_there",
         Refusal::NoSanction(_) => "no_sanction",
