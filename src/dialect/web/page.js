@@ -136,6 +136,8 @@ const handlers = {
     proof = "";
     motd = message.motd;
     lineBytesMax = message.line_bytes_max;
+    // Whoever resumes is still who they were.
+    if (token === null) order.become();
     if (wanted === null) return;
     if (token === null) connection.send({ type: "nick", name: wanted });
     else giveToken(token);
@@ -143,7 +145,9 @@ const handlers = {
   login: ({ name }) => proveAccount(name),
   account(message) {
     order.account(message);
-    addNotice(message.text[lang]);
+    // That may come before we are in a room.
+    if (me === null) motd.push(message.text[lang]);
+    else addNotice(message.text[lang]);
   },
   welcome,
   resumed,
@@ -267,7 +271,9 @@ function leave(why) {
   returning = false;
   setMe(null);
   wanted = token = account = null;
-  order.lose();
+  // A name that is given now is not for a connection that is about to be closed.
+  connection.drop();
+  order.become();
   rooms.all().forEach((one) => rooms.remove(one.name));
   take("rooms");
   askName(why);
@@ -318,6 +324,7 @@ function refused(message) {
   } else if (name !== null && token !== null) {
     // It is too late to resume; but the name may be free.
     token = null;
+    order.become();
     if (isPasswordAsked) givePassword();
     else connection.send({ type: "nick", name });
   } else if (name !== null && returning && message.why === "taken" && takenTimes < TAKEN_MAX) {
@@ -344,7 +351,6 @@ function welcome(message) {
   const address = rooms.addressed();
   if (isFirst) {
     token = message.token ?? null;
-    order.become();
     comeIn(message.name);
   }
   const isBack = rooms.get(name) !== undefined;

@@ -369,7 +369,7 @@ export function wantAnswer(notice, answer) {
 }
 
 /**
- * Gives the answer that the server waits for. Returns whether the text is that: then it is not said.
+ * Gives the answer that the server waits for. Returns whether the text is that: it is no line then.
  * @param {string} text
  */
 export function confirm(text) {

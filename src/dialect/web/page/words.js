@@ -58,8 +58,8 @@ const en = {
   account: "account",
   operator: "operator",
   voiced: "may speak",
-  guestHint: (name) => `You are a guest: anyone may be ${name} when you are gone. A password makes ` +
-    "the name yours.",
+  guestHint: (name) =>
+    `You are a guest: anyone may be ${name} when you are gone. A password makes the name yours.`,
   accountHint: (name) => `You are logged in. ${name} is your account.`,
   newPassword: "A password of at least 8 letters",
   register: "Register",
