@@ -825,6 +825,9 @@ fn a_name_with_a_password_is_asked_for_it_once_and_then_known_by_its_token() {
     alice.waits_for("document.activeElement.id == 'password'");
     alice.waits_for("document.querySelector('#secret').innerText.includes('alice is registered')");
     assert_eq!(alice.finds("document.querySelector('#name').value"), "alice");
+    alice.looks_like(390, 720, false);
+    let overflows = "document.documentElement.scrollWidth > window.innerWidth";
+    assert_eq!(alice.finds(overflows), false, "a phone need not scroll sideways");
     alice.types("wrong horse");
     alice.presses("Enter");
     alice.waits_for("document.querySelector('#error').textContent != ''");
@@ -1003,6 +1006,63 @@ fn whoever_cannot_resume_comes_back_by_name_into_their_rooms() {
     alice.finds("document.querySelector('#log .resend').click()");
     assert_eq!(sent_by(&alice)[0]["text"], "is this said?");
     assert_eq!(texts(&alice, "#log .resend"), [""; 0]);
+}
+
+#[test]
+fn a_token_that_is_refused_is_forgotten_and_the_password_asked_for() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = chromium.open(&page(&server));
+    has_a_server_of_paper(&alice);
+    alice.waits_for("document.activeElement.id == 'name'");
+    alice.finds(
+        "localStorage.account =
+            JSON.stringify({ name: 'alice', token: 'old', until: Date.now() + 60_000 })",
+    );
+    alice.types("Alice");
+    alice.presses("Enter");
+    is_told(&alice, &json!({ "type": "ask", "motd": [], "line_bytes_max": 4096 }));
+    is_told(&alice, &json!({ "type": "login", "name": "alice" }));
+    let login = json!({ "type": "login", "name": "alice", "token": "old" });
+    assert_eq!(sent_by(&alice), json!([{ "type": "nick", "name": "Alice" }, login]));
+    let wrong = json!({ "en": "That is not the password.", "zh": "" });
+    let wrong = json!({ "type": "refused", "why": "wrong_password", "text": wrong });
+    is_told(&alice, &wrong);
+    is_told(&alice, &json!({ "type": "login", "name": "alice" }));
+    alice.waits_for("document.activeElement.id == 'password'");
+    assert_eq!(texts(&alice, "#error"), [""], "nobody has typed anything wrong yet");
+    assert_eq!(alice.finds("localStorage.account"), Value::Null);
+    assert_eq!(sent_by(&alice), json!([]));
+    alice.types("wrong horse");
+    alice.presses("Enter");
+    assert_eq!(sent_by(&alice), json!([{ "type": "password", "text": "wrong horse" }]));
+    is_told(&alice, &wrong);
+    is_told(&alice, &json!({ "type": "login", "name": "alice" }));
+    assert_eq!(texts(&alice, "#error"), ["That is not the password."]);
+    assert_eq!(alice.finds("document.querySelector('#password').value"), "");
+    alice.finds("document.querySelector('#other').click()");
+    alice.waits_for("document.activeElement.id == 'name'");
+    alice.types("eve");
+    alice.presses("Enter");
+    assert_eq!(sent_by(&alice), json!([{ "type": "nick", "name": "eve" }]));
+}
+
+#[test]
+fn whoever_is_put_off_the_server_is_told_why_and_does_not_come_back_by_themselves() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = alice_with_a_server_of_paper(&chromium, &server);
+    let text = json!({ "en": "You were banned by bob: spam", "zh": "" });
+    is_told(&alice, &json!({ "type": "out", "how": "ban", "text": text }));
+    alice.waits_for("document.activeElement.id == 'name'");
+    alice.finds("wire.onclose(); 0");
+    assert_eq!(texts(&alice, "#error"), ["You were banned by bob: spam"]);
+    assert_eq!(texts(&alice, "#status"), [""], "nothing is tried again");
+    assert_eq!(alice.finds("window.connections"), 1);
+    assert_eq!(alice.finds("sessionStorage.rooms"), Value::Null);
+    // The button to come back is there.
+    alice.presses("Enter");
+    assert_eq!(alice.finds("window.connections"), 2);
 }
 
 /// Alice behind a proxy, and bob, both in `#ops`.

@@ -165,6 +165,7 @@ export function showSelf() {
   showSettings();
 }
 
+chosen.placeholder = words.newPassword;
 self.addEventListener("click", () => {
   showSelf();
   open(panel);
