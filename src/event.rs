@@ -573,6 +573,8 @@ pub enum Refusal<'a> {
     Busy,
     /// There are as many accounts as there can be.
     AccountsFull,
+    /// That name is an operator's, and only who runs the server can make it an account.
+    OperatorsName,
     /// Only an operator of the room may do that (its name, with `#`).
     RoomOperatorOnly(&'a str),
     /// Only an operator of the server may do that.

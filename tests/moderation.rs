@@ -525,6 +525,20 @@ fn who_is_in_charge_of_a_room_with_an_account_stays_so() {
 }
 
 #[test]
+fn an_operators_name_is_not_for_whoever_comes_first() {
+    let config = Config { operators: vec![name("olga")], ..Config::default() };
+    let mut people = People::new(&config);
+    people.hub().restore(Kept::default());
+    let olga = people.join(["0lga"])[0];
+    let refused = "! That name is for an operator: only who runs the server can register it.";
+    people.answers(olga, "/register sesame123", &[refused]);
+    people.says(olga, "/quit");
+    people.hub().handle_accounts(vec![AccountChange::Added(name("olga"))]);
+    let olga = people.logs_in("olga");
+    people.answers(olga, "/slow off", &["* olga ended the slow mode"]);
+}
+
+#[test]
 fn names_can_be_for_those_alone_who_have_accounts() {
     let config = Config { accounts: chinwag::config::Accounts::Required, ..Config::default() };
     let mut people = People::new(&config);

@@ -173,6 +173,11 @@ impl Chat {
         self.policy.accounts == config::Accounts::Required
     }
 
+    /// Names of operators of the server that are no accounts.
+    pub(crate) fn operators_without_account(&self) -> impl Iterator<Item = &Nickname> {
+        self.policy.operators.iter().filter(|name| self.account_called(name).is_none())
+    }
+
     /// Whether the owner of an account is an operator of the server.
     pub(crate) fn is_operators(&self, account: &Nickname) -> bool {
         self.policy.operators.iter().any(|name| name.same_as(account))

@@ -122,6 +122,9 @@ impl Hub {
                 // Guests and those who are called by their addresses have no names of their own.
                 let named = Nickname::parse(name.as_str());
                 let name = named.map_err(|error| Refusal::Nickname(error, ""))?;
+                if self.chat.is_operators(&name) {
+                    return Err(Refusal::OperatorsName);
+                }
                 let password = new_password(password, &name)?;
                 AccountRequest::Register { name, password }
             }
@@ -151,8 +154,9 @@ impl Hub {
             }
             AccountCommand::Logout => return own().map(|_| None),
             AccountCommand::Oper { name, password } => {
-                let wanted = Nickname::parse(name).map_err(|_| Refusal::WrongPassword)?;
-                let known = self.operator_passwords.iter().find(|(it, _)| it.same_as(&wanted));
+                let wanted = Nickname::parse(name).ok();
+                let is_it = |it: &Nickname| wanted.as_ref().is_some_and(|name| it.same_as(name));
+                let known = self.operator_passwords.iter().find(|(it, _)| is_it(it));
                 // Where there is no such operator, it takes as long to find that out.
                 let hash = known.map(|(_, hash)| hash.clone()).unwrap_or_default();
                 AccountRequest::Oper { hash, password: Secret::new(password) }

@@ -24,6 +24,9 @@ impl Hub {
     pub fn restore(&mut self, kept: Kept) {
         self.last_entry = self.last_entry.max(kept.last_id);
         self.chat.restore(kept);
+        for name in self.chat.operators_without_account() {
+            log::warn!("--operator {name} is no account; chinwag account add {name} makes it one");
+        }
     }
 
     /// How the archive is, for the metrics alone.

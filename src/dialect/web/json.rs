@@ -625,6 +625,7 @@ fn label(refusal: Refusal<'_>) -> &'static str {
         Refusal::TooManyTries => "too_many_tries",
         Refusal::Busy => "busy",
         Refusal::AccountsFull => "accounts_full",
+        Refusal::OperatorsName => "operators_name",
         Refusal::RoomOperatorOnly(_) => "room_operator_only",
         Refusal::OperatorOnly => "operator_only",
         Refusal::IsOperator(_) => "is_operator",
