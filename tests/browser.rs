@@ -1052,12 +1052,21 @@ fn whoever_is_put_off_the_server_is_told_why_and_does_not_come_back_by_themselve
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
     let alice = alice_with_a_server_of_paper(&chromium, &server);
+    // Whatever is to be done later, but for what is shown with the next lines.
+    alice.finds(
+        "window.pauses = []; const wait = setTimeout;
+        window.setTimeout = (task, pause) => {
+            if (pause > 100) window.pauses.push(pause);
+            return wait(task, pause);
+        }; 0",
+    );
     let text = json!({ "en": "You were banned by bob: spam", "zh": "" });
     is_told(&alice, &json!({ "type": "out", "how": "ban", "text": text }));
     alice.waits_for("document.activeElement.id == 'name'");
     alice.finds("wire.onclose(); 0");
     assert_eq!(texts(&alice, "#error"), ["You were banned by bob: spam"]);
-    assert_eq!(texts(&alice, "#status"), [""], "nothing is tried again");
+    assert_eq!(texts(&alice, "#status"), [""]);
+    assert_eq!(alice.finds("window.pauses"), json!([]), "nothing is tried again");
     assert_eq!(alice.finds("window.connections"), 1);
     assert_eq!(alice.finds("sessionStorage.rooms"), Value::Null);
     // The button to come back is there.
