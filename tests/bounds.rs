@@ -67,6 +67,8 @@ const ROWS: &[Row] = &[
     ("the addresses of those who talked or came lately", states::addresses),
     ("the history", states::history),
     ("the history as it is told", states::told_history),
+    ("an account of the longest name", states::account),
+    ("a ban or a mute with the longest reason", states::sanction),
     ("the log, when nobody reads stderr", log_queue::unread),
 ];
 

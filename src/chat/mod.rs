@@ -244,13 +244,15 @@ impl Chat {
 
     /// What somebody has asked for and must confirm, if anything; they need not any more.
     pub(crate) fn take_proposed(&mut self, user: UserKey) -> Option<Box<Proposed>> {
-        self.users.get_mut(user)?.social.as_mut()?.proposed.take()
+        let user = self.users.get_mut(user)?;
+        user.order()?.proposed.as_ref()?;
+        user.order_mut().proposed.take()
     }
 
     /// Somebody must confirm what they have asked for.
     pub(crate) fn note_proposed(&mut self, user: UserKey, proposed: Box<Proposed>) {
         if let Some(user) = self.users.get_mut(user) {
-            user.social_mut().proposed = Some(proposed);
+            user.order_mut().proposed = Some(proposed);
         }
     }
 

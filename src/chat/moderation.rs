@@ -176,10 +176,10 @@ impl Chat {
         }
         let OrderState { lock, slow, .. } = &self.moderation;
         let age = lock.as_ref().and_then(|lock| lock.age).filter(|_| user.account().is_none());
-        if age.is_some_and(|age| user.came_at + age > now) {
+        if age.is_some_and(|age| user.came_at() + age > now) {
             return Some(Refusal::TooNew);
         }
-        let spoke_at = user.social.as_ref().and_then(|social| social.spoke_at)?;
+        let spoke_at = user.order()?.spoke_at?;
         let ready = spoke_at + u64::from((*slow)?);
         (ready > now).then(|| Refusal::Slow(ready - now))
     }
@@ -189,7 +189,7 @@ impl Chat {
         if self.moderation.slow.is_some()
             && let Some(user) = self.users.get_mut(user)
         {
-            user.social_mut().spoke_at = Some(at);
+            user.order_mut().spoke_at = Some(at);
         }
     }
 

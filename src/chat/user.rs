@@ -52,8 +52,8 @@ pub(crate) struct User {
     generation: u32,
     /// The number of the entry by which they came: nobody else's, also after a restart.
     pub(crate) since: EntryId,
-    /// When that was, in seconds since 1970.
-    pub(super) came_at: u64,
+    /// When that was, in seconds since 1970, as far as fits.
+    came_at: u32,
     /// From where they come.
     pub(crate) address: IpAddr,
     /// They are an operator of the server.
@@ -74,14 +74,21 @@ pub(crate) struct Social {
     pub(super) ignored_as: Option<PersonKey>,
     /// What to ask the archive for to see more of what they asked last.
     pub(super) more: Option<Box<Request>>,
+    /// What few need.
+    order: Option<Box<OfOrder>>,
+    /// The rooms after the first.
+    rooms: Vec<RoomKey>,
+}
+
+/// What a user has to do with order.
+#[derive(Debug, Default)]
+pub(super) struct OfOrder {
     /// The account that they are logged in to.
     account: Option<Nickname>,
     /// When they said a line last, if that matters.
     pub(super) spoke_at: Option<u64>,
     /// What they have asked for and must confirm.
     pub(super) proposed: Option<Box<Proposed>>,
-    /// The rooms after the first.
-    rooms: Vec<RoomKey>,
 }
 
 impl User {
@@ -115,15 +122,29 @@ impl User {
         self.social.as_ref().map_or(&[], |social| &social.rooms)
     }
 
+    /// When they came, in seconds since 1970.
+    pub(super) fn came_at(&self) -> u64 {
+        self.came_at.into()
+    }
+
     /// The account that they are logged in to.
     pub(crate) fn account(&self) -> Option<&Nickname> {
-        self.social.as_ref()?.account.as_ref()
+        self.order()?.account.as_ref()
     }
 
     pub(super) fn set_account(&mut self, account: Option<Nickname>) {
-        if account.is_some() || self.social.is_some() {
-            self.social_mut().account = account;
+        if account.is_some() || self.order().is_some() {
+            self.order_mut().account = account;
         }
+    }
+
+    /// What they have to do with order, if anything.
+    pub(super) fn order(&self) -> Option<&OfOrder> {
+        self.social.as_ref()?.order.as_deref()
+    }
+
+    pub(super) fn order_mut(&mut self) -> &mut OfOrder {
+        self.social_mut().order.get_or_insert_default()
     }
 
     /// Whom they do not hear.
@@ -186,7 +207,7 @@ impl Users {
         reserve(&mut self.slab);
         let (fold, origin) = (name.sort_key(), Some(origin));
         let (room, social) = (None, None);
-        let operator = false;
+        let (operator, came_at) = (false, u32::try_from(came_at).unwrap_or(u32::MAX));
         let user = User {
             name,
             fold,

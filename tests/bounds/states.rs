@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use chinwag::ConnectionKey;
 #[cfg(feature = "web")]
-use chinwag::archive::{Answer, Kept};
+use chinwag::archive::Answer;
+use chinwag::archive::{AccountChange, Kept};
 use chinwag::config::{Config, Flood, SECONDS_MAX};
 use chinwag::dialect::{Dialect, Framing};
 #[cfg(feature = "web")]
 use chinwag::event::Said;
+use chinwag::nickname::Nickname;
+use chinwag::sanction::{REASON_BYTES_MAX, Sanction, SanctionKind, Target};
 
 use super::hub::{Room, speech};
 use super::{HEAP, Measured};
@@ -630,4 +633,38 @@ pub(crate) fn told_history() -> Measured {
     };
     let read = Dialect::ALL.into_iter().map(told_at);
     read.chain(Dialect::USUAL.iter().map(unread)).collect()
+}
+
+/// A name among those that belong to somebody.
+pub(crate) fn account() -> Measured {
+    const ACCOUNTS: usize = 10_000;
+    let mut room = Room::new(&patient());
+    room.hub_mut().restore(Kept::default());
+    let account = |number| AccountChange::Added(Nickname::parse(&longest_name(number)).unwrap());
+    let bytes = growth(&mut room, |room| {
+        room.hub_mut().handle_accounts((0..ACCOUNTS).map(account).collect());
+    });
+    vec![(format!("{ACCOUNTS} of them"), bytes / ACCOUNTS)]
+}
+
+/// Somebody who may not come in, or not speak.
+pub(crate) fn sanction() -> Measured {
+    const SANCTIONS: usize = 10_000;
+    let mut room = Room::new(&patient());
+    let sanction = |number: usize| Sanction {
+        id: number as u64,
+        kind: SanctionKind::Ban,
+        room: None,
+        target: Target::of_address(Ipv4Addr::from(number as u32).into()),
+        whom: longest_name(number),
+        by: longest_name(number),
+        why: "x".repeat(REASON_BYTES_MAX),
+        at: 1,
+        until: None,
+    };
+    let bytes = growth(&mut room, |room| {
+        let sanctions = (0..SANCTIONS).map(sanction).collect();
+        room.hub_mut().restore(Kept { sanctions, ..Kept::default() });
+    });
+    vec![(format!("{SANCTIONS} of them"), bytes / SANCTIONS)]
 }
