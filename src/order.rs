@@ -137,6 +137,12 @@ pub enum Moderation<'a> {
     Reload,
 }
 
+/// What an operator says who has been asked whether they mean it, and does.
+#[must_use]
+pub fn confirmation(is_dangerous: bool) -> &'static str {
+    if is_dangerous { "yes, really" } else { "yes" }
+}
+
 /// How somebody is put out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removal {

@@ -115,7 +115,7 @@ fn each_file_of_the_page_is_one_request() {
     let alice = chromium.open(&page(&server));
     let fetched = "performance.getEntriesByType('resource')
         .map((file) => new URL(file.name).pathname).filter((path) => path != '/').sort()";
-    let modules = ["archive", "connection", "lines", "rooms", "words"];
+    let modules = ["archive", "connection", "lines", "order", "rooms", "words"];
     let modules = modules.map(|name| format!("/page/{name}.js"));
     let expected = ["/page.css".to_owned(), "/page.js".to_owned()].into_iter().chain(modules);
     assert_eq!(alice.finds(fetched), Value::from_iter(expected));
@@ -508,7 +508,7 @@ fn what_is_for_one_person_is_never_said_to_all() {
     let (mut bob, mut carol) = (Person::join(&server, "bob"), Person::join(&server, "carol"));
     bob.sees("* carol joined (3 here)");
     alice.sees("carol joined");
-    alice.finds("[...document.querySelectorAll('#members button')].at(-2).click()");
+    alice.finds("[...document.querySelectorAll('#members button:first-child')].at(-2).click()");
     alice.waits_for("document.querySelector('#target').innerText.includes('Only bob')");
     for (typed, told) in
         [("hi", "hi"), ("/me waves", "/me waves"), ("//etc", "/etc"), ("/etc/x", "/etc/x")]
@@ -680,6 +680,185 @@ fn rooms_can_be_found_and_people_invited() {
     alice.waits_for("document.querySelector('#topic').innerText.includes('You are in no room')");
 }
 
+/// Opens the menu at somebody, and does what has this name there.
+fn does(tab: &Tab, name: &str, deed: &str) {
+    let button = format!("document.querySelector('.deeds[value={name}]')");
+    tab.waits_for(&button);
+    tab.finds(&format!("{button}.focus()"));
+    tab.presses("Enter");
+    tab.waits_for("document.activeElement.role == 'menuitem'");
+    let item = format!(
+        "[...document.querySelectorAll('#menu button')].find((e) => e.textContent == {deed:?})"
+    );
+    tab.finds(&format!("{item}.click()"));
+}
+
+#[test]
+fn an_operator_of_a_room_puts_somebody_out_by_the_menu_who_is_told_why() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = chromium.open(&format!("{}#ops", page(&server)));
+    alice.joins_as("alice");
+    alice.waits_for("document.title == '#ops · chinwag'");
+    let bob = chromium.open(&format!("{}#ops", page(&server)));
+    bob.joins_as("bob");
+    bob.waits_for("document.title == '#ops · chinwag'");
+    alice.sees("bob joined");
+    alice.waits_for("document.querySelector('#members .rank')?.textContent == '@'");
+
+    // Whoever may do nothing to others is shown nothing of it; Escape closes the menu.
+    let deeds = "[...document.querySelectorAll('#menu button')].map((e) => e.textContent)";
+    bob.finds("document.querySelector('.deeds[value=alice]').focus()");
+    bob.presses("Enter");
+    bob.waits_for("document.activeElement.textContent == 'Write'");
+    assert_eq!(bob.finds(deeds), json!(["Write", "Ignore", "Who is that?"]));
+    bob.presses("Escape");
+    bob.waits_for("document.activeElement.matches('.deeds[value=alice]') && menu.hidden");
+
+    does(&alice, "bob", "Give voice");
+    bob.waits_for("[...document.querySelectorAll('#members .rank')].at(-1).textContent == '+'");
+    assert_eq!(texts(&bob, "#members .name"), ["alice", "bob"]);
+    does(&alice, "bob", "Kick out of the room");
+    alice.waits_for("document.activeElement.placeholder == 'Why? (may stay empty)'");
+    alice.types("far too loud");
+    alice.presses("Enter");
+    bob.sees("You were kicked out of #ops by alice: far too loud");
+    bob.waits_for("document.title == '#lobby · chinwag'");
+    assert_eq!(rooms_of(&bob), ["#lobby"]);
+    alice.sees("bob was kicked by alice: far too loud (1 here)");
+    assert_eq!(texts(&alice, "#members .name"), ["alice"]);
+    alice.waits_for("document.activeElement.id == 'line'");
+
+    // Everybody here has the address of this machine.
+    bob.finds("document.querySelector('#joined').focus()");
+    bob.types("ops");
+    bob.presses("Enter");
+    bob.waits_for("document.title == '#ops · chinwag'");
+    let _carol = person_in(&server, "carol", "#ops");
+    alice.sees("carol joined");
+    does(&alice, "bob", "Ban from the room");
+    alice.waits_for("document.querySelector('#menu select').value == '1h'");
+    alice.presses("Enter");
+    alice.sees("This would also hit: carol.");
+    alice.finds("document.querySelector('#log .asking button').click()");
+    bob.sees("You were banned from #ops by alice");
+    assert_eq!(rooms_of(&bob), ["#lobby"]);
+    bob.finds("document.querySelector('#joined').focus()");
+    bob.types("ops");
+    bob.presses("Enter");
+    bob.sees("You are banned from #ops");
+}
+
+#[test]
+fn what_is_set_for_a_room_is_seen_by_others_and_a_key_is_asked_for() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = chromium.open(&format!("{}#ops", page(&server)));
+    alice.joins_as("alice");
+    alice.waits_for("document.title == '#ops · chinwag'");
+    let bob = chromium.open(&format!("{}#ops", page(&server)));
+    bob.joins_as("bob");
+    bob.waits_for("document.title == '#ops · chinwag'");
+    let checked = "[...document.querySelectorAll('#setting :checked')].map((e) => e.name)";
+    for tab in [&alice, &bob] {
+        tab.finds("document.querySelector('#configure').click()");
+        tab.waits_for("document.querySelector('#setting [name=topic]').checked");
+        assert_eq!(tab.finds(checked), json!(["topic", "members"]));
+    }
+    assert_eq!(bob.finds("document.querySelectorAll('#setting :enabled').length"), 2);
+    assert_eq!(bob.finds("document.querySelector('#notmine').hidden"), false);
+    alice.finds("document.querySelector('#setting [name=moderated]').click()");
+    bob.waits_for("document.querySelector('#setting [name=moderated]').checked");
+    bob.sees("alice set #ops: moderated on");
+    alice.finds("document.querySelector('#setting [name=key]').focus()");
+    alice.types("two words");
+    alice.presses("Enter");
+    alice.waits_for("document.querySelector('#settings [role=alert]').textContent != ''");
+    alice.types("sesame");
+    alice.presses("Enter");
+    bob.waits_for("document.querySelector('#setting [name=key]').placeholder == 'has a key'");
+    bob.finds("document.querySelector('#settings .close').click()");
+    bob.says("may I?");
+    bob.sees("only operators and the voiced may speak");
+
+    bob.finds("document.querySelector('#leave').click()");
+    bob.waits_for("document.title == '#lobby · chinwag'");
+    bob.finds("document.querySelector('#joined').focus()");
+    bob.types("ops");
+    bob.presses("Enter");
+    bob.waits_for("document.activeElement.id == 'roomkey'");
+    bob.types("wrong");
+    bob.presses("Enter");
+    bob.waits_for("document.activeElement.id == 'roomkey' && roomkey.value == ''");
+    bob.types("sesame");
+    bob.presses("Enter");
+    bob.waits_for("document.title == '#ops · chinwag'");
+}
+
+#[cfg(feature = "data")]
+#[test]
+fn a_name_with_a_password_is_asked_for_it_once_and_then_known_by_its_token() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let folder = common::Folder::new("browser-accounts");
+    let server = Server::start_with_listeners(&OPEN, &[&data(&folder)]);
+    let is = |text: &str| format!("document.querySelector('#self').textContent == {text:?}");
+    let alice = chromium.open(&page(&server));
+    alice.joins_as("alice");
+    alice.waits_for(&is("guest"));
+    alice.finds("document.querySelector('#self').click()");
+    alice.waits_for("document.activeElement.id == 'chosen'");
+    alice.types("short");
+    alice.presses("Enter");
+    alice.waits_for("document.querySelector('#account [role=alert]').textContent != ''");
+    alice.types("correct horse");
+    alice.presses("Enter");
+    alice.waits_for(&is("account"));
+    alice.sees("alice is your account now");
+    alice.call("Page.reload", json!({}));
+    alice.waits_for(&is("account"));
+    alice.waits_for("document.querySelector('#status').textContent == 'You are alice'");
+    alice.says("/quit");
+
+    // The tab is as good as a new one then: nobody knows who sits there.
+    alice.waits_for("document.activeElement.id == 'name'");
+    alice.presses("Enter");
+    alice.waits_for("document.activeElement.id == 'password'");
+    alice.waits_for("document.querySelector('#secret').innerText.includes('alice is registered')");
+    assert_eq!(alice.finds("document.querySelector('#name').value"), "alice");
+    alice.looks_like(390, 720, false);
+    let overflows = "document.documentElement.scrollWidth > window.innerWidth";
+    assert_eq!(alice.finds(overflows), false, "a phone need not scroll sideways");
+    alice.types("wrong horse");
+    alice.presses("Enter");
+    alice.waits_for("document.querySelector('#error').textContent != ''");
+    alice.waits_for("document.activeElement.id == 'password'");
+    alice.types("correct horse");
+    alice.presses("Enter");
+    alice.waits_for(&is("account"));
+    let kept = "JSON.parse(localStorage.account).token.length";
+    assert_eq!(alice.finds(kept), 64);
+    alice.says("/quit");
+    alice.waits_for("document.activeElement.id == 'name'");
+    alice.call("Page.reload", json!({}));
+    alice.waits_for("document.activeElement.id == 'name' && document.readyState == 'complete'");
+    alice.waits_for("document.activeElement.value == 'alice'");
+    alice.presses("Enter");
+    alice.waits_for(&is("account"));
+
+    // What has a password in it is kept nowhere, and is not said to anybody.
+    alice.says("/password correct horse2 battery staple");
+    alice.says("/login alice correct horse");
+    alice.waits_for("document.querySelector('#line').value == ''");
+    alice.presses("ArrowUp");
+    assert_eq!(alice.finds("document.querySelector('#line').value"), "");
+    let is_kept = "JSON.stringify([localStorage, sessionStorage, document.body.innerText])
+        .includes('horse')";
+    assert_eq!(alice.finds(is_kept), false);
+    alice.says("/logout");
+    alice.waits_for(&is("guest"));
+    assert_eq!(alice.finds("localStorage.account"), Value::Null);
+}
+
 /// Puts a server into the page that says only what the test tells it, and keeps what it was sent.
 /// To be called before somebody joins.
 fn has_a_server_of_paper(tab: &Tab) {
@@ -827,6 +1006,72 @@ fn whoever_cannot_resume_comes_back_by_name_into_their_rooms() {
     alice.finds("document.querySelector('#log .resend').click()");
     assert_eq!(sent_by(&alice)[0]["text"], "is this said?");
     assert_eq!(texts(&alice, "#log .resend"), [""; 0]);
+}
+
+#[test]
+fn a_token_that_is_refused_is_forgotten_and_the_password_asked_for() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = chromium.open(&page(&server));
+    has_a_server_of_paper(&alice);
+    alice.waits_for("document.activeElement.id == 'name'");
+    alice.finds(
+        "localStorage.account =
+            JSON.stringify({ name: 'alice', token: 'old', until: Date.now() + 60_000 })",
+    );
+    alice.types("Alice");
+    alice.presses("Enter");
+    is_told(&alice, &json!({ "type": "ask", "motd": [], "line_bytes_max": 4096 }));
+    is_told(&alice, &json!({ "type": "login", "name": "alice" }));
+    let login = json!({ "type": "login", "name": "alice", "token": "old" });
+    assert_eq!(sent_by(&alice), json!([{ "type": "nick", "name": "Alice" }, login]));
+    let wrong = json!({ "en": "That is not the password.", "zh": "" });
+    let wrong = json!({ "type": "refused", "why": "wrong_password", "text": wrong });
+    is_told(&alice, &wrong);
+    is_told(&alice, &json!({ "type": "login", "name": "alice" }));
+    alice.waits_for("document.activeElement.id == 'password'");
+    assert_eq!(texts(&alice, "#error"), [""], "nobody has typed anything wrong yet");
+    assert_eq!(alice.finds("localStorage.account"), Value::Null);
+    assert_eq!(sent_by(&alice), json!([]));
+    alice.types("wrong horse");
+    alice.presses("Enter");
+    assert_eq!(sent_by(&alice), json!([{ "type": "password", "text": "wrong horse" }]));
+    is_told(&alice, &wrong);
+    is_told(&alice, &json!({ "type": "login", "name": "alice" }));
+    assert_eq!(texts(&alice, "#error"), ["That is not the password."]);
+    assert_eq!(alice.finds("document.querySelector('#password').value"), "");
+    alice.finds("document.querySelector('#other').click()");
+    alice.waits_for("document.activeElement.id == 'name'");
+    alice.types("eve");
+    alice.presses("Enter");
+    assert_eq!(sent_by(&alice), json!([{ "type": "nick", "name": "eve" }]));
+}
+
+#[test]
+fn whoever_is_put_off_the_server_is_told_why_and_does_not_come_back_by_themselves() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = alice_with_a_server_of_paper(&chromium, &server);
+    // Whatever is to be done later, but for what is shown with the next lines.
+    alice.finds(
+        "window.pauses = []; const wait = setTimeout;
+        window.setTimeout = (task, pause) => {
+            if (pause > 100) window.pauses.push(pause);
+            return wait(task, pause);
+        }; 0",
+    );
+    let text = json!({ "en": "You were banned by bob: spam", "zh": "" });
+    is_told(&alice, &json!({ "type": "out", "how": "ban", "text": text }));
+    alice.waits_for("document.activeElement.id == 'name'");
+    alice.finds("wire.onclose(); 0");
+    assert_eq!(texts(&alice, "#error"), ["You were banned by bob: spam"]);
+    assert_eq!(texts(&alice, "#status"), [""]);
+    assert_eq!(alice.finds("window.pauses"), json!([]), "nothing is tried again");
+    assert_eq!(alice.finds("window.connections"), 1);
+    assert_eq!(alice.finds("sessionStorage.rooms"), Value::Null);
+    // The button to come back is there.
+    alice.presses("Enter");
+    assert_eq!(alice.finds("window.connections"), 2);
 }
 
 /// Alice behind a proxy, and bob, both in `#ops`.

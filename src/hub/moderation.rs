@@ -11,13 +11,9 @@ use crate::connection::State;
 use crate::event::{CloseReason, Command, Event, Refusal};
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
-use crate::order::{Occurrence, Removal, WhoisPrivate, WhoisView};
+use crate::order::{Occurrence, Removal, WhoisPrivate, WhoisView, confirmation};
 use crate::rights::{Rank, Setting};
 use crate::sanction::{Sanction, SanctionKind};
-
-/// What an operator says who means it.
-const YES: &str = "yes";
-const YES_REALLY: &str = "yes, really";
 
 impl Hub {
     // ── bans and mutes ───────────────────────────────────────────────────────────────────────────
@@ -47,7 +43,7 @@ impl Hub {
     pub(super) fn confirm_sanction(&mut self, user: UserKey, command: &Command<'_>) -> bool {
         let Some(proposed) = self.chat.take_proposed(user) else { return false };
         let Command::Say(said) = command else { return false };
-        let wanted = if proposed.is_dangerous { YES_REALLY } else { YES };
+        let wanted = confirmation(proposed.is_dangerous);
         let is_yes = said.trim().eq_ignore_ascii_case(wanted);
         if is_yes {
             self.sanction(user, &proposed);

@@ -25,13 +25,14 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// What the page is made of: the path, type and text of each file. Each is a request of its own,
 /// and a connection, so there are few.
-const FILES: [(&str, &str, &str); 8] = [
+const FILES: [(&str, &str, &str); 9] = [
     ("/", HTML, include_str!("page.html")),
     ("/page.css", CSS, include_str!("page.css")),
     ("/page.js", SCRIPT, include_str!("page.js")),
     ("/page/archive.js", SCRIPT, include_str!("page/archive.js")),
     ("/page/connection.js", SCRIPT, include_str!("page/connection.js")),
     ("/page/lines.js", SCRIPT, include_str!("page/lines.js")),
+    ("/page/order.js", SCRIPT, include_str!("page/order.js")),
     ("/page/rooms.js", SCRIPT, include_str!("page/rooms.js")),
     ("/page/words.js", SCRIPT, include_str!("page/words.js")),
 ];

@@ -13,7 +13,7 @@ use crate::event::{
     Resumed, RoomInfo, RoomView, Said, TopicView,
 };
 use crate::nickname::Nickname;
-use crate::order::{AccountCommand, AccountEvent, Occurrence};
+use crate::order::{AccountCommand, AccountEvent, Occurrence, confirmation};
 use crate::rights::{Rank, Setting};
 
 /// What somebody is told, one object for each event. Sentences are there in each language, because
@@ -127,6 +127,9 @@ pub(super) enum ServerMessage<'a> {
     },
     Notice {
         text: Localized,
+        /// What is to be said for it to be done, if that is what is asked.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        answer: Option<&'static str>,
     },
     Rooms {
         rooms: Vec<Room<'a>>,
@@ -459,7 +462,10 @@ impl<'a> ServerMessage<'a> {
                 ServerMessage::Out { room, how: how.word(), text }
             }
             Occurrence::YouBanned(_) => ServerMessage::Out { room, how: "ban", text },
-            _ => ServerMessage::Notice { text },
+            Occurrence::Hits { is_dangerous, .. } => {
+                ServerMessage::Notice { text, answer: Some(confirmation(is_dangerous)) }
+            }
+            _ => ServerMessage::notice(text),
         }
     }
 
@@ -475,13 +481,11 @@ impl<'a> ServerMessage<'a> {
                 ServerMessage::Found { lines: hits.iter().map(FoundLine::of).collect(), more, key }
             }
             Event::NothingSaid => {
-                ServerMessage::Notice { text: Localized::plain(|phrases| phrases.nothing_said) }
+                ServerMessage::notice(Localized::plain(|phrases| phrases.nothing_said))
             }
-            Event::Forgotten(lines) => ServerMessage::Notice {
-                text: Localized::new(|phrases, out| {
-                    phrases::fill(out, phrases.forgotten, &[Part::Count(lines)]);
-                }),
-            },
+            Event::Forgotten(lines) => ServerMessage::notice(Localized::new(|phrases, out| {
+                phrases::fill(out, phrases.forgotten, &[Part::Count(lines)]);
+            })),
             _ => return None,
         })
     }
@@ -520,10 +524,14 @@ impl<'a> ServerMessage<'a> {
                 let text = Localized::new(|phrases, out| {
                     phrases::tell_of_room(&Reader { phrases, about }, event, "", "", out);
                 });
-                ServerMessage::Notice { text }
+                ServerMessage::notice(text)
             }
             _ => return None,
         })
+    }
+
+    fn notice(text: Localized) -> ServerMessage<'a> {
+        ServerMessage::Notice { text, answer: None }
     }
 
     fn line(said: &'a Said, room: Option<&'a str>, again: bool) -> ServerMessage<'a> {

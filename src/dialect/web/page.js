@@ -6,6 +6,8 @@ import * as archive from "./page/archive.js";
 import * as connection from "./page/connection.js";
 import * as lines from "./page/lines.js";
 import { byId, me, setMe } from "./page/lines.js";
+import * as order from "./page/order.js";
+import { stored } from "./page/order.js";
 import * as rooms from "./page/rooms.js";
 import { fillWords, fullTime, lang, listed, words } from "./page/words.js";
 
@@ -29,20 +31,26 @@ const QUIET_MAX = 60_000;
 // Commands by which nobody but us and perhaps one other is told anything we wrote.
 const PRIVATE_COMMAND = new RegExp(
   "^/(msg|tell|reply|r|nick|who|names|list|history|search|forget|ignore|unignore|help|quit|exit|" +
-    "join|part|rooms|invite)(\\s|$)",
+    "join|j|part|rooms|invite|whois|register|login|password|logout|unregister|oper|bans|audit)" +
+    "(\\s|$)",
   "i",
 );
+// Commands with a password in them, which stays nowhere.
+const SECRET_COMMAND = /^\/(register|login|password|unregister|oper)\s/im;
+// Why one cannot come in under a name, whenever one tries.
+const NAME_REFUSALS = ["taken", "nickname", "locked", "registered", "account_needed"];
 
 const entry = byId("entry", HTMLElement);
 const naming = byId("naming", HTMLFormElement);
 const nameField = byId("name", HTMLInputElement);
 const secret = byId("secret", HTMLElement);
 const passwordField = byId("password", HTMLInputElement);
+const otherButton = byId("other", HTMLButtonElement);
 const error = byId("error", HTMLElement);
 const status = byId("status", HTMLElement);
 const bound = byId("bound", HTMLElement);
 const room = byId("room", HTMLElement);
-const toggles = [byId("switch", HTMLButtonElement), byId("toggle", HTMLButtonElement)];
+const toggles = ["switch", "toggle", "self"].map((id) => byId(id, HTMLButtonElement));
 const notifyButton = byId("notify", HTMLButtonElement);
 const composer = byId("composer", HTMLFormElement);
 const line = byId("line", HTMLTextAreaElement);
@@ -55,6 +63,14 @@ let wanted = null;
 // The server's password, as far as we know it, and whether the server waits for it.
 let password = "";
 let isPasswordAsked = false;
+/**
+ * The account whose password the server waits for, or has waited for.
+ * @type {string | null}
+ */
+let account = null;
+// Its password, until it is sent; and what was sent to show that the account is ours.
+let accountPassword = "";
+let proof = /** @type {"" | "token" | "password"} */ ("");
 // We were in the room, so we come back by ourselves.
 let returning = false;
 // How often our name was taken since we were last in the room.
@@ -73,9 +89,6 @@ let token = null;
 // The server was asked for a topic, and when, only to see whether it is there.
 let isAsked = false;
 let askedAt = 0;
-// What we say has a key that nobody else has, so that it can be sent again and is said once.
-const keyStart = crypto.getRandomValues(new Uint32Array(4)).join("-");
-let keys = 0;
 /**
  * What was sent, for the arrow keys, and which of it is in the field.
  * @type {string[]}
@@ -96,6 +109,7 @@ function disconnected() {
   isAsked = isPasswordAsked = false;
   rooms.lose();
   archive.lose();
+  order.lose();
   if (returning) {
     setStatus(words.again(connection.reconnectLater(connect)));
   } else {
@@ -118,11 +132,22 @@ const handlers = {
   },
   ask(message) {
     isPasswordAsked = false;
+    account = null;
+    proof = "";
     motd = message.motd;
     lineBytesMax = message.line_bytes_max;
+    // Whoever resumes is still who they were.
+    if (token === null) order.become();
     if (wanted === null) return;
     if (token === null) connection.send({ type: "nick", name: wanted });
     else giveToken(token);
+  },
+  login: ({ name }) => proveAccount(name),
+  account(message) {
+    order.account(message);
+    // That may come before we are in a room.
+    if (me === null) motd.push(message.text[lang]);
+    else addNotice(message.text[lang]);
   },
   welcome,
   resumed,
@@ -153,7 +178,34 @@ const handlers = {
     where?.people.remove(message);
     where?.log.addNotice(words.gone(listed(message.names), why, message.count));
   },
+  removed(message) {
+    const where = roomOf(message);
+    where?.people.remove({ names: [message.name], count: message.count });
+    where?.log.addNotice(message.text[lang]);
+  },
+  out(message) {
+    const text = message.text[lang];
+    if (message.room === undefined) return leave(text);
+    rooms.remove(message.room);
+    store();
+    addNotice(text, true);
+    if (rooms.note(rooms.active, text, true)) notify({ from: message.room, text });
+  },
+  rank(message) {
+    const where = roomOf(message);
+    where?.people.rank(message.name, message.rank);
+    where?.log.addNotice(message.text[lang]);
+    order.showSettings();
+  },
+  set(message) {
+    order.takeSet(message);
+    (roomOf(message) ?? rooms.active).log.addNotice(message.text[lang]);
+  },
+  settings(message) {
+    if (!order.takeSettings(message)) addNotice(message.text[lang]);
+  },
   nick(message) {
+    order.rename(message);
     if (message.old === me) {
       setName(message.new);
       setStatus(words.here(message.new), true);
@@ -176,6 +228,8 @@ const handlers = {
   },
   topic,
   part({ room: name }) {
+    // Who was put out knows.
+    if (!rooms.get(name)) return;
     rooms.remove(name);
     store();
     addNotice(words.parted(name));
@@ -186,19 +240,18 @@ const handlers = {
     const text = words.invited(from, name);
     if (rooms.note(rooms.active, text, true)) notify({ from, text });
   },
-  ignoring: (message) => addNotice(message.text[lang]),
-  notice: (message) => addNotice(message.text[lang]),
+  ignoring(message) {
+    order.ignore(message.names);
+    addNotice(message.text[lang]);
+  },
+  notice({ text, answer }) {
+    const notice = addNotice(text[lang]);
+    if (answer !== undefined) order.wantAnswer(notice, answer);
+  },
   help: ({ commands }) =>
     rooms.active.log.addList(commands.map(({ form, purpose }) => [form[lang], purpose[lang]])),
   refused,
-  goodbye() {
-    returning = false;
-    setMe(null);
-    wanted = token = null;
-    rooms.all().forEach((one) => rooms.remove(one.name));
-    take("rooms");
-    askName(words.left);
-  },
+  goodbye: () => leave(words.left),
   stopping: () => addNotice(words.stopping),
 };
 
@@ -210,21 +263,68 @@ function handle(message) {
   handlers[message.type]?.(message);
 }
 
+/**
+ * We are not on the server any more, and do not come back by ourselves.
+ * @param {string} why
+ */
+function leave(why) {
+  returning = false;
+  setMe(null);
+  wanted = token = account = null;
+  // A name that is given now is not for a connection that is about to be closed.
+  connection.drop();
+  order.become();
+  rooms.all().forEach((one) => rooms.remove(one.name));
+  take("rooms");
+  askName(why);
+}
+
+/**
+ * The name is an account. If the page has nothing to show that it is ours, it asks.
+ * @param {string} name
+ */
+function proveAccount(name) {
+  account = name;
+  const known = proof === "" ? order.tokenOf(name) : null;
+  if (accountPassword) {
+    proof = "password";
+    connection.send({ type: "password", text: accountPassword });
+    accountPassword = "";
+  } else if (known !== null) {
+    proof = "token";
+    connection.send({ type: "login", name, token: known });
+  } else {
+    nameField.value = name;
+    askSecret(words.login(name), error.textContent ?? "");
+  }
+}
+
 /** @param {ServerMessage<"refused">} message */
 function refused(message) {
   const text = message.text[lang];
-  if (archive.take(text, message.key)) return;
-  const isOfName = message.why === "taken" || message.why === "nickname";
+  if (archive.take(text, message.key) || order.refuse(text, message.key)) return;
+  const isOfName = NAME_REFUSALS.includes(message.why);
   const name = wanted;
   if (message.why === "password" || message.why === "wrong_passwords") {
     password = "";
-    askPassword(text);
+    askSecret(words.password, text);
+  } else if (me === null && account !== null) {
+    // A token that is too old is no mistake of whoever sits here.
+    const isOldToken = proof === "token" && message.why === "wrong_password";
+    if (isOldToken) order.forgetToken();
+    returning = false;
+    wanted = account = null;
+    askName(isOldToken ? "" : text);
+  } else if (me !== null && message.why === "room_key" && message.room) {
+    rooms.refuse(message.why);
+    order.askKey(message.room, text);
   } else if (me !== null) {
     const about = rooms.refuse(message.why) ? undefined : roomOf(message);
     (about ?? rooms.active).log.addNotice(text, true);
   } else if (name !== null && token !== null) {
     // It is too late to resume; but the name may be free.
     token = null;
+    order.become();
     if (isPasswordAsked) givePassword();
     else connection.send({ type: "nick", name });
   } else if (name !== null && returning && message.why === "taken" && takenTimes < TAKEN_MAX) {
@@ -306,7 +406,7 @@ function giveToken(known) {
 /** Gives the password that the server waits for, or asks for it. */
 function givePassword() {
   if (wanted !== null && password) connection.send({ type: "password", text: password });
-  else if (wanted !== null) askPassword("");
+  else if (wanted !== null) askSecret(words.password, "");
 }
 
 function lastIds() {
@@ -319,6 +419,8 @@ function comeIn(name) {
   connection.resetPauses();
   takenTimes = 0;
   returning = true;
+  account = null;
+  accountPassword = error.textContent = "";
   enterRoom(name);
 }
 
@@ -387,6 +489,7 @@ function addNotice(text, isWrong) {
 function setName(name) {
   wanted = name;
   setMe(name);
+  order.showSelf();
   store();
 }
 
@@ -411,25 +514,35 @@ function enterRoom(name) {
   line.focus();
 }
 
-/** @param {string} why */
-function askName(why) {
+/**
+ * @param {string} why
+ * @param {string} [question] what is asked besides, if that is a password
+ */
+function askName(why, question = "") {
   entry.hidden = false;
   for (const one of [room, notifyButton, ...toggles]) one.hidden = true;
+  secret.hidden = !question;
+  passwordField.required = question !== "";
+  passwordField.value = "";
+  const [label] = passwordField.labels ?? [];
+  label.textContent = question;
+  nameField.readOnly = account !== null;
+  otherButton.hidden = account === null;
   error.textContent = why;
   setStatus("");
   nameField.focus();
   nameField.select();
 }
 
-/** @param {string} why */
-function askPassword(why) {
+/**
+ * @param {string} question
+ * @param {string} why
+ */
+function askSecret(question, why) {
   returning = false;
   wanted = null;
-  secret.hidden = false;
-  passwordField.required = true;
-  askName(why);
+  askName(why, question);
   passwordField.focus();
-  passwordField.select();
 }
 
 /** Takes the password out of the address, where nobody who looks on needs to see it. */
@@ -463,19 +576,6 @@ function notify(said, where) {
 
 // ── what stays when the page is loaded again ──
 
-/**
- * What is stored is only a convenience, and storage may be forbidden.
- * @template T
- * @param {() => T} use
- */
-function stored(use) {
-  try {
-    return use();
-  } catch {
-    return null;
-  }
-}
-
 /** Remembers who we are, and our rooms. */
 function store() {
   stored(() => {
@@ -490,7 +590,8 @@ function leaveToken() {
   if (!returning || token === null) return;
   const lost = rooms.all().flatMap(({ name, log }) =>
     log.pending.map((unsaid) => ({ ...unsaid, name, item: undefined })));
-  stored(() => sessionStorage.setItem("resume", JSON.stringify({ token, lost })));
+  const left = { ...order.whoWeAre(), token, lost };
+  stored(() => sessionStorage.setItem("resume", JSON.stringify(left)));
 }
 
 /** @param {string} key */
@@ -513,10 +614,11 @@ function submit() {
   for (const one of typed) {
     if (!send(one)) return;
   }
-  if (typed.length > 0) sent.push(text);
+  if (typed.length > 0 && !isSecret(text)) sent.push(text);
   if (sent.length > SENT_MAX) sent.shift();
   recalled = sent.length;
   line.value = "";
+  hideSecret();
   lines.scrollToEnd();
 }
 
@@ -541,10 +643,10 @@ function say(text) {
     if (/^\/history\b/i.test(text)) rooms.active.log.recalls = true;
     return connection.send({ type: "say", text, room: rooms.active.name || undefined });
   }
-  keys += 1;
+  if (rooms.target === null && order.confirm(text)) return true;
   const said = emote?.[1] ?? text.replace(/^\/\//, "/");
   const here = rooms.active;
-  const key = `${keyStart}-${keys}`;
+  const key = connection.newKey();
   const after = here.log.lastId;
   const mine = { key, from: wanted ?? "", text: said, emote: emote !== null, after };
   const isSent = me !== null && sendPending(here, mine);
@@ -567,6 +669,16 @@ function sendPending({ name }, { key, text, emote }) {
   return connection.send({ type, text: told, room: name || undefined, key });
 }
 
+/** @param {string} text */
+function isSecret(text) {
+  return SECRET_COMMAND.test(text);
+}
+
+/** Nobody who looks on needs to read a password. */
+function hideSecret() {
+  line.classList.toggle("secret", isSecret(line.value));
+}
+
 /** @param {number} step */
 function recall(step) {
   const next = Math.min(Math.max(recalled + step, 0), sent.length);
@@ -579,6 +691,7 @@ composer.addEventListener("submit", (event) => {
   event.preventDefault();
   submit();
 });
+line.addEventListener("input", hideSecret);
 line.addEventListener("keydown", (event) => {
   if (event.altKey) return;
   const isPlain = !event.shiftKey && !event.isComposing && event.keyCode !== 229;
@@ -600,9 +713,21 @@ naming.addEventListener("submit", (event) => {
   event.preventDefault();
   error.textContent = "";
   wanted = nameField.value.trim();
-  password = passwordField.value || password;
+  const given = passwordField.value;
+  passwordField.value = "";
+  if (account !== null) {
+    accountPassword = given;
+    if (connection.isConnected()) proveAccount(account);
+    else connect();
+    return;
+  }
+  password = given || password;
   if (isPasswordAsked) givePassword();
   else if (!connection.send({ type: "nick", name: wanted })) connect();
+});
+otherButton.addEventListener("click", () => {
+  account = null;
+  askName("");
 });
 notifyButton.addEventListener("click", async () => {
   await Notification.requestPermission();
@@ -658,6 +783,7 @@ if (before && nameField.value) {
   store();
   const resume = take("resume");
   token = resume?.token ?? null;
+  order.become(resume ?? {});
   for (const { name, ...unsaid } of resume?.lost ?? []) {
     rooms.get(name)?.log.addPending(unsaid);
   }

@@ -184,7 +184,6 @@ form.addEventListener("submit", (event) => {
   if (text) search(text);
 });
 more.addEventListener("click", () => search("more"));
-byId("close", HTMLButtonElement).addEventListener("click", () => panel.close());
 document.addEventListener("keydown", (event) => {
   const isIt = event.ctrlKey && event.shiftKey && event.key.toLowerCase() === "f";
   if (!isIt || rooms.active.name === "") return;

@@ -18,6 +18,11 @@ let heardAt = 0;
 // Attempts to connect since the last success.
 let attempts = 0;
 let timer = 0;
+/** How many messages were sent. Others read it. */
+export let sentCount = 0;
+// What we say has a key that nobody else has, so that it can be sent again and is said once.
+const keyStart = crypto.getRandomValues(new Uint32Array(4)).join("-");
+let keys = 0;
 
 /**
  * Opens a connection. One that is still there is closed first; what it says then is not for us.
@@ -73,7 +78,14 @@ export function isConnected() {
 export function send(message) {
   if (socket?.readyState !== WebSocket.OPEN) return false;
   socket.send(JSON.stringify(message));
+  sentCount += 1;
   return true;
+}
+
+/** A key that was not there before. */
+export function newKey() {
+  keys += 1;
+  return `${keyStart}-${keys}`;
 }
 
 /**

@@ -9,11 +9,15 @@ import { collator, words } from "./words.js";
 
 /** @typedef {import("./types.js").Entered} Entered */
 /** @typedef {import("./types.js").Members} Members */
+/** @typedef {import("./types.js").Rank} Rank */
 /** @typedef {import("./types.js").Topic} Topic */
 
 // Why a room may not be joined.
 const JOIN_REFUSALS =
-  ["no_such_room", "room_name", "too_many_rooms", "rooms_full", "rooms_fixed", "already_in"];
+  ["no_such_room", "room_name", "too_many_rooms", "rooms_full", "rooms_fixed", "already_in",
+    "invite_only", "room_key", "room_full", "room_banned"];
+// By which those who have a rank are known.
+const MARKS = { operator: "@", voice: "+" };
 // As many names as the server tells at once.
 const NAMES_MAX = 1000;
 
@@ -23,6 +27,7 @@ const joined = byId("joined", HTMLInputElement);
 const where = byId("where", HTMLAnchorElement);
 const topic = byId("topic", HTMLElement);
 const leave = byId("leave", HTMLButtonElement);
+const configure = byId("configure", HTMLButtonElement);
 const line = byId("line", HTMLTextAreaElement);
 const elsewhere = byId("elsewhere", HTMLElement);
 const openList = drawer(byId("rooms", HTMLElement), byId("switch", HTMLButtonElement));
@@ -38,6 +43,8 @@ const openPeople = drawer(byId("people", HTMLElement), byId("toggle", HTMLButton
 export class People {
   /** @type {Set<string>} */
   names = new Set();
+  /** @type {Map<string, Rank>} */
+  ranks = new Map();
   count = 0;
   // A timer, while the names are fewer or more than they should be; also while the server is asked.
   #correcting = 0;
@@ -50,6 +57,9 @@ export class People {
   /** @param {Members} told */
   set(told) {
     this.names = new Set(told.members);
+    this.ranks.clear();
+    told.operators?.forEach((name) => this.ranks.set(name, "operator"));
+    told.voiced?.forEach((name) => this.ranks.set(name, "voice"));
     this.#setCount(told.count);
   }
 
@@ -72,7 +82,7 @@ export class People {
 
   /** @param {{ names: string[], count: number }} told */
   remove(told) {
-    told.names.forEach((name) => this.names.delete(name));
+    told.names.forEach((name) => this.names.delete(name) && this.ranks.delete(name));
     this.#setCount(told.count);
   }
 
@@ -83,8 +93,20 @@ export class People {
   rename(names) {
     const wasHere = this.names.delete(names.old);
     if (wasHere) this.names.add(names.new);
-    withNextLines(showMembers);
+    this.rank(names.new, this.ranks.get(names.old) ?? null);
+    this.ranks.delete(names.old);
     return wasHere;
+  }
+
+  /**
+   * Somebody has this rank now, or none.
+   * @param {string} name
+   * @param {Rank | null} rank
+   */
+  rank(name, rank) {
+    if (rank) this.ranks.set(name, rank);
+    else this.ranks.delete(name);
+    withNextLines(showMembers);
   }
 
   /** @param {number} now */
@@ -114,7 +136,7 @@ export function showPeople(people) {
 }
 
 function showMembers() {
-  const { count, names: members } = shown;
+  const { count, names: members, ranks } = shown;
   byId("count", HTMLElement).textContent = String(count);
   byId("badge", HTMLElement).textContent = String(count);
   const names = [...members].sort(collator.compare);
@@ -122,20 +144,41 @@ function showMembers() {
     const button = element("button");
     button.type = "button";
     button.style.setProperty("--hue", hue(name));
-    button.append(avatar("span", name), element("span", "name", name));
+    button.append(avatar("span", name));
+    const rank = ranks.get(name);
+    if (rank) {
+      const mark = element("span", "rank", MARKS[rank]);
+      mark.title = rank === "operator" ? words.operator : words.voiced;
+      button.append(mark);
+    }
+    button.append(element("span", "name", name));
+    const item = element("li");
+    item.append(button);
     if (name === me) {
       button.append(element("span", "you", words.you));
       button.disabled = true;
     } else {
       button.title = words.message(name);
       button.addEventListener("click", () => setTarget(name));
+      const deeds = element("button", "deeds", "⋯");
+      deeds.type = "button";
+      deeds.value = name;
+      deeds.ariaHasPopup = "menu";
+      deeds.ariaLabel = deeds.title = words.deeds(name);
+      item.append(deeds);
     }
-    const item = element("li");
-    item.append(button);
     return item;
   });
+  const focused = document.activeElement;
+  const had = memberList.contains(focused) && focused?.closest("li")?.querySelector(".name");
+  const isOfDeeds = focused?.matches(".deeds");
   if (count > names.length) items.push(element("li", "more", words.more(count - names.length)));
   memberList.replaceChildren(...items);
+  // Whoever is at somebody in the list, with the keyboard, stays there.
+  const place = had ? names.indexOf(had.textContent ?? "") : -1;
+  const [button, deeds] = items[place]?.querySelectorAll("button") ?? [];
+  (isOfDeeds ? deeds : button)?.focus();
+  if (had && place < 0) line.focus();
 }
 
 /** @param {string | null} name */
@@ -204,6 +247,11 @@ export let active = nowhere;
  * @type {string[]}
  */
 let asked = [];
+/**
+ * The keys of rooms that have one, as we have given them, by the rooms' names in small letters.
+ * @type {Map<string, string>}
+ */
+const keys = new Map();
 
 export function all() {
   return [...rooms.values()];
@@ -272,10 +320,11 @@ export function note(room, text, isForMe) {
 
 /** @param {Room} room */
 export function show(room) {
-  [active.draft, active.target] = [line.value, target];
+  [active.draft, active.target] = [line.matches(".secret") ? "" : line.value, target];
   const old = active;
   active = room;
   line.value = room.draft;
+  line.classList.remove("secret");
   setTarget(room.target);
   showLog(room.log);
   showPeople(room.people);
@@ -315,9 +364,13 @@ export function go(named) {
   else join(name);
 }
 
-/** @param {string} name */
-export function join(name) {
-  if (send({ type: "join", room: name })) asked.push(name);
+/**
+ * @param {string} name
+ * @param {string} [key]
+ */
+export function join(name, key = keys.get(name.toLowerCase())) {
+  if (key) keys.set(name.toLowerCase(), key);
+  if (send({ type: "join", room: name, text: key })) asked.push(name);
 }
 
 /**
@@ -372,7 +425,7 @@ function showHead() {
   where.href = addressOf(active.name);
   topic.textContent = active === nowhere ? words.nowhere : (active.topic?.text ?? "");
   topic.title = active.topic?.by ?? "";
-  leave.hidden = active === nowhere;
+  leave.hidden = configure.hidden = active === nowhere;
   leave.title = leave.ariaLabel = words.leaveThis(active.name);
 }
 

@@ -19,8 +19,14 @@ export type Line = InRoom & {
   id?: number;
 };
 
+/** What somebody is in a room besides a member. */
+export type Rank = "operator" | "voice";
+
+/** Those who have a rank in a room. */
+export type Ranked = { operators?: string[]; voiced?: string[] };
+
 /** Who is in a room: at most 1,000 names, and how many there are. */
-export type Members = { members: string[]; count: number };
+export type Members = Ranked & { members: string[]; count: number };
 
 /** What a room is about: nothing, if the text is empty. */
 export type Topic = { text: string; by?: string; at?: number };
@@ -46,12 +52,17 @@ export type Sent = { key: string; from: string; text: string; emote: boolean; af
 /** The key of what is answered, if it had one. */
 export type Asked = { key?: string };
 
+/** What is set for a room: the letters of what is on, and whether one needs a key. */
+export type Settings = { flags: string; has_key: boolean; limit: number | null };
+
 /** A line that was looked for. */
 export type Hit = { room: string; from: string; text: string; at: number; id: number; me?: boolean };
 
 /** What each type of message from the server has besides its type. */
 type ServerMessages = {
   password: object;
+  login: { name: string };
+  account: { event: string; name: string; token?: string; text: Sentence };
   ask: { motd: string[]; line_bytes_max: number };
   welcome: Entered & { name: string; token?: string };
   resumed: { name: string; token: string; rooms: Resumed[] };
@@ -64,6 +75,11 @@ type ServerMessages = {
   ack: { key: string; id: number };
   join: InRoom & { names: string[]; count: number };
   leave: InRoom & { names: string[]; count: number; words?: string; why?: Sentence };
+  removed: InRoom & { name: string; count: number; text: Sentence };
+  out: InRoom & { how: "kick" | "ban" | "kill"; text: Sentence };
+  rank: InRoom & { name: string; rank: Rank | null; text: Sentence };
+  set: InRoom & { what: string; value: string; text: Sentence };
+  settings: InRoom & Ranked & Settings & { text: Sentence };
   nick: { old: string; new: string };
   who: InRoom & Members;
   rooms: { rooms: { room: string; count: number; topic?: string }[]; more?: number };
@@ -72,7 +88,7 @@ type ServerMessages = {
   invite: { from: string; room: string };
   ignoring: { names: string[]; text: Sentence };
   help: { commands: { form: Sentence; purpose: Sentence }[] };
-  notice: { text: Sentence };
+  notice: { text: Sentence; answer?: string };
   refused: InRoom & Asked & { why: string; text: Sentence };
   goodbye: object;
   stopping: object;
@@ -88,11 +104,13 @@ export type ServerMessage<Type extends ServerType = ServerType> = {
 /** A message to the server. There are more; the page writes them as text that begins with `/`. */
 export type ClientMessage =
   | { type: "password"; text: string }
-  | { type: "nick"; name: string }
+  | { type: "nick" | "ignore" | "unignore"; name: string }
+  | { type: "login"; name: string; token: string }
   | { type: "resume"; token: string; rooms: Record<string, number> }
   | { type: "say" | "me"; text: string; room?: string; key?: string }
   | { type: "msg"; to: string; text: string }
-  | { type: "join" | "part" | "topic"; room: string }
+  | { type: "join"; room: string; text?: string }
+  | { type: "part" | "topic"; room: string }
   | { type: "rooms" }
   | { type: "history"; room: string; before: number; count: number; key: string }
   | { type: "search"; text: string; key: string }
@@ -102,6 +120,8 @@ export type ClientMessage =
 export type Words = {
   password: string;
   question: string;
+  login: (name: string) => string;
+  otherName: string;
   hint: string;
   join: string;
   people: string;
@@ -147,6 +167,48 @@ export type Words = {
   leaveThis: (room: string) => string;
   parted: (room: string) => string;
   invited: (from: string, room: string) => string;
+  guest: string;
+  account: string;
+  operator: string;
+  voiced: string;
+  guestHint: (name: string) => string;
+  accountHint: (name: string) => string;
+  newPassword: string;
+  register: string;
+  logout: string;
+  deeds: (name: string) => string;
+  writeTo: string;
+  ignore: string;
+  unignore: string;
+  whois: string;
+  kick: string;
+  banHere: string;
+  ban: string;
+  mute: string;
+  voice: string;
+  devoice: string;
+  op: string;
+  deop: string;
+  why: string;
+  howLong: string;
+  spans: Record<string, string>;
+  yes: string;
+  tooLate: string;
+  settings: string;
+  settingsOf: (room: string) => string;
+  inCharge: string;
+  setTopic: string;
+  setModerated: string;
+  setInvite: string;
+  setSecret: string;
+  setMembers: string;
+  setKey: string;
+  hasKey: string;
+  noKey: string;
+  dropKey: string;
+  setLimit: string;
+  set: string;
+  keyOf: (room: string) => string;
   topic: (text: string, by: string | undefined) => string;
   noTopic: string;
   count: (count: number) => string;
