@@ -147,6 +147,7 @@ mod tests {
             id: 1,
             name: Nickname::parse(name).unwrap(),
             since,
+            mark: 0,
         };
         let told =
             table(&[account("alice", 1_767_225_660), account("\u{7231}\u{4e3d}\u{4e1d}", 0)]);

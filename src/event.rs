@@ -581,6 +581,8 @@ pub enum Refusal<'a> {
     OperatorOnly,
     /// That is against an operator of the server.
     IsOperator(&'a str),
+    /// That needs an account, by which one stays in charge.
+    AccountFirst,
     /// That is against oneself.
     Yourself,
     /// That cannot be for the room in which everybody begins.
@@ -621,6 +623,8 @@ pub enum Refusal<'a> {
     Usage(Topic),
     /// Something was not done, since one may not do it any more.
     NotSaid,
+    /// What one was asked about is too long ago.
+    TooLate,
     /// There is no such command.
     UnknownCommand(&'a str),
     /// A line longer than this many bytes.

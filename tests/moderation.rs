@@ -271,14 +271,11 @@ fn what_would_hit_everybody_must_be_said_twice() {
     let far = people.join_from(Ipv4Addr::new(192, 0, 2, 7), "bob");
     people.forget();
     let really = "* That would hit you too, or everybody. To do it anyway, say: yes, really";
-    people.answers(alice, "/ban 0.0.0.0/0", &["* This would also hit: bob.", really]);
-    people.says(alice, "yes");
-    people.sees(far, "alice: yes");
-    people.answers(
-        alice,
-        "/mute 127.0.0.0/8 forever",
-        &["* This would hit nobody else who is here now.", really],
-    );
+    people.answers(alice, "/ban 0.0.0.0/0", &["* This would also hit: alice, bob.", really]);
+    people.answers(alice, "yes", &["* This would also hit: alice, bob.", really]);
+    people.says(alice, "no");
+    people.sees(far, "alice: no");
+    people.answers(alice, "/mute 127.0.0.0/8 forever", &["* This would also hit: alice.", really]);
     people.answers(alice, "yes, really", &["* alice muted 127.0.0.0/8 forever"]);
     for (wrong, why) in [
         ("/ban nobody", "! Nobody here is called nobody."),
@@ -373,7 +370,8 @@ fn a_lock_keeps_those_out_who_were_not_here() {
 fn each_act_is_kept_with_who_did_it_to_whom_and_why() {
     let mut people = People::with_operator();
     people.hub().restore(Kept::default());
-    let [alice, _] = people.join(["alice", "bob"]);
+    let [alice] = people.join(["alice"]);
+    people.join_from(Ipv4Addr::new(192, 0, 2, 7), "bob");
     people.becomes_operator(alice);
     people.says(alice, "/mute bob 1h loud");
     people.says(alice, "/unmute bob");
@@ -395,7 +393,7 @@ fn each_act_is_kept_with_who_did_it_to_whom_and_why() {
     assert_eq!(
         acts,
         [
-            "oper alice None  0",
+            "oper boss None  0",
             "mute bob None loud 3600",
             "unmute bob None  0",
             "room key on Some(\"ops\")  0",
@@ -414,7 +412,7 @@ fn each_act_is_kept_with_who_did_it_to_whom_and_why() {
         panic!("there is none")
     };
     people.hub().handle_answer(key, Answer::Acts(vec![act]));
-    people.sees(alice, "* 2023-11-14 22:13 (UTC) alice: oper alice");
+    people.sees(alice, "* 2023-11-14 22:13 (UTC) alice: oper boss");
 }
 
 // ── accounts ─────────────────────────────────────────────────────────────────────────────────────
@@ -533,13 +531,21 @@ fn an_operators_name_is_not_for_whoever_comes_first() {
     let config = Config { operators: vec![name("olga")], ..Config::default() };
     let mut people = People::new(&config);
     people.hub().restore(Kept::default());
-    let olga = people.join(["0lga"])[0];
+    let olga = people.join_from(Ipv4Addr::new(192, 0, 2, 7), "0lga");
     let refused = "! That name is for an operator: only who runs the server can register it.";
     people.answers(olga, "/register sesame123", &[refused]);
     people.says(olga, "/quit");
-    people.hub().handle_accounts(vec![AccountChange::Added(name("olga"))]);
-    let olga = people.logs_in("olga");
+    // Who is on the machine itself could do it anyhow.
+    let olga = people.join(["olga"])[0];
+    people.tries(olga, "/register sesame123", AccountAnswer::Done(Some(name("olga")), None));
     people.answers(olga, "/slow off", &["* olga ended the slow mode"]);
+    // It is the account that makes her one.
+    people.tries(olga, "/logout", AccountAnswer::Done(None, None));
+    people.answers(olga, "/slow off", &["! Only an operator of the server may do that."]);
+    let olga = people.logs_in("olga");
+    people.hub().handle_accounts(vec![AccountChange::Reset(name("olga"))]);
+    people.sees(olga, "* olga is now olga_3");
+    people.answers(olga, "/slow off", &["! Only an operator of the server may do that."]);
 }
 
 #[test]
@@ -628,3 +634,117 @@ fn a_random_life_goes_as_the_rules_say() {
 }
 
 fn _unused(_: ConnectionKey, _: Nickname) {}
+
+// ── ways round ───────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn a_room_that_nobody_is_in_is_not_anybodys_by_another_spelling() {
+    let mut people = People::new(&Config::default());
+    people.hub().restore(Kept { accounts: vec![name("alice")], ..Kept::default() });
+    let alice = people.logs_in("alice");
+    people.says(alice, "/join ops");
+    people.says(alice, "/room key sesame");
+    people.says(alice, "for few");
+    people.says(alice, "/quit");
+    let mallory = people.join(["mallory"])[0];
+    for spelling in ["ops", "0ps", "OPS"] {
+        let told = people.asks(mallory, &format!("/join {spelling}"));
+        assert!(told[0].ends_with(" has a key: /join ROOM KEY"), "{spelling}: {told:?}");
+    }
+    people.says(mallory, "/join 0ps sesame");
+    people.sees(mallory, "* You are in #ops. Here now: mallory.");
+    people.answers(mallory, "/room key off", &["! Only an operator of #ops may do that."]);
+}
+
+#[test]
+fn a_rank_and_a_mute_are_the_accounts_also_after_logging_out() {
+    let mut people = People::with_operator();
+    people.hub().restore(Kept { accounts: vec![name("alice")], ..Kept::default() });
+    let [boss] = people.join(["dora"]);
+    people.becomes_operator(boss);
+    let alice = people.logs_in("alice");
+    people.says(alice, "/join ops");
+    people.says(boss, "/mute alice");
+    people.tries(alice, "/logout", AccountAnswer::Done(None, None));
+    let muted = "! You are muted until 2023-11-14 23:13 (UTC).";
+    people.answers(alice, "hi", &[muted]);
+    people.answers(alice, "/kick alice_2 WORDS", &[muted]);
+    people.says(boss, "/unmute alice");
+    people.answers(alice, "/topic tea", &["! Only an operator of #ops may do that."]);
+    // An account that is banned cannot be logged in to from inside.
+    people.says(boss, "/ban alice forever");
+    people.sees(boss, "* This would also hit: alice_2.");
+    people.says(boss, "yes");
+    people.is_gone(alice);
+    let zed = people.join_from(Ipv4Addr::new(192, 0, 2, 7), "zed");
+    let done = AccountAnswer::Done(Some(name("alice")), None);
+    people.tries(zed, "/login alice sesame123", done);
+    people.sees(zed, "! You are banned forever");
+    people.is_gone(zed);
+    // Whoever has the name next has done nothing.
+    people.hub().handle_accounts(vec![AccountChange::Removed(name("alice"))]);
+    people.answers(boss, "/bans", &["* Nobody is banned or muted."]);
+}
+
+#[test]
+fn a_voice_is_no_way_round_a_ban_and_can_be_taken_from_who_is_away() {
+    let mut people = People::new(&Config::default());
+    people.hub().restore(Kept { accounts: vec![name("vic")], ..Kept::default() });
+    let [alice] = people.join(["alice"]);
+    let vic = people.logs_in("vic");
+    for key in [alice, vic] {
+        people.says(key, "/join ops");
+    }
+    people.says(alice, "/voice vic");
+    people.says(vic, "/quit");
+    people.answers(alice, "/deop vic", &["! vic does not have that rank."]);
+    people.answers(alice, "/devoice vic", &["* alice says that vic is without a rank in #ops now"]);
+    people.answers(alice, "/devoice vic", &["! Nobody here is called vic."]);
+    let vic = people.logs_in("vic");
+    people.says(vic, "/join ops");
+    people.says(alice, "/voice vic");
+    people.says(alice, "/ban vic");
+    people.answers(vic, "/join ops", &["! You are banned from #ops."]);
+}
+
+#[test]
+fn a_question_does_not_outlive_its_room_nor_a_minute() {
+    let mut people = People::with_operator();
+    let [dora, anna, bert] = people.join(["dora", "anna", "bert"]);
+    people.becomes_operator(dora);
+    people.says(anna, "/join one");
+    people.says(bert, "/join one");
+    let asked = ["* This would also hit: bert.", "* Say yes to do it. Anything else leaves it."];
+    people.answers(dora, "/ban #one anna", &asked);
+    people.says(anna, "/join two");
+    people.says(bert, "/join two");
+    let late = "! That was too long ago, and nothing was done. Ask for it again.";
+    people.answers(dora, "yes", &[late]);
+    people.answers(dora, "/ban #two anna", &asked);
+    people.wait(Duration::from_secs(62));
+    people.answers(dora, "yes", &[late]);
+    // Who is in charge of a room is not told who shares an address.
+    let kim = people.join(["kim"])[0];
+    people.says(kim, "/join three");
+    people.says(anna, "/join three");
+    people.says(bert, "/join three");
+    let asked = [
+        "* This would also hit others who are here (1).",
+        "* Say yes to do it. Anything else leaves it.",
+    ];
+    people.answers(kim, "/ban anna", &asked);
+}
+
+#[test]
+fn only_who_is_in_charge_lets_somebody_in_whatever_is_set() {
+    let mut people = People::new(&Config::default());
+    let [alice, bob, carol] = people.join(["alice", "bob", "carol"]);
+    people.says(alice, "/join ops");
+    people.says(alice, "/room key sesame");
+    people.says(bob, "/join ops sesame");
+    people.says(bob, "/invite carol");
+    people.answers(carol, "/join ops", &["! #ops has a key: /join ROOM KEY"]);
+    people.says(alice, "/invite carol");
+    people.says(alice, "/room invite on");
+    people.answers(carol, "/join ops", &["! #ops is only for those who are invited."]);
+}

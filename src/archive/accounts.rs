@@ -2,6 +2,7 @@
 //! also while a server uses the file. Passwords and tokens are there as hashes alone.
 
 use std::fmt;
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::path::Path;
 
 use blake2::{Blake2s256, Digest as _};
@@ -29,6 +30,13 @@ pub struct Account {
     pub name: Nickname,
     /// When it was made, in seconds since 1970-01-01 00:00 UTC.
     pub since: u64,
+    /// By which it shows that it has another password.
+    pub mark: u64,
+}
+
+/// What two passwords hardly have in common, by their hashes.
+pub(super) fn mark_of(hash: &str) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(hash)
 }
 
 /// An account, as one logs in there.
@@ -51,10 +59,12 @@ pub(super) enum Added {
 
 /// All accounts, the oldest first.
 pub(super) fn list(connection: &Connection) -> rusqlite::Result<Vec<Account>> {
-    let mut statement = connection.prepare("SELECT id, name, since FROM account ORDER BY id")?;
+    let sql = "SELECT id, name, since, hash FROM account ORDER BY id";
+    let mut statement = connection.prepare(sql)?;
     let accounts = statement.query_map((), |row| {
         let name = Nickname::unchecked(&row.get::<_, String>(1)?);
-        Ok(Account { id: number(row.get(0)?), name, since: number(row.get(2)?) })
+        let (id, since) = (number(row.get(0)?), number(row.get(2)?));
+        Ok(Account { id, name, since, mark: mark_of(row.get_ref(3)?.as_str()?) })
     })?;
     accounts.collect()
 }

@@ -282,8 +282,8 @@ struct Open {
     /// By which it is seen that another program has written, and has changed accounts.
     version: i64,
     changes: i64,
-    /// What the chat knows, by number.
-    known: BTreeMap<i64, Nickname>,
+    /// What the chat knows, by number; and the marks of the passwords.
+    known: BTreeMap<i64, (Nickname, u64)>,
 }
 
 impl Book {
@@ -297,10 +297,16 @@ impl Book {
             Ok(changes) => {
                 self.told = None;
                 if !changes.is_empty() {
-                    let is_added = |change: &&_| matches!(change, AccountChange::Added(_));
-                    let added = changes.iter().filter(is_added).count();
-                    let removed = changes.len() - added;
-                    log::info!("accounts changed outside: {added} added, {removed} deleted");
+                    let [mut added, mut deleted, mut reset] = [0; 3];
+                    for change in &changes {
+                        match change {
+                            AccountChange::Added(_) => added += 1,
+                            AccountChange::Removed(_) => deleted += 1,
+                            AccountChange::Reset(_) => reset += 1,
+                        }
+                    }
+                    let all = format!("{added} added, {deleted} deleted, {reset} reset");
+                    log::info!("accounts changed outside: {all}");
                 }
                 changes
             }
@@ -324,12 +330,13 @@ impl Book {
         let names = |names: &mut dyn Iterator<Item = &Nickname>| {
             names.map(|name| name.as_str().to_owned()).collect::<HashSet<_>>()
         };
-        let (told_names, found) = (names(&mut told.iter()), names(&mut open.known.values()));
+        let mut found = open.known.values().map(|(name, _)| name);
+        let (told_names, found) = (names(&mut told.iter()), names(&mut found));
         let gone = told.into_iter().filter(|name| !found.contains(name.as_str()));
         let mut changes: Vec<_> = gone.map(AccountChange::Removed).collect();
         changes.extend(added.into_iter().filter(|change| match change {
             AccountChange::Added(name) => !told_names.contains(name.as_str()),
-            AccountChange::Removed(_) => true,
+            AccountChange::Removed(_) | AccountChange::Reset(_) => true,
         }));
         self.open = Some(open);
         Ok(changes)
@@ -350,15 +357,21 @@ impl Open {
         }
         let found: BTreeMap<_, _> = accounts::list(&self.connection)?
             .into_iter()
-            .map(|account| (int(account.id), account.name))
+            .map(|account| (int(account.id), (account.name, account.mark)))
             .collect();
         // If something comes in between, it is seen the next time.
         (self.version, self.changes) = (version, changes);
         let before = mem::replace(&mut self.known, found);
         let gone = before.iter().filter(|(id, _)| !self.known.contains_key(id));
         let come = self.known.iter().filter(|(id, _)| !before.contains_key(id));
-        let mut told: Vec<_> = gone.map(|(_, name)| AccountChange::Removed(name.clone())).collect();
-        told.extend(come.map(|(_, name)| AccountChange::Added(name.clone())));
+        let mut told: Vec<_> =
+            gone.map(|(_, (name, _))| AccountChange::Removed(name.clone())).collect();
+        told.extend(come.map(|(_, (name, _))| AccountChange::Added(name.clone())));
+        let is_reset = |(id, (_, mark)): &(&i64, &(Nickname, u64))| {
+            before.get(*id).is_some_and(|(_, other)| other != mark)
+        };
+        let reset = self.known.iter().filter(is_reset);
+        told.extend(reset.map(|(_, (name, _))| AccountChange::Reset(name.clone())));
         Ok(told)
     }
 }
@@ -382,7 +395,11 @@ impl Desk<'_> {
             AccountRequest::SetPassword { name, old, new } => {
                 self.with_password(&name, &old, |desk, entry| {
                     let Some(hash) = desk.hasher.hash(new.reveal()) else { return Ok(None) };
-                    accounts::set_hash(&mut desk.open.connection, entry, &hash).map(Some)
+                    let is_set = accounts::set_hash(&mut desk.open.connection, entry, &hash)?;
+                    if is_set && let Some((_, mark)) = desk.open.known.get_mut(&entry.id) {
+                        *mark = accounts::mark_of(&hash);
+                    }
+                    Ok(Some(is_set))
                 })
             }
             AccountRequest::Unregister { name, password } => {
@@ -414,18 +431,18 @@ impl Desk<'_> {
     ) -> rusqlite::Result<Option<AccountAnswer>> {
         // It is no secret which names are accounts: only passwords take long.
         let connection = &mut self.open.connection;
-        let added = match accounts::is_free(connection, name)? {
-            Some(refused) => refused,
+        let (added, hash) = match accounts::is_free(connection, name)? {
+            Some(refused) => (refused, String::new()),
             None => {
                 let Some(hash) = self.hasher.hash(password.reveal()) else { return Ok(None) };
-                accounts::add(connection, name, &hash, self.now)?
+                (accounts::add(connection, name, &hash, self.now)?, hash)
             }
         };
         Ok(Some(match added {
             Added::Taken => AccountAnswer::Taken,
             Added::Full => AccountAnswer::Full,
             Added::Done(id) => {
-                self.open.known.insert(id, name.clone());
+                self.open.known.insert(id, (name.clone(), accounts::mark_of(&hash)));
                 self.changes.push(AccountChange::Added(name.clone()));
                 AccountAnswer::Done(Some(name.clone()), None)
             }

@@ -296,6 +296,9 @@ pub enum AccountChange {
     Added(Nickname),
     /// This one is none any more.
     Removed(Nickname),
+    /// This one has another password, which its owner did not give it: whoever is logged in is not
+    /// any more.
+    Reset(Nickname),
 }
 
 /// What the archive answers.

@@ -271,8 +271,10 @@ pub(super) fn kept(
 ) -> rusqlite::Result<Kept> {
     let last = "SELECT max(last_id, coalesce((SELECT max(id) FROM line), 0)) FROM state";
     let last_id = number(connection.query_row(last, (), |row| row.get(0))?);
-    let sql = "SELECT id, name, topic, topic_by, topic_at FROM room ORDER BY \
-               max(last, coalesce(topic_id, 0), coalesce(rights_id, 0)) DESC, id DESC LIMIT ?1";
+    // Rooms that belong to somebody are told in any case, and first.
+    let sql = "SELECT id, name, topic, topic_by, topic_at FROM room ORDER BY flags IS NULL, \
+               max(last, coalesce(topic_id, 0), coalesce(rights_id, 0)) DESC, id DESC \
+               LIMIT max(?1, (SELECT count(*) FROM room WHERE flags IS NOT NULL))";
     let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query([int(settings.rooms_max as u64)])?;
     let mut rooms = Vec::new();

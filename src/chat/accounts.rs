@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use super::Chat;
 use super::apply::{Applied, Conflict};
-use super::entry::{AccountFact, Standing};
+use super::entry::{AccountFact, Authority, Standing};
 use super::room::RoomKey;
 use super::user::UserKey;
 use crate::nickname::{Keys, Nickname};
 use crate::rights::{Rank, Rights};
+use crate::sanction::Target;
 
 /// In so many rooms an account can stay in charge.
 const ROOMS_OF_ACCOUNT_MAX: usize = 50;
@@ -45,7 +46,7 @@ impl Accounts {
 impl Chat {
     /// The account of that name, if it is one.
     pub(crate) fn account_called(&self, name: &Nickname) -> Option<&Nickname> {
-        if self.accounts.names.is_empty() {
+        if self.accounts.names.is_empty() || !self.has_accounts() {
             return None;
         }
         self.accounts.find(&name.keys())
@@ -67,23 +68,42 @@ impl Chat {
             AccountFact::Registered { name } => self.accounts.insert(name),
             AccountFact::Unregistered { name } => {
                 self.accounts.remove(name);
-                self.users.log_out(name);
+                let owners = self.users.entries().filter(|(_, user)| user.account() == Some(name));
+                for key in owners.map(|(key, _)| key).collect::<Vec<_>>() {
+                    self.log_out(key);
+                }
+                // Whoever has the name next has done nothing.
+                let target = Target::Account(name.clone());
+                self.moderation.bans.remove(&target);
+                self.moderation.mutes.remove(&target);
                 for (_, room) in &mut self.rooms {
                     room.rights.set_rank(name, None);
                 }
-                self.asleep.values_mut().for_each(|room| room.rights.set_rank(name, None));
+                self.asleep.rights_mut().for_each(|rights| rights.set_rank(name, None));
             }
             AccountFact::LoggedIn { user, account, operator } => {
                 return self.apply_logged_in(*user, account, *operator);
             }
-            AccountFact::LoggedOut { user } => {
-                let user = self.users.get_mut(*user)?;
-                user.set_account(None);
-                user.operator = false;
+            AccountFact::LoggedOut { user } => self.log_out(*user)?,
+            AccountFact::Operator { user, by } => {
+                self.users.get_mut(*user)?.set_authority(by.clone());
             }
-            AccountFact::Operator { user, is } => self.users.get_mut(*user)?.operator = *is,
         }
         Some(Applied::Said)
+    }
+
+    /// Somebody is not logged in any more, and has no rank that their account had.
+    fn log_out(&mut self, key: UserKey) -> Option<()> {
+        let user = self.users.get_mut(key)?;
+        let account = user.account()?.clone();
+        user.set_account(None);
+        for room in user.rooms().collect::<Vec<_>>() {
+            let room = &mut self.rooms[room.place()];
+            if room.rights.rank_of(&account).is_some() {
+                room.set_rank(key, None);
+            }
+        }
+        Some(())
     }
 
     /// Somebody is logged in, and has the ranks that their account has in the rooms that they are
@@ -97,9 +117,12 @@ impl Chat {
         if self.account_called(account) != Some(account) {
             return None;
         }
+        self.log_out(key);
         let user = self.users.get_mut(key)?;
         user.set_account(Some(account.clone()));
-        user.operator |= operator;
+        if operator && !user.operator {
+            user.set_authority(Some(Authority::Account));
+        }
         let mut ranks = Vec::new();
         for room in user.rooms().collect::<Vec<_>>() {
             let rank = self[room].rights.rank_of(account);
@@ -122,7 +145,7 @@ impl Chat {
         if self.is_anothers(name, account) {
             return Some(Conflict::Registered);
         }
-        if standing.operator {
+        if standing.authority.is_some() {
             return None;
         }
         if self.moderation.bans.find((account, address), now).is_some() {
@@ -158,7 +181,7 @@ impl Chat {
     /// In how many rooms an account is in charge whenever it comes.
     fn rooms_in_charge_of(&self, account: &Nickname) -> usize {
         let awake = self.rooms.iter().map(|(_, room)| &room.rights);
-        let asleep = self.asleep.values().map(|room| &room.rights);
+        let asleep = self.asleep.rights();
         let is_in_charge = |rights: &&Rights| rights.rank_of(account) == Some(Rank::Operator);
         awake.chain(asleep).filter(is_in_charge).count()
     }

@@ -105,7 +105,7 @@ impl Chat {
         let key = self.users.insert(since, name.clone(), (origin, address));
         let user = self.users.get_mut(key)?;
         user.set_account(standing.account.clone());
-        user.operator = standing.operator;
+        user.set_authority(standing.authority.clone());
         Some(Applied::Connected(key))
     }
 
@@ -231,7 +231,7 @@ impl Chat {
 
     fn apply_forgot(&mut self, key: UserKey) -> Option<Applied> {
         self.users.get(key)?;
-        let asleep = self.asleep.values_mut().map(|room| &mut room.history);
+        let asleep = self.asleep.histories();
         let awake = self.rooms.iter_mut().map(|(_, room)| &mut room.history);
         Some(Applied::Forgot(awake.chain(asleep).map(|history| history.forget(key)).sum()))
     }
@@ -242,14 +242,17 @@ impl Chat {
         if rights.has(Flag::Invite) && !self.is_in_charge(user, room) {
             return Some(Applied::Refused(Conflict::NotAllowed));
         }
-        self.rooms[room.place()].invite(to);
+        // Only who is in charge lets somebody in whatever is set.
+        if self.is_in_charge(user, room) {
+            self.rooms[room.place()].invite(to);
+        }
         Some(Applied::Said)
     }
 
     fn apply_topic(&mut self, at: u64, key: UserKey, room: RoomKey, text: &str) -> Option<Applied> {
         let is_free =
             !self.rooms.get(room.place())?.rights.has(Flag::Topic) || self.is_in_charge(key, room);
-        if !is_free || self.silence_of(key, at).is_some() {
+        if !is_free || self.line_refusal(key, room, at).is_some() {
             return Some(Applied::Refused(Conflict::NotAllowed));
         }
         let by = self.users.get(key).filter(|user| user.is_in(room))?.name.as_str().to_owned();

@@ -112,9 +112,12 @@ impl Chat {
         {
             return answers.refuse(refusal);
         }
-        if others_are_told(&command)
-            && let Some(refusal) = self.silence_of(user, now)
-        {
+        let silence = match command {
+            Command::Topic(Some(_)) => self.line_refusal(user, room, now),
+            _ if others_are_told(&command) => self.silence_of(user, now),
+            _ => None,
+        };
+        if let Some(refusal) = silence {
             return answers.refuse(refusal);
         }
         match command {
@@ -162,7 +165,7 @@ impl Chat {
             Command::Help(None) => help(&self.topics_for(user, room), answers),
             Command::Misuse(topic) => answers.refuse(Refusal::Usage(topic)),
             Command::Unknown(word) => answers.refuse(Refusal::UnknownCommand(&text::clean(word))),
-            Command::Quit(_) if self.silence_of(user, now).is_some() => Judged::Quit("".into()),
+            Command::Quit(_) if !self.may_be_heard(user, now) => Judged::Quit("".into()),
             Command::Quit(words) => Judged::Quit(last_words(words)),
         }
     }
@@ -186,9 +189,6 @@ impl Chat {
             // Everything else is judged by itself, or is not about the room.
             _ => return None,
         };
-        if !self.may_know(user, &self[room], room) {
-            return Some(Refusal::NoSuchRoom(title));
-        }
         (!may).then_some(Refusal::NotInRoom(title))
     }
 
@@ -306,8 +306,19 @@ impl Chat {
             }
             None if rooms_fixed => answers.refuse(Refusal::RoomsFixed),
             None if self.rooms.len() >= rooms_max => answers.refuse(Refusal::RoomsFull(rooms_max)),
+            // Those that belong to somebody are never forgotten to make place.
+            None if !self.is_asleep(name) && self.asleep.guarded() >= rooms_max => {
+                answers.refuse(Refusal::RoomsFull(rooms_max))
+            }
             _ => {
                 let title = title(room.as_str());
+                // The name of a new room would be a word of theirs.
+                if known.is_none()
+                    && self.asleep.get(&room).is_none()
+                    && let Some(refusal) = self.silence_of(user, now)
+                {
+                    return answers.refuse(refusal);
+                }
                 if known.is_none()
                     && let Some(refusal) = self.asleep_refusal(user, (&room, &title), key, now)
                 {
@@ -523,7 +534,15 @@ pub(crate) fn name_and_key(wanted: &str) -> (&str, &str) {
 /// Whether others are told the words of it, wherever they are. Lines are judged by themselves, and
 /// so are private messages.
 fn others_are_told(command: &Command<'_>) -> bool {
-    matches!(command, Command::Rename(_) | Command::Topic(Some(_)) | Command::Invite(_))
+    match command {
+        Command::Rename(_) | Command::Invite(_) => true,
+        Command::Account(asked) => matches!(asked, AccountCommand::Unregister(_)),
+        Command::Moderate(asked) => !matches!(
+            asked,
+            Moderation::Settings | Moderation::Sanctions { .. } | Moderation::Whois(_)
+        ),
+        _ => false,
+    }
 }
 
 fn is_oper(command: &Command<'_>) -> bool {

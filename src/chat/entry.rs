@@ -63,10 +63,21 @@ pub(crate) enum Fact<'a> {
 pub(crate) struct Standing {
     /// The account that they are logged in to.
     pub(crate) account: Option<Nickname>,
-    /// They are an operator of the server.
-    pub(crate) operator: bool,
+    /// What makes them an operator of the server, if anything.
+    pub(crate) authority: Option<Authority>,
     /// They have shown that they were here before.
     pub(crate) known: bool,
+}
+
+/// What makes somebody an operator of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Authority {
+    /// It is the server's own terminal.
+    Console,
+    /// The account that they are logged in to.
+    Account,
+    /// The password of this operator.
+    Password(Nickname),
 }
 
 /// What is so of accounts from now on.
@@ -76,12 +87,13 @@ pub(crate) enum AccountFact {
     Registered { name: Nickname },
     /// It is none any more, and who was logged in is not.
     Unregistered { name: Nickname },
-    /// A user is logged in; and is an operator of the server, if the account's owner is one.
+    /// A user is logged in; and is an operator of the server by that, if the account's owner is
+    /// one.
     LoggedIn { user: UserKey, account: Nickname, operator: bool },
-    /// A user is not logged in any more, nor an operator of the server.
+    /// A user is not logged in any more.
     LoggedOut { user: UserKey },
-    /// A user is an operator of the server, or is none any more.
-    Operator { user: UserKey, is: bool },
+    /// A user is an operator of the server by this, or is none any more.
+    Operator { user: UserKey, by: Option<Authority> },
 }
 
 /// What an operator has decided. What has no room is for operators of the server.
@@ -89,6 +101,8 @@ pub(crate) enum AccountFact {
 pub(crate) enum Order {
     /// A user has this rank in a room, or none.
     Ranked { room: RoomKey, user: UserKey, rank: Option<Rank> },
+    /// An account has no rank in a room any more.
+    Unranked { room: RoomKey, account: Nickname },
     /// Something is set for a room.
     Set { room: RoomKey, setting: Setting },
     /// A user is put out of a room.
@@ -114,9 +128,10 @@ impl Order {
     /// The room that it is about, if it is about one: then its operators may decide that.
     pub(super) fn room(&self) -> Option<RoomKey> {
         match self {
-            Order::Ranked { room, .. } | Order::Set { room, .. } | Order::Kicked { room, .. } => {
-                Some(*room)
-            }
+            Order::Ranked { room, .. }
+            | Order::Unranked { room, .. }
+            | Order::Set { room, .. }
+            | Order::Kicked { room, .. } => Some(*room),
             Order::Sanctioned { room, .. } | Order::Lifted { room, .. } => *room,
             Order::Removed { .. }
             | Order::Locked { .. }

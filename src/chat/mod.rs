@@ -17,6 +17,7 @@
 
 mod accounts;
 mod apply;
+mod asleep;
 pub(crate) mod commands;
 mod directory;
 mod entry;
@@ -27,17 +28,18 @@ mod room;
 mod sanctions;
 mod user;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use slab::Slab;
 
 use self::accounts::Accounts;
 pub(crate) use self::apply::{Applied, Conflict};
+use self::asleep::Sleepers;
 pub(crate) use self::commands::{Asker, Judged, Listing};
 use self::directory::Directory;
 pub(crate) use self::entry::{
-    AccountFact, Entry, EntryId, Fact, Leaving, Order, Recorded, Standing,
+    AccountFact, Authority, Entry, EntryId, Fact, Leaving, Order, Recorded, Standing,
 };
 use self::ignoring::Ignoring;
 use self::moderation::OrderState;
@@ -65,9 +67,8 @@ pub(crate) struct Chat {
     room_names: HashMap<Arc<str>, RoomKey>,
     /// Whether a room that all have left is remembered.
     remembers: bool,
-    /// What is remembered of rooms that nobody is in, by the folds of their names; as many as there
-    /// can be rooms.
-    asleep: BTreeMap<Arc<str>, Asleep>,
+    /// What is remembered of rooms that nobody is in; as many as there can be rooms.
+    asleep: Sleepers,
     /// Who does not hear whom.
     ignoring: Ignoring,
     /// Names that belong to somebody also when they are not here.
@@ -120,7 +121,7 @@ impl Chat {
             rooms: Slab::new(),
             room_names: HashMap::new(),
             remembers: false,
-            asleep: BTreeMap::new(),
+            asleep: Sleepers::default(),
             ignoring: Ignoring::default(),
             accounts: Accounts::default(),
             moderation: OrderState::default(),
@@ -154,7 +155,7 @@ impl Chat {
                 let name = self[room].name().clone();
                 self.rooms[room.place()] = Room::new(name, permanent, before);
             }
-            None => self.remember(&name, before),
+            None => self.asleep.insert(&name, before, self.limits.rooms_max),
         }
     }
 
@@ -194,8 +195,8 @@ impl Chat {
         for (_, room) in &mut self.rooms {
             room.history.set_lines_max(limits.history_lines_max);
         }
-        for room in self.asleep.values_mut() {
-            room.history.set_lines_max(limits.history_lines_max);
+        for history in self.asleep.histories() {
+            history.set_lines_max(limits.history_lines_max);
         }
     }
 
@@ -330,17 +331,16 @@ impl Chat {
     /// Whether a room of this name is remembered that nobody is in.
     fn is_asleep(&self, name: &str) -> bool {
         let name = commands::parse_room(name);
-        name.is_some_and(|name| self.asleep.contains_key(&*name.fold()))
+        name.is_some_and(|name| self.asleep.get(&name).is_some())
     }
 
     /// Adds a room. What was said in one of that name up to `id` is not known any more, unless it
     /// is remembered.
     fn open_room(&mut self, name: &Nickname, (id, permanent): (EntryId, bool)) -> RoomKey {
-        let before = self.asleep.remove(&*name.fold());
         let lines_max = self.limits.history_lines_max;
-        let before = before.unwrap_or_else(|| {
+        let (name, before) = self.asleep.wake(name).unwrap_or_else(|| {
             let rights = if permanent { Rights::default() } else { Rights::of_new_room() };
-            Asleep::new(lines_max, id, rights)
+            (name.clone(), Asleep::new(lines_max, id, rights))
         });
         let room = Room::new(name.clone(), permanent, before);
         let key = RoomKey::new(self.rooms.insert(room));
@@ -360,22 +360,10 @@ impl Chat {
             let room = self.rooms.remove(key.place());
             if self.remembers {
                 let name = room.name().clone();
-                room.into_asleep().into_iter().for_each(|room| self.remember(&name, room));
+                if let Some(room) = room.into_asleep() {
+                    self.asleep.insert(&name, room, self.limits.rooms_max);
+                }
             }
-        }
-    }
-
-    /// Remembers a room that nobody is in. If there are too many, the one is forgotten in which
-    /// nothing was said for the longest time.
-    fn remember(&mut self, name: &Nickname, room: Asleep) {
-        self.asleep.insert(name.sort_key(), room);
-        // Whoever is in charge of one keeps it.
-        let worth = |(_, room): &(_, &Asleep)| (room.rights.has_operator(), room.last_id());
-        if self.asleep.len() > self.limits.rooms_max
-            && let Some(oldest) = self.asleep.iter().min_by_key(worth)
-        {
-            let oldest = Arc::clone(oldest.0);
-            self.asleep.remove(&oldest);
         }
     }
 

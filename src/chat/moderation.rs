@@ -141,7 +141,7 @@ impl Chat {
         if user.operator {
             return None;
         }
-        self.moderation.mutes.find((user.account(), user.address), now)
+        self.moderation.mutes.find((user.accountable(), user.address), now)
     }
 
     /// Why somebody may not say anything that others are told, wherever that is.
@@ -149,8 +149,24 @@ impl Chat {
         if self.moderation.is_calm() {
             return None;
         }
-        let mute = self.mute_of(self.users.get(key)?, now)?;
-        Some(Refusal::Muted(mute.until))
+        let user = self.users.get(key)?;
+        if let Some(mute) = self.mute_of(user, now) {
+            return Some(Refusal::Muted(mute.until));
+        }
+        let age = self.moderation.lock.as_ref()?.age?;
+        let is_new = user.came_at() + age > now && user.account().is_none() && !user.operator;
+        is_new.then_some(Refusal::TooNew)
+    }
+
+    /// Whether nobody may make a name their own now.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.moderation.lock.is_some()
+    }
+
+    /// Whether somebody may say something that others are told, wherever they are.
+    pub(super) fn may_be_heard(&self, key: UserKey, now: u64) -> bool {
+        let mut rooms = self.users.get(key).into_iter().flat_map(User::rooms);
+        rooms.all(|room| self.line_refusal(key, room, now).is_none())
     }
 
     /// Why somebody may not say a line in a room, if so.
@@ -174,13 +190,9 @@ impl Chat {
         if self[room].rights.has(Flag::Moderated) && self.rank_in(key, room).is_none() {
             return Some(Refusal::Moderated);
         }
-        let OrderState { lock, slow, .. } = &self.moderation;
-        let age = lock.as_ref().and_then(|lock| lock.age).filter(|_| user.account().is_none());
-        if age.is_some_and(|age| user.came_at() + age > now) {
-            return Some(Refusal::TooNew);
-        }
-        let spoke_at = user.order()?.spoke_at?;
-        let ready = spoke_at + u64::from((*slow)?);
+        // Who comes anew has to wait as well, or would not have to wait at all.
+        let spoke_at = user.order().and_then(|order| order.spoke_at).unwrap_or(user.came_at());
+        let ready = spoke_at + u64::from(self.moderation.slow?);
         (ready > now).then(|| Refusal::Slow(ready - now))
     }
 
@@ -223,7 +235,7 @@ impl Chat {
         given: &str,
         now: u64,
     ) -> Option<Refusal<'t>> {
-        let room = self.asleep.get(&name.sort_key())?;
+        let (_, room) = self.asleep.get(name)?;
         let barrier = self.barrier(user, (&room.rights, room.bans.as_deref()), given, now);
         barrier.map(|barrier| barrier.of(title))
     }
@@ -242,13 +254,15 @@ impl Chat {
         given: &str,
         now: u64,
     ) -> Option<Barrier> {
-        if self.has_rank_or_is_operator(user, rights) {
-            return None;
-        }
         let newcomer = self.users.get(user)?;
-        let who = (newcomer.account(), newcomer.address);
-        if bans.is_some_and(|bans| bans.find(who, now).is_some()) {
+        let who = (newcomer.accountable(), newcomer.address);
+        let rank = newcomer.account().and_then(|name| rights.rank_of(name));
+        if newcomer.operator || rank == Some(Rank::Operator) {
+            None
+        } else if bans.is_some_and(|bans| bans.find(who, now).is_some()) {
             Some(Barrier::Ban)
+        } else if rank.is_some() {
+            None
         } else if rights.has(Flag::Invite) {
             Some(Barrier::Invite)
         } else {
@@ -273,6 +287,13 @@ impl Chat {
         all
     }
 
+    /// The numbers of the bans and mutes of an account on the server.
+    pub(crate) fn sanctions_of_account(&self, account: &Nickname) -> Vec<u64> {
+        let target = Target::Account(account.clone());
+        let all = self.moderation.bans.iter().chain(self.moderation.mutes.iter());
+        all.filter(|it| it.target == target).map(|it| it.id).collect()
+    }
+
     /// Whom a ban or a mute hits who is here now; operators never, be they of the server or of the
     /// room that it is for.
     pub(crate) fn hit_by(&self, target: &Target, room: Option<RoomKey>) -> Vec<UserKey> {
@@ -283,7 +304,7 @@ impl Chat {
         let is_hit = |(key, user): &(UserKey, &User)| {
             !is_exempt(*key, user)
                 && room.is_none_or(|room| user.is_in(room))
-                && target.hits(user.account(), user.address)
+                && target.hits(user.accountable(), user.address)
         };
         self.users.entries().filter(is_hit).map(|(key, _)| key).collect()
     }
@@ -293,15 +314,18 @@ impl Chat {
         let Proposed { sanction, room, meant, .. } = proposed;
         let hit = self.hit_by(&sanction.target, *room).into_iter();
         let others = hit.filter(|key| Some(*key) != *meant && *key != asker);
+        // When they come again they are no operator yet.
+        let hits_asker = self
+            .users
+            .get(asker)
+            .is_some_and(|user| sanction.target.hits(user.accountable(), user.address));
+        let others = others.chain((hits_asker && room.is_none()).then_some(asker));
         let mut names: Vec<_> = others.filter_map(|key| self.nickname(key).cloned()).collect();
         names.sort_by_cached_key(Nickname::sort_key);
         let is_given = meant.is_none();
         let is_everybody = matches!(sanction.target, Target::Network(net) if net.prefix_len() == 0);
-        let hits_asker = self
-            .users
-            .get(asker)
-            .is_some_and(|user| is_given && sanction.target.hits(user.account(), user.address));
-        Hits { names, is_dangerous: is_everybody || hits_asker }
+        let is_dangerous = is_everybody || is_given && hits_asker;
+        Hits { names, is_dangerous }
     }
 }
 
@@ -423,12 +447,18 @@ impl Chat {
         if room == LOBBY && keeps_out {
             return Err(Refusal::NotForLobby);
         }
+        // It is remembered, and nobody could come in again when all have left.
+        let closes = setting == Setting::Flag(Flag::Invite, true) && self.remembers;
+        let is_anybodys = !self[room].rights.has_operator() && !self[room].is_permanent();
+        if closes && is_anybodys && !self.is_operator(asker.user) {
+            return Err(Refusal::AccountFirst);
+        }
         Ok(propose(asker, Order::Set { room, setting }))
     }
 
-    /// Somebody of this name who is here.
+    /// Somebody of this name, in whatever rooms, or in none.
     fn somebody<'r>(&self, name: &'r str) -> Result<UserKey, Refusal<'r>> {
-        self.find(name).ok_or(Refusal::Nobody(name))
+        self.directory.find(name).ok_or(Refusal::Nobody(name))
     }
 
     /// Somebody of this name who is in a room.
@@ -445,6 +475,17 @@ impl Chat {
         (rank, on): (Rank, bool),
     ) -> Verdict<'r> {
         self.require_charge(asker, room)?;
+        // Whoever is not here may have a rank all the same.
+        if self.find(name).is_none()
+            && let Some(account) =
+                Nickname::parse(name).ok().and_then(|it| self.account_called(&it))
+            && let Some(has) = self[room].rights.rank_of(account)
+        {
+            return match !on && has == rank {
+                true => Ok(propose(asker, Order::Unranked { room, account: account.clone() })),
+                false => Err(Refusal::HasRank(account.as_str(), on.then_some(has))),
+            };
+        }
         let user = self.member(room, name)?;
         let has = self.rank_in(user, room);
         match on {
@@ -520,10 +561,8 @@ impl Chat {
         rest: &'r str,
     ) -> Verdict<'r> {
         let room = self.scope_of(asker, (kind, of_room, room))?;
-        let count = match room {
-            Some(room) => self[room].bans.as_ref().map_or(0, |bans| bans.len()),
-            None => self.moderation.bans.len().max(self.moderation.mutes.len()),
-        };
+        let all = self.sanctions_of(kind, room);
+        let count = all.map_or(0, |all| all.iter().filter(|it| it.is_on(asker.now)).count());
         let max = if room.is_some() { ROOM_BANS_MAX } else { SANCTIONS_MAX };
         if count >= max {
             return Err(Refusal::TooManySanctions(max));
@@ -558,11 +597,11 @@ impl Chat {
             let whom = target.to_string();
             return Ok((target, None, whom));
         }
-        if let Some(key) = self.find(whom)
+        if let Some(key) = self.directory.find(whom)
             && let Some(user) = self.users.get(key)
         {
             self.require_victim(asker, key)?;
-            let account = user.account().cloned().map(Target::Account);
+            let account = user.accountable().cloned().map(Target::Account);
             let target = account.unwrap_or_else(|| Target::of_address(user.address));
             return Ok((target, Some(key), user.name.as_str().to_owned()));
         }
@@ -582,7 +621,7 @@ impl Chat {
     ) -> Verdict<'r> {
         let room = self.scope_of(asker, (kind, of_room, room))?;
         let sanctions = self.sanctions_of(kind, room);
-        let found = sanctions.and_then(|all| all.given_for(whom));
+        let found = sanctions.and_then(|all| all.given_for(whom, asker.now));
         let sanction = found.ok_or(Refusal::NoSanction(whom))?.clone();
         Ok(propose(asker, Order::Lifted { room, sanction: Box::new(sanction) }))
     }
@@ -684,7 +723,16 @@ impl Chat {
                 room.set_rank(*user, *rank);
                 account.iter().for_each(|account| room.rights.set_rank(account, *rank));
             }
-            Order::Set { room, setting } => self.rooms[room.place()].rights.set(setting),
+            Order::Unranked { room, account } => {
+                self.rooms[room.place()].rights.set_rank(account, None);
+            }
+            Order::Set { room, setting } => {
+                let room = &mut self.rooms[room.place()];
+                room.rights.set(setting);
+                if *setting == Setting::Flag(Flag::Invite, true) {
+                    room.forget_invitations();
+                }
+            }
             Order::Kicked { room, user, .. } => {
                 return if self.is_operator(*user) {
                     None
@@ -697,6 +745,9 @@ impl Chat {
             }
             Order::Sanctioned { room, sanction } => {
                 let sanction = Sanction { id: entry.id, ..(**sanction).clone() };
+                if let (Some(room), Target::Account(account)) = (room, &sanction.target) {
+                    self.rooms[room.place()].rights.set_rank(account, None);
+                }
                 let sanctions = self.sanctions_mut(sanction.kind, *room);
                 sanctions.expire(entry.at);
                 sanctions.insert(sanction);
@@ -735,7 +786,7 @@ impl Chat {
                 Some(name) => match self.room_called(&name) {
                     Some(room) => self.sanctions_mut(sanction.kind, Some(room)).insert(sanction),
                     None => {
-                        if let Some(room) = self.asleep.get_mut(&name.sort_key()) {
+                        if let Some(room) = self.asleep.get_mut(&name) {
                             room.bans.get_or_insert_default().insert(sanction);
                         }
                     }

@@ -90,6 +90,11 @@ impl Asleep {
         Asleep { topic, history, rights: rights.unwrap_or_default(), bans: None }
     }
 
+    /// Whether not anybody may come in and be in charge.
+    pub(super) fn is_guarded(&self) -> bool {
+        self.rights.has_operator() || self.rights.is_private()
+    }
+
     /// The number of its last line, or 0.
     pub(super) fn last_id(&self) -> EntryId {
         self.history.lines().last().map_or(0, |line| line.said.id)
@@ -121,7 +126,8 @@ impl Room {
     /// What is to be kept of it when nobody is in it any more; `None` if that is nothing.
     pub(super) fn into_asleep(self) -> Option<Asleep> {
         let Room { topic, history, rights, bans, .. } = self;
-        let is_kept = topic.is_some() || history.len() > 0 || rights.has_operator();
+        let has_rights = rights != Rights::of_new_room() || bans.is_some();
+        let is_kept = topic.is_some() || history.len() > 0 || has_rights;
         is_kept.then_some(Asleep { topic, history, rights, bans })
     }
 
@@ -199,6 +205,11 @@ impl Room {
             self.invited.drain(..(self.invited.len() + 1).saturating_sub(INVITED_MAX));
             self.invited.push(user);
         }
+    }
+
+    /// Nobody is invited any more.
+    pub(super) fn forget_invitations(&mut self) {
+        self.invited = Vec::new();
     }
 
     pub(super) fn is_invited(&self, user: UserKey) -> bool {

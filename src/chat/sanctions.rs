@@ -82,15 +82,16 @@ impl Sanctions {
         by_account.into_iter().chain(networks).find(|it| it.is_on(now))
     }
 
-    /// The one that was given for somebody of this name, or for just this target.
-    pub(super) fn given_for(&self, whom: &str) -> Option<&Sanction> {
+    /// The newest that was given for somebody of this name, or for just this target.
+    pub(super) fn given_for(&self, whom: &str, now: u64) -> Option<&Sanction> {
         let target = Target::network(whom);
         let name = Nickname::parse(whom).ok();
-        self.iter().find(|it| match (&target, &name) {
+        let is_it = |it: &&Sanction| match (&target, &name) {
             (Some(target), _) => it.target == *target,
             (None, Some(name)) => it.is_for(name),
             (None, None) => false,
-        })
+        };
+        self.iter().filter(|it| it.is_on(now)).filter(is_it).max_by_key(|it| it.id)
     }
 
     /// All of them, in no order.
@@ -142,10 +143,10 @@ mod tests {
         sanctions.insert(ban(4, "192.0.2.9/32", Some(10)));
         assert_eq!(found(&sanctions, None, "192.0.2.9", 50), Some(2));
         assert_eq!(sanctions.expire(50), [4]);
-        assert_eq!(sanctions.given_for("N2").map(|it| it.id), Some(2));
-        assert_eq!(sanctions.given_for("192.0.2.1/24").map(|it| it.id), Some(2));
-        assert_eq!(sanctions.given_for("192.0.2.1").map(|it| it.id), None);
-        assert_eq!(sanctions.given_for("alice").map(|it| it.id), Some(1));
+        assert_eq!(sanctions.given_for("N2", 50).map(|it| it.id), Some(2));
+        assert_eq!(sanctions.given_for("192.0.2.1/24", 50).map(|it| it.id), Some(2));
+        assert_eq!(sanctions.given_for("192.0.2.1", 50).map(|it| it.id), None);
+        assert_eq!(sanctions.given_for("alice", 50).map(|it| it.id), Some(1));
         for target in ["alice", "192.0.2.0/24", "2001:db8::/64"] {
             assert!(sanctions.remove(&Target::parse(target).unwrap()).is_some());
         }

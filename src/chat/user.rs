@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use slab::Slab;
 
-use super::entry::EntryId;
+use super::entry::{Authority, EntryId};
 use super::ignoring::{Ignored, PersonKey};
 use super::moderation::Proposed;
 use super::room::RoomKey;
@@ -56,7 +56,7 @@ pub(crate) struct User {
     came_at: u32,
     /// From where they come.
     pub(crate) address: IpAddr,
-    /// They are an operator of the server.
+    /// They are an operator of the server; by what, is with what few need.
     pub(super) operator: bool,
     /// The room that they have been in for the longest time, if any.
     room: Option<RoomKey>,
@@ -85,6 +85,10 @@ pub(crate) struct Social {
 pub(super) struct OfOrder {
     /// The account that they are logged in to.
     account: Option<Nickname>,
+    /// The account that they were logged in to before, by which they are banned and muted still.
+    formerly: Option<Nickname>,
+    /// What makes them an operator of the server.
+    authority: Option<Authority>,
     /// When they said a line last, if that matters.
     pub(super) spoke_at: Option<u64>,
     /// What they have asked for and must confirm.
@@ -132,9 +136,35 @@ impl User {
         self.order()?.account.as_ref()
     }
 
+    /// The account by which they are banned or muted: who logs out is not free by that.
+    pub(super) fn accountable(&self) -> Option<&Nickname> {
+        let order = self.order()?;
+        order.account.as_ref().or(order.formerly.as_ref())
+    }
+
+    /// They are logged in there from now on, or not any more; and are no operator by what they were
+    /// logged in to before.
     pub(super) fn set_account(&mut self, account: Option<Nickname>) {
-        if account.is_some() || self.order().is_some() {
-            self.order_mut().account = account;
+        if account.is_none() && self.order().is_none() {
+            return;
+        }
+        if self.authority() == Some(&Authority::Account) {
+            self.set_authority(None);
+        }
+        let order = self.order_mut();
+        let before = std::mem::replace(&mut order.account, account);
+        order.formerly = before.or(order.formerly.take());
+    }
+
+    /// What makes them an operator of the server.
+    pub(crate) fn authority(&self) -> Option<&Authority> {
+        self.order()?.authority.as_ref()
+    }
+
+    pub(super) fn set_authority(&mut self, authority: Option<Authority>) {
+        self.operator = authority.is_some();
+        if authority.is_some() || self.order().is_some() {
+            self.order_mut().authority = authority;
         }
     }
 
@@ -252,16 +282,6 @@ impl Users {
             let (index, generation) = (index as u32, user.generation);
             (UserKey { index, generation }, user)
         })
-    }
-
-    /// Nobody is logged in to an account any more.
-    pub(super) fn log_out(&mut self, account: &Nickname) {
-        for (_, user) in &mut self.slab {
-            if user.account() == Some(account) {
-                user.set_account(None);
-                user.operator = false;
-            }
-        }
     }
 
     pub(super) fn is_empty(&self) -> bool {

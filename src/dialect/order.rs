@@ -45,6 +45,7 @@ pub(crate) struct OrderPhrases {
     sanction_line: &'static str,
     no_sanctions: &'static str,
     hits: &'static str,
+    hits_some: &'static str,
     hits_nobody: &'static str,
     say_yes: &'static str,
     say_yes_really: &'static str,
@@ -199,6 +200,7 @@ pub(super) fn tell(
         Occurrence::Hits { names, count, is_dangerous } => {
             match count {
                 0 => line(words.hits_nobody, &[]),
+                _ if names.is_empty() => line(words.hits_some, &[Count(count)]),
                 _ => line(words.hits, &[listed(reader.phrases, names, count)]),
             }
             line(if is_dangerous { words.say_yes_really } else { words.say_yes }, &[]);
@@ -396,6 +398,7 @@ pub(super) const EN: OrderPhrases = OrderPhrases {
     sanction_line: "{} {}{}, by {}{}",
     no_sanctions: "Nobody is banned or muted.",
     hits: "This would also hit: {}.",
+    hits_some: "This would also hit others who are here ({}).",
     hits_nobody: "This would hit nobody else who is here now.",
     say_yes: "Say yes to do it. Anything else leaves it.",
     say_yes_really: "That would hit you too, or everybody. To do it anyway, say: yes, really",
@@ -470,6 +473,7 @@ pub(super) const ZH: OrderPhrases = OrderPhrases {
     sanction_line: "{} {}{}，操作者 {}{}",
     no_sanctions: "没有人被封禁或禁言。",
     hits: "这也会影响: {}。",
+    hits_some: "这也会影响这里的其他人 ({} 人)。",
     hits_nobody: "这不会影响其他在线的人。",
     say_yes: "确认请输入 yes，其他输入则取消。",
     say_yes_really: "这也会影响您自己或所有人。如要执行，请输入: yes, really",

@@ -4,9 +4,10 @@
 
 use super::{Hub, WRONG_PASSWORDS_MAX};
 use crate::archive::{
-    ACCOUNT_PASSWORD_BYTES, AccountAnswer, AccountChange, AccountRequest, Answer, Proof, Request,
+    ACCOUNT_PASSWORD_BYTES, AccountAnswer, AccountChange, AccountRequest, Answer, Proof, Record,
+    Request,
 };
-use crate::chat::{AccountFact, Applied, Conflict, Fact, Standing, UserKey};
+use crate::chat::{AccountFact, Applied, Authority, Conflict, Fact, Standing, UserKey};
 use crate::connection::{Asked, Proving, State, Wait, Waiting};
 use crate::dialect::Naming;
 use crate::event::{CloseReason, Command, Event, Refusal};
@@ -16,15 +17,45 @@ use crate::order::{AccountCommand, AccountEvent, Occurrence};
 use crate::text;
 use crate::token::Secret;
 
+/// Passwords and the like of one address that may wait for their answers at once, and of the
+/// machine itself.
+const TRIES_PER_ADDRESS: usize = 4;
+const TRIES_OF_LOOPBACK: usize = 32;
+
 impl Hub {
     /// Accounts have come or gone by other ways than through the hub.
     pub fn handle_accounts(&mut self, changes: Vec<AccountChange>) {
         for change in changes {
-            let fact = match change {
-                AccountChange::Added(name) => AccountFact::Registered { name },
-                AccountChange::Removed(name) => AccountFact::Unregistered { name },
-            };
-            self.propose(Fact::Account(fact));
+            match change {
+                AccountChange::Added(name) => {
+                    self.propose(Fact::Account(AccountFact::Registered { name }));
+                }
+                AccountChange::Removed(name) => self.unregister(&name),
+                AccountChange::Reset(name) => self.log_out_all(&name),
+            }
+        }
+    }
+
+    /// A name is no account any more.
+    fn unregister(&mut self, name: &Nickname) {
+        for id in self.chat.sanctions_of_account(name) {
+            self.records.push(Record::Lifted(id));
+        }
+        self.tickets.forget_account(name);
+        let name = name.clone();
+        self.propose(Fact::Account(AccountFact::Unregistered { name }));
+    }
+
+    /// Nobody is logged in to an account any more, nor will be by having been here before.
+    fn log_out_all(&mut self, name: &Nickname) {
+        self.tickets.forget_account(name);
+        let users = self.chat.all_users();
+        let owners = users.filter(|(_, user)| user.account() == Some(name)).map(|(key, _)| key);
+        for user in owners.collect::<Vec<_>>() {
+            self.propose(Fact::Account(AccountFact::LoggedOut { user }));
+            if self.chat.holder_of(name) == Some(user) {
+                self.free_name(name);
+            }
         }
     }
 
@@ -33,6 +64,10 @@ impl Hub {
     /// Somebody gave a name that is an account, and is asked for its password.
     pub(super) fn ask_account(&mut self, key: ConnectionKey, name: &Nickname) {
         let State::AwaitingNick { deadline, .. } = self.connections[key].state else { return };
+        if self.connections[key].is_exposed && !self.insecure_passwords {
+            // It would be typed before it is refused.
+            return self.refuse_input(key, Refusal::Insecure);
+        }
         let proving = Proving { deadline, name: name.clone(), tries: 0 };
         self.connections[key].state = State::Proving(Box::new(proving));
         self.tell(key, None, &Event::AccountAsked(name.as_str()));
@@ -121,11 +156,19 @@ impl Hub {
         let Some(name) = self.chat.nickname(user) else { return Err(Refusal::NotLoggedIn) };
         Ok(Some(match command {
             AccountCommand::Register(_) if account.is_some() => return Err(Refusal::IsLoggedIn),
+            AccountCommand::Register(_)
+                if self.chat.is_locked() && !self.chat.is_operator(user) =>
+            {
+                return Err(Refusal::Locked);
+            }
             AccountCommand::Register(password) => {
                 // Guests and those who are called by their addresses have no names of their own.
                 let named = Nickname::parse(name.as_str());
                 let name = named.map_err(|error| Refusal::Nickname(error, ""))?;
-                if self.chat.is_operators(&name) {
+                // Whoever is on the machine itself could make it an account anyhow.
+                let address = self.chat.user(user).map(|user| user.address.to_canonical());
+                let is_here = address.is_some_and(|address| address.is_loopback());
+                if self.chat.is_operators(&name) && !is_here {
                     return Err(Refusal::OperatorsName);
                 }
                 let password = new_password(password, &name)?;
@@ -180,16 +223,24 @@ impl Hub {
         if connection.is_exposed && !self.insecure_passwords && !is_free {
             return self.refuse_proof(key, Refusal::Insecure);
         }
-        if let Some(address) = connection.address
-            && !is_free
-            && !self.addresses.try_password(address, self.now.instant)
+        let address = connection.address;
+        let is_password =
+            !is_free && !matches!(request, AccountRequest::Login { proof: Proof::Token(_), .. });
+        if let Some(address) = address
+            && is_password
+            && !self.addresses.may_try_password(address, self.now.instant)
         {
             return self.refuse_proof(key, Refusal::TooManyTries);
         }
-        if self.asking.iter().any(|(asker, _)| *asker == key) {
+        // The machine itself counts as one address, which may be a proxy's.
+        let max = if address.is_some() { TRIES_PER_ADDRESS } else { TRIES_OF_LOOPBACK };
+        let same = self.asking.iter().filter(|(_, other)| *other == address).count();
+        if same >= max || self.asking.iter().any(|(asker, _)| *asker == key) {
             return self.refuse_proof(key, Refusal::Busy);
         }
-        let address = self.connections[key].address;
+        if let AccountRequest::Register { .. } = request {
+            self.note_try(key);
+        }
         let request = Request::Account(request);
         let asked = Asked { key: self.take_key(key), ..Asked::new(request.clone()) };
         self.requests.push_back((key, request));
@@ -197,6 +248,13 @@ impl Hub {
         let waiting = &mut self.connections[key].waiting;
         let waiting = waiting.get_or_insert_with(|| Box::new(Waiting::new(Wait::Answer)));
         waiting.asked = Some(Box::new(asked));
+    }
+
+    /// Takes one off the passwords that may be tried from where `key` comes.
+    fn note_try(&mut self, key: ConnectionKey) {
+        if let Some(address) = self.connections[key].address {
+            self.addresses.note_password(address, self.now.instant);
+        }
     }
 
     /// A proof was not even tried. Who is not in yet is asked again.
@@ -221,6 +279,18 @@ impl Hub {
             Answer::Account(answer) => answer,
             _ => return self.refuse_proof(key, Refusal::Busy),
         };
+        if answer == AccountAnswer::Wrong || answer == AccountAnswer::Missing {
+            self.note_try(key);
+            let what = match &request {
+                AccountRequest::Oper { .. } => "oper".to_owned(),
+                AccountRequest::Login { name, .. }
+                | AccountRequest::SetPassword { name, .. }
+                | AccountRequest::Unregister { name, .. }
+                | AccountRequest::Register { name, .. }
+                | AccountRequest::Logout { name } => name.to_string(),
+            };
+            log::info!("event=refused account={what} from={}", self.connections[key].remote);
+        }
         match (answer, self.connections[key].user()) {
             (AccountAnswer::Done(name, token), Some(user)) => {
                 self.account_is_so((key, user), request, (name, token));
@@ -264,7 +334,12 @@ impl Hub {
             return;
         }
         let operator = self.chat.is_operators(account);
-        let standing = Standing { account: Some(account.clone()), operator, known: false };
+        let authority = operator.then_some(Authority::Account);
+        let standing = Standing { account: Some(account.clone()), authority, known: false };
+        let who = (Some(account), self.connections[key].remote.ip());
+        if !operator && self.chat.ban_of(who, self.now.unix_seconds).is_some() {
+            return self.keep_out(key, Some(account), Conflict::Banned);
+        }
         self.free_name(account);
         match self.name_connection(key, account, &standing) {
             Ok(()) => {
@@ -325,6 +400,11 @@ impl Hub {
             }
             AccountRequest::Login { name: asked, .. } => {
                 let account = name.unwrap_or(asked);
+                let who = (Some(&account), self.connections[key].remote.ip());
+                let is_banned = self.chat.ban_of(who, self.now.unix_seconds).is_some();
+                if is_banned && !self.chat.is_operators(&account) && !self.chat.is_operator(user) {
+                    return self.keep_out(key, Some(&account), Conflict::Banned);
+                }
                 if self.chat.holder_of(&account) != Some(user) {
                     self.free_name(&account);
                 }
@@ -344,19 +424,33 @@ impl Hub {
                 self.tell_account(key, &name, (AccountEvent::PasswordSet, token));
             }
             AccountRequest::Unregister { name, .. } => {
-                self.propose(Fact::Account(AccountFact::Unregistered { name: name.clone() }));
+                self.unregister(&name);
                 log::info!("event=unregister account={name}");
                 self.tell_account(key, &name, (AccountEvent::Unregistered, None));
+                self.leave_without_account(key);
             }
-            AccountRequest::Oper { .. } => {
-                self.propose(Fact::Account(AccountFact::Operator { user, is: true }));
-                let name = Nickname::unchecked(self.chat.name(user));
+            AccountRequest::Oper { hash, .. } => {
+                let known = self.operator_passwords.iter().find(|(_, other)| *other == hash);
+                let Some((name, _)) = known.cloned() else {
+                    return self.refuse(key, Refusal::WrongPassword);
+                };
+                let by = Some(Authority::Password(name.clone()));
+                self.propose(Fact::Account(AccountFact::Operator { user, by }));
                 self.note_act(user, ("oper", name.as_str()), None, ("", None));
                 self.tell_account(key, &name, (AccountEvent::Operator, None));
             }
             AccountRequest::Logout { name } => {
                 self.tell_account(key, &name, (AccountEvent::LoggedOut, None));
+                self.leave_without_account(key);
             }
+        }
+    }
+
+    /// Where only those may be who have an account, somebody who has none any more is closed.
+    fn leave_without_account(&mut self, key: ConnectionKey) {
+        if self.chat.has_accounts() && self.chat.needs_account() {
+            self.refuse(key, Refusal::AccountNeeded);
+            self.close(key, CloseReason::Locked, "");
         }
     }
 

@@ -25,7 +25,8 @@ const LINE_PARTS: usize = 4;
 /// Who comes too fast waits so long at most.
 pub(super) const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// Passwords of accounts that may be tried from one address: five, and as many again each minute.
+/// Wrong passwords of accounts that may come from one address, and new accounts: five, and as many
+/// again each minute.
 const PASSWORDS: Flood = Flood { lines: 5, per: Duration::from_secs(60) };
 
 /// Addresses without a connection whose budget is remembered.
@@ -172,15 +173,15 @@ impl Addresses {
         self.slab[key.place()].connects.spend(pace, 1, now);
     }
 
-    /// Takes one off the passwords that may be tried from this address. Returns whether one was
-    /// left; the machine itself may try as many as it likes.
-    pub(super) fn try_password(&mut self, key: AddressKey, now: Instant) -> bool {
-        let address = &mut self.slab[key.place()];
-        let is_ready = address.passwords.ready(PASSWORDS).is_none_or(|ready| ready <= now);
-        if is_ready && address.block != LOOPBACK {
-            address.passwords.spend(PASSWORDS, 1, now);
-        }
-        is_ready
+    /// Whether a password may be tried from this address.
+    pub(super) fn may_try_password(&self, key: AddressKey, now: Instant) -> bool {
+        let address = &self.slab[key.place()];
+        address.passwords.ready(PASSWORDS).is_none_or(|ready| ready <= now)
+    }
+
+    /// A password from this address was wrong, or was to be kept.
+    pub(super) fn note_password(&mut self, key: AddressKey, now: Instant) {
+        self.slab[key.place()].passwords.spend(PASSWORDS, 1, now);
     }
 
     /// When the talkers of this address may say the next line, if they ever said any.

@@ -307,12 +307,15 @@ impl Hub {
     fn execute_in_room(&mut self, key: ConnectionKey, name: Option<&str>, command: Command<'_>) {
         let Some(user) = self.connections[key].user() else { return };
         self.flush_presence_of(user);
-        let Some(room) = self.find_room(user, name) else {
+        // Of a secret room nobody is told that it is there.
+        let may_know = |room: &RoomKey| self.chat.may_know(user, &self.chat[*room], *room);
+        let found = self.find_room(user, name).filter(|room| name.is_none() || may_know(room));
+        let Some(room) = found else {
             let name = text::clean(name.unwrap_or_default());
             let refused = Event::Refused(Refusal::NoSuchRoom(&name));
             return self.tell_titled(key, Some(&commands::title(&name)), &refused);
         };
-        if self.confirm_sanction(user, &command) {
+        if self.confirm_sanction((key, user), &command) {
             return;
         }
         let many_rooms = self.connections[key].dialect.spec().many_rooms;

@@ -58,7 +58,9 @@ use self::input::is_owed_much;
 use self::returning::Keyed;
 use self::tickets::Tickets;
 use crate::archive::{Record, Request};
-use crate::chat::{AccountFact, Chat, EntryId, Fact, Policy, Recorded, Room, RoomKey, Standing};
+use crate::chat::{
+    AccountFact, Authority, Chat, EntryId, Fact, Policy, Recorded, Room, RoomKey, Standing, User,
+};
 use crate::config::{Config, Limits, Password, Prelude};
 use crate::connection::{Connection, Connections, LINGER, State, Wait};
 use crate::delivery::{Channel, Journals, Lists};
@@ -68,6 +70,7 @@ use crate::event::{CloseReason, Event};
 use crate::key::ConnectionKey;
 use crate::metrics::{BUSIEST_ROOMS, Metrics, Process, RoomMetrics};
 use crate::nickname::Nickname;
+use crate::rights::Flag;
 use crate::text;
 use crate::timers::{Now, Timers};
 
@@ -229,16 +232,26 @@ impl Hub {
         }
     }
 
-    /// Whoever is logged in to an account is an operator now if its owner is one.
+    /// Whoever is an operator by an account or a password is one no more if that is none any more;
+    /// and who is logged in to an account is one if its owner is.
     fn update_operators(&mut self) {
+        let authority_of = |user: &User| match user.authority() {
+            Some(Authority::Password(name))
+                if !self.operator_passwords.iter().any(|(known, _)| known == name) =>
+            {
+                None
+            }
+            Some(Authority::Account) | None => {
+                let is_operator = user.account().is_some_and(|it| self.chat.is_operators(it));
+                is_operator.then_some(Authority::Account)
+            }
+            Some(authority) => Some(authority.clone()),
+        };
         let users = self.chat.all_users();
-        let known = users.filter_map(|(key, user)| Some((key, user.account()?)));
-        let changed: Vec<_> = known
-            .map(|(key, account)| (key, self.chat.is_operators(account)))
-            .filter(|(key, is)| self.chat.is_operator(*key) != *is)
-            .collect();
-        for (user, is) in changed {
-            self.propose(Fact::Account(AccountFact::Operator { user, is }));
+        let now = users.map(|(key, user)| (key, user.authority().cloned(), authority_of(user)));
+        let changed: Vec<_> = now.filter(|(_, before, now)| before != now).collect();
+        for (user, _, by) in changed {
+            self.propose(Fact::Account(AccountFact::Operator { user, by }));
         }
     }
 
@@ -330,7 +343,7 @@ impl Hub {
         let session = Session::new(Dialect::Lines, &self.settings, now.instant);
         let new = |key| Connection::new(key, remote, Dialect::Lines, session, state);
         let key = self.connections.insert(new);
-        let standing = Standing { operator: true, ..Standing::default() };
+        let standing = Standing { authority: Some(Authority::Console), ..Standing::default() };
         self.join_with(key, (&Nickname::unchecked(name), 2), &standing);
         key
     }
@@ -754,8 +767,10 @@ fn counted(
         members: room.count(),
         lines: channels.get(key.place()).map_or(0, |channel| channel.said.0),
     };
-    let mut busiest: Vec<_> = chat.rooms().map(of_room).collect();
-    let (rooms, closings) = (busiest.len(), *closings);
+    let is_secret = |room: &Room| room.rights.has(Flag::Secret);
+    let shown = chat.rooms().filter(|(_, room)| !is_secret(room));
+    let mut busiest: Vec<_> = shown.map(of_room).collect();
+    let (rooms, closings) = (chat.rooms().count(), *closings);
     busiest.sort_by_key(|room| std::cmp::Reverse((room.members, room.lines)));
     busiest.truncate(BUSIEST_ROOMS);
     Metrics { connections, members, rooms, busiest, closings, journal_bytes, ..counts.clone() }

@@ -15,6 +15,9 @@ use crate::order::{Occurrence, Removal, WhoisPrivate, WhoisView, confirmation};
 use crate::rights::{Rank, Setting};
 use crate::sanction::{Sanction, SanctionKind};
 
+/// So long somebody is asked whether they mean it.
+const ANSWER_SECONDS: u64 = 60;
+
 impl Hub {
     // ── bans and mutes ───────────────────────────────────────────────────────────────────────────
 
@@ -25,38 +28,58 @@ impl Hub {
         (key, user): (ConnectionKey, UserKey),
         mut proposed: Box<Proposed>,
     ) {
-        let hits = self.chat.hits(user, &proposed);
+        let mut hits = self.chat.hits(user, &proposed);
         if hits.names.is_empty() && !hits.is_dangerous {
-            return self.sanction(user, &proposed);
+            return self.sanction((key, user), &proposed);
         }
         proposed.is_dangerous = hits.is_dangerous;
         let room = proposed.room;
         self.chat.note_proposed(user, proposed);
         let count = hits.names.len();
-        let names = &hits.names[..count.min(crate::dialect::phrases::WELCOME_MAX)];
+        if !self.chat.is_operator(user) {
+            // Who shares an address is nobody else's business.
+            hits.names.clear();
+        }
+        let names = &hits.names[..hits.names.len().min(crate::dialect::phrases::WELCOME_MAX)];
         let occurrence = Occurrence::Hits { names, count, is_dangerous: hits.is_dangerous };
         self.tell(key, room, &Event::Order(occurrence));
     }
 
-    /// If somebody has been asked whether they mean it, and does, that is done. Returns whether
-    /// this was the answer. Anything else says no.
-    pub(super) fn confirm_sanction(&mut self, user: UserKey, command: &Command<'_>) -> bool {
-        let Some(proposed) = self.chat.take_proposed(user) else { return false };
+    /// If somebody has been asked whether they mean it, and says so, that is done. Returns whether
+    /// this was an answer. Whatever else they say means no.
+    pub(super) fn confirm_sanction(
+        &mut self,
+        (key, user): (ConnectionKey, UserKey),
+        command: &Command<'_>,
+    ) -> bool {
         let Command::Say(said) = command else { return false };
-        let wanted = confirmation(proposed.is_dangerous);
-        let is_yes = said.trim().eq_ignore_ascii_case(wanted);
-        if is_yes {
-            self.sanction(user, &proposed);
+        let Some(proposed) = self.chat.take_proposed(user) else { return false };
+        let is = |word: &str| said.trim().eq_ignore_ascii_case(word);
+        if !is(confirmation(false)) && !is(confirmation(true)) {
+            return false;
         }
-        is_yes
+        let room = proposed.room.filter(|room| self.chat.has_room(*room));
+        let name = room.map(|room| self.chat[room].name().as_str());
+        let is_late = self.now.unix_seconds > proposed.sanction.at + ANSWER_SECONDS;
+        if is_late || name != proposed.sanction.room.as_deref() {
+            self.refuse(key, Refusal::TooLate);
+        } else if proposed.is_dangerous && !is(confirmation(true)) {
+            self.propose_sanction((key, user), proposed);
+        } else {
+            self.sanction((key, user), &proposed);
+        }
+        true
     }
 
-    fn sanction(&mut self, by: UserKey, proposed: &Proposed) {
+    fn sanction(&mut self, (key, by): (ConnectionKey, UserKey), proposed: &Proposed) {
         let Proposed { sanction, room, meant, .. } = proposed;
         let (room, sanction) = (*room, Box::new(sanction.clone()));
         let order = Order::Sanctioned { room, sanction: sanction.clone() };
         let applied = self.propose(Fact::Order { by, order });
-        if !matches!(applied, Applied::Said) || sanction.kind == SanctionKind::Mute {
+        if !matches!(applied, Applied::Said) {
+            return self.refuse(key, Refusal::NotSaid);
+        }
+        if sanction.kind == SanctionKind::Mute {
             return;
         }
         let is_there = |user: &UserKey| room.is_none_or(|room| self.chat.is_in(*user, room));
@@ -125,6 +148,13 @@ impl Hub {
                 self.tell_ranked((*room, *user), *rank, by_name);
                 let name = self.chat.name(*user).to_owned();
                 self.note_act(by, (rank_act(*rank), &name), Some(*room), ("", None));
+                self.keep_rights(*room);
+            }
+            (Order::Unranked { room, account }, _) => {
+                let occurrence =
+                    Occurrence::Ranked { name: account.as_str(), rank: None, by: by_name };
+                self.publish(&[*room], &Event::Order(occurrence));
+                self.note_act(by, ("unrank", account.as_str()), Some(*room), ("", None));
                 self.keep_rights(*room);
             }
             (Order::Set { room, setting }, _) => {
@@ -203,6 +233,8 @@ impl Hub {
         let word = sanction.kind.word();
         let whom = sanction.whom.as_str();
         self.note_act(by, (word, whom), room, (&sanction.why, sanction.until));
+        // An account that is banned from a room has no rank there any more.
+        room.into_iter().for_each(|room| self.keep_rights(room));
         if self.chat.remembers() {
             self.records.push(Record::Sanction(sanction.clone()));
         }
@@ -381,7 +413,11 @@ impl Hub {
         room: Option<RoomKey>,
         (why, until): (&str, Option<u64>),
     ) {
-        let by = self.chat.name(by).to_owned();
+        let account = self.chat.account_of(by).map(Nickname::as_str);
+        let by = match (self.chat.name(by), account) {
+            (name, Some(account)) if account != name => format!("{name} ({account})"),
+            (name, _) => name.to_owned(),
+        };
         let room = room.map(|room| self.chat[room].name().as_str().to_owned());
         let in_room = room.as_ref().map(|room| format!(" room=#{room}")).unwrap_or_default();
         let until_when = until.map(|at| format!(" until={}", time_of(at))).unwrap_or_default();

@@ -9,8 +9,8 @@ use super::tickets::{Held, Owner};
 use super::{Hub, awaiting_nick};
 use crate::chat::commands::Answers;
 use crate::chat::{
-    Applied, Asker, Chat, Conflict, EntryId, Fact, Judged, LOBBY, Leaving, RoomKey, Standing, User,
-    UserKey, commands,
+    Applied, Asker, Authority, Chat, Conflict, EntryId, Fact, Judged, LOBBY, Leaving, RoomKey,
+    Standing, User, UserKey, commands,
 };
 use crate::connection::{Budget, State};
 use crate::dialect::phrases::{WELCOME_MAX, WHOLE_WELCOME_MAX};
@@ -220,8 +220,12 @@ impl Hub {
                     .account
                     .clone()
                     .filter(|account| self.chat.account_called(account) == Some(account));
-                let operator = account.as_ref().is_some_and(|it| self.chat.is_operators(it));
-                let standing = Box::new(Standing { account, operator, known: true });
+                let is_operator = account.as_ref().is_some_and(|it| self.chat.is_operators(it));
+                let authority = is_operator.then_some(Authority::Account);
+                if account.is_none() && self.chat.has_accounts() && self.chat.needs_account() {
+                    return self.refuse_input(key, Refusal::AccountNeeded);
+                }
+                let standing = Box::new(Standing { account, authority, known: true });
                 let address = self.connections[key].remote.ip();
                 let fact = Fact::Connected { origin: key, name: name.clone(), address, standing };
                 let user = match self.propose(fact) {

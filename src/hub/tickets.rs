@@ -296,6 +296,17 @@ impl Tickets {
         }
     }
 
+    /// Whoever comes back is not logged in to this account.
+    pub(super) fn forget_account(&mut self, name: &Nickname) {
+        for (_, ticket) in &mut self.slab {
+            if let State::Gone(gone) = &mut ticket.state
+                && gone.account.as_ref() == Some(name)
+            {
+                gone.account = None;
+            }
+        }
+    }
+
     /// A user is gone and does not come back.
     pub(super) fn forget(&mut self, user: UserKey) {
         let Some(key) = self.by_user.remove(&user) else { return };

@@ -151,8 +151,10 @@ impl Model {
             let done = AccountAnswer::Done(Some(name(wanted)), None);
             self.people.tries(key, "right123", done);
             account = ACCOUNTS.into_iter().find(|it| *it == wanted);
-            // Whoever had the name has another one.
-            if let Some(at) = self.here.iter().position(|it| it.name == wanted) {
+            // Whoever had the name has another one, if its owner may come in.
+            if !hit(&self.bans, (account, address), self.now)
+                && let Some(at) = self.here.iter().position(|it| it.name == wanted)
+            {
                 let names = (2..).map(|number| format!("{wanted}_{number}"));
                 let is_free = |name: &String| !self.here.iter().any(|it| it.name == *name);
                 let other = names.into_iter().find(is_free).unwrap();
@@ -214,7 +216,9 @@ impl Model {
         let room = self.rooms.get_mut(person.room).unwrap();
         room.ranks.remove(&person.name);
         let is_empty = !self.here.iter().any(|it| it.room == person.room && it.key != person.key);
-        let is_kept = room.is_kept || room.of_accounts.values().any(|rank| *rank == 2);
+        let is_set = room.moderated || room.invite || room.key || room.limit.is_some();
+        let has_rights = is_set || !room.topic || !room.of_accounts.is_empty();
+        let is_kept = room.is_kept || has_rights || !room.bans.is_empty();
         if is_empty {
             room.invited.clear();
             if !is_kept {
@@ -267,22 +271,29 @@ impl Model {
         !person.is_operator && hit(&self.mutes, (person.account, person.address), self.now)
     }
 
-    fn may_speak(&self, at: usize) -> Outcome {
+    /// Whether somebody may do what others are told, wherever that is.
+    fn silence(&self, at: usize) -> Outcome {
         let person = &self.here[at];
+        let age = self.lock.as_ref().and_then(|(age, _)| *age);
+        let is_new = age.is_some_and(|age| person.came_at + age > self.now);
         if self.is_muted(at) {
             Err("! You are muted")
-        } else if self.is_in_charge(at) {
+        } else if is_new && person.account.is_none() && !person.is_operator {
+            Err("! The server is locked: you are too new")
+        } else {
+            Ok(())
+        }
+    }
+
+    fn may_speak(&self, at: usize) -> Outcome {
+        let person = &self.here[at];
+        let spoke_at = person.spoke_at.unwrap_or(person.came_at);
+        self.silence(at)?;
+        if self.is_in_charge(at) {
             Ok(())
         } else if self.rooms[person.room].moderated && self.rank(at) == 0 {
             Err("! This room is moderated")
-        } else if let Some((Some(age), _)) = self.lock
-            && person.account.is_none()
-            && person.came_at + age > self.now
-        {
-            Err("! The server is locked: you are too new")
-        } else if let (Some(slow), Some(spoke_at)) = (self.slow, person.spoke_at)
-            && spoke_at + slow > self.now
-        {
+        } else if self.slow.is_some_and(|slow| spoke_at + slow > self.now) {
             Err("! Slow mode")
         } else {
             Ok(())
@@ -352,13 +363,19 @@ impl Model {
         if person.room == room {
             return Err("! You are in");
         }
-        let Some(it) = self.rooms.get(room) else { return Ok(()) };
-        let has_rank = person.account.is_some_and(|account| it.of_accounts.contains_key(account));
-        if person.is_operator || has_rank {
+        let Some(it) = self.rooms.get(room) else {
+            let at = self.here.iter().position(|it| it.key == person.key).unwrap();
+            return self.silence(at);
+        };
+        let rank = person.account.and_then(|account| it.of_accounts.get(account));
+        if person.is_operator || rank == Some(&2) {
             return Ok(());
         }
         if hit(&it.bans, (person.account, person.address), self.now) {
             return Err("! You are banned from");
+        }
+        if rank.is_some() {
+            return Ok(());
         }
         if it.invited.contains(&person.key) {
             return Ok(());
@@ -383,7 +400,17 @@ impl Model {
             3 => format!("/room key {}", if on { "sesame" } else { "off" }),
             _ => format!("/room limit {}", if on { "2" } else { "off" }),
         };
+        let is_anybodys =
+            !self.rooms[self.here[at].room].of_accounts.values().any(|rank| *rank == 2);
         let expected = match self.charge(at) {
+            // When all have left, nobody could come in again.
+            Ok(()) if what == 1 && on && is_anybodys && !self.here[at].is_operator => {
+                if self.here[at].room == "lobby" {
+                    Err("! Everybody begins")
+                } else {
+                    Err("! Register first")
+                }
+            }
             // Everybody begins there.
             Ok(()) if self.here[at].room == "lobby" && [1, 3, 4].contains(&what) => {
                 Err("! Everybody begins")
@@ -394,28 +421,32 @@ impl Model {
             let room = self.rooms.get_mut(self.here[at].room).unwrap();
             match what {
                 0 => room.moderated = on,
-                1 => room.invite = on,
+                1 => {
+                    room.invite = on;
+                    if on {
+                        room.invited.clear();
+                    }
+                }
                 2 => room.topic = on,
                 3 => room.key = on,
                 _ => room.limit = on.then_some(2),
             }
         }
         let topic = self.rooms[self.here[at].room].topic;
-        let expected = match self.is_muted(at) {
-            true => Err("! You are muted"),
-            false if topic && !self.is_in_charge(at) => Err("! Only an operator of #"),
-            false => Ok(()),
-        };
-        if self.asks(at, "/topic tea", expected) {
+        let is_anybodys = !topic || self.is_in_charge(at);
+        let may = if is_anybodys { Ok(()) } else { Err("! Only an operator of #") };
+        if self.asks(at, "/topic tea", self.may_speak(at).and(may)) {
             self.rooms.get_mut(self.here[at].room).unwrap().is_kept = true;
         }
     }
 
     fn charge(&self, at: usize) -> Outcome {
+        self.silence(at)?;
         if self.is_in_charge(at) { Ok(()) } else { Err("! Only an operator of #") }
     }
 
     fn rule_over_all(&self, at: usize) -> Outcome {
+        self.silence(at)?;
         if self.here[at].is_operator { Ok(()) } else { Err("! Only an operator of the server") }
     }
 
@@ -500,9 +531,12 @@ impl Model {
             if self.here[other].room == room && !hit.contains(&self.here[other].key) {
                 hit.push(self.here[other].key);
             }
-            let bans = &mut self.rooms.get_mut(room).unwrap().bans;
-            bans.retain(|it| it.target != sanction.target);
-            bans.push(sanction);
+            let of = self.rooms.get_mut(room).unwrap();
+            if let Target::Account(account) = sanction.target {
+                of.of_accounts.remove(account);
+            }
+            of.bans.retain(|it| it.target != sanction.target);
+            of.bans.push(sanction);
             for key in hit {
                 let at = self.here.iter().position(|it| it.key == key).unwrap();
                 self.put_out(at);
@@ -543,6 +577,13 @@ impl Model {
         let meant = meant.map(|other| self.here[other].key);
         let others = self.all_hit(&sanction.target, room).into_iter();
         let others = others.filter(|it| Some(*it) != meant && *it != key).count();
+        // When an operator of the server comes again, they are none yet.
+        let asker = &self.here[at];
+        let hits_asker = match sanction.target {
+            Target::Account(account) => asker.account == Some(account),
+            Target::Address(address) => asker.address == address,
+        };
+        let others = others + usize::from(hits_asker && room.is_none());
         let is_asked = told.last().is_some_and(|line| line.starts_with("* Say yes to do it"));
         assert_eq!(is_asked, others > 0, "{line}: {told:?}");
         if !is_asked {
@@ -587,8 +628,11 @@ impl Model {
         if is_ban && !self.here[at].is_operator {
             return; // that would be of the room
         }
+        let now = self.now;
         let is_meant = |it: &Sanction| {
-            it.whom == wanted || matches!(it.target, Target::Account(name) if name == wanted)
+            now < it.until
+                && (it.whom == wanted
+                    || matches!(it.target, Target::Account(name) if name == wanted))
         };
         let matching: Vec<_> = all.iter().filter(|it| is_meant(it)).collect();
         let found = if matching.is_empty() { Err("! Nothing is decided") } else { Ok(()) };
@@ -607,15 +651,13 @@ impl Model {
         let room = self.here[at].room;
         let is_there = self.here[other].room == room;
         let needs_charge = self.rooms[room].invite && !self.is_in_charge(at);
-        let expected = match (self.is_muted(at), is_there, needs_charge) {
-            (true, ..) => Err("! You are muted"),
-            (_, true, _) | (_, _, true) => Err("! "),
-            _ => Ok(()),
-        };
+        let may = if is_there || needs_charge { Err("! ") } else { Ok(()) };
+        let expected = self.silence(at).and(may);
         let line = format!("/invite {}", self.here[other].name);
         if self.asks(at, &line, expected) {
-            let key = self.here[other].key;
-            self.rooms.get_mut(room).unwrap().invited.push(key);
+            let (key, counts) = (self.here[other].key, self.is_in_charge(at));
+            // Only who is in charge lets somebody in whatever is set.
+            self.rooms.get_mut(room).unwrap().invited.extend(counts.then_some(key));
         }
     }
 
