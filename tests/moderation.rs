@@ -6,13 +6,11 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use chinwag::ConnectionKey;
 use chinwag::archive::{
     AccountAnswer, AccountChange, AccountRequest, Act, Answer, Kept, Proof, Record, Request,
 };
 use chinwag::config::Config;
 use chinwag::dialect::Dialect;
-use chinwag::nickname::Nickname;
 
 #[path = "../benches/hub/mod.rs"]
 mod hub;
@@ -632,8 +630,6 @@ fn a_random_life_goes_as_the_rules_say() {
         model::live(seed);
     }
 }
-
-fn _unused(_: ConnectionKey, _: Nickname) {}
 
 // ── ways round ───────────────────────────────────────────────────────────────────────────────────
 

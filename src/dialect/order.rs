@@ -163,15 +163,7 @@ pub(super) fn tell(
         Occurrence::Set { setting, by } => {
             line(words.set, &[Text(by), room, Text(&words.setting(setting))]);
         }
-        Occurrence::Settings { rights, ranks } => {
-            line(words.settings, &[room, Text(&words.all_settings(rights))]);
-            for (rank, phrase) in [(Rank::Operator, words.operators), (Rank::Voice, words.voiced)] {
-                let names = marked(ranks, rank);
-                if !names.is_empty() {
-                    line(phrase, &[listed(reader.phrases, &names, names.len())]);
-                }
-            }
-        }
+        Occurrence::Settings { rights, ranks } => tell_settings(reader, (rights, ranks), &mut line),
         Occurrence::Removed { name, how, by, why, count } => {
             let parts = [Text(name), Text(by), Text(&words.reason(why)), Count(count)];
             line(words.removed[how as usize], &parts);
@@ -186,16 +178,7 @@ pub(super) fn tell(
         }
         Occurrence::Sanctions { told: [], .. } => line(words.no_sanctions, &[]),
         Occurrence::Sanctions { told, with_targets } => {
-            for it in told {
-                let target = it.target.to_string();
-                let whom = match with_targets && target != it.whom {
-                    true => format!("{} ({target})", it.whom),
-                    false => it.whom.clone(),
-                };
-                let (end, why) = (words.end(it.until), words.reason(&it.why));
-                let parts = [Text(it.kind.word()), Text(&whom), Text(&end), Text(&it.by)];
-                line(words.sanction_line, &[parts[0], parts[1], parts[2], parts[3], Text(&why)]);
-            }
+            told.iter().for_each(|it| tell_sanction(words, it, with_targets, &mut line));
         }
         Occurrence::Hits { names, count, is_dangerous } => {
             match count {
@@ -272,6 +255,41 @@ fn account<'a>(
         AccountEvent::NameLost(old) => return (words.name_lost, Part::Text(old)),
     };
     (phrase, Part::Text(name))
+}
+
+/// Tells what is set for a room, and who has a rank there.
+fn tell_settings(
+    reader: &Reader<'_>,
+    (rights, ranks): (&Rights, &[(Nickname, Rank)]),
+    line: &mut impl FnMut(&str, &[Part<'_>]),
+) {
+    let words = &reader.phrases.order;
+    let set = words.all_settings(rights);
+    line(words.settings, &[Part::Text(reader.room()), Part::Text(&set)]);
+    for (rank, phrase) in [(Rank::Operator, words.operators), (Rank::Voice, words.voiced)] {
+        let names = marked(ranks, rank);
+        if !names.is_empty() {
+            line(phrase, &[listed(reader.phrases, &names, names.len())]);
+        }
+    }
+}
+
+/// A ban or a mute in the list of them: `mute bob (192.0.2.7/32) until …, by alice: spam`.
+fn tell_sanction(
+    words: &OrderPhrases,
+    it: &Sanction,
+    with_target: bool,
+    line: &mut impl FnMut(&str, &[Part<'_>]),
+) {
+    use Part::Text;
+    let target = it.target.to_string();
+    let whom = match with_target && target != it.whom {
+        true => format!("{} ({target})", it.whom),
+        false => it.whom.clone(),
+    };
+    let (end, why) = (words.end(it.until), words.reason(&it.why));
+    let parts = [Text(it.kind.word()), Text(&whom), Text(&end), Text(&it.by), Text(&why)];
+    line(words.sanction_line, &parts);
 }
 
 fn tell_sanctioned(

@@ -196,6 +196,7 @@ impl Phrases {
 
     /// Appends why something was not done, between `start` and `end`; nothing, if there is nothing
     /// to be said about it.
+    #[expect(clippy::too_many_lines, reason = "a table of all refusals")]
     pub(crate) fn refuse(&self, refusal: Refusal<'_>, start: &str, end: &str, out: &mut Vec<u8>) {
         use Part::{Count, Text};
         let (phrase, part) = match refusal {

@@ -295,7 +295,9 @@ impl Hub {
             (AccountAnswer::Done(name, token), Some(user)) => {
                 self.account_is_so((key, user), request, (name, token));
             }
-            (AccountAnswer::Done(Some(name), token), None) => self.log_in(key, &name, token),
+            (AccountAnswer::Done(Some(name), token), None) => {
+                self.log_in(key, &name, token.as_ref());
+            }
             (AccountAnswer::Done(None, _), None) => {}
             (AccountAnswer::Wrong | AccountAnswer::Missing, Some(_)) => {
                 self.refuse(key, Refusal::WrongPassword);
@@ -329,7 +331,7 @@ impl Hub {
     }
 
     /// Somebody has shown that an account is theirs, and comes in under its name.
-    fn log_in(&mut self, key: ConnectionKey, account: &Nickname, token: Option<Secret>) {
+    fn log_in(&mut self, key: ConnectionKey, account: &Nickname, token: Option<&Secret>) {
         if !matches!(self.connections[key].state, State::Proving(_)) {
             return;
         }
@@ -344,7 +346,7 @@ impl Hub {
         match self.name_connection(key, account, &standing) {
             Ok(()) => {
                 log::info!("event=login account={account} from={}", self.connections[key].remote);
-                self.tell_account(key, account, (AccountEvent::LoggedIn, token.as_ref()));
+                self.tell_account(key, account, (AccountEvent::LoggedIn, token));
                 if operator {
                     self.tell_account(key, account, (AccountEvent::Operator, None));
                 }

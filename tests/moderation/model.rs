@@ -67,6 +67,9 @@ struct Room {
     is_kept: bool,
 }
 
+/// The age from which one may speak, and who was here, and from where.
+type Lock = (Option<u64>, Vec<(String, Ipv4Addr)>);
+
 struct Model {
     rng: Rng,
     people: People,
@@ -74,7 +77,7 @@ struct Model {
     rooms: BTreeMap<&'static str, Room>,
     bans: Vec<Sanction>,
     mutes: Vec<Sanction>,
-    lock: Option<(Option<u64>, Vec<(String, Ipv4Addr)>)>,
+    lock: Option<Lock>,
     slow: Option<u64>,
     now: u64,
 }

@@ -324,6 +324,17 @@ impl Localized {
         }
     }
 
+    /// Whom somebody does not hear.
+    fn ignoring(ignored: &[Nickname]) -> Localized {
+        Localized::new(|phrases, out| match ignored {
+            [] => phrases::fill(out, phrases.ignoring_nobody, &[]),
+            _ => {
+                let listed = Part::Listed(phrases, ignored, ignored.len());
+                phrases::fill(out, phrases.ignoring, &[listed]);
+            }
+        })
+    }
+
     /// Why something was not done.
     pub(super) fn refusal(refusal: Refusal<'_>) -> Localized {
         Localized::new(|phrases, out| phrases.refuse(refusal, "", "", out))
@@ -383,14 +394,7 @@ impl<'a> ServerMessage<'a> {
             Event::Order(ref occurrence) => ServerMessage::of_order(occurrence, about),
             Event::Ignoring(ignored) => ServerMessage::Ignoring {
                 names: names(ignored),
-                text: Localized::new(|phrases, out| match ignored {
-                    [] => phrases::fill(out, phrases.ignoring_nobody, &[]),
-                    _ => phrases::fill(
-                        out,
-                        phrases.ignoring,
-                        &[Part::Listed(phrases, ignored, ignored.len())],
-                    ),
-                }),
+                text: Localized::ignoring(ignored),
             },
             Event::Helped(topics) => {
                 let help = |topic: &command::Topic| Help {
@@ -582,6 +586,7 @@ fn parting(reason: CloseReason) -> Option<Localized> {
 }
 
 /// Why something was not done, for programs.
+#[expect(clippy::too_many_lines, reason = "a table of all refusals")]
 fn label(refusal: Refusal<'_>) -> &'static str {
     match refusal {
         Refusal::Taken(_) => "taken",
