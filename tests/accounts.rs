@@ -132,6 +132,13 @@ fn an_account_that_is_deleted_or_reset_outside_is_so_at_once() {
     alice.says(BOSS);
     alice.sees_prefix("* You are alice. ");
     alice.sees("* You are logged in as alice.");
+    run(&["account", "reset", &data, "alice"], PASSWORD);
+    server.log().waits_for("1 reset");
+    alice.sees("* alice is now alice_2");
+    alice.sees("* The nickname alice belongs to an account. You are alice_2 now.");
+    alice.says(&format!("/login alice {PASSWORD}"));
+    alice.sees("* alice_2 is now alice");
+    alice.sees("* You are logged in as alice.");
     run(&["account", "delete", &data, "alice"], "");
     server.log().waits_for("1 deleted");
     alice.says("/logout");

@@ -738,7 +738,7 @@ mod tests {
         accounts::reset_account(&open.path(), &name("alice"), "correct horse").unwrap();
         assert_eq!(open.token("alice", &token), AccountAnswer::Wrong);
         assert_eq!(open.login("alice", "correct horse"), done("alice"));
-        assert_eq!(open.keeper.poll_changes(), []);
+        assert_eq!(open.keeper.poll_changes(), [AccountChange::Reset(name("alice"))]);
         let missing = accounts::delete_account(&open.path(), &name("dave")).unwrap_err();
         assert_eq!(missing.to_string(), "there is no account dave");
         // What happened while it was not there is told too.
