@@ -27,7 +27,7 @@ pub(crate) enum Applied {
     /// They were in the room of this name, which may be gone now.
     Parted { title: Arc<str> },
     /// This user is gone; they still have the rooms that they were in.
-    Left(User),
+    Left(Box<User>),
     /// They had that name.
     Renamed { old: Nickname },
     /// The text is what it is.
@@ -185,7 +185,7 @@ impl Chat {
         for room in user.rooms() {
             self.close_room_if_empty(room);
         }
-        Some(Applied::Left(user))
+        Some(Applied::Left(Box::new(user)))
     }
 
     fn apply_renamed(&mut self, key: UserKey, new: &Nickname) -> Option<Applied> {

@@ -399,7 +399,7 @@ impl Chat {
             .map(|user| (user.name.as_str().to_owned(), account(user), user.operator))
             .collect();
         standing.sort_unstable();
-        let OrderState { bans, mutes, lock, slow } = &self.moderation;
+        let OrderState { bans, mutes, lock, slow, .. } = &self.moderation;
         let mut sanctions: Vec<_> = bans.iter().chain(mutes.iter()).cloned().collect();
         sanctions.sort_by_key(|it| it.id);
         Snapshot { users, rooms, standing, sanctions, is_locked: lock.is_some(), slow: *slow }

@@ -42,6 +42,9 @@ const SANCTIONS_SHOWN: usize = 100;
 /// Order on the server as a whole.
 #[derive(Debug, Default)]
 pub(crate) struct OrderState {
+    /// Somebody is muted, or perhaps; or the server is locked or slowed. If not, there is nothing to
+    /// look at before each line.
+    is_restless: bool,
     pub(super) bans: Sanctions,
     pub(super) mutes: Sanctions,
     pub(super) lock: Option<Lock>,
@@ -109,7 +112,11 @@ pub(crate) struct Hits {
 impl OrderState {
     /// Whether everybody may say what they like, wherever that is not a room's business.
     fn is_calm(&self) -> bool {
-        self.mutes.is_empty() && self.slow.is_none() && self.lock.is_none()
+        !self.is_restless
+    }
+
+    fn note_change(&mut self) {
+        self.is_restless = !self.mutes.is_empty() || self.slow.is_some() || self.lock.is_some();
     }
 }
 
@@ -764,6 +771,7 @@ impl Chat {
             Order::Slowed { seconds } => self.moderation.slow = *seconds,
             Order::Announced { .. } => {}
         }
+        self.moderation.note_change();
         Some(Applied::Said)
     }
 
@@ -793,5 +801,6 @@ impl Chat {
                 },
             }
         }
+        self.moderation.note_change();
     }
 }

@@ -164,9 +164,9 @@ impl Hub {
 
     /// Takes a message of so many bytes off the budgets.
     fn spend(&mut self, key: ConnectionKey, bytes: usize) {
-        self.connections[key].heard_at = self.now.unix_seconds as u32;
-        let (Some(flood), now) = (self.limits.flood, self.now.instant) else { return };
         let connection = &mut self.connections[key];
+        connection.heard_at = self.now.unix_seconds as u32;
+        let (Some(flood), now) = (self.limits.flood, self.now.instant) else { return };
         connection.budget.spend(flood, 1, now);
         if let Some(address) = connection.address.filter(|_| connection.user().is_some()) {
             let bytes_max = self.limits.line_bytes_max;
@@ -218,11 +218,18 @@ impl Hub {
         {
             self.tickets.confirm(user);
         }
-        if self.connections[key].awaits_password() {
-            return message.before_password().for_each(|asked| self.execute_outside(key, asked));
-        }
-        if let State::Proving(_) = self.connections[key].state {
-            return message.before_password().for_each(|asked| self.execute_proving(key, asked));
+        match self.connections[key].state {
+            State::AwaitingNick { wrong_passwords: Some(_), .. } => {
+                return message
+                    .before_password()
+                    .for_each(|asked| self.execute_outside(key, asked));
+            }
+            State::Proving(_) => {
+                return message
+                    .before_password()
+                    .for_each(|asked| self.execute_proving(key, asked));
+            }
+            _ => {}
         }
         if message.key().is_some_and(|given| !self.begin_keyed(key, given)) {
             return;
