@@ -739,7 +739,7 @@ fn an_operator_of_a_room_puts_somebody_out_by_the_menu_who_is_told_why() {
     does(&alice, "bob", "Ban from the room");
     alice.waits_for("document.querySelector('#menu select').value == '1h'");
     alice.presses("Enter");
-    alice.sees("This would also hit: carol.");
+    alice.sees("This would also hit others who are here (1).");
     alice.finds("document.querySelector('#log .asking button').click()");
     bob.sees("You were banned from #ops by alice");
     assert_eq!(rooms_of(&bob), ["#lobby"]);
