@@ -275,6 +275,15 @@ fn what_would_hit_everybody_must_be_said_twice() {
     people.sees(far, "alice: no");
     people.answers(alice, "/mute 127.0.0.0/8 forever", &["* This would also hit: alice.", really]);
     people.answers(alice, "yes, really", &["* alice muted 127.0.0.0/8 forever"]);
+    // Who it is for is told by what they cannot say; addresses are for operators alone.
+    people.answers(
+        alice,
+        "/mute 192.0.2.0/24",
+        &["* This would also hit: bob.", "* Say yes to do it. Anything else leaves it."],
+    );
+    people.says(alice, "yes");
+    people.sees_nothing_of(far, "192.0.2.0");
+    people.answers(far, "hi", &["! You are muted until 2023-11-14 23:13 (UTC)."]);
     for (wrong, why) in [
         ("/ban nobody", "! Nobody here is called nobody."),
         ("/ban", "! Usage: /ban [#ROOM] NAME [TIME] [WHY]"),

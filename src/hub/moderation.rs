@@ -13,7 +13,7 @@ use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
 use crate::order::{Occurrence, Removal, WhoisPrivate, WhoisView, confirmation};
 use crate::rights::{Rank, Setting};
-use crate::sanction::{Sanction, SanctionKind};
+use crate::sanction::{Sanction, SanctionKind, Target};
 
 /// So long somebody is asked whether they mean it.
 const ANSWER_SECONDS: u64 = 60;
@@ -238,21 +238,34 @@ impl Hub {
         if self.chat.remembers() {
             self.records.push(Record::Sanction(sanction.clone()));
         }
-        // Who is put out is told of by that.
+        let name = self.chat.name(by).to_owned();
+        let event = Event::Order(Occurrence::Sanctioned(sanction, &name));
+        self.tell_of_sanction(by, room, sanction, &event);
+    }
+
+    /// Tells of a ban or a mute, or of its end, whom it concerns: the room that it is of, the rooms
+    /// of who is muted, and in any case the operator who has decided so. Of a ban nobody is told
+    /// who sees that somebody is put out; and addresses are for operators alone.
+    fn tell_of_sanction(
+        &mut self,
+        by: UserKey,
+        room: Option<RoomKey>,
+        sanction: &Sanction,
+        event: &Event<'_>,
+    ) {
+        let is_name = Target::network(&sanction.whom).is_none();
         let rooms = match (room, sanction.kind) {
+            _ if !is_name => Vec::new(),
             (Some(room), _) => vec![room],
             (None, SanctionKind::Ban) => Vec::new(),
             (None, SanctionKind::Mute) => self.rooms_hit_by(sanction),
         };
-        let name = self.chat.name(by).to_owned();
-        let event = Event::Order(Occurrence::Sanctioned(sanction, &name));
         if !rooms.is_empty() {
-            self.publish(&rooms, &event);
+            self.publish(&rooms, event);
         }
         let origin = self.chat.user(by).and_then(|user| user.origin);
-        let is_told = rooms.iter().any(|room| self.chat.is_in(by, *room));
-        if !is_told {
-            self.tell_user(by, origin, None, &event);
+        if !rooms.iter().any(|room| self.chat.is_in(by, *room)) {
+            self.tell_user(by, origin, None, event);
         }
     }
 
@@ -275,20 +288,9 @@ impl Hub {
         if self.chat.remembers() {
             self.records.push(Record::Lifted(sanction.id));
         }
-        let rooms = match (room, sanction.kind) {
-            (Some(room), _) => vec![room],
-            (None, SanctionKind::Ban) => Vec::new(),
-            (None, SanctionKind::Mute) => self.rooms_hit_by(sanction),
-        };
         let name = self.chat.name(by).to_owned();
         let event = Occurrence::Lifted { kind: sanction.kind, whom, by: &name };
-        if !rooms.is_empty() {
-            self.publish(&rooms, &Event::Order(event));
-        }
-        let origin = self.chat.user(by).and_then(|user| user.origin);
-        if !rooms.iter().any(|room| self.chat.is_in(by, *room)) {
-            self.tell_user(by, origin, None, &Event::Order(event));
-        }
+        self.tell_of_sanction(by, room, sanction, &Event::Order(event));
     }
 
     // ── being put out ────────────────────────────────────────────────────────────────────────────
@@ -302,18 +304,8 @@ impl Hub {
         (how, by, why): (Removal, &str, &str),
     ) {
         let origin = self.chat.user(user).and_then(|user| user.origin);
-        match origin {
-            Some(key) => self.detach(key, room),
-            None => self.channels[room.place()].cut_off -= 1,
-        }
         log::info!("parted: {name} from {title}: {}", how.word());
-        if self.chat.has_room(room) {
-            self.outdate_lists(&[room]);
-            let count = self.chat[room].count();
-            let occurrence = Occurrence::Removed { name, how, by, why, count };
-            self.publish(&[room], &Event::Order(occurrence));
-        }
-        self.close_channel_if_gone(room);
+        self.tell_removed(room, (name, origin), (how, by, why));
         let Some(key) = origin else { return };
         let occurrence = Occurrence::YouRemoved { how, by, why };
         self.tell_titled(key, Some(title), &Event::Order(occurrence));
@@ -328,22 +320,32 @@ impl Hub {
         }
     }
 
+    /// Tells a room that somebody was put out of it, who reads it no more.
+    fn tell_removed(
+        &mut self,
+        room: RoomKey,
+        (name, origin): (&str, Option<ConnectionKey>),
+        (how, by, why): (Removal, &str, &str),
+    ) {
+        match origin {
+            Some(key) => self.detach(key, room),
+            None => self.channels[room.place()].cut_off -= 1,
+        }
+        if self.chat.has_room(room) {
+            self.outdate_lists(&[room]);
+            let count = self.chat[room].count();
+            let occurrence = Occurrence::Removed { name, how, by, why, count };
+            self.publish(&[room], &Event::Order(occurrence));
+        }
+        self.close_channel_if_gone(room);
+    }
+
     /// Somebody is not on the server any more, since an operator wanted it so.
     fn remove(&mut self, (gone, user): (UserKey, &User), (how, by, why): (Removal, &str, &str)) {
         let name = user.name.as_str();
         log::info!("left: {name}: {}", how.word());
         for room in user.rooms() {
-            match user.origin {
-                Some(key) => self.detach(key, room),
-                None => self.channels[room.place()].cut_off -= 1,
-            }
-            if self.chat.has_room(room) {
-                self.outdate_lists(&[room]);
-                let count = self.chat[room].count();
-                let occurrence = Occurrence::Removed { name, how, by, why, count };
-                self.publish(&[room], &Event::Order(occurrence));
-            }
-            self.close_channel_if_gone(room);
+            self.tell_removed(room, (name, user.origin), (how, by, why));
         }
         let reason = if how == Removal::Ban { CloseReason::Banned } else { CloseReason::Killed };
         let key = user.origin;
