@@ -42,8 +42,8 @@ const SANCTIONS_SHOWN: usize = 100;
 /// Order on the server as a whole.
 #[derive(Debug, Default)]
 pub(crate) struct OrderState {
-    /// Somebody is muted, or perhaps; or the server is locked or slowed. If not, there is nothing to
-    /// look at before each line.
+    /// Somebody is muted, or perhaps; or the server is locked or slowed. If not, there is nothing
+    /// to look at before each line.
     is_restless: bool,
     pub(super) bans: Sanctions,
     pub(super) mutes: Sanctions,
