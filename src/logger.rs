@@ -207,11 +207,12 @@ fn without_addresses(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let words = text.split(' ').map(|word| {
-        let begin = word.trim_start_matches(['(', '"']);
+        let value = word.split_once('=').map_or(word, |(_, value)| value);
+        let begin = value.trim_start_matches(['(', '"']);
         let core = begin.trim_end_matches([':', ',', ';', '.', ')', '"']);
         // Whoever has an address for a name may have a number behind it.
         let digits = core.trim_end_matches(|c: char| c.is_ascii_digit());
-        let bare = digits.strip_suffix('_').unwrap_or(core);
+        let bare = digits.strip_suffix('_').or(digits.strip_suffix('/')).unwrap_or(core);
         let is_address =
             |text: &str| text.parse::<SocketAddr>().is_ok() || text.parse::<IpAddr>().is_ok();
         if is_address(core) || is_address(bare) { word.replace(core, "-") } else { word.to_owned() }
@@ -233,6 +234,11 @@ mod tests {
             ("closed: [2001:db8::1]:5000: quit", "closed: -: quit"),
             ("joined: al from 192.0.2.1:5000 (1 here)", "joined: al from - (1 here)"),
             ("left: 127.0.0.1:5000_2: quit", "left: -: quit"),
+            (
+                r#"event=ban by=al whom="192.0.2.0/24" why="1/2""#,
+                r#"event=ban by=al whom="-" why="1/2""#,
+            ),
+            ("event=login account=al from=[::1]:5000", "event=login account=al from=-"),
             ("said: ::1:5000: look at 10:30, al_2", "said: -: look at 10:30, al_2"),
             ("listening: lines on 127.0.0.1:7711", "listening: lines on 127.0.0.1:7711"),
         ] {

@@ -7,7 +7,7 @@ use super::{About, Reader};
 use crate::nickname::Nickname;
 use crate::order::{AccountEvent, ActView, Occurrence, Removal, WhoisPrivate, WhoisView};
 use crate::rights::{Flag, Rank, Rights, Setting};
-use crate::sanction::{Sanction, SanctionKind};
+use crate::sanction::{Sanction, SanctionKind, Target};
 use crate::text::day_of;
 
 /// The phrases of one language.
@@ -43,6 +43,7 @@ pub(crate) struct OrderPhrases {
     unbanned: &'static str,
     unmuted: &'static str,
     sanction_line: &'static str,
+    an_address: &'static str,
     no_sanctions: &'static str,
     hits: &'static str,
     hits_some: &'static str,
@@ -283,9 +284,11 @@ fn tell_sanction(
 ) {
     use Part::Text;
     let target = it.target.to_string();
-    let whom = match with_target && target != it.whom {
-        true => format!("{} ({target})", it.whom),
-        false => it.whom.clone(),
+    let whom = match (with_target, Target::network(&it.whom).is_some()) {
+        // Addresses are for operators of the server alone.
+        (false, true) => words.an_address.to_owned(),
+        (true, false) if target != it.whom => format!("{} ({target})", it.whom),
+        _ => it.whom.clone(),
     };
     let (end, why) = (words.end(it.until), words.reason(&it.why));
     let parts = [Text(it.kind.word()), Text(&whom), Text(&end), Text(&it.by), Text(&why)];
@@ -414,6 +417,7 @@ pub(super) const EN: OrderPhrases = OrderPhrases {
     unbanned: "{} lifted the ban of {}",
     unmuted: "{} lets {} speak again",
     sanction_line: "{} {}{}, by {}{}",
+    an_address: "an address",
     no_sanctions: "Nobody is banned or muted.",
     hits: "This would also hit: {}.",
     hits_some: "This would also hit others who are here ({}).",
@@ -489,6 +493,7 @@ pub(super) const ZH: OrderPhrases = OrderPhrases {
     unbanned: "{} 解除了对 {} 的封禁",
     unmuted: "{} 解除了对 {} 的禁言",
     sanction_line: "{} {}{}，操作者 {}{}",
+    an_address: "某个地址",
     no_sanctions: "没有人被封禁或禁言。",
     hits: "这也会影响: {}。",
     hits_some: "这也会影响这里的其他人 ({} 人)。",
@@ -519,7 +524,6 @@ pub(super) const ZH: OrderPhrases = OrderPhrases {
 mod tests {
     use super::*;
     use crate::dialect::{Lang, phrases};
-    use crate::sanction::Target;
 
     fn told(lang: Lang, occurrence: &Occurrence<'_>) -> String {
         let about = About { room: Some("#ops"), ..About::default() };
