@@ -4,6 +4,7 @@
 //! cargo bench --bench coming                # everything, about two minutes
 //! cargo bench --bench coming -- address     # one address that connects 5,000 times a second
 //! cargo bench --bench coming -- handshakes  # 10,000 who come over TLS
+//! cargo bench --bench coming -- logins      # 1,000 wrong passwords a second
 //! ```
 //!
 //! **One address** connects 5,000 times a second, and closes each connection at once or keeps it as
@@ -14,15 +15,21 @@
 //! **Handshakes**: 10,000 come over TLS, as fast as they get in, and leave as soon as they are in;
 //! or all stay. The server's CPU time is compared with that of as many handshakes alone, in memory.
 //! While they come and leave, somebody talks to ten others.
+//!
+//! **Logins**: somebody on the machine itself, whom nothing paces, gives 1,000 wrong passwords a
+//! second over 64 connections, while somebody else talks as above. All the passwords that one thread
+//! can check are checked; whoever finds its queue full is told so.
 
 // A bench has no peer to be polite to: what goes wrong ends it, with the reason. Its table is what
 // stdout is for.
 #![allow(clippy::panic, clippy::print_stdout)]
 
 use std::env;
+use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -53,6 +60,14 @@ const CONNECTS_AT_ONCE: u32 = 5;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(5);
 
+/// Passwords that are tried in a second, and over how many connections.
+const LOGINS_PER_SECOND: u32 = 1_000;
+const GUESSERS: usize = 64;
+
+/// The account whose password is guessed. It is given as the password too: so nobody has to know
+/// what was asked for, as no name comes of it.
+const ACCOUNT: &str = "headmaster";
+
 const COMERS: usize = 10_000;
 
 /// Those who come over TLS at the same time.
@@ -70,6 +85,9 @@ fn main() -> io::Result<()> {
     }
     if wanted("handshakes") && cfg!(feature = "tls") {
         measure_handshakes()?;
+    }
+    if wanted("logins") && cfg!(feature = "data") {
+        measure_logins()?;
     }
     Ok(())
 }
@@ -307,6 +325,95 @@ fn come_in(address: SocketAddr, config: &Arc<ClientConfig>, number: usize) -> io
         }
     }
     Ok(guest)
+}
+
+// ── logins ───────────────────────────────────────────────────────────────────────────────────────
+
+fn measure_logins() -> io::Result<()> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("coming");
+    fs::create_dir_all(&folder)?;
+    let data = folder.join("logins.db");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
+    command.args(["--listen", "lines=127.0.0.1:0", "--flood", "0", "--data"]).arg(&data);
+    let server = Server::start(&mut command, Listening::Says("listening: lines"))?;
+    add_account(&data)?;
+    let mut crowd = Crowd::join(server.address(), &speech::CHINWAG, 1, 100, LINE_BYTES)?;
+    println!("{LOGINS_PER_SECOND} wrong passwords a second: latency in ms, p50 and p99,");
+    println!("median (least-most) of {ROUNDS} rounds of {ROUND:?}, quiet and not in turn");
+    let [mut quiet, mut busy] = [[vec![], vec![]], [vec![], vec![]]];
+    let mut all = Guesses::default();
+    for _ in 0..ROUNDS {
+        let ((), latency) = meanwhile(&mut crowd, || {
+            thread::sleep(ROUND);
+            Ok(())
+        })?;
+        note(&mut quiet, &latency);
+        let (guesses, latency) = meanwhile(&mut crowd, || guess(server.address()))?;
+        note(&mut busy, &latency);
+        all = Guesses { wrong: all.wrong + guesses.wrong, refused: all.refused + guesses.refused };
+    }
+    let show = |[p50, p99]: [Vec<f64>; 2]| [p50, p99].map(|it| Spread::of(it.into_iter()));
+    let [quiet, busy] = [quiet, busy].map(show);
+    for (name, [p50, p99]) in [("quiet", &quiet), ("meanwhile", &busy)] {
+        println!("  {name:<10} {} {}", show_spread(*p50), show_spread(*p99));
+    }
+    let ratio = busy[1].median / quiet[1].median;
+    let seconds = (ROUND * ROUNDS as u32).as_secs_f64();
+    let [wrong, refused] = [all.wrong, all.refused].map(|count| count as f64 / seconds);
+    println!("  p99 × {ratio:.2}; {wrong:.0} passwords a second were wrong, {refused:.0} too many");
+    drop(server);
+    fs::remove_dir_all(folder)
+}
+
+fn add_account(data: &Path) -> io::Result<()> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
+    command.args(["account", "add", ACCOUNT, "--data"]).arg(data);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(b"not to be guessed\n")?;
+    }
+    match child.wait()?.success() {
+        true => Ok(()),
+        false => Err(io::Error::other("the account cannot be made")),
+    }
+}
+
+/// What became of passwords.
+#[derive(Clone, Copy, Default)]
+struct Guesses {
+    wrong: usize,
+    /// Not checked, since too many were waiting.
+    refused: usize,
+}
+
+/// Tries passwords for the time of a round.
+fn guess(address: SocketAddr) -> io::Result<Guesses> {
+    let mut guessers = Vec::new();
+    for _ in 0..GUESSERS {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nonblocking(true)?;
+        guessers.push(stream);
+    }
+    let (begun, mut guesses) = (Instant::now(), Guesses::default());
+    for tick in 1.. {
+        let due = Duration::from_secs(1) / LOGINS_PER_SECOND * tick;
+        thread::sleep(due.saturating_sub(begun.elapsed()));
+        if begun.elapsed() >= ROUND {
+            break;
+        }
+        // Whoever still waits for the last answer is passed over.
+        let answered = guessers.iter_mut().enumerate().find_map(|(place, stream)| {
+            let mut answer = [0; 1024];
+            let bytes = stream.read(&mut answer).ok().filter(|bytes| *bytes > 0)?;
+            Some((place, String::from_utf8_lossy(&answer[..bytes]).into_owned()))
+        });
+        let Some((place, answer)) = answered else { continue };
+        guesses.wrong += usize::from(answer.contains("! That is not the password"));
+        guesses.refused += usize::from(answer.contains("! The server has too many passwords"));
+        guessers[place].write_all(format!("{ACCOUNT}\n").as_bytes())?;
+        guessers.rotate_left(place + 1);
+    }
+    Ok(guesses)
 }
 
 // ── latencies ────────────────────────────────────────────────────────────────────────────────────

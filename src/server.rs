@@ -373,6 +373,10 @@ impl Server {
             if !changes.is_empty() {
                 hub.handle_accounts(changes);
             }
+            // Whoever reads the log finds it so.
+            if let Some(outside) = keeper.outside() {
+                log::info!("accounts changed outside: {outside}");
+            }
             for (ticket, answer) in answers {
                 hub.handle_answer(ConnectionKey::from_bits(ticket), answer);
             }

@@ -37,6 +37,7 @@ const IDLE: Duration = Duration::from_secs(5);
 /// waits is not done then.
 pub struct Keeper {
     queue: Arc<Queue>,
+    outside: Outside,
 }
 
 #[derive(Default)]
@@ -53,9 +54,41 @@ struct State {
     requests: VecDeque<(u64, AccountRequest)>,
     answers: VecDeque<(u64, Answer)>,
     changes: Vec<AccountChange>,
+    outside: Outside,
     now: u64,
     is_stopping: bool,
     is_running: bool,
+}
+
+/// How many accounts other programs have changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outside {
+    added: usize,
+    deleted: usize,
+    reset: usize,
+}
+
+impl Outside {
+    fn count(&mut self, change: &AccountChange) {
+        match change {
+            AccountChange::Added(_) => self.added += 1,
+            AccountChange::Removed(_) => self.deleted += 1,
+            AccountChange::Reset(_) => self.reset += 1,
+        }
+    }
+
+    fn add(&mut self, more: Outside) {
+        self.added += more.added;
+        self.deleted += more.deleted;
+        self.reset += more.reset;
+    }
+}
+
+impl fmt::Display for Outside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Outside { added, deleted, reset } = self;
+        write!(f, "{added} added, {deleted} deleted, {reset} reset")
+    }
 }
 
 impl Queue {
@@ -92,11 +125,12 @@ impl Keeper {
         thread::Builder::new().name("accounts".to_owned()).spawn(move || {
             let ends = Arc::clone(&shared);
             let book = file.map(|file| Book { file, told: None, open: None, known });
-            Worker { queue: shared, wake, book, hasher: Hasher::default() }.run();
+            let (outside, hasher) = Default::default();
+            Worker { queue: shared, wake, book, outside, hasher }.run();
             ends.lock().is_running = false;
             ends.ended.notify_all();
         })?;
-        Ok(Keeper { queue })
+        Ok(Keeper { queue, outside: Outside::default() })
     }
 
     /// Asks something.
@@ -127,7 +161,14 @@ impl Keeper {
 
     /// Accounts that have come or gone since, in order.
     pub fn poll_changes(&mut self) -> Vec<AccountChange> {
-        mem::take(&mut self.queue.lock().changes)
+        let mut state = self.queue.lock();
+        self.outside = mem::take(&mut state.outside);
+        mem::take(&mut state.changes)
+    }
+
+    /// How many of those that were polled last other programs have changed, if any.
+    pub fn outside(&self) -> Option<Outside> {
+        Some(self.outside).filter(|outside| *outside != Outside::default())
     }
 
     /// Tells the time, in seconds since 1970; once a turn is often enough.
@@ -161,6 +202,8 @@ struct Worker {
     queue: Arc<Queue>,
     wake: Wake,
     book: Option<Book>,
+    /// What of the changes that are to be told is others' doing.
+    outside: Outside,
     hasher: Hasher,
 }
 
@@ -211,20 +254,23 @@ impl Worker {
         }
     }
 
-    fn tell(&self, changes: &mut Vec<AccountChange>, answer: Option<(u64, Answer)>) {
+    fn tell(&mut self, changes: &mut Vec<AccountChange>, answer: Option<(u64, Answer)>) {
         if changes.is_empty() && answer.is_none() {
             return;
         }
         let mut state = self.queue.lock();
         state.changes.append(changes);
+        state.outside.add(mem::take(&mut self.outside));
         state.answers.extend(answer);
         drop(state);
         (self.wake)();
     }
 
-    /// What others have changed.
+    /// What others have changed, which is counted.
     fn look(&mut self) -> Vec<AccountChange> {
-        self.book.as_mut().map_or_else(Vec::new, Book::look)
+        let changes = self.book.as_mut().map_or_else(Vec::new, Book::look);
+        changes.iter().for_each(|change| self.outside.count(change));
+        changes
     }
 
     fn answer(
@@ -296,18 +342,6 @@ impl Book {
         match looked {
             Ok(changes) => {
                 self.told = None;
-                if !changes.is_empty() {
-                    let [mut added, mut deleted, mut reset] = [0; 3];
-                    for change in &changes {
-                        match change {
-                            AccountChange::Added(_) => added += 1,
-                            AccountChange::Removed(_) => deleted += 1,
-                            AccountChange::Reset(_) => reset += 1,
-                        }
-                    }
-                    let all = format!("{added} added, {deleted} deleted, {reset} reset");
-                    log::info!("accounts changed outside: {all}");
-                }
                 changes
             }
             Err(error) => {

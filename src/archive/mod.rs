@@ -59,7 +59,7 @@ use crate::token::Secret;
 #[cfg(feature = "data")]
 pub use handle::Archive;
 #[cfg(feature = "data")]
-pub use keeper::Keeper;
+pub use keeper::{Keeper, Outside};
 
 /// The most hits of a search that are told at once.
 pub const HITS_MAX: usize = 20;
