@@ -17,8 +17,8 @@
 //! While they come and leave, somebody talks to ten others.
 //!
 //! **Logins**: somebody on the machine itself, whom nothing paces, gives 1,000 wrong passwords a
-//! second over 64 connections, while somebody else talks as above. All the passwords that one thread
-//! can check are checked; whoever finds its queue full is told so.
+//! second over 64 connections, while somebody else talks as above. All the passwords that one
+//! thread can check are checked; whoever finds its queue full is told so.
 
 // A bench has no peer to be polite to: what goes wrong ends it, with the reason. Its table is what
 // stdout is for.
