@@ -839,6 +839,7 @@ mod tests {
         // At most one had begun.
         assert!(tickets == [1, 99] || tickets == [99], "{tickets:?}");
         assert!(!format!("{:?} {:?}", Secret::new("horse"), open.keeper).contains("horse"));
+        drop(other);
         open.end();
     }
 }
