@@ -114,27 +114,15 @@ fn measure_address() -> io::Result<()> {
     println!("{CONNECTS_PER_SECOND} connects a second of one address: latency in ms, p50 and p99,");
     println!("median (least-most) of {ROUNDS} rounds of {ROUND:?}, quiet and not in turn");
     for keeps in [false, true] {
-        let [mut quiet, mut busy] = [[vec![], vec![]], [vec![], vec![]]];
+        println!("{}:", if keeps { "connections are kept" } else { "connections are closed" });
         let (mut connects, mut most, mut cpu) = (0, 0, Duration::ZERO);
-        for _ in 0..ROUNDS {
-            let ((), latency) = meanwhile(&mut crowd, || {
-                thread::sleep(ROUND);
-                Ok(())
-            })?;
-            note(&mut quiet, &latency);
+        let ratio = compare(&mut crowd, || {
             let before = server.pid().cpu().unwrap_or_default();
-            let (come, latency) = meanwhile(&mut crowd, || knock((own, port).into(), keeps))?;
-            note(&mut busy, &latency);
+            let come = knock((own, port).into(), keeps)?;
             cpu += server.pid().cpu().unwrap_or_default() - before;
             (connects, most) = (connects + come.connects, come.most.max(most));
-        }
-        println!("{}:", if keeps { "connections are kept" } else { "connections are closed" });
-        let show = |[p50, p99]: [Vec<f64>; 2]| [p50, p99].map(|it| Spread::of(it.into_iter()));
-        let [quiet, busy] = [quiet, busy].map(show);
-        for (name, [p50, p99]) in [("quiet", &quiet), ("meanwhile", &busy)] {
-            println!("  {name:<10} {} {}", show_spread(*p50), show_spread(*p99));
-        }
-        let ratio = busy[1].median / quiet[1].median;
+            Ok(())
+        })?;
         println!("  p99 × {ratio:.2}; {connects} connects, at most {most} were open at once;");
         let each = cpu.as_micros() as f64 / connects as f64;
         println!("  {each:.1} µs of the server's CPU for each, talk included");
@@ -340,24 +328,12 @@ fn measure_logins() -> io::Result<()> {
     let mut crowd = Crowd::join(server.address(), &speech::CHINWAG, 1, 100, LINE_BYTES)?;
     println!("{LOGINS_PER_SECOND} wrong passwords a second: latency in ms, p50 and p99,");
     println!("median (least-most) of {ROUNDS} rounds of {ROUND:?}, quiet and not in turn");
-    let [mut quiet, mut busy] = [[vec![], vec![]], [vec![], vec![]]];
     let mut all = Guesses::default();
-    for _ in 0..ROUNDS {
-        let ((), latency) = meanwhile(&mut crowd, || {
-            thread::sleep(ROUND);
-            Ok(())
-        })?;
-        note(&mut quiet, &latency);
-        let (guesses, latency) = meanwhile(&mut crowd, || guess(server.address()))?;
-        note(&mut busy, &latency);
+    let ratio = compare(&mut crowd, || {
+        let guesses = guess(server.address())?;
         all = Guesses { wrong: all.wrong + guesses.wrong, refused: all.refused + guesses.refused };
-    }
-    let show = |[p50, p99]: [Vec<f64>; 2]| [p50, p99].map(|it| Spread::of(it.into_iter()));
-    let [quiet, busy] = [quiet, busy].map(show);
-    for (name, [p50, p99]) in [("quiet", &quiet), ("meanwhile", &busy)] {
-        println!("  {name:<10} {} {}", show_spread(*p50), show_spread(*p99));
-    }
-    let ratio = busy[1].median / quiet[1].median;
+        Ok(())
+    })?;
     let seconds = (ROUND * ROUNDS as u32).as_secs_f64();
     let [wrong, refused] = [all.wrong, all.refused].map(|count| count as f64 / seconds);
     println!("  p99 × {ratio:.2}; {wrong:.0} passwords a second were wrong, {refused:.0} too many");
@@ -417,6 +393,27 @@ fn guess(address: SocketAddr) -> io::Result<Guesses> {
 }
 
 // ── latencies ────────────────────────────────────────────────────────────────────────────────────
+
+/// Shows how long lines take in quiet, and while `work` is done, in turn. Returns the ratio of the
+/// medians of p99.
+fn compare(crowd: &mut Crowd, mut work: impl FnMut() -> io::Result<()>) -> io::Result<f64> {
+    let [mut quiet, mut busy] = [[vec![], vec![]], [vec![], vec![]]];
+    for _ in 0..ROUNDS {
+        let ((), latency) = meanwhile(crowd, || {
+            thread::sleep(ROUND);
+            Ok(())
+        })?;
+        note(&mut quiet, &latency);
+        let ((), latency) = meanwhile(crowd, &mut work)?;
+        note(&mut busy, &latency);
+    }
+    let spreads = |[p50, p99]: [Vec<f64>; 2]| [p50, p99].map(|it| Spread::of(it.into_iter()));
+    let [quiet, busy] = [quiet, busy].map(spreads);
+    for (name, [p50, p99]) in [("quiet", &quiet), ("meanwhile", &busy)] {
+        println!("  {name:<10} {} {}", show_spread(*p50), show_spread(*p99));
+    }
+    Ok(busy[1].median / quiet[1].median)
+}
 
 /// Does `work` while the crowd talks in a thread of its own. Returns also how long the lines took.
 fn meanwhile<T>(

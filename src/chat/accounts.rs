@@ -52,6 +52,11 @@ impl Chat {
         self.accounts.find(&name.keys())
     }
 
+    /// The same, of a name as somebody gave it.
+    pub(crate) fn account_given(&self, name: &str) -> Option<&Nickname> {
+        self.account_called(&Nickname::parse(name).ok()?)
+    }
+
     /// The account that somebody is logged in to.
     pub(crate) fn account_of(&self, user: UserKey) -> Option<&Nickname> {
         self.users.get(user)?.account()
@@ -148,7 +153,7 @@ impl Chat {
         if standing.authority.is_some() {
             return None;
         }
-        if self.moderation.bans.find((account, address), now).is_some() {
+        if self.ban_of((account, address), now).is_some() {
             return Some(Conflict::Banned);
         }
         let lock = self.moderation.lock.as_ref().filter(|_| account.is_none());

@@ -289,6 +289,7 @@ impl Chat {
         let Some(room) = parse_room(name) else {
             return answers.refuse(Refusal::RoomName(&text::clean(name)));
         };
+        let is_asleep = self.asleep.get(&room).is_some();
         let rooms = self.users.get(user).map_or(0, |user| user.rooms().count());
         let Limits { rooms_fixed, rooms_max, .. } = self.limits;
         match known {
@@ -298,30 +299,21 @@ impl Chat {
             _ if many_rooms && rooms >= ROOMS_OF_ONE_MAX => {
                 answers.refuse(Refusal::TooManyRooms(ROOMS_OF_ONE_MAX))
             }
-            Some(known) if self.entry_refusal(user, known, key, now).is_some() => {
-                match self.entry_refusal(user, known, key, now) {
-                    Some(refusal) => answers.refuse(refusal),
-                    None => Judged::Done,
-                }
-            }
             None if rooms_fixed => answers.refuse(Refusal::RoomsFixed),
             None if self.rooms.len() >= rooms_max => answers.refuse(Refusal::RoomsFull(rooms_max)),
             // Those that belong to somebody are never forgotten to make place.
-            None if !self.is_asleep(name) && self.asleep.guarded() >= rooms_max => {
+            None if !is_asleep && self.asleep.guarded() >= rooms_max => {
                 answers.refuse(Refusal::RoomsFull(rooms_max))
             }
             _ => {
                 let title = title(room.as_str());
-                // The name of a new room would be a word of theirs.
-                if known.is_none()
-                    && self.asleep.get(&room).is_none()
-                    && let Some(refusal) = self.silence_of(user, now)
-                {
-                    return answers.refuse(refusal);
-                }
-                if known.is_none()
-                    && let Some(refusal) = self.asleep_refusal(user, (&room, &title), key, now)
-                {
+                let refusal = match known {
+                    Some(known) => self.entry_refusal(user, known, key, now),
+                    None if is_asleep => self.asleep_refusal(user, (&room, &title), key, now),
+                    // The name of a new room would be a word of theirs.
+                    None => self.silence_of(user, now),
+                };
+                if let Some(refusal) = refusal {
                     return answers.refuse(refusal);
                 }
                 let room = known.map_or(room, |known| self[known].name().clone());

@@ -103,11 +103,8 @@ impl Hub {
 
     /// Somebody who is asked for a name gives the proof that one is theirs with it.
     pub(super) fn log_in_first(&mut self, key: ConnectionKey, name: &str, proof: Proof) {
-        let parsed = Nickname::parse(name).ok();
-        let account = parsed.and_then(|name| self.chat.account_called(&name).cloned());
-        let account = account.filter(|_| self.chat.has_accounts());
         let State::AwaitingNick { deadline, .. } = self.connections[key].state else { return };
-        let Some(name) = account else {
+        let Some(name) = self.chat.account_given(name).cloned() else {
             return self.refuse_input(key, Refusal::NoAccount(&text::clean(name)));
         };
         let proving = Proving { deadline, name: name.clone(), tries: 0 };
@@ -175,8 +172,7 @@ impl Hub {
                 AccountRequest::Register { name, password }
             }
             AccountCommand::Login { name, .. } | AccountCommand::LoginAgain { name, .. } => {
-                let parsed = Nickname::parse(name).ok();
-                let wanted = parsed.and_then(|name| self.chat.account_called(&name).cloned());
+                let wanted = self.chat.account_given(name).cloned();
                 let name = wanted.ok_or(Refusal::NoAccount(name))?;
                 if account.as_ref() == Some(&name) {
                     return Err(Refusal::IsLoggedIn);
