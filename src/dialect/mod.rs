@@ -8,6 +8,7 @@
 
 mod classic;
 pub mod decoder;
+mod irc;
 mod lines;
 mod order;
 pub(crate) mod phrases;
