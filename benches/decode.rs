@@ -64,7 +64,7 @@ fn receive(criterion: &mut Criterion) {
     let (input, dialect, now) = (lines(LINES), Dialect::Lines, Instant::now());
     let settings = Config::default().session_settings();
     let remote = Ipv4Addr::LOCALHOST.into();
-    let context = Context { now, remote, settings: &settings, metrics: &String::new };
+    let context = Context { now, remote, name: "", settings: &settings, metrics: &String::new };
     let mut group = criterion.benchmark_group("receive");
     group.throughput(Throughput::Elements(LINES as u64));
     for (name, read_bytes) in [("reads_of_64_KiB", 64 * 1024), ("reads_of_1448_bytes", 1448)] {

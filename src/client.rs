@@ -375,8 +375,8 @@ mod tests {
             let table = [
                 (Event::Said { from, text, at, id: 0 }, ServerLine::Said { from, text }),
                 (Event::Emoted { from, text, at, id: 0 }, ServerLine::Emoted { from, text }),
-                (Event::Told { from, text, at }, ServerLine::Told { from, text }),
-                (Event::Sent { to, text, at }, ServerLine::Sent { to, text }),
+                (Event::Told { from, text, at, id: 1 }, ServerLine::Told { from, text }),
+                (Event::Sent { to, text, at, id: 1 }, ServerLine::Sent { to, text }),
                 (Event::Recalled(&said[0]), ServerLine::Recalled { minutes, text: "bob: a: b" }),
                 (Event::Recalled(&said[1]), ServerLine::Recalled { minutes, text: "** bob a: b" }),
             ];
@@ -442,7 +442,10 @@ mod tests {
             assert_eq!(here(&[Event::Joined { names: &both, count: 3 }]), "bob carol alice");
             let joined = here(&[Event::Joined { names: &crowd, count: 13 }]);
             assert_eq!(joined, "a1 a2 a3 a4 a5 a6 a7 a8 alice bob carol");
-            assert_eq!(here(&[Event::Left { names: &both, why: plain, count: 1 }]), "alice");
+            assert_eq!(
+                here(&[Event::Left { names: &both, why: plain, count: 1, is_gone: true }]),
+                "alice"
+            );
             assert_eq!(
                 here(&[Event::Here { names: &crowd, count: 10, ranks: &[], elsewhere: false }]),
                 "a1 a2 a3 a4 a5 a6 a7 a8 a9 a10"
@@ -471,7 +474,8 @@ mod tests {
         for lang in [Lang::En, Lang::Zh] {
             for words in words {
                 let why = Parting::Words(words);
-                let room = room_after(lang, &[Event::Left { names: &bob, why, count: 2 }]);
+                let room =
+                    room_after(lang, &[Event::Left { names: &bob, why, count: 2, is_gone: true }]);
                 assert_eq!(room.people, ["alice", "carol"], "{words}");
                 let said = [Event::Said { from: "bob", text: words, at: 0, id: 0 }];
                 assert_eq!(room_after(lang, &said).people, ["alice", "carol", "bob"]);

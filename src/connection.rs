@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 use crate::archive::Request;
+use crate::author::Extra;
 use crate::chat::{RoomKey, UserKey};
 use crate::config::{Flood, Limits, Prelude};
 use crate::delivery::Outbox;
@@ -143,6 +144,8 @@ pub(crate) struct Parked {
     pub(crate) room: RoomKey,
     pub(crate) text: String,
     pub(crate) emote: bool,
+    /// How it was said, if there is more to it.
+    pub(crate) extra: Option<Box<Extra>>,
     /// Under which key that is to be confirmed.
     pub(crate) key: Option<String>,
 }

@@ -49,8 +49,8 @@ pub enum Command<'a> {
     /// Goes to a room, or into one room more, perhaps with the room's key behind its name; without
     /// a name, asks where one is.
     Join(Option<&'a str>),
-    /// Leaves the room, not the server.
-    Part,
+    /// Leaves the room, not the server, perhaps with a reason.
+    Part(&'a str),
     /// Asks which rooms there are.
     Rooms,
     /// Says what the room is about (nothing, if blank); without a text, asks for it.
@@ -327,7 +327,11 @@ pub enum Event<'a> {
         why: Parting<'a>,
         /// How many are here now.
         count: usize,
+        /// They are not in any other room either.
+        is_gone: bool,
     },
+    /// Something is so of somebody that only IRC clients are told.
+    Changed(Change<'a>),
     /// Somebody has another name.
     Renamed {
         /// The name until now.
@@ -343,6 +347,8 @@ pub enum Event<'a> {
         text: &'a str,
         /// When, as in [`Said::unix_seconds`].
         at: u64,
+        /// Its number, as in [`Said::id`].
+        id: u64,
     },
     /// A private message has been sent.
     Sent {
@@ -352,6 +358,8 @@ pub enum Event<'a> {
         text: &'a str,
         /// When, as in [`Said::unix_seconds`].
         at: u64,
+        /// Its number, as in [`Said::id`].
+        id: u64,
     },
     /// Who is here.
     Here {
@@ -387,6 +395,28 @@ pub enum Event<'a> {
     Stopping,
     /// Something was not done, and why.
     Refused(Refusal<'a>),
+}
+
+/// What is so of somebody from now on, or what they do, and only IRC clients are told.
+#[derive(Clone, Copy, Debug)]
+pub enum Change<'a> {
+    /// They are away, and why; or not any more.
+    Away(Option<&'a str>),
+    /// They are logged in there, or nowhere.
+    Account(Option<&'a str>),
+    /// They call themselves so.
+    RealName(&'a str),
+    /// They have told somebody of the room (whom).
+    Invited(&'a str),
+    /// They have sent tags without a text.
+    Tagged {
+        /// To whom, or to which room.
+        to: &'a str,
+        /// Their number, as in [`Said::id`].
+        id: u64,
+    },
+    /// They have gone, out of several rooms at once.
+    Gone(Parting<'a>),
 }
 
 /// A room, as somebody finds it who comes into it.

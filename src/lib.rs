@@ -44,6 +44,8 @@ pub mod dialect;
 
 pub mod event;
 
+pub mod author;
+
 pub mod nickname;
 
 pub mod order;
@@ -53,6 +55,8 @@ pub mod query;
 pub mod rights;
 
 pub mod sanction;
+
+pub mod span;
 
 pub mod text;
 

@@ -80,11 +80,11 @@ struct Arguments {
 
     /// Listens for a dialect, at an address.
     ///
-    /// May be given several times; then only these are open. The dialects are lines, web, nick,
-    /// register, datagram, anonymous and mention; metrics (9711) is for what watches the server.
-    /// Without an address a dialect listens at its own port on 127.0.0.1 (lines: 7711, web: 7780).
-    /// After the dialect may stand +tls, for TLS (at the port above), and +proxy, if a proxy sends
-    /// a PROXY header first, as in lines+tls+proxy.
+    /// May be given several times; then only these are open. The dialects are lines, web, irc,
+    /// nick, register, datagram, anonymous and mention; metrics (9711) is for what watches the
+    /// server. Without an address a dialect listens at its own port on 127.0.0.1 (lines: 7711, web:
+    /// 7780, irc: 6667). After the dialect may stand +tls, for TLS (at the port above; irc: 6697),
+    /// and +proxy, if a proxy sends a PROXY header first, as in lines+tls+proxy.
     /// An IPv6 address is in brackets, as in lines=[::1]:7711; [::]:7711 takes IPv4 as well.
     /// Port 0 takes a free port, which the log shows.
     #[arg(short, long, value_name = "DIALECT[+tls][+proxy][=ADDR]", env = "CHINWAG_LISTEN")]
@@ -297,6 +297,11 @@ struct Arguments {
     #[arg(long, env = "CHINWAG_INSECURE_PASSWORDS")]
     #[arg(value_parser = clap::builder::BoolishValueParser::new())]
     insecure_passwords: bool,
+
+    /// Whether IRC clients are told a made-up host for everybody, and no address.
+    #[arg(long, value_name = "on|off", env = "CHINWAG_CLOAK", default_value = "on")]
+    #[arg(value_parser = clap::builder::BoolishValueParser::new(), action = ArgAction::Set)]
+    cloak: bool,
 
     /// Opens the older dialects although they cannot ask for the password.
     #[arg(long, env = "CHINWAG_CLASSIC_OPEN")]
@@ -603,6 +608,7 @@ impl Arguments {
             operators: arguments.operator,
             operator_passwords: arguments.operator_passwords,
             insecure_passwords: arguments.insecure_passwords,
+            cloak: arguments.cloak,
         })
     }
 

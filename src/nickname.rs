@@ -551,7 +551,10 @@ mod tests {
         let mut words = 0;
         for dialect in Dialect::ALL {
             let joined = Event::Joined { names: &names, count: 2 };
-            for event in [joined, Event::Left { names: &names, count: 2, why: Parting::Plain }] {
+            for event in [
+                joined,
+                Event::Left { names: &names, count: 2, why: Parting::Plain, is_gone: true },
+            ] {
                 let mut frame = Vec::new();
                 dialect.encode(Lang::Zh, &event, &mut frame);
                 let frame = String::from_utf8_lossy(&frame);

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use crate::nickname::Nickname;
 use crate::rights::{Flag, Rank, Rights, Setting};
-use crate::sanction::{Sanction, SanctionKind};
+use crate::sanction::{Sanction, SanctionKind, Target};
 
 /// What somebody asks for about an account. The words are as they came.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,6 +73,14 @@ pub enum Moderation<'a> {
         what: &'a str,
         /// `on`, `off`, or a value.
         value: &'a str,
+    },
+    /// Keeps those out of the room whose names, users and hosts have this form, or lets them in
+    /// again.
+    Mask {
+        /// The form, with `*` and `?`.
+        mask: &'a str,
+        /// They are kept out.
+        on: bool,
     },
     /// Gives somebody a rank in the room, or takes it.
     Rank {
@@ -249,6 +257,8 @@ pub enum Occurrence<'a> {
         name: &'a str,
         /// The rank that they have now, if any.
         rank: Option<Rank>,
+        /// The rank that they had.
+        before: Option<Rank>,
         /// Who gave it; empty if that was the room, since their account has it.
         by: &'a str,
     },
@@ -278,6 +288,8 @@ pub enum Occurrence<'a> {
         why: &'a str,
         /// How many are here now.
         count: usize,
+        /// They are not on the server any more.
+        is_gone: bool,
     },
     /// The reader was put out of the room, or off the server.
     YouRemoved {
@@ -298,6 +310,8 @@ pub enum Occurrence<'a> {
         kind: SanctionKind,
         /// Who may again.
         whom: &'a str,
+        /// For whom it was.
+        target: &'a Target,
         /// By whom.
         by: &'a str,
     },

@@ -149,12 +149,15 @@ fn date_of(text: &str) -> Result<u64, QueryError> {
     parse_date(text).ok_or_else(|| QueryError::Date(text.to_owned()))
 }
 
-/// A date as `2026-01-31` or `2026-01-31T13:45`, perhaps with seconds, in UTC; as seconds since
+/// A date as `2026-01-31` or `2026-01-31T13:45`, perhaps with seconds and parts of them, in UTC; as seconds since
 /// 1970-01-01 00:00. `None` if it is none, or of before 1970.
 #[must_use]
 pub fn parse_date(text: &str) -> Option<u64> {
     let (date, time) = match text.split_once(['T', 't', ' ']) {
-        Some((date, time)) => (date, time.trim_end_matches(['Z', 'z'])),
+        Some((date, time)) => {
+            let time = time.trim_end_matches(['Z', 'z']);
+            (date, time.split_once('.').map_or(time, |(seconds, _)| seconds))
+        }
         None => (text, "00:00"),
     };
     let [year, month, day] = numbers(date, '-', [4, 2, 2])?;

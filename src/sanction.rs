@@ -44,6 +44,9 @@ pub enum Target {
     Account(Nickname),
     /// Whoever comes from there.
     Network(IpNet),
+    /// Whoever has a name, a user and a host of this form, as IRC clients are told them; in small
+    /// letters, with `*` for any text and `?` for any character.
+    Mask(String),
 }
 
 impl Target {
@@ -78,18 +81,23 @@ impl Target {
     /// Reads what a [`Display`](fmt::Display) wrote.
     #[must_use]
     pub fn parse(text: &str) -> Option<Target> {
+        if text.contains('!') {
+            return Some(Target::Mask(text.to_owned()));
+        }
         match text.contains('/') {
             true => Target::network(text),
             false => Nickname::parse(text).ok().map(Target::Account),
         }
     }
 
-    /// Whether it is for whoever is logged in there and comes from there.
+    /// Whether it is for whoever is logged in there and comes from there. A mask never is: it asks
+    /// for more than that.
     #[must_use]
     pub fn hits(&self, account: Option<&Nickname>, address: IpAddr) -> bool {
         match self {
             Target::Account(name) => account.is_some_and(|account| account.same_as(name)),
             Target::Network(network) => network.contains(&address.to_canonical()),
+            Target::Mask(_) => false,
         }
     }
 }
@@ -99,6 +107,7 @@ impl fmt::Display for Target {
         match self {
             Target::Account(name) => name.fmt(f),
             Target::Network(network) => network.fmt(f),
+            Target::Mask(mask) => mask.fmt(f),
         }
     }
 }
@@ -137,10 +146,27 @@ impl Sanction {
         }
     }
 
+    /// Whom it is for, as IRC clients are told it: `name!user@host`.
+    #[must_use]
+    pub fn mask(&self) -> String {
+        mask_of(&self.target, &self.whom)
+    }
+
     /// Whether it still holds.
     #[must_use]
     pub fn is_on(&self, now: u64) -> bool {
         self.until.is_none_or(|until| now < until)
+    }
+}
+
+/// As [`Sanction::mask`], of one for this target, given for `whom`.
+#[must_use]
+pub fn mask_of(target: &Target, whom: &str) -> String {
+    match target {
+        Target::Mask(mask) => mask.clone(),
+        _ if whom.contains('!') => whom.to_owned(),
+        Target::Network(_) if Target::network(whom).is_some() => format!("*!*@{whom}"),
+        _ => format!("{whom}!*@*"),
     }
 }
 

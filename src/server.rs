@@ -16,6 +16,7 @@ use slab::Slab;
 
 #[cfg(feature = "data")]
 use crate::archive::{Answer, Archive, Keeper, Request, Settings};
+use crate::author::Cloak;
 #[cfg(feature = "data")]
 use crate::config::Accounts;
 #[cfg(feature = "tls")]
@@ -209,6 +210,9 @@ impl Server {
         };
         let mut event_loop = EventLoop::new(&config, budgets, present());
         event_loop.hub.measure_with(process::measure);
+        let mut secret = [0; Cloak::SECRET_BYTES];
+        getrandom::fill(&mut secret).map_err(|error| StartError::System(error.into()))?;
+        event_loop.hub.set_cloak(Cloak::new(secret));
         #[cfg(feature = "data")]
         let (archive, keeper) = open_archive(&config, &mut event_loop, &waker)?;
         #[cfg(feature = "tls")]

@@ -41,6 +41,7 @@ fn words<'a>(command: &Command<'a>) -> Vec<&'a str> {
         | Command::Unignore(text)
         | Command::Invite(text)
         | Command::Search(text)
+        | Command::Part(text)
         | Command::Quit(text)
         | Command::Unknown(text) => vec![text],
         Command::Tell { to, text } => vec![to, text],
@@ -55,7 +56,6 @@ fn words<'a>(command: &Command<'a>) -> Vec<&'a str> {
         | Command::Who
         | Command::History(_)
         | Command::Forget
-        | Command::Part
         | Command::Rooms
         | Command::Help(_)
         | Command::Misuse(_) => Vec::new(),
@@ -81,6 +81,7 @@ fn of_moderation(asked: Moderation<'_>) -> Vec<&str> {
         Moderation::Kick { name, why } | Moderation::Kill { name, why } => vec![name, why],
         Moderation::Sanction { whom, rest, .. } => vec![whom, rest],
         Moderation::Lift { whom, .. } => vec![whom],
+        Moderation::Mask { mask, .. } => vec![mask],
         Moderation::Lock(words) | Moderation::Slow(words) | Moderation::Announce(words) => {
             vec![words]
         }

@@ -108,10 +108,10 @@ impl Parts {
             4 => Event::Said { from: one, text: other, at, id: *count as u64 },
             5 => Event::Emoted { from: one, text: other, at, id: *count as u64 },
             6 => Event::Joined { names, count: *count },
-            7 => Event::Left { names, why: parting, count: *count },
+            7 => Event::Left { names, why: parting, count: *count, is_gone: self.flag },
             8 => Event::Renamed { old: one, new: other },
-            9 => Event::Told { from: one, text: other, at },
-            10 => Event::Sent { to: one, text: other, at },
+            9 => Event::Told { from: one, text: other, at, id: *count as u64 },
+            10 => Event::Sent { to: one, text: other, at, id: *count as u64 },
             11 => Event::Here { names, count: *count, ranks: &[], elsewhere: false },
             12 => Event::Recalled(&self.said),
             13 => Event::NothingSaid,
@@ -165,6 +165,9 @@ fn check(dialect: Dialect, lang: Lang, event: &Event<'_>) {
     let mut out = BEFORE.to_vec();
     dialect.encode(lang, event, &mut out);
     assert!(out.starts_with(BEFORE), "what was there stays");
+    if let Dialect::Irc(_) = dialect {
+        return check_irc(event, &out[BEFORE.len()..]);
+    }
     let mut alone = BEFORE.to_vec();
     let about = About { name: Some("al"), ..About::default() };
     dialect.encode_about(lang, about, event, &mut alone);
@@ -197,6 +200,18 @@ fn check(dialect: Dialect, lang: Lang, event: &Event<'_>) {
     }
     for part in shown(dialect, event) {
         assert!(told.contains(part), "{dialect}: {part:?} is not in {told:?}");
+    }
+}
+
+/// IRC clients are told lines of at most 512 bytes, in which nothing is that could be another line.
+fn check_irc(event: &Event<'_>, out: &[u8]) {
+    let told = std::str::from_utf8(out).unwrap_or_else(|error| unreachable!("{error}"));
+    assert!(told.is_empty() || told.ends_with("\r\n"), "{told:?} has no end");
+    for line in told.split_terminator("\r\n") {
+        let without_action = line.replace('\u{1}', "");
+        assert!(!without_action.contains(is_forbidden), "{line:?} of {event:?}");
+        let is_whole = line.len() <= 510 || line.split(' ').nth(1) != Some("PRIVMSG");
+        assert!(is_whole, "{} bytes: {line:?}", line.len());
     }
 }
 

@@ -162,7 +162,7 @@ impl Browser {
     fn receive(&mut self, input: &mut &[u8]) -> Option<String> {
         let Browser { session, settings, now } = self;
         let remote = Ipv4Addr::LOCALHOST.into();
-        let context = Context { now: *now, remote, settings, metrics: &String::new };
+        let context = Context { now: *now, remote, name: "", settings, metrics: &String::new };
         session.receive(input, &context).map(|received| told(&received))
     }
 }
@@ -202,7 +202,7 @@ fn decode(bytes: &[u8], sizes: &[usize], max: usize) -> Vec<String> {
     }
     let Browser { mut session, settings, now } = browser;
     let remote = Ipv4Addr::LOCALHOST.into();
-    let context = Context { now, remote, settings: &settings, metrics: &String::new };
+    let context = Context { now, remote, name: "", settings: &settings, metrics: &String::new };
     assert!(session.finish(&context).is_none());
     found
 }

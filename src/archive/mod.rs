@@ -55,6 +55,7 @@ use crate::nickname::Nickname;
 pub use crate::query::{self, Query, QueryError};
 use crate::rights::Rights;
 use crate::sanction::Sanction;
+use crate::span::Wanted;
 use crate::token::Secret;
 #[cfg(feature = "data")]
 pub use handle::Archive;
@@ -186,6 +187,13 @@ pub enum Request {
         /// At most so many, the newest of them.
         count: usize,
     },
+    /// Lines of a room that lie in some span.
+    Lines {
+        /// Without `#`, in any spelling.
+        room: String,
+        /// Which.
+        wanted: Wanted,
+    },
     /// Lines that match.
     Search {
         /// What they must match.
@@ -304,7 +312,7 @@ pub enum AccountChange {
 /// What the archive answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// To [`Request::History`].
+    /// To [`Request::History`] and [`Request::Lines`].
     History {
         /// The oldest first.
         lines: Vec<Said>,

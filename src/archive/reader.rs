@@ -17,12 +17,14 @@ use crate::event::Said;
 use crate::nickname::Nickname;
 use crate::rights::{Flag, Rank, Rights};
 use crate::sanction::{Sanction, SanctionKind, Target};
+use crate::span::{Place, Span, Wanted};
 
 /// Answers questions until the server stops.
 pub(super) fn answer(connection: &Connection, file: &Path, queue: &Arc<Queue>, wake: &Wake) {
     while let Some((ticket, request, _)) = queue.next_question() {
         let answer = match &request {
             Request::History { room, before, count } => history(connection, room, *before, *count),
+            Request::Lines { room, wanted } => lines_of(connection, room, wanted),
             Request::Search { query, before } => search(connection, query, *before),
             Request::Acts { count } => acts(connection, *count),
             // They are asked elsewhere.
@@ -84,6 +86,53 @@ fn history(
     let left_out = lines.len().saturating_sub(told);
     lines.drain(..left_out);
     Ok(Answer::History { lines, more: older.is_some() || left_out > 0 })
+}
+
+/// The lines of a room that are wanted, and may be more than that.
+fn lines_of(connection: &Connection, room: &str, wanted: &Wanted) -> rusqlite::Result<Answer> {
+    let mut lines = Vec::new();
+    if let Some(room) = room_of(connection, room)? {
+        for span in &wanted.0 {
+            lines.extend(lines_of_span(connection, room, span)?);
+        }
+    }
+    Ok(Answer::History { lines, more: false })
+}
+
+fn lines_of_span(connection: &Connection, room: i64, span: &Span) -> rusqlite::Result<Vec<Said>> {
+    let (first, since) = match span.after {
+        None => (-1, -1),
+        Some(Place::Id(id)) => (int(id), -1),
+        Some(Place::Time(at)) => (first_since(connection, at)?.saturating_sub(1), int(at)),
+    };
+    let (end, until) = match span.before {
+        None => (i64::MAX, i64::MAX),
+        Some(Place::Id(id)) => (int(id), i64::MAX),
+        Some(Place::Time(at)) => (first_after(connection, at)?, int(at)),
+    };
+    let order = if span.oldest { "ASC" } else { "DESC" };
+    let sql = format!(
+        "SELECT {SAID} FROM line CROSS JOIN author ON author.id = line.author \
+         WHERE line.room = ?1 AND line.id > ?2 AND line.id < ?3 AND line.at > ?4 \
+         AND line.at < ?5 ORDER BY line.id {order} LIMIT ?6"
+    );
+    let limit = int(span.count as u64);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map((room, first, end, since, until, limit), said)?;
+    let mut lines = Vec::new();
+    let mut bytes = 0;
+    for said in rows {
+        let said = said?;
+        bytes += size_of::<Said>() + said.from.len() + said.text.len();
+        if bytes > HISTORY_BYTES_MAX && !lines.is_empty() {
+            break;
+        }
+        lines.push(said);
+    }
+    if !span.oldest {
+        lines.reverse();
+    }
+    Ok(lines)
 }
 
 /// The last `count` lines of a room with a smaller number, earlier than a time and not before

@@ -36,6 +36,8 @@ pub(crate) enum Applied {
     Forgot(usize),
     /// They have these ranks now.
     LoggedIn { ranks: Vec<(RoomKey, Rank)> },
+    /// They had that rank until now.
+    Ranked { before: Option<Rank> },
     /// The entry is not true, since what it needs is not so any more. Nothing has changed.
     Refused(Conflict),
 }
@@ -70,15 +72,23 @@ impl Chat {
                 Applied::Moved { from }
             }),
             Fact::Joined { user, room, key } => self.apply_joined(entry, *user, (room, key)),
-            Fact::Parted { user, room } => self.apply_parted(*user, *room),
+            Fact::Parted { user, room, .. } => self.apply_parted(*user, *room),
             Fact::Left { user, .. } => self.apply_left(*user),
             Fact::Renamed { user, name } => self.apply_renamed(*user, name),
-            Fact::Said { user, room, text, emote } => {
+            Fact::Said { user, room, text, emote, .. } => {
                 self.apply_said(entry, *user, *room, (text, *emote))
             }
             Fact::Told { user, to, .. } => {
                 self.users.get(*user).and(self.users.get(*to)).map(|_| Applied::Said)
             }
+            Fact::Away { user, why } => self.users.get_mut(*user).map(|user| {
+                user.set_away(why.as_deref());
+                Applied::Said
+            }),
+            Fact::RealName { user, text } => self.users.get_mut(*user).map(|user| {
+                user.set_real_name(text);
+                Applied::Said
+            }),
             Fact::Invited { user, to, room } => self.apply_invited(*user, *to, *room),
             Fact::Account(fact) => self.apply_account(fact),
             Fact::Order { by, order } => self.apply_order(entry, *by, order),
@@ -104,6 +114,9 @@ impl Chat {
         let since = (entry.id, entry.at);
         let key = self.users.insert(since, name.clone(), (origin, address));
         let user = self.users.get_mut(key)?;
+        user.came_by = standing.came_by;
+        user.is_here = standing.at_once;
+        user.set_profile(standing.profile.clone());
         user.set_account(standing.account.clone());
         user.set_authority(standing.authority.clone());
         Some(Applied::Connected(key))
@@ -132,6 +145,7 @@ impl Chat {
         let newcomer = self.users.get_mut(user)?;
         let is_first = newcomer.room().is_none();
         newcomer.add_room(room);
+        newcomer.is_here = true;
         self.rooms[room.place()].add(&self.users, user);
         let rank = self.rank_on_joining(user, room, known.is_none());
         let joined = &mut self.rooms[room.place()];

@@ -143,11 +143,15 @@ impl Chat {
             Command::Forget => Judged::Forget,
             Command::Join(None) => answers.tell(&Event::Where),
             Command::Join(Some(name)) => self.judge_join(asker, name, answers),
-            Command::Part if many_rooms => Judged::Propose(Fact::Parted { user, room }),
-            Command::Part if room == LOBBY => {
+            Command::Part(words) if many_rooms => {
+                let is_heard = self.line_refusal(user, room, now).is_none();
+                let words = if is_heard { last_words(words) } else { Cow::Borrowed("") };
+                Judged::Propose(Fact::Parted { user, room, words })
+            }
+            Command::Part(_) if room == LOBBY => {
                 answers.refuse(Refusal::AlreadyIn(self[LOBBY].title()))
             }
-            Command::Part => {
+            Command::Part(_) => {
                 let lobby = self[LOBBY].name().clone();
                 Judged::Join { from: Some(room), room: lobby, key: Cow::Borrowed("") }
             }
@@ -184,7 +188,9 @@ impl Chat {
             // What the archive keeps can be read from elsewhere.
             Command::History(_) => self.remembers && (!rights.is_private() || is_operator),
             Command::Who => !rights.is_private() || is_operator,
-            Command::Join(None) | Command::Part | Command::Topic(_) | Command::Invite(_) => false,
+            Command::Join(None) | Command::Part(_) | Command::Topic(_) | Command::Invite(_) => {
+                false
+            }
             Command::Moderate(Moderation::Settings) => true,
             // Everything else is judged by itself, or is not about the room.
             _ => return None,
@@ -217,7 +223,10 @@ impl Chat {
         }
         match self.line_refusal(asker.user, room, asker.now) {
             Some(refusal) => answers.refuse(refusal),
-            None => Judged::Propose(Fact::Said { user: asker.user, room, text, emote }),
+            None => {
+                let user = asker.user;
+                Judged::Propose(Fact::Said { user, room, text, emote, extra: None })
+            }
         }
     }
 
@@ -240,7 +249,7 @@ impl Chat {
         } else if text::is_blank(&text) {
             answers.refuse(Refusal::Usage(Topic::Msg))
         } else {
-            Judged::Propose(Fact::Told { user, to, text })
+            Judged::Propose(Fact::Told { user, to, text, extra: None })
         }
     }
 

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 
 use super::room::RoomKey;
 use super::user::UserKey;
+use crate::author::{Extra, Profile};
+use crate::dialect::Dialect;
 use crate::event::CloseReason;
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
@@ -36,16 +38,20 @@ pub(crate) enum Fact<'a> {
     /// A user is in one room more, with its key if they gave one. The room comes into being if
     /// there is none of that name.
     Joined { user: UserKey, room: Nickname, key: Cow<'a, str> },
-    /// A user is in one room less.
-    Parted { user: UserKey, room: RoomKey },
+    /// A user is in one room less, with these words or none.
+    Parted { user: UserKey, room: RoomKey, words: Cow<'a, str> },
     /// A user is gone, and so is their name.
     Left { user: UserKey, why: Leaving<'a> },
     /// A user has another name.
     Renamed { user: UserKey, name: Nickname },
     /// A user says something in a room, or does it (`emote`).
-    Said { user: UserKey, room: RoomKey, text: Cow<'a, str>, emote: bool },
+    Said { user: UserKey, room: RoomKey, text: Cow<'a, str>, emote: bool, extra: MaybeExtra },
     /// A user says something to another alone.
-    Told { user: UserKey, to: UserKey, text: Cow<'a, str> },
+    Told { user: UserKey, to: UserKey, text: Cow<'a, str>, extra: MaybeExtra },
+    /// A user is away, and why; or not any more.
+    Away { user: UserKey, why: Option<Cow<'a, str>> },
+    /// A user calls themselves so.
+    RealName { user: UserKey, text: Cow<'a, str> },
     /// A user tells another of a room.
     Invited { user: UserKey, to: UserKey, room: RoomKey },
     /// What a user has said since they came is not shown again to anybody.
@@ -58,6 +64,9 @@ pub(crate) enum Fact<'a> {
     Order { by: UserKey, order: Order },
 }
 
+/// How an IRC client said something, if there is more to it.
+pub(crate) type MaybeExtra = Option<Box<Extra>>;
+
 /// What is known of somebody who comes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Standing {
@@ -67,6 +76,12 @@ pub(crate) struct Standing {
     pub(crate) authority: Option<Authority>,
     /// They have shown that they were here before.
     pub(crate) known: bool,
+    /// What is spoken where they came in.
+    pub(crate) came_by: Dialect,
+    /// What they say of themselves, if they can.
+    pub(crate) profile: Option<Profile>,
+    /// They are here at once, in whatever room, or in none.
+    pub(crate) at_once: bool,
 }
 
 /// What makes somebody an operator of the server.
@@ -178,13 +193,17 @@ impl Entry<'_> {
             Fact::Order { by, order } => Fact::Order { by, order },
             Fact::Moved { user, origin } => Fact::Moved { user, origin },
             Fact::Joined { user, room, key } => Fact::Joined { user, room, key: owned(key) },
-            Fact::Parted { user, room } => Fact::Parted { user, room },
+            Fact::Parted { user, room, words } => Fact::Parted { user, room, words: owned(words) },
             Fact::Left { user, why } => Fact::Left { user, why: why.into_owned() },
             Fact::Renamed { user, name } => Fact::Renamed { user, name },
-            Fact::Said { user, room, text, emote } => {
-                Fact::Said { user, room, text: owned(text), emote }
+            Fact::Said { user, room, text, emote, extra } => {
+                Fact::Said { user, room, text: owned(text), emote, extra }
             }
-            Fact::Told { user, to, text } => Fact::Told { user, to, text: owned(text) },
+            Fact::Told { user, to, text, extra } => {
+                Fact::Told { user, to, text: owned(text), extra }
+            }
+            Fact::Away { user, why } => Fact::Away { user, why: why.map(owned) },
+            Fact::RealName { user, text } => Fact::RealName { user, text: owned(text) },
             Fact::Invited { user, to, room } => Fact::Invited { user, to, room },
             Fact::Forgot { user } => Fact::Forgot { user },
             Fact::Topic { user, room, text } => Fact::Topic { user, room, text: owned(text) },

@@ -65,7 +65,7 @@ impl History {
     }
 
     /// Up to which number lines may be missing.
-    pub(super) fn forgotten(&self) -> EntryId {
+    pub(crate) fn forgotten(&self) -> EntryId {
         self.forgotten
     }
 

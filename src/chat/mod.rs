@@ -48,6 +48,7 @@ use self::room::Asleep;
 pub(crate) use self::room::{LOBBY, Room, RoomKey, RoomSnapshot};
 pub(crate) use self::user::{User, UserKey, Users};
 use crate::archive::{Kept, KeptRoom};
+use crate::author::{Author, Cloak};
 use crate::config::{self, Limits};
 use crate::nickname::Nickname;
 use crate::rights::Rights;
@@ -77,6 +78,8 @@ pub(crate) struct Chat {
     moderation: OrderState,
     /// What the operator of the machine has decided about accounts, which no entry changes.
     policy: Policy,
+    /// What hides from where people come, if anything.
+    cloak: Option<Cloak>,
 }
 
 /// What is decided about accounts and operators by whoever runs the server.
@@ -126,6 +129,7 @@ impl Chat {
             accounts: Accounts::default(),
             moderation: OrderState::default(),
             policy: Policy::default(),
+            cloak: None,
         };
         let lobby = chat.open_room(lobby, (begins, true));
         debug_assert_eq!(lobby, LOBBY);
@@ -204,9 +208,24 @@ impl Chat {
     pub(crate) fn anew(&self) -> Chat {
         let permanent: Vec<_> = self.rooms().filter(|(_, room)| room.is_permanent()).collect();
         let names: Vec<_> = permanent.iter().map(|(_, room)| room.name().clone()).collect();
-        let (remembers, policy) = (self.remembers, self.policy.clone());
+        let (remembers, policy, cloak) = (self.remembers, self.policy.clone(), self.cloak);
         let chat = Chat::new(&self.limits, self.begins, self[LOBBY].name(), &names);
-        Chat { remembers, policy, ..chat }
+        Chat { remembers, policy, cloak, ..chat }
+    }
+
+    /// From now on this hides from where people come.
+    pub(crate) fn set_cloak(&mut self, cloak: Option<Cloak>) {
+        self.cloak = cloak;
+    }
+
+    /// What is told of somebody as of whoever does something.
+    pub(crate) fn author<'a>(&self, user: &'a User) -> Author<'a> {
+        user.author(self.cloak)
+    }
+
+    /// What hides from where people come, if anything.
+    pub(crate) fn cloak(&self) -> Option<Cloak> {
+        self.cloak
     }
 
     // ── users ────────────────────────────────────────────────────────────────────────────────────
@@ -226,11 +245,11 @@ impl Chat {
         self.users.get(key).map(|user| &user.name)
     }
 
-    /// Who is called `name`, in any spelling of it, and in some room. Who has a name may still be
-    /// on the way in.
+    /// Who is called `name`, in any spelling of it, and has come in. Who has a name may still be on
+    /// the way.
     pub(crate) fn find(&self, name: &str) -> Option<UserKey> {
         let key = self.directory.find(name)?;
-        self.users.get(key).filter(|user| user.room().is_some()).map(|_| key)
+        self.users.get(key).filter(|user| user.is_here).map(|_| key)
     }
 
     /// Who has this name, whether or not they have come in yet.
@@ -316,6 +335,11 @@ impl Chat {
     pub(crate) fn first_names(&self, room: RoomKey, max: usize) -> Vec<Nickname> {
         let members = self[room].members();
         members.take(max).filter_map(|user| Some(self.users.at(user)?.name.clone())).collect()
+    }
+
+    /// Those who are in a room, in the order of their names.
+    pub(crate) fn users_in(&self, room: RoomKey) -> impl Iterator<Item = (UserKey, &User)> {
+        self[room].members().filter_map(|place| self.users.entry_at(place))
     }
 
     /// Whether there is a room with this key.
@@ -453,6 +477,7 @@ mod tests {
             room,
             text: text.into(),
             emote: false,
+            extra: None,
         };
         let facts = [
             connected("alice"),
@@ -471,8 +496,8 @@ mod tests {
             said(bob, LOBBY, "three"),
             said(alice, ops, "not in there"),
             joined(alice, "ops"),
-            Fact::Parted { user: bob, room: LOBBY },
-            Fact::Parted { user: bob, room: LOBBY },
+            Fact::Parted { user: bob, room: LOBBY, words: "".into() },
+            Fact::Parted { user: bob, room: LOBBY, words: "".into() },
             Fact::Left { user: alice, why: Leaving::Plain },
             said(alice, LOBBY, "gone"),
         ];

@@ -16,6 +16,7 @@ use super::room::{LOBBY, Room, RoomKey};
 use super::sanctions::Sanctions;
 use super::user::{User, UserKey};
 use crate::archive::Request;
+use crate::dialect::irc::mask;
 use crate::event::{Event, Refusal, Topic};
 use crate::nickname::Nickname;
 use crate::order::{Moderation, Occurrence, Removal, What};
@@ -203,6 +204,12 @@ impl Chat {
         (ready > now).then(|| Refusal::Slow(ready - now))
     }
 
+    /// Whether somebody may say a line in a room.
+    pub(crate) fn may_write(&self, user: UserKey, room: RoomKey, now: u64) -> bool {
+        let is_inside = self.is_in(user, room) || !self[room].rights.has(Flag::Members);
+        is_inside && self.line_refusal(user, room, now).is_none()
+    }
+
     /// A line was said: with `/slow` it counts.
     pub(super) fn note_line(&mut self, user: UserKey, at: u64) {
         if self.moderation.slow.is_some()
@@ -262,11 +269,10 @@ impl Chat {
         now: u64,
     ) -> Option<Barrier> {
         let newcomer = self.users.get(user)?;
-        let who = (newcomer.accountable(), newcomer.address);
         let rank = newcomer.account().and_then(|name| rights.rank_of(name));
         if newcomer.operator || rank == Some(Rank::Operator) {
             None
-        } else if bans.is_some_and(|bans| bans.find(who, now).is_some()) {
+        } else if bans.is_some_and(|bans| self.is_banned_by(bans, newcomer, now)) {
             Some(Barrier::Ban)
         } else if rank.is_some() {
             None
@@ -276,6 +282,12 @@ impl Chat {
             let is_wrong = rights.key.as_ref().is_some_and(|key| **key != *given);
             is_wrong.then_some(Barrier::Key)
         }
+    }
+
+    fn is_banned_by(&self, bans: &Sanctions, user: &User, now: u64) -> bool {
+        let who = (user.accountable(), user.address);
+        let mask = || self.author(user).to_string();
+        bans.find(who, now).or_else(|| bans.find_mask(mask, now)).is_some()
     }
 
     /// The ban that keeps somebody from coming in who is logged in there and comes from there.
@@ -356,6 +368,7 @@ impl Chat {
                 self.tell_sanctions(asker, (of_room, room), answers)
             }
             Moderation::Set { what, value } => self.judge_setting(asker, room, (what, value)),
+            Moderation::Mask { mask, on } => self.judge_mask(asker, room, (mask, on)),
             Moderation::Rank { name, rank, on } => self.judge_rank(asker, room, name, (rank, on)),
             Moderation::Kick { name, why } => self.judge_kick(asker, room, name, why),
             Moderation::Sanction { kind, of_room, whom, rest } => {
@@ -421,6 +434,11 @@ impl Chat {
     fn tell_settings(&self, room: RoomKey, answers: &mut Answers<'_>) -> Judged<'static> {
         let (rights, ranks) = (&self[room].rights, self.ranks_in(room));
         answers.tell(&Event::Order(Occurrence::Settings { rights, ranks: &ranks }))
+    }
+
+    /// Those who have a rank in a room, in no order.
+    pub(crate) fn ranked_in(&self, room: RoomKey) -> impl Iterator<Item = (UserKey, Rank)> {
+        self[room].ranks.iter().copied()
     }
 
     /// Those who have a rank in a room, in the order of their names.
@@ -620,6 +638,60 @@ impl Chat {
         Ok((Target::Account(account.clone()), None, account.as_str().to_owned()))
     }
 
+    /// Keeps those out of a room for whom a mask is, or lets them in again.
+    fn judge_mask<'r>(
+        &'r self,
+        asker: Asker,
+        room: RoomKey,
+        (mask, on): (&'r str, bool),
+    ) -> Verdict<'r> {
+        self.require_charge(asker, room)?;
+        if room == LOBBY {
+            return Err(Refusal::NotForLobby);
+        }
+        let mask = mask::whole(&text::clean(mask)).to_ascii_lowercase();
+        let bans = self.sanctions(Some(room), asker.now);
+        let known = bans.iter().find(|ban| ban.mask().eq_ignore_ascii_case(&mask));
+        match (on, known) {
+            (false, Some(ban)) => {
+                let sanction = Box::new((*ban).clone());
+                Ok(propose(asker, Order::Lifted { room: Some(room), sanction }))
+            }
+            (true, None) if bans.len() >= ROOM_BANS_MAX => {
+                Err(Refusal::TooManySanctions(ROOM_BANS_MAX))
+            }
+            (true, None) => {
+                let sanction = Box::new(Sanction {
+                    id: 0,
+                    kind: SanctionKind::Ban,
+                    room: Some(self[room].name().as_str().to_owned()),
+                    target: self.target_of_mask(&mask),
+                    whom: mask,
+                    by: self.name(asker.user).to_owned(),
+                    why: String::new(),
+                    at: asker.now,
+                    until: None,
+                });
+                Ok(propose(asker, Order::Sanctioned { room: Some(room), sanction }))
+            }
+            // It is so already.
+            _ => Ok(Judged::Done),
+        }
+    }
+
+    /// For whom a mask is. If it names nothing but the host of somebody who is here, their address
+    /// is meant, however they come from there.
+    fn target_of_mask(&self, mask: &str) -> Target {
+        let host = mask.strip_prefix("*!*@").filter(|host| !host.contains(['*', '?']));
+        let cloak = self.cloak;
+        let is_it =
+            |user: &&User| host.is_some_and(|host| user.author(cloak).host.to_string() == *host);
+        match host.and_then(|_| self.users.iter().find(is_it)) {
+            Some(user) => Target::of_address(user.address),
+            None => Target::Mask(mask.to_owned()),
+        }
+    }
+
     fn judge_lift<'r>(
         &'r self,
         asker: Asker,
@@ -727,8 +799,10 @@ impl Chat {
                 }
                 let account = self.account_of(*user).cloned();
                 let room = &mut self.rooms[room.place()];
+                let before = room.rank_of(*user);
                 room.set_rank(*user, *rank);
                 account.iter().for_each(|account| room.rights.set_rank(account, *rank));
+                return Some(Applied::Ranked { before });
             }
             Order::Unranked { room, account } => {
                 self.rooms[room.place()].rights.set_rank(account, None);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use crate::dialect::irc::mask;
 use crate::nickname::Nickname;
 use crate::sanction::{Sanction, Target};
 
@@ -14,13 +15,14 @@ use crate::sanction::{Sanction, Target};
 pub(crate) struct Sanctions {
     by_account: HashMap<Arc<str>, Sanction>,
     by_network: HashMap<IpNet, Sanction>,
+    by_mask: Vec<Sanction>,
     /// How many networks there are of each length, longest last; of IPv6, and then how long.
     lengths: BTreeMap<(bool, u8), usize>,
 }
 
 impl Sanctions {
     pub(crate) fn len(&self) -> usize {
-        self.by_account.len() + self.by_network.len()
+        self.by_account.len() + self.by_network.len() + self.by_mask.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -36,6 +38,10 @@ impl Sanctions {
                 if self.by_network.insert(*network, sanction).is_none() {
                     *self.lengths.entry(length).or_default() += 1;
                 }
+            }
+            Target::Mask(_) => {
+                self.by_mask.retain(|other| other.target != sanction.target);
+                self.by_mask.push(sanction);
             }
         }
     }
@@ -53,6 +59,10 @@ impl Sanctions {
                     }
                 }
                 Some(removed)
+            }
+            Target::Mask(_) => {
+                let place = self.by_mask.iter().position(|other| other.target == *target)?;
+                Some(self.by_mask.remove(place))
             }
         }
     }
@@ -82,12 +92,27 @@ impl Sanctions {
         by_account.into_iter().chain(networks).find(|it| it.is_on(now))
     }
 
+    /// The one that holds for whoever has a name, user and host that match its mask. `text` gives
+    /// those, and is only asked if there are masks.
+    pub(crate) fn find_mask(&self, text: impl FnOnce() -> String, now: u64) -> Option<&Sanction> {
+        if self.by_mask.is_empty() {
+            return None;
+        }
+        let text = text();
+        let is_it = |it: &&Sanction| match &it.target {
+            Target::Mask(mask) => mask::matches(mask, &text),
+            _ => false,
+        };
+        self.by_mask.iter().filter(|it| it.is_on(now)).find(is_it)
+    }
+
     /// The newest that was given for somebody of this name, or for just this target.
     pub(super) fn given_for(&self, whom: &str, now: u64) -> Option<&Sanction> {
-        let target = Target::network(whom);
+        let is_mask = whom.contains('!');
+        let target = if is_mask { Target::parse(whom) } else { Target::network(whom) };
         let name = Nickname::parse(whom).ok();
         let is_it = |it: &&Sanction| match (&target, &name) {
-            (Some(target), _) => it.target == *target,
+            (Some(target), _) => it.target == *target || is_mask && it.whom == whom,
             (None, Some(name)) => it.is_for(name),
             (None, None) => false,
         };
@@ -96,7 +121,7 @@ impl Sanctions {
 
     /// All of them, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Sanction> {
-        self.by_account.values().chain(self.by_network.values())
+        self.by_account.values().chain(self.by_network.values()).chain(&self.by_mask)
     }
 }
 

@@ -11,6 +11,8 @@ use super::ignoring::{Ignored, PersonKey};
 use super::moderation::Proposed;
 use super::room::RoomKey;
 use crate::archive::Request;
+use crate::author::{Author, Cloak, Person, Profile};
+use crate::dialect::Dialect;
 use crate::key::{ConnectionKey, reserve};
 use crate::nickname::Nickname;
 
@@ -58,6 +60,10 @@ pub(crate) struct User {
     pub(crate) address: IpAddr,
     /// They are an operator of the server; by what, is with what few need.
     pub(super) operator: bool,
+    /// They have come in; whoever has not has a name already, but cannot be found by it.
+    pub(super) is_here: bool,
+    /// What is spoken where they came in.
+    pub(super) came_by: Dialect,
     /// The room that they have been in for the longest time, if any.
     room: Option<RoomKey>,
     pub(super) social: Option<Box<Social>>,
@@ -74,6 +80,8 @@ pub(crate) struct Social {
     pub(super) ignored_as: Option<PersonKey>,
     /// What to ask the archive for to see more of what they asked last.
     pub(super) more: Option<Box<Request>>,
+    /// What they say of themselves, if they can.
+    profile: Option<Box<Profile>>,
     /// What few need.
     order: Option<Box<OfOrder>>,
     /// The rooms after the first.
@@ -101,6 +109,52 @@ impl User {
         (self.name, self.fold) = (name.clone(), name.sort_key());
     }
 
+    /// What is spoken where they came in.
+    pub(crate) fn came_by(&self) -> Dialect {
+        self.came_by
+    }
+
+    // ── what others are told of them ─────────────────────────────────────────────────────────────
+
+    /// What is told of them as of whoever does something.
+    pub(crate) fn author(&self, cloak: Option<Cloak>) -> Author<'_> {
+        let came_by = (self.came_by, self.profile());
+        let author = Author::new(self.name.as_str(), came_by, self.address, cloak);
+        Author { account: self.account().map(Nickname::as_str), ..author }
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn person(&self) -> Person {
+        let profile = self.profile().cloned().map(Box::new);
+        let account = self.account().cloned();
+        let User { came_by, address, .. } = *self;
+        Person { came_by, profile, address, account, rank: None, told_apart: false }
+    }
+
+    /// What they say of themselves, if they can.
+    pub(crate) fn profile(&self) -> Option<&Profile> {
+        self.social.as_ref()?.profile.as_deref()
+    }
+
+    pub(super) fn set_profile(&mut self, profile: Option<Profile>) {
+        if let Some(profile) = profile {
+            self.social_mut().profile = Some(Box::new(profile));
+        }
+    }
+
+    /// They are away, and why; or not any more.
+    pub(super) fn set_away(&mut self, why: Option<&str>) {
+        let profile = self.social.as_mut().and_then(|social| social.profile.as_mut());
+        profile.into_iter().for_each(|profile| profile.away = why.map(Box::from));
+    }
+
+    pub(super) fn set_real_name(&mut self, text: &str) {
+        let profile = self.social.as_mut().and_then(|social| social.profile.as_mut());
+        profile.into_iter().for_each(|profile| profile.real_name = text.into());
+    }
+
+    // ── rooms ────────────────────────────────────────────────────────────────────────────────────
+
     /// The room that they are in, if any; of several, the first.
     pub(crate) fn room(&self) -> Option<RoomKey> {
         self.room
@@ -127,7 +181,7 @@ impl User {
     }
 
     /// When they came, in seconds since 1970.
-    pub(super) fn came_at(&self) -> u64 {
+    pub(crate) fn came_at(&self) -> u64 {
         self.came_at.into()
     }
 
@@ -247,6 +301,8 @@ impl Users {
             came_at,
             address,
             operator,
+            is_here: false,
+            came_by: Dialect::default(),
             room,
             social,
         };
@@ -266,6 +322,12 @@ impl Users {
     pub(super) fn get_mut(&mut self, key: UserKey) -> Option<&mut User> {
         let user = self.slab.get_mut(key.index as usize);
         user.filter(|user| user.generation == key.generation)
+    }
+
+    /// The user who has this place now, with their key.
+    pub(super) fn entry_at(&self, index: u32) -> Option<(UserKey, &User)> {
+        let user = self.at(index)?;
+        Some((UserKey { index, generation: user.generation }, user))
     }
 
     /// The user who has this place now.

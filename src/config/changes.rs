@@ -54,6 +54,7 @@ const LIVE: &[Difference] = &[
 /// What needs a restart.
 const RESTART: &[Difference] = &[
     ("--listen", |a, b| a.listeners != b.listeners),
+    ("--cloak", |a, b| a.cloak != b.cloak),
     // Lines may have come in part, and clients were told how long they may be.
     ("--max-line", |a, b| a.limits.line_bytes_max != b.limits.line_bytes_max),
     ("--tls-cert", |a, b| a.tls.certs != b.tls.certs),

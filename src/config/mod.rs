@@ -103,6 +103,8 @@ pub struct Config {
     pub operator_passwords: Vec<(Nickname, String)>,
     /// Passwords of accounts and operators are also taken where others can read them on their way.
     pub insecure_passwords: bool,
+    /// Nobody is told from where others come.
+    pub cloak: bool,
 }
 
 /// Whether there are accounts; they need an archive.
@@ -180,6 +182,7 @@ impl Default for Config {
             operators: Vec::new(),
             operator_passwords: Vec::new(),
             insecure_passwords: false,
+            cloak: true,
         }
     }
 }
@@ -249,6 +252,7 @@ impl Config {
             line_bytes_max: self.limits.line_bytes_max,
             udp_expiry: self.limits.udp_expiry,
             page: None,
+            has_accounts: self.data.is_some() && self.accounts != Accounts::Off,
             #[cfg(feature = "web")]
             web: self.web.clone(),
             #[cfg(feature = "web")]
@@ -335,7 +339,7 @@ impl ListenerSpec {
     /// Where a dialect listens by default after `prelude`: with TLS, at the port above its own.
     #[must_use]
     pub fn usual_after(dialect: Dialect, prelude: Prelude) -> ListenerSpec {
-        let port = dialect.port() + u16::from(prelude.tls);
+        let port = if prelude.tls { dialect.tls_port() } else { dialect.port() };
         ListenerSpec { dialect, prelude, address: SocketAddr::from(([127, 0, 0, 1], port)) }
     }
 

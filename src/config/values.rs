@@ -314,7 +314,9 @@ mod tests {
         assert_eq!(listener.to_string(), "lines=0.0.0.0:7711", "an address alone");
         let listener: ListenerSpec = "lines+proxy+tls=[::]:1".parse().unwrap();
         assert_eq!(listener.to_string(), "lines+tls+proxy=[::]:1");
-        for (text, port) in [("lines+tls", 7712), ("web+proxy", 7780)] {
+        for (text, port) in
+            [("lines+tls", 7712), ("web+proxy", 7780), ("irc", 6667), ("irc+tls", 6697)]
+        {
             let listener = text.parse::<ListenerSpec>();
             if cfg!(feature = "web") || !text.contains("web") {
                 assert_eq!(listener.unwrap().address.port(), port, "{text}");
@@ -326,7 +328,7 @@ mod tests {
         for wrong in ["lines=", "lines=77110", "lines=localhost:7711"] {
             assert_eq!(wrong.parse::<ListenerSpec>(), Err(ValueError::Address), "{wrong}");
         }
-        for wrong in ["", "=", "irc", "Lines"] {
+        for wrong in ["", "=", "ftp", "Lines"] {
             let error = wrong.parse::<ListenerSpec>();
             assert_eq!(error, Err(ValueError::Dialect(UnknownDialect)), "{wrong}");
         }

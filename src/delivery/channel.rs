@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::budget::Hold;
 use super::{JournalKey, Journals, Seq};
+use crate::author::Person;
 use crate::dialect::Dialect;
 use crate::event::CloseReason;
 use crate::key::{ConnectionKey, reserve_in};
@@ -58,6 +59,8 @@ pub(crate) struct Readers {
 pub(crate) struct PresenceBatch {
     pub(crate) kind: PresenceKind,
     pub(crate) names: Vec<Nickname>,
+    /// What else is told of each.
+    pub(crate) people: Vec<Person>,
     /// Of those who came, the connections.
     pub(crate) keys: Vec<ConnectionKey>,
     /// When it must be told.
@@ -67,9 +70,17 @@ pub(crate) struct PresenceBatch {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PresenceKind {
     Joined,
-    Left,
-    /// … which those do not hear who ignore them.
-    LeftWithWords(String, Vec<ConnectionKey>),
+    /// Out of the room, or off the server (`is_gone`).
+    Left {
+        is_gone: bool,
+    },
+    /// … with words, which those do not hear who ignore them.
+    LeftWithWords {
+        words: String,
+        deaf: Vec<ConnectionKey>,
+        is_gone: bool,
+    },
+    /// Off the server, for a reason of the server's.
     LeftFor(CloseReason),
 }
 

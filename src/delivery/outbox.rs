@@ -334,6 +334,35 @@ impl Outbox {
         })
     }
 
+    /// Bytes of what waits for the connection alone, sent or not.
+    pub(crate) fn insert_bytes(&self) -> usize {
+        self.own.as_deref().map_or(0, |own| own.bytes)
+    }
+
+    /// Takes back what was inserted since there were so many such bytes; nothing has been sent
+    /// meanwhile.
+    pub(crate) fn take_inserts(&mut self, since: usize) -> Vec<u8> {
+        let mut taken = Vec::new();
+        let Some(own) = &mut self.own else { return taken };
+        while own.bytes > since
+            && let Some(mut last) = own.inserts.pop_back()
+        {
+            let excess = own.bytes - since;
+            let kept = last.bytes.len().saturating_sub(excess);
+            let piece = last.bytes[kept..].to_vec();
+            own.bytes -= piece.len();
+            if kept > 0 {
+                if let Bytes::Own(bytes) = &mut last.bytes {
+                    bytes.truncate(kept);
+                }
+                own.inserts.push_back(last);
+            }
+            taken.splice(..0, piece);
+        }
+        self.release_own();
+        taken
+    }
+
     /// Whether there is more to leave out than somebody may have who does not read.
     pub(crate) fn skips_too_much(&self) -> bool {
         self.own.as_ref().is_some_and(|own| own.skips.len() * SKIP_BYTES >= SKIPS_BYTES_MAX)

@@ -278,7 +278,7 @@ fn without_cr(line: &[u8]) -> &[u8] {
 }
 
 /// A browser can be made to send chat lines to this port, but not without this before them.
-fn begins_http_request(line: &[u8]) -> bool {
+pub(super) fn begins_http_request(line: &[u8]) -> bool {
     HTTP_METHODS
         .iter()
         .any(|method| line.strip_prefix(*method).is_some_and(|rest| rest.first() == Some(&b' ')))

@@ -17,9 +17,12 @@ use crate::text::day_of;
 pub(super) const SPEC: DialectSpec = DialectSpec {
     name: "lines",
     port: 7711,
+    tls_port: 7712,
     transport: Transport::Tcp,
     framing: Framing::Lines,
     naming: Naming::Asked,
+    told_alone: false,
+    roomless: false,
     asks_password: true,
     echoes: false,
     many_rooms: false,
@@ -115,7 +118,7 @@ fn parse_command(topic: Topic, (rest, of_room): (&str, bool)) -> Result<Command<
         Topic::Forget if argument.eq_ignore_ascii_case("me") => Ok(Command::Forget),
         Topic::Forget => Err(Command::Misuse(topic)),
         Topic::Join => Ok(Command::Join(optional)),
-        Topic::Part => Ok(Command::Part),
+        Topic::Part => Ok(Command::Part(argument)),
         Topic::Rooms => Ok(Command::Rooms),
         Topic::Topic => Ok(Command::Topic(optional)),
         Topic::Invite => required.map(Command::Invite),
@@ -357,7 +360,7 @@ fn announce(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
         Event::Joined { names, count } => {
             notice(out, phrases.joined, &[Joint(phrases, names), Count(count)]);
         }
-        Event::Left { names, why, count } => {
+        Event::Left { names, why, count, .. } => {
             let who = Joint(phrases, names);
             let why = match why {
                 Parting::Plain => None,
@@ -470,8 +473,11 @@ mod tests {
             (0..64).map(|i| crate::nickname::Nickname::unchecked(&format!("n{i}"))).collect();
         let told = |names, count| {
             let mut out = Vec::new();
-            let reader =
-                Reader { phrases: phrases::of(crate::dialect::Lang::En), about: About::default() };
+            let reader = Reader {
+                phrases: phrases::of(crate::dialect::Lang::En),
+                dialect: crate::dialect::Dialect::Lines,
+                about: About::default(),
+            };
             encode(&reader, &Event::Joined { names, count }, &mut out);
             String::from_utf8(out).unwrap()
         };

@@ -8,7 +8,7 @@
 
 mod classic;
 pub mod decoder;
-mod irc;
+pub(crate) mod irc;
 mod lines;
 mod order;
 pub(crate) mod phrases;
@@ -22,16 +22,19 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use self::classic::{anonymous, datagram, mention, nick, register};
+pub use self::irc::{Encoding, Verb};
 use self::phrases::Phrases;
 pub(crate) use self::plain::Gap;
 pub use self::session::{Commands, Session, Settings};
+use crate::author::{Author, Extra};
 use crate::event::{CloseReason, Event, Refusal, RoomView};
 use crate::token::Token;
 
 /// What is spoken at a door.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
     /// UTF-8 lines over TCP, for `nc`, `telnet`, scripts and the bundled client.
+    #[default]
     Lines,
     /// Messages without an end over TCP; the server asks `NICK`.
     Nick,
@@ -43,6 +46,8 @@ pub enum Dialect {
     Anonymous,
     /// Messages without an end over TCP; `text@name` is private.
     Mention,
+    /// What IRC clients speak; what a client has asked for decides how some of it is written.
+    Irc(Encoding),
     /// A page over HTTP, and JSON over WebSocket, for browsers.
     #[cfg(feature = "web")]
     Web,
@@ -60,6 +65,7 @@ impl Dialect {
         Dialect::Datagram,
         Dialect::Anonymous,
         Dialect::Mention,
+        Dialect::Irc(Encoding::PLAIN),
         #[cfg(feature = "web")]
         Dialect::Web,
     ];
@@ -76,7 +82,7 @@ impl Dialect {
     ];
 
     /// How many of those there are: the length of an array by [`index`](Self::index).
-    pub const COUNT: usize = 6 + cfg!(feature = "web") as usize;
+    pub const COUNT: usize = 7 + cfg!(feature = "web") as usize;
 
     /// Those that `--listen` takes.
     pub fn named() -> impl Iterator<Item = Dialect> {
@@ -96,6 +102,7 @@ impl Dialect {
             Dialect::Datagram => &datagram::SPEC,
             Dialect::Anonymous => &anonymous::SPEC,
             Dialect::Mention => &mention::SPEC,
+            Dialect::Irc(_) => &irc::SPEC,
             #[cfg(feature = "web")]
             Dialect::Web => &web::SPEC,
             #[cfg(feature = "web")]
@@ -106,7 +113,19 @@ impl Dialect {
     /// A small number for each, its place in [`ALL`](Self::ALL).
     #[must_use]
     pub fn index(self) -> usize {
-        self as usize
+        match self {
+            Dialect::Lines => 0,
+            Dialect::Nick => 1,
+            Dialect::Register => 2,
+            Dialect::Datagram => 3,
+            Dialect::Anonymous => 4,
+            Dialect::Mention => 5,
+            Dialect::Irc(_) => 6,
+            #[cfg(feature = "web")]
+            Dialect::Web => 7,
+            #[cfg(feature = "web")]
+            Dialect::Metrics => 8,
+        }
     }
 
     /// The name by which `--listen` knows it.
@@ -119,6 +138,12 @@ impl Dialect {
     #[must_use]
     pub fn port(self) -> u16 {
         self.spec().port
+    }
+
+    /// The same, if it comes after TLS.
+    #[must_use]
+    pub fn tls_port(self) -> u16 {
+        self.spec().tls_port
     }
 
     /// What carries it.
@@ -148,7 +173,8 @@ impl Dialect {
     /// As [`encode`](Self::encode); `about` says in which room it happens, if in one, and who is
     /// the only one to be told, if there is only one.
     pub fn encode_about(self, lang: Lang, about: About<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
-        (self.spec().encode)(&Reader { phrases: phrases::of(lang), about }, event, out);
+        let reader = Reader { phrases: phrases::of(lang), dialect: self, about };
+        (self.spec().encode)(&reader, event, out);
     }
 
     /// What somebody is sent who is closed before their session has opened; perhaps nothing.
@@ -198,12 +224,19 @@ pub(crate) struct DialectSpec {
     pub(crate) name: &'static str,
     /// See [`Dialect::port`].
     pub(crate) port: u16,
+    /// The same, if it comes after TLS.
+    pub(crate) tls_port: u16,
     /// See [`Dialect::transport`].
     pub(crate) transport: Transport,
     /// See [`Dialect::framing`].
     pub(crate) framing: Framing,
     /// How somebody comes to a name.
     pub(crate) naming: Naming,
+    /// Whether whoever does something is told so alone, with what answers them, and not with the
+    /// others.
+    pub(crate) told_alone: bool,
+    /// Whether one is in no room at first.
+    pub(crate) roomless: bool,
     /// Whether one can be asked for the server's password.
     pub(crate) asks_password: bool,
     /// Whether its clients count on hearing what they say themselves.
@@ -233,11 +266,20 @@ pub(crate) struct DialectSpec {
     pub(crate) encode: fn(&Reader<'_>, &Event<'_>, &mut Vec<u8>),
 }
 
+impl DialectSpec {
+    /// Whether somebody reads a room only from when the others have been told of them.
+    pub(crate) fn comes_in_late(&self) -> bool {
+        self.whole_welcome.is_some() || self.told_alone
+    }
+}
+
 /// For whom an event is encoded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader<'a> {
     /// The phrases of their language.
     pub(crate) phrases: &'static Phrases,
+    /// What they speak.
+    pub(crate) dialect: Dialect,
     /// What the event does not say itself.
     pub(crate) about: About<'a>,
 }
@@ -258,6 +300,14 @@ pub struct About<'a> {
     pub name: Option<&'a str>,
     /// The key of what this answers, if the only reader gave it one.
     pub key: Option<&'a str>,
+    /// When, in seconds since 1970-01-01 00:00 UTC.
+    pub at: u64,
+    /// Who does it; of those who come or go together, all.
+    pub authors: &'a [Author<'a>],
+    /// How it was said, if that was by an IRC client and there is more to it.
+    pub extra: Option<&'a Extra>,
+    /// What an IRC client has asked for that this answers.
+    pub asked: Verb,
 }
 
 /// A welcome with the history, and with more names than a person would read, in one frame. All who
@@ -289,6 +339,8 @@ pub enum Framing {
     Arrivals,
     /// With its datagram, which the hub turns into a line.
     Datagrams,
+    /// With LF or CRLF, and tags before it may make it longer.
+    Irc,
     /// As WebSocket has it, after an HTTP request.
     #[cfg(feature = "web")]
     Web,

@@ -155,22 +155,22 @@ pub(super) fn tell(
             let (phrase, part) = account(words, event, name);
             line(phrase, &[part, Text(name)]);
         }
-        Occurrence::Ranked { name, rank, by: "" } => {
+        Occurrence::Ranked { name, rank, by: "", .. } => {
             line(words.ranked, &[Text(name), Text(words.rank(rank)), room]);
         }
-        Occurrence::Ranked { name, rank, by } => {
+        Occurrence::Ranked { name, rank, by, .. } => {
             line(words.ranked_by, &[Text(by), Text(name), Text(words.rank(rank)), room]);
         }
         Occurrence::Set { setting, by } => {
             line(words.set, &[Text(by), room, Text(&words.setting(setting))]);
         }
         Occurrence::Settings { rights, ranks } => tell_settings(reader, (rights, ranks), &mut line),
-        Occurrence::Removed { name, how, by, why, count } => {
+        Occurrence::Removed { name, how, by, why, count, .. } => {
             let parts = [Text(name), Text(by), Text(&words.reason(why)), Count(count)];
             line(words.removed[how as usize], &parts);
         }
         Occurrence::Sanctioned(sanction, by) => tell_sanctioned(words, sanction, by, &mut line),
-        Occurrence::Lifted { kind, whom, by } => {
+        Occurrence::Lifted { kind, whom, by, .. } => {
             let phrase = match kind {
                 SanctionKind::Ban => words.unbanned,
                 SanctionKind::Mute => words.unmuted,
@@ -523,11 +523,11 @@ pub(super) const ZH: OrderPhrases = OrderPhrases {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::{Lang, phrases};
+    use crate::dialect::{Dialect, Lang, phrases};
 
     fn told(lang: Lang, occurrence: &Occurrence<'_>) -> String {
         let about = About { room: Some("#ops"), ..About::default() };
-        let reader = Reader { phrases: phrases::of(lang), about };
+        let reader = Reader { phrases: phrases::of(lang), dialect: Dialect::Lines, about };
         let mut out = Vec::new();
         if !tell_reader(&reader, occurrence, ("! ", "\n"), &mut out) {
             tell(&reader, occurrence, ("* ", "\n"), &mut out);
@@ -553,7 +553,9 @@ mod tests {
         let rights = Rights::of_new_room();
         let told_of = [&sanction];
         let account = |event| Occurrence::Account { name: "al", event, token: Some("secret") };
-        let removed = |how| Occurrence::Removed { name: "bob", how, by: "al", why: "", count: 2 };
+        let (is_gone, before) = (false, None);
+        let removed =
+            |how| Occurrence::Removed { name: "bob", how, by: "al", why: "", count: 2, is_gone };
         let off = |how| Occurrence::YouRemoved { how, by: "al", why: "why" };
         let set = Setting::Key(Some("sesame".to_owned()));
         let all = [
@@ -563,11 +565,11 @@ mod tests {
                 "* The nickname bo belongs to an account. You are al now.\n",
             ),
             (
-                Occurrence::Ranked { name: "bob", rank: Some(Rank::Operator), by: "al" },
+                Occurrence::Ranked { name: "bob", rank: Some(Rank::Operator), before, by: "al" },
                 "* al says that bob is an operator in #ops now\n",
             ),
             (
-                Occurrence::Ranked { name: "al", rank: None, by: "" },
+                Occurrence::Ranked { name: "al", rank: None, before, by: "" },
                 "* al is without a rank in #ops\n",
             ),
             (Occurrence::Set { setting: &set, by: "al" }, "* al set #ops: key on\n"),

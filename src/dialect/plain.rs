@@ -235,6 +235,7 @@ mod tests {
             line_bytes_max: 4096,
             udp_expiry: Duration::from_secs(300),
             page: None,
+            has_accounts: false,
             #[cfg(feature = "web")]
             web: Default::default(),
             #[cfg(feature = "web")]

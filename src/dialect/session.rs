@@ -14,6 +14,7 @@ use std::vec;
 #[cfg(feature = "web")]
 use ipnet::IpNet;
 
+use super::irc::{self, Verb};
 use super::plain::{Gap, Plain};
 #[cfg(feature = "web")]
 use super::web;
@@ -29,6 +30,8 @@ pub struct Settings {
     pub udp_expiry: Duration,
     /// Where browsers find a page, if they do; then one that asks for it elsewhere is told.
     pub page: Option<SocketAddr>,
+    /// Nicknames can be accounts.
+    pub has_accounts: bool,
     /// Under what names browsers may find the server.
     #[cfg(feature = "web")]
     pub web: web::origin::Web,
@@ -44,6 +47,8 @@ pub struct Context<'a> {
     pub now: Instant,
     /// The other side's address.
     pub remote: IpAddr,
+    /// Its name, if it has one.
+    pub name: &'a str,
     /// What the operator has decided.
     pub settings: &'a Settings,
     /// Makes the text of the server's counts. It is only asked if somebody wants them.
@@ -90,6 +95,8 @@ impl Received<'_> {
 pub enum Message<'i> {
     /// A line of text.
     Line(Cow<'i, str>),
+    /// A line of an IRC client.
+    Irc(Cow<'i, str>),
     /// What a browser asks for.
     #[cfg(feature = "web")]
     Web(web::ClientMessage),
@@ -100,7 +107,7 @@ impl Message<'_> {
     /// name.
     pub fn commands(&self, dialect: Dialect, stage: Stage, given: &str) -> Commands<'_> {
         match self {
-            Message::Line(line) => dialect.parse(stage, line, given),
+            Message::Line(line) | Message::Irc(line) => dialect.parse(stage, line, given),
             #[cfg(feature = "web")]
             Message::Web(message) => message.commands(),
         }
@@ -111,6 +118,7 @@ impl Message<'_> {
     pub(crate) fn before_password(&self) -> Commands<'_> {
         match self {
             Message::Line(line) => Commands::One(Command::Password(line)),
+            Message::Irc(_) => Commands::None,
             #[cfg(feature = "web")]
             Message::Web(message) => message.commands(),
         }
@@ -119,7 +127,7 @@ impl Message<'_> {
     /// By what it is known if it comes again.
     pub(crate) fn key(&self) -> Option<&str> {
         match self {
-            Message::Line(_) => None,
+            Message::Line(_) | Message::Irc(_) => None,
             #[cfg(feature = "web")]
             Message::Web(message) => message.key(),
         }
@@ -127,7 +135,7 @@ impl Message<'_> {
 
     fn bytes(&self) -> usize {
         match self {
-            Message::Line(line) => line.len(),
+            Message::Line(line) | Message::Irc(line) => line.len(),
             #[cfg(feature = "web")]
             Message::Web(message) => message.bytes(),
         }
@@ -199,6 +207,7 @@ pub struct Session(Kind);
 enum Kind {
     /// Text and nothing else.
     Plain(Plain),
+    Irc(Box<irc::Session>),
     #[cfg(feature = "web")]
     Web(Box<web::Session>),
 }
@@ -212,6 +221,7 @@ impl Session {
             Dialect::Web => Kind::Web(Box::new(web::Session::new(now))),
             #[cfg(feature = "web")]
             Dialect::Metrics => Kind::Web(Box::new(web::Session::for_metrics(now))),
+            Dialect::Irc(_) => Kind::Irc(Box::new(irc::Session::new())),
             dialect => Kind::Plain(Plain::new(dialect, settings, now)),
         })
     }
@@ -220,7 +230,7 @@ impl Session {
     /// its own time.
     pub(crate) fn is_open(&self) -> bool {
         match &self.0 {
-            Kind::Plain(_) => true,
+            Kind::Plain(_) | Kind::Irc(_) => true,
             #[cfg(feature = "web")]
             Kind::Web(web) => web.is_open(),
         }
@@ -237,6 +247,7 @@ impl Session {
     ) -> Option<Received<'i>> {
         match &mut self.0 {
             Kind::Plain(plain) => plain.receive(input, context),
+            Kind::Irc(irc) => irc.receive(input, context),
             #[cfg(feature = "web")]
             Kind::Web(web) => web.receive(input, context),
         }
@@ -246,6 +257,7 @@ impl Session {
     pub(crate) fn end_arrival(&mut self, context: &Context<'_>) -> Option<Received<'static>> {
         match &mut self.0 {
             Kind::Plain(plain) => plain.end_arrival(context),
+            Kind::Irc(_) => None,
             #[cfg(feature = "web")]
             Kind::Web(_) => None,
         }
@@ -255,6 +267,7 @@ impl Session {
     pub fn finish(&mut self, context: &Context<'_>) -> Option<Received<'static>> {
         match &mut self.0 {
             Kind::Plain(plain) => plain.finish(context),
+            Kind::Irc(_) => None,
             // Without its end, a frame is none.
             #[cfg(feature = "web")]
             Kind::Web(_) => None,
@@ -265,6 +278,7 @@ impl Session {
     pub(crate) fn note_alive(&mut self, settings: &Settings, now: Instant) {
         match &mut self.0 {
             Kind::Plain(plain) => plain.note_alive(settings, now),
+            Kind::Irc(_) => {}
             #[cfg(feature = "web")]
             Kind::Web(web) => web.note_alive(),
         }
@@ -276,6 +290,7 @@ impl Session {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.0 {
             Kind::Plain(plain) => plain.deadline(),
+            Kind::Irc(_) => None,
             #[cfg(feature = "web")]
             Kind::Web(web) => web.deadline(),
         }
@@ -287,6 +302,7 @@ impl Session {
     pub(crate) fn handle_timeout(&mut self, now: Instant, is_listened_to: bool) -> Option<Due> {
         match &mut self.0 {
             Kind::Plain(plain) => plain.handle_timeout(now),
+            Kind::Irc(_) => None,
             #[cfg(feature = "web")]
             Kind::Web(web) => web.handle_timeout(now, is_listened_to).map(Due::Received),
         }
@@ -296,6 +312,7 @@ impl Session {
     pub(crate) fn close(&mut self) {
         match &mut self.0 {
             Kind::Plain(plain) => plain.close(),
+            Kind::Irc(_) => {}
             #[cfg(feature = "web")]
             Kind::Web(web) => web.close(),
         }
@@ -312,6 +329,7 @@ impl Session {
     pub(crate) fn given_name(&self) -> Option<&str> {
         match &self.0 {
             Kind::Plain(plain) => plain.given_name(),
+            Kind::Irc(_) => None,
             #[cfg(feature = "web")]
             Kind::Web(_) => None,
         }
@@ -321,16 +339,37 @@ impl Session {
     pub(crate) fn note_given(&mut self, name: &str) {
         match &mut self.0 {
             Kind::Plain(plain) => plain.note_given(name),
+            Kind::Irc(_) => {}
             // It is told how it is called.
             #[cfg(feature = "web")]
             Kind::Web(_) => {}
         }
     }
 
+    /// What an IRC client has said and asked for.
+    pub(crate) fn irc(&self) -> Option<&irc::Session> {
+        match &self.0 {
+            Kind::Irc(irc) => Some(irc),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn irc_mut(&mut self) -> Option<&mut irc::Session> {
+        match &mut self.0 {
+            Kind::Irc(irc) => Some(irc),
+            _ => None,
+        }
+    }
+
+    /// What was asked for last, of an IRC client.
+    pub(crate) fn asked(&self) -> Verb {
+        self.irc().map_or(Verb::Unknown, |irc| irc.asked)
+    }
+
     /// For whom its request says that it was forwarded, which is told once.
     pub(crate) fn take_forwarded(&mut self) -> Option<String> {
         match &mut self.0 {
-            Kind::Plain(_) => None,
+            Kind::Plain(_) | Kind::Irc(_) => None,
             #[cfg(feature = "web")]
             Kind::Web(web) => web.take_forwarded(),
         }
@@ -340,6 +379,7 @@ impl Session {
     pub(crate) fn gap(&self) -> Option<Gap> {
         match &self.0 {
             Kind::Plain(plain) => plain.gap(),
+            Kind::Irc(_) => None,
             #[cfg(feature = "web")]
             Kind::Web(_) => None,
         }
@@ -349,6 +389,7 @@ impl Session {
     pub(crate) fn begin_gap(&mut self, now: Instant) -> bool {
         match &mut self.0 {
             Kind::Plain(plain) => plain.begin_gap(now),
+            Kind::Irc(_) => false,
             #[cfg(feature = "web")]
             Kind::Web(_) => false,
         }
@@ -358,6 +399,7 @@ impl Session {
     pub(crate) fn end_gaps(&mut self) {
         match &mut self.0 {
             Kind::Plain(plain) => plain.end_gaps(),
+            Kind::Irc(_) => {}
             #[cfg(feature = "web")]
             Kind::Web(_) => {}
         }

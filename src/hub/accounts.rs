@@ -213,7 +213,7 @@ impl Hub {
 
     /// Has a password tried, or something else done about an account. Until the answer is there,
     /// `key` is not listened to.
-    fn ask_keeper(&mut self, key: ConnectionKey, request: AccountRequest) {
+    pub(super) fn ask_keeper(&mut self, key: ConnectionKey, request: AccountRequest) {
         let connection = &self.connections[key];
         let is_free = matches!(request, AccountRequest::Logout { .. });
         if connection.is_exposed && !self.insecure_passwords && !is_free {
@@ -287,7 +287,10 @@ impl Hub {
             };
             log::info!("event=refused account={what} from={}", self.connections[key].remote);
         }
+        let is_irc = self.connections[key].session.irc().is_some();
         match (answer, self.connections[key].user()) {
+            (AccountAnswer::Done(Some(name), _), None) if is_irc => self.proved(key, &name),
+            (_, None) if is_irc => self.disproved(key, None),
             (AccountAnswer::Done(name, token), Some(user)) => {
                 self.account_is_so((key, user), request, (name, token));
             }
@@ -333,7 +336,8 @@ impl Hub {
         }
         let operator = self.chat.is_operators(account);
         let authority = operator.then_some(Authority::Account);
-        let standing = Standing { account: Some(account.clone()), authority, known: false };
+        let account_of = Some(account.clone());
+        let standing = Standing { account: account_of, authority, ..Standing::default() };
         let who = (Some(account), self.connections[key].remote.ip());
         if !operator && self.chat.ban_of(who, self.now.unix_seconds).is_some() {
             return self.keep_out(key, Some(account), Conflict::Banned);
@@ -356,7 +360,7 @@ impl Hub {
     }
 
     /// Whoever has a name that is somebody's account gets another.
-    fn free_name(&mut self, account: &Nickname) {
+    pub(super) fn free_name(&mut self, account: &Nickname) {
         let Some(holder) = self.chat.holder_of(account) else { return };
         let Some(old) = self.chat.nickname(holder).cloned() else { return };
         let mut number = 2;
@@ -403,12 +407,14 @@ impl Hub {
                 if is_banned && !self.chat.is_operators(&account) && !self.chat.is_operator(user) {
                     return self.keep_out(key, Some(&account), Conflict::Banned);
                 }
-                if self.chat.holder_of(&account) != Some(user) {
+                // An IRC client may have another name than its account.
+                let is_renamed = self.connections[key].session.irc().is_none();
+                if is_renamed && self.chat.holder_of(&account) != Some(user) {
                     self.free_name(&account);
                 }
                 self.become_account(user, &account);
                 let name = account.clone();
-                if self.chat.nickname(user) != Some(&account) {
+                if is_renamed && self.chat.nickname(user) != Some(&account) {
                     self.propose(Fact::Renamed { user, name });
                 }
                 log::info!("event=login account={account}");
@@ -477,7 +483,9 @@ impl Hub {
     ) {
         let token = token.map(Secret::reveal);
         let event = Occurrence::Account { name: account.as_str(), event, token };
+        let before = std::mem::replace(&mut self.acting, self.connections[key].any_user());
         self.tell(key, None, &Event::Order(event));
+        self.acting = before;
     }
 }
 

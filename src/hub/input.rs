@@ -52,7 +52,8 @@ impl Hub {
         let metrics = || Metrics { process: process(), ..counted() }.to_string();
         let connection = &mut connections[key];
         let remote = connection.remote.ip();
-        let context = Context { now: now.instant, remote, settings, metrics: &metrics };
+        let name = connection.any_user().map_or("", |user| chat.name(user));
+        let context = Context { now: now.instant, remote, name, settings, metrics: &metrics };
         ask(&mut connection.session, &context)
     }
 
@@ -62,8 +63,8 @@ impl Hub {
         if let Some(parked) = before.parked.take()
             && let Some(user) = self.connections[key].user()
         {
-            let Parked { room, text, emote, key: given } = *parked;
-            let applied = self.propose(Fact::Said { user, room, text: text.into(), emote });
+            let Parked { room, text, emote, extra, key: given } = *parked;
+            let applied = self.propose(Fact::Said { user, room, text: text.into(), emote, extra });
             match (applied, given) {
                 (Applied::Said, Some(given)) => self.confirm(key, user, &given),
                 // Something was decided while it waited.
@@ -200,7 +201,14 @@ impl Hub {
             Received::Message(message) => self.execute_message(key, message),
             Received::Refused(..) if self.must_take_name(key) => self.admit_as_guest(key, ""),
             Received::Refused(refusal, _) => self.refuse_input(key, *refusal),
-            Received::Reply(bytes) => self.send(key, bytes),
+            Received::Reply(bytes) => {
+                // What happened before comes before.
+                if let Some(user) = self.connections[key].user() {
+                    self.flush_presence_of(user);
+                }
+                self.send(key, bytes);
+                self.note_encoding(key);
+            }
             Received::Opened(bytes) => self.open(key, bytes),
             Received::Farewell => self.close_for_good(key),
             Received::Close(reason, bytes) => {
@@ -213,6 +221,9 @@ impl Hub {
 
     /// Does what a message asks for. It may ask for several things; who has left has no more.
     fn execute_message(&mut self, key: ConnectionKey, message: &Message<'_>) {
+        if let Message::Irc(line) = message {
+            return self.execute_irc(key, line);
+        }
         if let Some(user) = self.connections[key].user()
             && self.connections[key].dialect.spec().can_resume
         {
@@ -313,7 +324,12 @@ impl Hub {
     /// they are in.
     fn execute_in_room(&mut self, key: ConnectionKey, name: Option<&str>, command: Command<'_>) {
         let Some(user) = self.connections[key].user() else { return };
-        self.flush_presence_of(user);
+        // An IRC client that goes to one room more is told so when the others are.
+        let is_late =
+            matches!(command, Command::Join(_)) && self.connections[key].dialect.spec().told_alone;
+        if !is_late {
+            self.flush_presence_of(user);
+        }
         // Of a secret room nobody is told that it is there.
         let may_know = |room: &RoomKey| self.chat.may_know(user, &self.chat[*room], *room);
         let found = self.find_room(user, name).filter(|room| name.is_none() || may_know(room));
@@ -339,7 +355,9 @@ impl Hub {
             };
             let room = wanted.as_deref().unwrap_or(chat[room].title());
             let key_given = Keyed::of(keyed.as_ref(), key);
-            let about = About { room: Some(room), name: Some(chat.name(user)), key: key_given };
+            let asked = connections[key].session.asked();
+            let name = Some(chat.name(user));
+            let about = About { room: Some(room), name, key: key_given, asked, ..About::default() };
             tell(&mut connections[key], journals, (*lang, about), event);
             connections.touch(key);
         };
@@ -381,7 +399,7 @@ impl Hub {
     ) {
         let back = from.map(|from| self.chat[from].name().clone());
         if let Some(from) = from {
-            self.propose(Fact::Parted { user, room: from });
+            self.propose(Fact::Parted { user, room: from, words: "".into() });
         }
         let fact = Fact::Joined { user, room: room.clone(), key: given.into() };
         if let Applied::Refused(_) = self.propose(fact) {
@@ -419,7 +437,10 @@ impl Hub {
     }
 
     /// Proposes what somebody asked for, who is told if it cannot be so.
-    fn propose_for(&mut self, key: ConnectionKey, fact: Fact<'_>) {
+    fn propose_for(&mut self, key: ConnectionKey, mut fact: Fact<'_>) {
+        if let Fact::Said { extra, .. } | Fact::Told { extra, .. } = &mut fact {
+            *extra = self.saying.take();
+        }
         if let Fact::Told { user, to, .. } | Fact::Invited { user, to, .. } = &fact
             && !self.chat.is_deaf_to(*to, *user)
             && self.has_much_to_read(*to)
@@ -428,13 +449,13 @@ impl Hub {
             return self.refuse(key, Refusal::TellTooMuch(&name));
         }
         // Who is in one room only would not have been processed while that is full.
-        if let Fact::Said { room, text, emote, .. } = &fact
+        if let Fact::Said { room, text, emote, extra, .. } = &fact
             && self.is_full(*room)
             && self.only_room_of(key).is_none()
         {
-            let (room, emote) = (*room, *emote);
+            let (room, emote, extra) = (*room, *emote, extra.clone());
             let text = text.clone().into_owned();
-            let parked = Parked { room, text, emote, key: self.take_key(key) };
+            let parked = Parked { room, text, emote, extra, key: self.take_key(key) };
             return self.park(key, parked);
         }
         let wanted = match &fact {
@@ -630,7 +651,9 @@ impl Hub {
         standing: &Standing,
     ) -> Result<(), Conflict> {
         let address = self.connections[key].remote.ip();
-        let (name, standing) = (name.clone(), Box::new(standing.clone()));
+        let came_by = self.connections[key].dialect;
+        let standing = Box::new(Standing { came_by, ..standing.clone() });
+        let name = name.clone();
         let fact = Fact::Connected { origin: key, name: name.clone(), address, standing };
         let user = match self.propose(fact) {
             Applied::Connected(user) => user,
@@ -655,8 +678,15 @@ impl Hub {
     /// Somebody is in the lobby from now on.
     pub(super) fn enter(&mut self, key: ConnectionKey, user: UserKey) {
         self.members[self.connections[key].dialect.index()] += 1;
+        if self.connections[key].dialect.spec().roomless {
+            self.connections[key].state = State::Chatting(user);
+            log::info!("came: {} from {}", self.chat.name(user), self.connections[key].remote);
+            self.greet_irc(key, user);
+            return self.tell_watchers_online(user);
+        }
         let room = self.chat[LOBBY].name().clone();
         self.propose(Fact::Joined { user, room, key: "".into() });
+        self.tell_watchers_online(user);
     }
 
     // ── waiting for a turn ───────────────────────────────────────────────────────────────────────

@@ -35,6 +35,7 @@ mod backlog;
 mod closing;
 mod deadlines;
 mod input;
+mod irc;
 mod moderation;
 mod preparing;
 mod presence;
@@ -55,11 +56,14 @@ pub(crate) use self::addresses::AddressKey;
 use self::addresses::Addresses;
 use self::closing::level;
 use self::input::is_owed_much;
+use self::irc::Irc;
 use self::returning::Keyed;
 use self::tickets::Tickets;
 use crate::archive::{Record, Request};
+use crate::author::{Cloak, Extra};
 use crate::chat::{
     AccountFact, Authority, Chat, EntryId, Fact, Policy, Recorded, Room, RoomKey, Standing, User,
+    UserKey,
 };
 use crate::config::{Config, Limits, Password, Prelude};
 use crate::connection::{Connection, Connections, LINGER, State, Wait};
@@ -128,6 +132,14 @@ pub struct Hub {
     returning: Option<ConnectionKey>,
     /// The key of what is being done.
     keyed: Option<Keyed>,
+    /// Who does what is being told.
+    acting: Option<UserKey>,
+    /// How an IRC client says what it says now, if there is more to it.
+    saying: Option<Box<Extra>>,
+    /// How an IRC client said it, if there is more to it.
+    extra: Option<Extra>,
+    /// What IRC clients alone can ask for.
+    irc: Irc,
     addresses: Addresses,
     /// Connections that were let in and whose sockets are not gone.
     clients: usize,
@@ -170,6 +182,7 @@ impl Hub {
         let last_entry = now.unix_seconds << ENTRIES_PER_SECOND_BITS;
         let mut chat = Chat::new(&config.limits, last_entry, &config.lobby, &config.rooms);
         chat.set_policy(policy(config));
+        chat.set_cloak(config.cloak.then_some(Cloak::default()));
         Hub {
             limits: config.limits,
             lang: config.lang,
@@ -190,6 +203,10 @@ impl Hub {
             tickets: Tickets::default(),
             returning: None,
             keyed: None,
+            acting: None,
+            saying: None,
+            extra: None,
+            irc: Irc::new(now.unix_seconds),
             addresses: Addresses::default(),
             clients: 0,
             awaiting_turn: VecDeque::new(),
@@ -258,6 +275,12 @@ impl Hub {
     /// Whether an operator wants the configuration to be read again; told once.
     pub fn poll_reload(&mut self) -> bool {
         std::mem::take(&mut self.wants_reload)
+    }
+
+    /// From now on this hides from where people come, if they are to be hidden.
+    pub fn set_cloak(&mut self, cloak: Cloak) {
+        let is_on = self.chat.cloak().is_some();
+        self.chat.set_cloak(is_on.then_some(cloak));
     }
 
     /// There is a page for browsers at this address; or none.
@@ -437,6 +460,7 @@ impl Hub {
             self.arm(key);
         }
         self.wait_no_longer();
+        self.tell_late();
         self.resume_newcomers();
         // Whoever goes on may leave a room, which is then gone.
         let mut place = 0;
@@ -554,6 +578,7 @@ impl Hub {
     /// used again.
     pub fn handle_closed(&mut self, key: ConnectionKey) {
         let Some(connection) = self.connections.remove(key) else { return };
+        self.forget_watcher(key);
         self.clients -= usize::from(!connection.turned_away);
         if let Some(address) = connection.address {
             self.addresses.leave(address, self.now.instant);
@@ -593,7 +618,8 @@ impl Hub {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let now = self.now.instant;
         let at_once = self.connections.any_touched().then_some(now);
-        let newcomers = (!self.awaiting_turn.is_empty()).then_some(now);
+        let is_late = self.has_late_answers();
+        let newcomers = (is_late || !self.awaiting_turn.is_empty()).then_some(now);
         let rooms = self.active.iter().filter_map(|room| self.channels[room.place()].due(now));
         [self.timers.next(), self.tickets.due(), at_once, newcomers]
             .into_iter()
@@ -747,6 +773,8 @@ impl Hub {
             && self.journals.is_at_rest()
             && self.addresses.is_empty()
             && self.tickets.is_at_rest()
+            && self.watches_nobody()
+            && !self.has_late_answers()
             && self.poll_timeout().is_none()
     }
 }

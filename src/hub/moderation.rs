@@ -5,7 +5,7 @@ use super::telling::time_of;
 use super::{Hub, awaiting_nick};
 use crate::archive::{Act, Record};
 use crate::chat::{
-    Applied, Chat, Conflict, Entry, Fact, LOBBY, Order, Proposed, RoomKey, User, UserKey,
+    Applied, Chat, Conflict, Entry, Fact, LOBBY, Leaving, Order, Proposed, RoomKey, User, UserKey,
 };
 use crate::connection::State;
 use crate::event::{CloseReason, Command, Event, Refusal};
@@ -144,17 +144,17 @@ impl Hub {
         let by_name = self.chat.name(by).to_owned();
         let by_name = by_name.as_str();
         match (order, applied) {
-            (Order::Ranked { room, user, rank }, _) => {
-                self.tell_ranked((*room, *user), *rank, by_name);
+            (Order::Ranked { room, user, rank }, Applied::Ranked { before }) => {
+                self.tell_ranked((*room, *user), (*before, *rank), by_name);
                 let name = self.chat.name(*user).to_owned();
                 self.note_act(by, (rank_act(*rank), &name), Some(*room), ("", None));
                 self.keep_rights(*room);
             }
             (Order::Unranked { room, account }, _) => {
-                let occurrence =
-                    Occurrence::Ranked { name: account.as_str(), rank: None, by: by_name };
+                let name = account.as_str();
+                let occurrence = Occurrence::Ranked { name, rank: None, before: None, by: by_name };
                 self.publish(&[*room], &Event::Order(occurrence));
-                self.note_act(by, ("unrank", account.as_str()), Some(*room), ("", None));
+                self.note_act(by, ("unrank", name), Some(*room), ("", None));
                 self.keep_rights(*room);
             }
             (Order::Set { room, setting }, _) => {
@@ -220,12 +220,12 @@ impl Hub {
     pub(super) fn tell_ranked(
         &mut self,
         (room, user): (RoomKey, UserKey),
-        rank: Option<Rank>,
+        (before, rank): (Option<Rank>, Option<Rank>),
         by: &str,
     ) {
         let name = self.chat.name(user).to_owned();
         self.outdate_lists(&[room]);
-        let occurrence = Occurrence::Ranked { name: &name, rank, by };
+        let occurrence = Occurrence::Ranked { name: &name, rank, before, by };
         self.publish(&[room], &Event::Order(occurrence));
     }
 
@@ -289,7 +289,8 @@ impl Hub {
             self.records.push(Record::Lifted(sanction.id));
         }
         let name = self.chat.name(by).to_owned();
-        let event = Occurrence::Lifted { kind: sanction.kind, whom, by: &name };
+        let (kind, target) = (sanction.kind, &sanction.target);
+        let event = Occurrence::Lifted { kind, whom, target, by: &name };
         self.tell_of_sanction(by, room, sanction, &Event::Order(event));
     }
 
@@ -305,11 +306,14 @@ impl Hub {
     ) {
         let origin = self.chat.user(user).and_then(|user| user.origin);
         log::info!("parted: {name} from {title}: {}", how.word());
-        self.tell_removed(room, (name, origin), (how, by, why));
+        self.tell_removed(room, (name, origin), (how, by, why, false));
         let Some(key) = origin else { return };
         let occurrence = Occurrence::YouRemoved { how, by, why };
         self.tell_titled(key, Some(title), &Event::Order(occurrence));
-        if self.connections[key].dialect.spec().many_rooms {
+        let spec = self.connections[key].dialect.spec();
+        if spec.many_rooms && spec.told_alone {
+            // That was said already.
+        } else if spec.many_rooms {
             self.tell_titled(key, Some(title), &Event::Parted);
         } else if room == LOBBY {
             self.close(key, CloseReason::Kicked, "");
@@ -325,7 +329,7 @@ impl Hub {
         &mut self,
         room: RoomKey,
         (name, origin): (&str, Option<ConnectionKey>),
-        (how, by, why): (Removal, &str, &str),
+        (how, by, why, is_gone): (Removal, &str, &str, bool),
     ) {
         match origin {
             Some(key) => self.detach(key, room),
@@ -334,7 +338,7 @@ impl Hub {
         if self.chat.has_room(room) {
             self.outdate_lists(&[room]);
             let count = self.chat[room].count();
-            let occurrence = Occurrence::Removed { name, how, by, why, count };
+            let occurrence = Occurrence::Removed { name, how, by, why, count, is_gone };
             self.publish(&[room], &Event::Order(occurrence));
         }
         self.close_channel_if_gone(room);
@@ -344,8 +348,11 @@ impl Hub {
     fn remove(&mut self, (gone, user): (UserKey, &User), (how, by, why): (Removal, &str, &str)) {
         let name = user.name.as_str();
         log::info!("left: {name}: {}", how.word());
+        self.tell_gone(user, &removal_words(how, by, why));
+        self.note_gone(&user.name, user.person());
+        self.tell_watchers_offline(&user.name);
         for room in user.rooms() {
-            self.tell_removed(room, (name, user.origin), (how, by, why));
+            self.tell_removed(room, (name, user.origin), (how, by, why, true));
         }
         let reason = if how == Removal::Ban { CloseReason::Banned } else { CloseReason::Killed };
         let key = user.origin;
@@ -439,6 +446,13 @@ impl Hub {
             self.records.push(Record::Rights { room: name, rights });
         }
     }
+}
+
+/// What those are told who only hear that somebody is gone.
+fn removal_words(how: Removal, by: &str, why: &str) -> Leaving<'static> {
+    let what = if how == Removal::Ban { "Banned" } else { "Killed" };
+    let because = if why.is_empty() { String::new() } else { format!(": {why}") };
+    Leaving::Words(format!("{what} by {by}{because}").into())
 }
 
 /// The name of the act by which somebody got a rank.

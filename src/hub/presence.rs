@@ -6,6 +6,7 @@
 
 use super::Hub;
 use super::telling::Shared;
+use crate::author::{Author, Person};
 use crate::chat::{RoomKey, UserKey};
 use crate::connection::Connection;
 use crate::delivery::{Channel, PresenceBatch, PresenceKind, Seq, presence_delay};
@@ -25,7 +26,8 @@ impl Hub {
         }
         let due = self.now.instant + presence_delay(self.chat[room].count());
         let batch = &mut self.channel_mut(room).presence;
-        batch.get_or_insert(PresenceBatch { kind, names: Vec::new(), keys: Vec::new(), due });
+        let (names, people, keys) = Default::default();
+        batch.get_or_insert(PresenceBatch { kind, names, people, keys, due });
         self.note_active(room);
     }
 
@@ -33,11 +35,12 @@ impl Hub {
     pub(super) fn add_to_presence(
         &mut self,
         room: RoomKey,
-        name: &Nickname,
+        (name, person): (&Nickname, Person),
         key: Option<ConnectionKey>,
     ) {
         if let Some(batch) = &mut self.channels[room.place()].presence {
             batch.names.push(name.clone());
+            batch.people.push(person);
             batch.keys.extend(key);
         }
     }
@@ -59,6 +62,16 @@ impl Hub {
                 if is_due(self, room) {
                     self.flush_presence(room);
                 }
+            }
+        }
+    }
+
+    /// Tells who came and went in the small rooms of somebody: what they are answered next then
+    /// comes after it.
+    pub(super) fn flush_small_presence_of(&mut self, user: UserKey) {
+        for room in self.rooms_of(user) {
+            if presence_delay(self.chat[room].count()).is_zero() {
+                self.flush_presence(room);
             }
         }
     }
@@ -90,28 +103,34 @@ impl Hub {
     /// Tells who has come to a room or left it, if that has not been told yet.
     pub(super) fn flush_presence(&mut self, room: RoomKey) {
         let Some(batch) = self.channels[room.place()].presence.take() else { return };
-        let PresenceBatch { kind, names, keys, .. } = batch;
+        let PresenceBatch { kind, names, people, keys, .. } = batch;
         if names.is_empty() {
             return;
         }
         let count = self.chat[room].count();
-        let why = match &kind {
+        let cloak = self.chat.cloak();
+        let authors = names.iter().zip(&people);
+        let authors: Vec<Author<'_>> =
+            authors.map(|(name, person)| person.author(name.as_str(), cloak)).collect();
+        let (why, is_gone) = match &kind {
             PresenceKind::Joined => {
-                let seq = self.publish(&[room], &Event::Joined { names: &names, count });
-                self.tell_those_who_joined(room, &names, &keys, seq);
+                let event = Event::Joined { names: &names, count };
+                let seq = self.publish_of(&authors, &[room], &event);
+                self.tell_those_who_joined(room, (&names, &authors), &keys, seq);
                 return self.welcome_wholly(room, &keys);
             }
-            PresenceKind::Left => Parting::Plain,
-            PresenceKind::LeftWithWords(words, _) => Parting::Words(words),
-            PresenceKind::LeftFor(reason) => Parting::Reason(*reason),
+            PresenceKind::Left { is_gone } => (Parting::Plain, *is_gone),
+            PresenceKind::LeftWithWords { words, is_gone, .. } => (Parting::Words(words), *is_gone),
+            PresenceKind::LeftFor(reason) => (Parting::Reason(*reason), true),
         };
-        let seq = self.publish(&[room], &Event::Left { names: &names, why, count });
-        if let PresenceKind::LeftWithWords(_, deaf) = &kind {
-            let event = Event::Left { names: &names, why: Parting::Plain, count };
+        let event = Event::Left { names: &names, why, count, is_gone };
+        let seq = self.publish_of(&authors, &[room], &event);
+        if let PresenceKind::LeftWithWords { deaf, .. } = &kind {
+            let event = Event::Left { names: &names, why: Parting::Plain, count, is_gone };
             for key in deaf.iter().copied() {
                 if self.is_reading(key, room) {
                     self.leave_out(key, seq);
-                    self.tell(key, Some(room), &event);
+                    self.tell_of_authors(key, room, &authors, &event);
                 }
             }
         }
@@ -123,7 +142,7 @@ impl Hub {
     fn tell_those_who_joined(
         &mut self,
         room: RoomKey,
-        names: &[Nickname],
+        (names, authors): (&[Nickname], &[Author<'_>]),
         keys: &[ConnectionKey],
         seq: Seq,
     ) {
@@ -132,16 +151,13 @@ impl Hub {
             let Some(connection) = self.connections.get(key) else { continue };
             let spec = connection.dialect.spec();
             let as_given = connection.given_name().is_none_or(|given| given == names[i].as_str());
-            if spec.whole_welcome.is_none() {
+            if !spec.comes_in_late() {
                 let known = i + usize::from(!spec.hears_own_joining);
                 if known > 0 {
                     self.leave_out(key, seq);
                     if known < names.len() {
-                        self.tell(
-                            key,
-                            Some(room),
-                            &Event::Joined { names: &names[known..], count },
-                        );
+                        let event = Event::Joined { names: &names[known..], count };
+                        self.tell_of_authors(key, room, &authors[known..], &event);
                     }
                 }
             }
@@ -158,6 +174,10 @@ impl Hub {
         for key in newcomers.iter().copied() {
             let Some(connection) = self.connections.get(key) else { continue };
             let dialect = connection.dialect;
+            if let Dialect::Irc(_) = dialect {
+                self.welcome_irc(key, room);
+                continue;
+            }
             let Some(whole) = &dialect.spec().whole_welcome else { continue };
             let Some(user) = connection.user() else { continue };
             self.attach(key, room);

@@ -74,7 +74,9 @@ impl Hub {
         }
         // What happened before comes before.
         user.iter().for_each(|user| self.flush_presence_of(*user));
-        self.keyed = asked.key.take().map(|given| Keyed { by: key, key: given });
+        let given = asked.key.take();
+        let waits = self.begin_answer(key);
+        self.keyed = given.clone().map(|given| Keyed { by: key, key: given });
         match (asked.request, user) {
             (Request::Account(request), _) => self.handle_account_answer(key, request, answer),
             (request, Some(user)) => {
@@ -83,12 +85,18 @@ impl Hub {
             (_, None) => {}
         }
         self.keyed = None;
+        self.end_answer(key, given.as_deref(), waits);
         self.arm(key);
     }
 
     fn tell_answer(&mut self, (key, user): (ConnectionKey, UserKey), asked: Asked, answer: Answer) {
         let room = asked.room.as_deref();
         match answer {
+            Answer::History { lines, .. } if matches!(asked.request, Request::Lines { .. }) => {
+                if let (Request::Lines { wanted, .. }, Some(room)) = (&asked.request, room) {
+                    self.tell_wanted((key, user), (room, wanted), lines, asked.tail);
+                }
+            }
             Answer::History { lines, more } => {
                 let told = (lines.first(), asked.tail.len());
                 self.note_more(user, asked.request, told, more);
@@ -135,8 +143,11 @@ impl Hub {
 
     /// Tells one something that is long, and takes no more memory for it than it needs.
     fn tell_long(&mut self, key: ConnectionKey, room: Option<&str>, event: &Event<'_>) {
-        let Hub { connections, journals, lang, keyed, .. } = self;
-        let about = About { room, name: None, key: Keyed::of(keyed.as_ref(), key) };
+        let Hub { chat, connections, journals, lang, keyed, .. } = self;
+        let key_given = Keyed::of(keyed.as_ref(), key);
+        let asked = connections[key].session.asked();
+        let name = connections[key].any_user().map(|user| chat.name(user));
+        let about = About { room, name, key: key_given, asked, ..About::default() };
         let mut told = Vec::new();
         connections[key].dialect.encode_about(*lang, about, event, &mut told);
         connections[key].outbox.insert_shared(journals, told.into());
@@ -158,13 +169,16 @@ impl Hub {
                 Some(Request::History { room, before, count })
             }
             Request::Search { query, .. } => Some(Request::Search { query, before: Some(last.id) }),
-            Request::Forget { .. } | Request::Acts { .. } | Request::Account(_) => None,
+            Request::Lines { .. }
+            | Request::Forget { .. }
+            | Request::Acts { .. }
+            | Request::Account(_) => None,
         });
         self.chat.note_more(user, next);
     }
 
     /// Asks the archive. Until the answer is there, `key` is not listened to.
-    fn ask_archive(&mut self, key: ConnectionKey, asked: Asked) {
+    pub(super) fn ask_archive(&mut self, key: ConnectionKey, asked: Asked) {
         let address = self.connections[key].address;
         let of_address = self.asking.iter().filter(|(_, other)| *other == address).count();
         let is_too_much = address.is_some() && of_address >= REQUESTS_PER_ADDRESS;

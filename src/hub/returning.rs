@@ -178,7 +178,7 @@ impl Hub {
         let room = room.map(|room| &**chat[room].title());
         dialect.encode_about(
             *lang,
-            About { room, name: Some(chat.name(user)), key: None },
+            About { room, name: Some(chat.name(user)), ..About::default() },
             event,
             &mut told,
         );
@@ -225,7 +225,10 @@ impl Hub {
                 if account.is_none() && self.chat.has_accounts() && self.chat.needs_account() {
                     return self.refuse_input(key, Refusal::AccountNeeded);
                 }
-                let standing = Box::new(Standing { account, authority, known: true });
+                let came_by = self.connections[key].dialect;
+                let standing =
+                    Standing { account, authority, known: true, came_by, ..Standing::default() };
+                let standing = Box::new(standing);
                 let address = self.connections[key].remote.ip();
                 let fact = Fact::Connected { origin: key, name: name.clone(), address, standing };
                 let user = match self.propose(fact) {

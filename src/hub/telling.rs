@@ -1,19 +1,21 @@
 //! Telling: from a fact that is proposed to what readers are told of it. Only here does the chat,
 //! which knows users, meet the delivery, which knows connections.
 
+use std::borrow::Cow;
+use std::slice;
 use std::sync::Arc;
 
 use super::Hub;
 use super::returning::Keyed;
+use crate::author::{Author, Extra, Person};
 use crate::chat::{
-    AccountFact, Applied, Chat, Entry, EntryId, Fact, LOBBY, Leaving, Listing, RoomKey, User,
-    UserKey,
+    AccountFact, Applied, Entry, EntryId, Fact, LOBBY, Leaving, Listing, RoomKey, User, UserKey,
 };
 use crate::connection::{Connection, State};
 use crate::delivery::{Channel, Journals, PresenceKind, Seq};
 use crate::dialect::phrases::WELCOME_MAX;
-use crate::dialect::{About, Lang};
-use crate::event::{CloseReason, Event, Refusal, RoomView, TopicView};
+use crate::dialect::{About, Dialect, Encoding, Lang};
+use crate::event::{Change, CloseReason, Event, Parting, Refusal, RoomView, TopicView};
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
 use crate::text::day_of;
@@ -45,9 +47,17 @@ impl Hub {
                     self.gather_presence(room, PresenceKind::Joined);
                 }
             }
-            Fact::Parted { room, .. } => self.gather_presence(*room, PresenceKind::Left),
+            Fact::Parted { user, room, words } => {
+                let words = match words.is_empty() {
+                    true => Leaving::Plain,
+                    false => Leaving::Words(Cow::Borrowed(words)),
+                };
+                if let Some(kind) = self.presence_of(*user, &words, false) {
+                    self.gather_presence(*room, kind);
+                }
+            }
             Fact::Left { user, why } => {
-                let Some(kind) = self.presence_of(*user, why) else { return };
+                let Some(kind) = self.presence_of(*user, why, true) else { return };
                 for room in self.rooms_of(*user) {
                     self.gather_presence(room, kind.clone());
                 }
@@ -67,6 +77,8 @@ impl Hub {
             | Fact::Said { .. }
             | Fact::Forgot { .. }
             | Fact::Account(_)
+            | Fact::RealName { .. }
+            | Fact::Away { .. }
             | Fact::Topic { .. } => {}
             Fact::Order { order, .. } => self.prepare_order(order),
         }
@@ -74,6 +86,7 @@ impl Hub {
 
     fn tell_of(&mut self, entry: &Entry<'_>, applied: &Applied) {
         let at = entry.at;
+        self.acting = author_of(&entry.fact);
         match (&entry.fact, applied) {
             (_, Applied::Refused(_)) => {}
             (Fact::Connected { origin, name, .. }, _) => {
@@ -83,8 +96,8 @@ impl Hub {
                 self.move_reader(*user, *from, origin.map(|(key, _)| key));
             }
             (Fact::Joined { user, .. }, Applied::Joined(room)) => self.tell_joined(*user, *room),
-            (Fact::Parted { user, room }, Applied::Parted { title }) => {
-                self.tell_parted(*user, *room, title);
+            (Fact::Parted { user, room, words }, Applied::Parted { title }) => {
+                self.tell_parted(*user, (*room, title), words);
             }
             (Fact::Left { why, .. }, Applied::Left(user)) => self.tell_left(user, why),
             (Fact::Renamed { user, name }, Applied::Renamed { old }) => {
@@ -92,11 +105,24 @@ impl Hub {
                 self.outdate_lists(&rooms);
                 log::info!("renamed: {old} is now {name}");
                 self.publish(&rooms, &Event::Renamed { old: old.as_str(), new: name.as_str() });
+                if let Some(person) = self.chat.user(*user).map(User::person) {
+                    self.note_gone(old, person);
+                }
+                self.tell_watchers_offline(old);
+                self.tell_watchers_online(*user);
             }
-            (Fact::Said { user, room, text, emote }, _) => {
-                self.tell_said(*user, *room, (text, *emote), (entry.id, at));
+            (Fact::Said { user, room, text, emote, extra }, _) => {
+                self.tell_said(*user, *room, (text, *emote, extra.as_deref()), (entry.id, at));
             }
-            (Fact::Told { user, to, text }, _) => self.tell_private(*user, *to, text, at),
+            (Fact::Told { user, to, text, extra }, _) => {
+                self.tell_private(*user, *to, (text, extra.as_deref()), (entry.id, at));
+            }
+            (Fact::Away { user, why }, _) => {
+                self.tell_change(*user, Change::Away(why.as_deref()));
+            }
+            (Fact::RealName { user, text }, _) => {
+                self.tell_change(*user, Change::RealName(text));
+            }
             (Fact::Invited { user, to, room }, _) => self.tell_invited(*user, *to, *room),
             (Fact::Topic { user, room, text }, _) => {
                 let by = self.chat.name(*user).to_owned();
@@ -105,12 +131,15 @@ impl Hub {
             }
             (Fact::Account(AccountFact::LoggedIn { user, .. }), Applied::LoggedIn { ranks }) => {
                 for (room, rank) in ranks {
-                    self.tell_ranked((*room, *user), Some(*rank), "");
+                    self.tell_ranked((*room, *user), (None, Some(*rank)), "");
                 }
+                self.tell_account_of(*user);
             }
+            (Fact::Account(AccountFact::LoggedOut { user }), _) => self.tell_account_of(*user),
             (Fact::Order { by, order }, _) => self.tell_order(entry, (*by, order), applied),
             _ => {}
         }
+        self.acting = None;
     }
 
     /// All rooms that somebody is in.
@@ -125,7 +154,7 @@ impl Hub {
         &mut self,
         user: UserKey,
         room: RoomKey,
-        (text, emote): (&str, bool),
+        (text, emote, extra): (&str, bool, Option<&Extra>),
         (id, at): (EntryId, u64),
     ) {
         let Hub { chat, connections, channels, journals, lang, counts, .. } = self;
@@ -138,11 +167,20 @@ impl Hub {
             true => Event::Emoted { from, text, at, id },
             false => Event::Said { from, text, at, id },
         };
-        let seq = publish((chat, *lang), (channels, journals), &[room], &event);
+        let author = chat.author(speaker);
+        let authors = slice::from_ref(&author);
+        let title = Some(&**chat[room].title());
+        let about = About { room: title, at, authors, extra, ..About::default() };
+        let seq = publish((*lang, about), (channels, journals), &[room], &event);
         // Who does not hear it is one set, the speaker among them.
         let echoes = connections[*origin].dialect.spec().echoes;
         let deaf = chat.deaf_to(user);
         let is_left_out = !echoes && is_inside && deaf.binary_search(&user).is_err();
+        if connections[*origin].session.irc().is_some_and(|irc| irc.caps().wants_echo()) {
+            let name = Some(from);
+            tell(&mut connections[*origin], journals, (*lang, About { name, ..about }), &event);
+            connections.touch(*origin);
+        }
         let speaker = is_left_out.then_some(*origin);
         let deaf = deaf.iter().filter_map(|deaf| chat.user(*deaf));
         let deaf = deaf.filter(|deaf| deaf.is_in(room)).filter_map(|deaf| deaf.origin);
@@ -161,17 +199,29 @@ impl Hub {
     }
 
     /// A private message was sent: tells both, but not who ignores the sender.
-    fn tell_private(&mut self, user: UserKey, to: UserKey, text: &str, at: u64) {
+    fn tell_private(
+        &mut self,
+        user: UserKey,
+        to: UserKey,
+        (text, extra): (&str, Option<&Extra>),
+        (id, at): (EntryId, u64),
+    ) {
         let (Some(from), Some(target)) = (self.chat.user(user), self.chat.user(to)) else { return };
         let (from_name, to_name) = (from.name.clone(), target.name.clone());
         let (from_key, to_key) = (from.origin, target.origin);
         log::debug!("told: {from_name} -> {to_name}: {text}");
         if !self.chat.is_deaf_to(to, user) {
-            let event = Event::Told { from: from_name.as_str(), text, at };
+            let event = Event::Told { from: from_name.as_str(), text, at, id };
+            self.extra = extra.cloned();
             self.private_bytes += self.tell_user(to, to_key, None, &event);
             self.chat.note_sender(to, user);
         }
-        self.tell_user(user, from_key, None, &Event::Sent { to: to_name.as_str(), text, at });
+        if self.is_told_what_it_says(from_key) {
+            self.extra = extra.cloned();
+            let event = Event::Sent { to: to_name.as_str(), text, at, id };
+            self.tell_user(user, from_key, None, &event);
+        }
+        self.extra = None;
     }
 
     /// Tells one user alone, also if they are cut off. Returns how many bytes wait for them more.
@@ -212,12 +262,13 @@ impl Hub {
     /// Somebody is in a room from now on: they read it, and are told who is there and what was
     /// said, unless their dialect is told all that when the others are told of them.
     fn tell_joined(&mut self, user: UserKey, room: RoomKey) {
-        let Some(User { name, origin: Some(key), .. }) = self.chat.user(user) else { return };
-        let (name, key) = (name.clone(), *key);
+        let Some(it @ User { name, origin: Some(key), .. }) = self.chat.user(user) else { return };
+        let (name, key, person) = (name.clone(), *key, it.person());
         let is_returning = self.returning == Some(key);
         self.channel_mut(room);
         self.gather_presence(room, PresenceKind::Joined);
-        self.add_to_presence(room, &name, (!is_returning).then_some(key));
+        let person = Person { rank: self.chat.rank_in(user, room), ..person };
+        self.add_to_presence(room, (&name, person), (!is_returning).then_some(key));
         self.outdate_lists(&[room]);
         let count = self.chat[room].count();
         if count == 1 && self.chat[room].rights.has_operator() {
@@ -229,12 +280,12 @@ impl Hub {
             LOBBY => log::info!("joined: {name} from {remote} ({count} here)"),
             _ => log::info!("joined: {name} in {} ({count} here)", self.chat[room].title()),
         }
-        let is_whole = self.connections[key].dialect.spec().whole_welcome.is_some();
+        let is_late = self.connections[key].dialect.spec().comes_in_late();
         if is_returning {
             // They are told themselves when they are back everywhere.
             self.flush_presence(room);
             self.attach(key, room);
-        } else if !is_whole {
+        } else if !is_late {
             self.attach(key, room);
             match before {
                 State::Entering(_) => {}
@@ -262,14 +313,20 @@ impl Hub {
         }
     }
 
-    fn tell_parted(&mut self, user: UserKey, room: RoomKey, title: &str) {
-        let Some(User { name, origin: Some(key), .. }) = self.chat.user(user) else { return };
-        let (name, key) = (name.clone(), *key);
+    fn tell_parted(&mut self, user: UserKey, (room, title): (RoomKey, &str), words: &str) {
+        let Some(it @ User { name, origin: Some(key), .. }) = self.chat.user(user) else { return };
+        let (name, key, person) = (name.clone(), *key, it.person());
         log::info!("parted: {name} from {title}");
-        self.add_to_presence(room, &name, None);
+        self.add_to_presence(room, (&name, person), None);
         self.outdate_lists(&[room]);
         self.detach(key, room);
-        if self.connections[key].dialect.spec().many_rooms {
+        let spec = self.connections[key].dialect.spec();
+        if spec.told_alone {
+            let why = if words.is_empty() { Parting::Plain } else { Parting::Words(words) };
+            let names = slice::from_ref(&name);
+            let event = Event::Left { names, why, count: 0, is_gone: false };
+            self.tell_titled(key, Some(title), &event);
+        } else if spec.many_rooms {
             self.tell_titled(key, Some(title), &Event::Parted);
         }
         self.close_channel_if_gone(room);
@@ -277,28 +334,39 @@ impl Hub {
 
     fn tell_left(&mut self, user: &User, why: &Leaving<'_>) {
         let is_told = !matches!(why, Leaving::Reason(CloseReason::Stopping));
+        // Whoever shares several rooms with them is told once, if their dialect is such.
+        let told_apart = user.only_room().is_none() && self.has_irc();
+        if let Some(origin) = user.origin {
+            user.rooms().for_each(|room| self.detach(origin, room));
+        }
+        if is_told && told_apart {
+            self.tell_gone(user, why);
+        }
+        self.note_gone(&user.name, user.person());
+        self.tell_watchers_offline(&user.name);
         for room in user.rooms() {
             if is_told {
-                self.add_to_presence(room, &user.name, None);
+                let person = Person { told_apart, ..user.person() };
+                self.add_to_presence(room, (&user.name, person), None);
             }
             self.outdate_lists(&[room]);
-            match user.origin {
-                Some(origin) => self.detach(origin, room),
-                None => self.channels[room.place()].cut_off -= 1,
+            if user.origin.is_none() {
+                self.channels[room.place()].cut_off -= 1;
             }
             self.close_channel_if_gone(room);
         }
     }
 
     /// How those who are left are told that somebody goes; `None` if they are not.
-    fn presence_of(&self, user: UserKey, why: &Leaving<'_>) -> Option<PresenceKind> {
+    fn presence_of(&self, user: UserKey, why: &Leaving<'_>, is_gone: bool) -> Option<PresenceKind> {
         Some(match why {
             Leaving::Reason(CloseReason::Stopping) => return None,
-            Leaving::Plain => PresenceKind::Left,
+            Leaving::Plain => PresenceKind::Left { is_gone },
             Leaving::Words(words) => {
                 let deaf = self.chat.deaf_to(user).iter();
                 let deaf = deaf.filter_map(|deaf| self.chat.user(*deaf)?.origin);
-                PresenceKind::LeftWithWords(words.clone().into_owned(), deaf.collect())
+                let (words, deaf) = (words.clone().into_owned(), deaf.collect());
+                PresenceKind::LeftWithWords { words, deaf, is_gone }
             }
             Leaving::Reason(reason) => PresenceKind::LeftFor(*reason),
         })
@@ -410,12 +478,95 @@ impl Hub {
     /// Tells some rooms. Whoever is in several of them is told once. Returns the number of the
     /// event.
     pub(super) fn publish(&mut self, rooms: &[RoomKey], event: &Event<'_>) -> Seq {
-        let Hub { chat, channels, journals, lang, .. } = self;
-        let seq = publish((chat, *lang), (channels, journals), rooms, event);
+        let seq = self.publish_about(rooms, None, event);
+        self.tell_actor(rooms, seq, event);
+        seq
+    }
+
+    /// Tells some rooms, and whoever does it in no other way.
+    pub(super) fn publish_silently(&mut self, rooms: &[RoomKey], event: &Event<'_>) -> Seq {
+        self.publish_about(rooms, None, event)
+    }
+
+    /// Tells a room what several do.
+    pub(super) fn publish_of(
+        &mut self,
+        authors: &[Author<'_>],
+        rooms: &[RoomKey],
+        event: &Event<'_>,
+    ) -> Seq {
+        self.publish_about(rooms, Some(authors), event)
+    }
+
+    fn publish_about(
+        &mut self,
+        rooms: &[RoomKey],
+        authors: Option<&[Author<'_>]>,
+        event: &Event<'_>,
+    ) -> Seq {
+        let Hub { chat, channels, journals, lang, now, acting, extra, .. } = self;
+        let actor = acting.and_then(|user| chat.user(user)).map(|user| chat.author(user));
+        let authors = authors.unwrap_or(actor.as_slice());
+        let room = if let [room] = rooms { Some(&**chat[*room].title()) } else { None };
+        let (at, extra) = (now.unix_seconds, extra.as_ref());
+        let about = About { room, at, authors, extra, ..About::default() };
+        let seq = publish((*lang, about), (channels, journals), rooms, event);
         for room in rooms {
             self.note_active(*room);
         }
         seq
+    }
+
+    /// Whoever has done something is told so alone, where they would be told with the others, if
+    /// their dialect is such.
+    fn tell_actor(&mut self, rooms: &[RoomKey], seq: Seq, event: &Event<'_>) {
+        let Some(actor) = self.acting.and_then(|user| self.chat.user(user)) else { return };
+        let Some(key) = actor.origin else { return };
+        let is_reader = rooms.is_empty() || rooms.iter().any(|room| actor.is_in(*room));
+        if is_reader && self.connections[key].dialect.spec().told_alone {
+            self.leave_out(key, seq);
+            self.tell(key, if let [room] = rooms { Some(*room) } else { None }, event);
+        }
+    }
+
+    /// Tells all who share a room with somebody what is so of them now.
+    pub(super) fn tell_change(&mut self, user: UserKey, change: Change<'_>) {
+        if self.has_irc() {
+            let rooms = self.rooms_of(user);
+            let before = self.acting.replace(user);
+            self.publish(&rooms, &Event::Changed(change));
+            self.acting = before;
+        }
+    }
+
+    fn tell_account_of(&mut self, user: UserKey) {
+        let account = self.chat.account_of(user).map(ToString::to_string);
+        self.tell_change(user, Change::Account(account.as_deref()));
+    }
+
+    /// Tells those who have shared several rooms with somebody, in all of which this one was, once
+    /// that they are gone.
+    pub(super) fn tell_gone(&mut self, user: &User, why: &Leaving<'_>) {
+        let why = match why {
+            Leaving::Plain => Parting::Plain,
+            Leaving::Words(words) => Parting::Words(words),
+            Leaving::Reason(reason) => Parting::Reason(*reason),
+        };
+        let rooms: Vec<_> = user.rooms().filter(|room| self.chat.has_room(*room)).collect();
+        let (name, person) = (user.name.clone(), user.person());
+        let author = person.author(name.as_str(), self.chat.cloak());
+        self.publish_of(slice::from_ref(&author), &rooms, &Event::Changed(Change::Gone(why)));
+    }
+
+    /// Whether anybody here speaks IRC.
+    pub(super) fn has_irc(&self) -> bool {
+        self.members[Dialect::Irc(Encoding::PLAIN).index()] > 0
+    }
+
+    /// Whether somebody is told what they say themselves in private.
+    fn is_told_what_it_says(&self, origin: Option<ConnectionKey>) -> bool {
+        let session = origin.and_then(|key| self.connections[key].session.irc());
+        session.is_none_or(|irc| irc.caps().wants_echo())
     }
 
     /// Tells one of something in a room, or in none.
@@ -430,9 +581,34 @@ impl Hub {
         room: Option<&str>,
         event: &Event<'_>,
     ) {
-        let Hub { chat, connections, journals, lang, keyed, .. } = self;
-        let name = connections[key].any_user().map(|user| chat.name(user));
-        let about = About { room, name, key: Keyed::of(keyed.as_ref(), key) };
+        let Hub { chat, connections, journals, lang, keyed, now, acting, extra, .. } = self;
+        let connection = &mut connections[key];
+        let name = connection.any_user().map(|user| chat.name(user));
+        let author = acting.and_then(|user| chat.user(user)).map(|user| chat.author(user));
+        let about = About {
+            room,
+            name,
+            key: Keyed::of(keyed.as_ref(), key),
+            at: now.unix_seconds,
+            authors: author.as_slice(),
+            extra: extra.as_ref(),
+            asked: connection.session.asked(),
+        };
+        tell(connection, journals, (*lang, about), event);
+        connections.touch(key);
+    }
+
+    /// Tells one what several do in a room.
+    pub(super) fn tell_of_authors(
+        &mut self,
+        key: ConnectionKey,
+        room: RoomKey,
+        authors: &[Author<'_>],
+        event: &Event<'_>,
+    ) {
+        let Hub { chat, connections, journals, lang, now, .. } = self;
+        let (room, at) = (Some(&**chat[room].title()), now.unix_seconds);
+        let about = About { room, at, authors, ..About::default() };
         tell(&mut connections[key], journals, (*lang, about), event);
         connections.touch(key);
     }
@@ -452,20 +628,39 @@ impl Hub {
 
 /// Tells some rooms: one encode for each dialect that somebody there reads.
 fn publish(
-    (chat, lang): (&Chat, Lang),
+    (lang, about): (Lang, About<'_>),
     (channels, journals): (&mut [Channel], &mut Journals),
     rooms: &[RoomKey],
     event: &Event<'_>,
 ) -> Seq {
     let seq = journals.take_seq();
-    let room = if let [room] = rooms { Some(&**chat[*room].title()) } else { None };
-    let about = About { room, ..About::default() };
     for room in rooms {
         channels[room.place()].publish(journals, seq, |dialect, out| {
             dialect.encode_about(lang, about, event, out);
         });
     }
     seq
+}
+
+/// Who does what a fact says.
+fn author_of(fact: &Fact<'_>) -> Option<UserKey> {
+    match fact {
+        Fact::Joined { user, .. }
+        | Fact::Parted { user, .. }
+        | Fact::Renamed { user, .. }
+        | Fact::Said { user, .. }
+        | Fact::Told { user, .. }
+        | Fact::Away { user, .. }
+        | Fact::RealName { user, .. }
+        | Fact::Invited { user, .. }
+        | Fact::Topic { user, .. }
+        | Fact::Order { by: user, .. } => Some(*user),
+        Fact::Connected { .. }
+        | Fact::Moved { .. }
+        | Fact::Left { .. }
+        | Fact::Forgot { .. }
+        | Fact::Account(_) => None,
+    }
 }
 
 /// Keeps somebody from hearing an event. Returns whether it is time to look at who is left out of

@@ -134,6 +134,9 @@ fn introduce(dialect: Dialect, name: &str) -> Vec<u8> {
     if dialect == Dialect::Web {
         return frame(format!(r#"{{"type":"nick","name":"{name}"}}"#).as_bytes(), true);
     }
+    if dialect.framing() == Framing::Irc {
+        return format!("NICK {name}\r\nUSER u 0 * :u\r\nJOIN #lobby\r\n").into_bytes();
+    }
     say(dialect, name)
 }
 
@@ -145,6 +148,7 @@ fn say(dialect: Dialect, line: &str) -> Vec<u8> {
             let text = line.replace('"', "\\\"");
             frame(format!(r#"{{"type":"say","text":"{text}"}}"#).as_bytes(), true)
         }
+        Framing::Irc => format!("PRIVMSG #lobby :{line}\r\n").into_bytes(),
         Framing::Lines => format!("{line}\n").into_bytes(),
         Framing::Arrivals | Framing::Datagrams => line.as_bytes().to_vec(),
     }
@@ -273,11 +277,16 @@ fn unread_by(dialect: Dialect, count: usize, length: usize) -> usize {
     })
 }
 
+/// The longest line that one can say.
+fn longest(dialect: Dialect) -> usize {
+    if dialect.framing() == Framing::Irc { 450 } else { LINE_BYTES }
+}
+
 pub(crate) fn unread_room() -> Measured {
     let of_length =
         |dialect, length| (format!("{dialect}, lines of {length}"), unread_by(dialect, 1, length));
     let dialects = Dialect::ALL.into_iter();
-    dialects.flat_map(|dialect| [40, LINE_BYTES].map(|length| of_length(dialect, length))).collect()
+    dialects.flat_map(|dialect| [40, longest(dialect)].map(|it| of_length(dialect, it))).collect()
 }
 
 pub(crate) fn not_reading() -> Measured {

@@ -11,9 +11,12 @@ use crate::text;
 pub(in crate::dialect) const SPEC: DialectSpec = DialectSpec {
     name: "anonymous",
     port: 21567,
+    tls_port: 21568,
     transport: Transport::Tcp,
     framing: Framing::Lines,
     naming: Naming::Address,
+    told_alone: false,
+    roomless: false,
     asks_password: false,
     echoes: false,
     many_rooms: false,

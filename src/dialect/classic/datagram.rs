@@ -13,9 +13,12 @@ use crate::event::{Command, Event};
 pub(in crate::dialect) const SPEC: DialectSpec = DialectSpec {
     name: "datagram",
     port: 9999,
+    tls_port: 10000,
     transport: Transport::Udp,
     framing: Framing::Datagrams,
     naming: Naming::Once,
+    told_alone: false,
+    roomless: false,
     asks_password: false,
     echoes: false,
     many_rooms: false,

@@ -12,9 +12,12 @@ use crate::event::{Command, Event, Refusal, Topic};
 pub(in crate::dialect) const SPEC: DialectSpec = DialectSpec {
     name: "mention",
     port: 4568,
+    tls_port: 4569,
     transport: Transport::Tcp,
     framing: Framing::Arrivals,
     naming: Naming::Once,
+    told_alone: false,
+    roomless: false,
     asks_password: false,
     echoes: true,
     many_rooms: false,

@@ -12,9 +12,12 @@ use crate::event::{Command, Event};
 pub(in crate::dialect) const SPEC: DialectSpec = DialectSpec {
     name: "nick",
     port: 32768,
+    tls_port: 32769,
     transport: Transport::Tcp,
     framing: Framing::Arrivals,
     naming: Naming::Once,
+    told_alone: false,
+    roomless: false,
     asks_password: false,
     echoes: true,
     many_rooms: false,

@@ -15,9 +15,12 @@ use crate::event::{Command, Event, Refusal};
 pub(in crate::dialect) const SPEC: DialectSpec = DialectSpec {
     name: "register",
     port: 4567,
+    tls_port: 4568,
     transport: Transport::Tcp,
     framing: Framing::Arrivals,
     naming: Naming::Asked,
+    told_alone: false,
+    roomless: false,
     asks_password: false,
     echoes: false,
     many_rooms: false,

@@ -26,6 +26,19 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
+/// A text with its formatting codes, without all else that is not to be shown.
+pub(crate) fn cleaned(text: &str) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(CODES) {
+        cleaned += &crate::text::clean(&rest[..at]);
+        cleaned += &rest[at..=at];
+        rest = &rest[at + 1..];
+    }
+    cleaned += &crate::text::clean(rest);
+    cleaned
+}
+
 /// What comes behind one colour or two with a comma between.
 fn without_colours(text: &str, colour: impl Fn(&str) -> Option<&str>) -> &str {
     let Some(rest) = colour(text) else { return text };

@@ -65,15 +65,21 @@ impl<'a> Message<'a> {
         self.parameters().get(place).copied().filter(|parameter| !parameter.is_empty())
     }
 
-    /// Whether it asks for this, which is given in capitals.
-    pub(crate) fn is(&self, command: &str) -> bool {
-        self.command.eq_ignore_ascii_case(command)
+    /// Whether it has a tag, whatever its value.
+    pub(crate) fn has_tag(&self, name: &str) -> bool {
+        !self.tags.is_empty() && self.tag(name).is_some()
+    }
+
+    /// The tags that are the clients' own business, as they came.
+    pub(crate) fn client_tags(&self) -> String {
+        let tags = self.tags.split(';').filter(|tag| tag.starts_with('+'));
+        tags.collect::<Vec<_>>().join(";")
     }
 
     /// The value of a tag, empty if it has none. If a tag comes twice, the last one counts.
     pub(crate) fn tag(&self, name: &str) -> Option<Cow<'a, str>> {
         let tags = self.tags.split(';').map(|tag| tag.split_once('=').unwrap_or((tag, "")));
-        tags.filter(|(key, _)| *key == name).last().map(|(_, value)| unescape(value))
+        tags.rev().find(|(key, _)| *key == name).map(|(_, value)| unescape(value))
     }
 }
 

@@ -368,7 +368,7 @@ mod tests {
         let settings = Settings { web, metrics_from, ..settings };
         let metrics = || "chinwag_lines_total 7\n".to_owned();
         let (now, remote) = (Instant::now(), remote.parse().unwrap());
-        let context = Context { now, remote, settings: &settings, metrics: &metrics };
+        let context = Context { now, remote, name: "", settings: &settings, metrics: &metrics };
         match respond(head, for_metrics, &context) {
             Response::Whole(bytes) | Response::Upgrade(bytes) => bytes,
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::dialect::phrases::{self, Part, Phrases, WHOLE_WELCOME_MAX};
-use crate::dialect::{About, Commands, Lang, Reader, lines, order};
+use crate::dialect::{About, Commands, Dialect, Lang, Reader, lines, order};
 use crate::event::{
     self as command, CloseReason, Command, Event, Hit, Lines, Missed, Parting, Ranks, Refusal,
     Resumed, RoomInfo, RoomView, Said, TopicView,
@@ -366,19 +366,20 @@ impl<'a> ServerMessage<'a> {
         let room = about.room;
         let said = |from, text, at, id| Line { room, id: Some(id), from, text, at, again: false };
         Some(match *event {
+            Event::Changed(_) => return None,
             Event::PasswordAsked => ServerMessage::Password,
             Event::Asked { motd, line_bytes_max } => ServerMessage::Ask { motd, line_bytes_max },
             Event::Said { from, text, at, id } => ServerMessage::Say(said(from, text, at, id)),
             Event::Emoted { from, text, at, id } => ServerMessage::Me(said(from, text, at, id)),
-            Event::Told { from, text, at } => {
+            Event::Told { from, text, at, .. } => {
                 ServerMessage::Msg(Line { room: None, id: None, from, text, at, again: false })
             }
-            Event::Sent { to, text, at } => ServerMessage::Sent { to, text, at },
+            Event::Sent { to, text, at, .. } => ServerMessage::Sent { to, text, at },
             Event::Recalled(said) => ServerMessage::line(said, room, true),
             Event::Joined { names: new, count } => {
                 ServerMessage::Join { room, names: names(new), count }
             }
-            Event::Left { names: gone, why, count } => {
+            Event::Left { names: gone, why, count, .. } => {
                 let (words, why) = match why {
                     Parting::Plain => (None, None),
                     Parting::Words(words) => (Some(words), None),
@@ -433,7 +434,7 @@ impl<'a> ServerMessage<'a> {
     /// As [`of`](Self::of), but of what is about order.
     fn of_order(occurrence: &Occurrence<'a>, about: About<'a>) -> ServerMessage<'a> {
         let text = Localized::new(|phrases, out| {
-            let reader = Reader { phrases, about };
+            let reader = Reader { phrases, dialect: Dialect::Web, about };
             if !order::tell_reader(&reader, occurrence, ("", ""), out) {
                 order::tell(&reader, occurrence, ("", "\n"), out);
                 out.pop();
@@ -444,7 +445,7 @@ impl<'a> ServerMessage<'a> {
             Occurrence::Account { name, event, token } => {
                 ServerMessage::Account { event: account_label(event), name, token, text }
             }
-            Occurrence::Ranked { name, rank, by } => {
+            Occurrence::Ranked { name, rank, by, .. } => {
                 ServerMessage::Rank { room, name, rank: rank.map(rank_label), by, text }
             }
             Occurrence::Set { setting, by } => {
@@ -459,7 +460,7 @@ impl<'a> ServerMessage<'a> {
                 ranks: Ranked::of(ranks),
                 text,
             },
-            Occurrence::Removed { name, how, by, why, count } => {
+            Occurrence::Removed { name, how, by, why, count, .. } => {
                 ServerMessage::Removed { room, name, how: how.word(), by, why, count, text }
             }
             Occurrence::YouRemoved { how, .. } => {
@@ -526,7 +527,13 @@ impl<'a> ServerMessage<'a> {
             Event::Where | Event::InviteSent { .. } => {
                 let about = About { room, ..About::default() };
                 let text = Localized::new(|phrases, out| {
-                    phrases::tell_of_room(&Reader { phrases, about }, event, "", "", out);
+                    phrases::tell_of_room(
+                        &Reader { phrases, dialect: Dialect::Web, about },
+                        event,
+                        "",
+                        "",
+                        out,
+                    );
                 });
                 ServerMessage::notice(text)
             }
@@ -834,7 +841,7 @@ impl ClientMessage {
             Kind::Search => required(text, Command::Search(text), command::Topic::Search),
             Kind::Forget => Command::Forget,
             Kind::Join => Command::Join(self.room.as_deref()),
-            Kind::Part => Command::Part,
+            Kind::Part => Command::Part(text),
             Kind::Rooms => Command::Rooms,
             Kind::Topic => Command::Topic(None),
             Kind::SetTopic => Command::Topic(Some(text)),

@@ -27,9 +27,12 @@ use crate::token::Token;
 pub(super) const SPEC: DialectSpec = DialectSpec {
     name: "web",
     port: 7780,
+    tls_port: 7781,
     transport: Transport::Tcp,
     framing: Framing::Web,
     naming: Naming::Asked,
+    told_alone: false,
+    roomless: false,
     asks_password: true,
     echoes: true,
     many_rooms: true,
@@ -46,7 +49,8 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
 };
 
 /// The address for whoever watches over the server. It begins as HTTP, and stays so.
-pub(super) const METRICS_SPEC: DialectSpec = DialectSpec { name: "metrics", port: 9711, ..SPEC };
+pub(super) const METRICS_SPEC: DialectSpec =
+    DialectSpec { name: "metrics", port: 9711, tls_port: 9712, ..SPEC };
 
 fn parse<'a>(_: Stage, line: &'a str, _given: &str) -> Commands<'a> {
     // What somebody says may be a command, as in `lines`.

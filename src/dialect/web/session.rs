@@ -200,7 +200,7 @@ mod tests {
 
     fn context(now: Instant, settings: &Settings) -> Context<'_> {
         let remote = Ipv4Addr::LOCALHOST.into();
-        Context { now, remote, settings, metrics: &String::new }
+        Context { now, remote, name: "", settings, metrics: &String::new }
     }
 
     /// A session that is a WebSocket since `now`.

@@ -1,0 +1,424 @@
+//! What IRC clients do in rooms: come, go, set modes and topics, invite and kick; and what they are
+//! told when they come.
+
+use crate::author::Author;
+use crate::chat::{AccountFact, Fact, RoomKey, UserKey, commands};
+use crate::dialect::irc::caps::Caps;
+use crate::dialect::irc::encode::{mark_of, modes_of, names};
+use crate::dialect::irc::numeric::{
+    ERR_BADCHANMASK, ERR_INVALIDKEY, ERR_INVALIDMODEPARAM, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK,
+    ERR_NOTONCHANNEL, ERR_UMODEUNKNOWNFLAG, ERR_UNKNOWNMODE, ERR_USERSDONTMATCH, RPL_BANLIST,
+    RPL_CHANNELMODEIS, RPL_CREATIONTIME, RPL_ENDOFBANLIST, RPL_ENDOFNAMES, RPL_UMODEIS, Replies,
+};
+use crate::event::{Change, Command, Event};
+use crate::hub::Hub;
+use crate::hub::irc::Listed;
+use crate::key::ConnectionKey;
+use crate::order::Moderation;
+use crate::rights::{Flag, KEY_BYTES_MAX, Rank};
+use crate::text;
+
+/// The longest topic, in bytes, so that it fits into a line with all around it.
+pub(super) const TOPIC_BYTES_MAX: usize = 300;
+
+/// Somebody who asks, and who they are.
+type Who = (ConnectionKey, UserKey);
+
+impl Hub {
+    // ── coming and going ─────────────────────────────────────────────────────────────────────────
+
+    pub(super) fn irc_join(&mut self, (key, user): Who, given: &[&str]) {
+        if given[0] == "0" {
+            for room in self.rooms_of(user) {
+                let title = self.chat[room].title().to_string();
+                self.execute_command(key, Some(&title), Command::Part(""));
+            }
+            return;
+        }
+        let mut keys = given.get(1).copied().unwrap_or_default().split(',');
+        for channel in given[0].split(',').filter(|channel| !channel.is_empty()) {
+            let with = keys.next().unwrap_or_default();
+            self.flush_small_presence_of(user);
+            if self.is_channel(key, channel) {
+                let wanted = format!("{channel} {with}");
+                self.execute_command(key, None, Command::Join(Some(&wanted)));
+            }
+        }
+    }
+
+    /// Whether that can be the name of a channel; if not, `key` is told so.
+    fn is_channel(&mut self, key: ConnectionKey, channel: &str) -> bool {
+        let numeric = match channel.strip_prefix('#') {
+            None => ERR_NOSUCHCHANNEL,
+            Some(name) if commands::parse_room(name).is_none() || name.starts_with('#') => {
+                ERR_BADCHANMASK
+            }
+            Some(_) => return true,
+        };
+        let channel = text::clean(channel);
+        self.reply(key, |replies| replies.tell(numeric, &[&channel]));
+        false
+    }
+
+    pub(super) fn irc_part(&mut self, (key, _): Who, given: &[&str]) {
+        let why = given.get(1).copied().unwrap_or_default();
+        for channel in given[0].split(',').filter(|channel| !channel.is_empty()) {
+            self.execute_command(key, Some(channel), Command::Part(why));
+        }
+    }
+
+    /// Somebody has come into a room, and is told what there is.
+    pub(in crate::hub) fn welcome_irc(&mut self, key: ConnectionKey, room: RoomKey) {
+        let Some(user) = self.connections[key].user() else { return };
+        self.attach(key, room);
+        let Some(of) = self.chat.user(user) else { return };
+        let (name, person) = (of.name.clone(), of.person());
+        let own: Author<'_> = person.author(name.as_str(), self.chat.cloak());
+        let event = Event::Joined { names: std::slice::from_ref(&name), count: 0 };
+        self.tell_of_authors(key, room, &[own], &event);
+        let Hub { chat, .. } = self;
+        let title = chat[room].title().to_string();
+        let topic = chat[room].topic();
+        if let Some(topic) = topic {
+            let (text, by) = (topic.text.to_owned(), topic.by.to_owned());
+            let topic = crate::event::TopicView { text: &text, by: &by, at: topic.at };
+            self.tell(key, Some(room), &Event::TopicIs(Some(topic)));
+        }
+        let caps = self.caps_of(key);
+        if caps.has(Caps::READ_MARKER) {
+            let marker = self.marker_of(key, &title);
+            self.reply(key, |replies| replies.server(&["MARKREAD ", &title, " ", &marker]));
+        }
+        self.tell_listed(key, Listed::Names(room));
+        if caps.has(Caps::SERVER_TIME) && !caps.has(Caps::CHATHISTORY) {
+            self.tell_history(key, room);
+        }
+    }
+
+    // ── who is there ─────────────────────────────────────────────────────────────────────────────
+
+    pub(super) fn irc_names(&mut self, (key, user): Who, given: &[&str]) {
+        let Some(channels) = given.first() else {
+            return self.reply(key, |replies| replies.tell(RPL_ENDOFNAMES, &["*"]));
+        };
+        for channel in channels.split(',').filter(|channel| !channel.is_empty()) {
+            match self.known_room(user, channel) {
+                Some(room) => self.tell_listed(key, Listed::Names(room)),
+                None => {
+                    let channel = text::clean(channel);
+                    self.reply(key, |replies| replies.tell(RPL_ENDOFNAMES, &[&channel]));
+                }
+            }
+        }
+    }
+
+    /// The room of that name, if somebody may know of it.
+    pub(super) fn known_room(&self, user: UserKey, channel: &str) -> Option<RoomKey> {
+        let name = channel.strip_prefix('#').and_then(commands::parse_room)?;
+        let room = self.chat.room_called(&name)?;
+        let is_there = self.chat[room].count() > 0 || self.chat[room].is_permanent();
+        (is_there && self.chat.may_know(user, &self.chat[room], room)).then_some(room)
+    }
+
+    /// The first names of those who are in a room, at most so many.
+    pub(super) fn names_of(&self, (key, user): Who, room: RoomKey, max: usize) -> Vec<u8> {
+        let caps = self.caps_of(key);
+        let it = &self.chat[room];
+        let is_private = it.rights.is_private() && !self.chat.is_in(user, room);
+        let nick = self.nick_of(key);
+        let mut out = Vec::new();
+        if !is_private || self.chat.is_operator(user) {
+            let symbol = if it.rights.has(Flag::Secret) { "@" } else { "=" };
+            let all = self.chat.users_in(room).take(max).map(|(member, of)| {
+                let mark = mark_of(self.chat.rank_in(member, room), caps.has(Caps::MULTI_PREFIX));
+                match caps.has(Caps::USERHOST_IN_NAMES) {
+                    true => format!("{mark}{}", self.chat.author(of)),
+                    false => format!("{mark}{}", of.name),
+                }
+            });
+            names(&mut out, (&nick, symbol, it.title()), all);
+        }
+        Replies { nick: &nick, out: &mut out }.tell(RPL_ENDOFNAMES, &[it.title()]);
+        out
+    }
+
+    // ── in a room ────────────────────────────────────────────────────────────────────────────────
+
+    pub(super) fn irc_topic(&mut self, key: ConnectionKey, given: &[&str]) {
+        let text = given.get(1).map(|text| {
+            let (text, _) = crate::dialect::irc::encode::cut(text, TOPIC_BYTES_MAX);
+            text
+        });
+        let text = text.map(crate::dialect::irc::format::plain);
+        self.execute_command(key, Some(given[0]), Command::Topic(text.as_deref()));
+    }
+
+    pub(super) fn irc_invite(&mut self, key: ConnectionKey, given: &[&str]) {
+        let [nick, channel, ..] = *given else { return };
+        let before = self.last_entry;
+        self.execute_command(key, Some(channel), Command::Invite(nick));
+        let room = commands::parse_room(channel).and_then(|name| self.chat.room_called(&name));
+        let invited = self.chat.find(nick);
+        if let (Some(room), Some(invited), Some(user)) =
+            (room, invited, self.connections[key].user())
+            && self.last_entry > before
+            && self.has_irc()
+        {
+            let name = self.chat.name(invited).to_owned();
+            self.acting = Some(user);
+            self.publish(&[room], &Event::Changed(Change::Invited(&name)));
+            self.acting = None;
+        }
+    }
+
+    pub(super) fn irc_kick(&mut self, key: ConnectionKey, given: &[&str]) {
+        let why = given.get(2).copied().unwrap_or_default();
+        let (why, _) = crate::dialect::irc::encode::cut(why, crate::sanction::REASON_BYTES_MAX);
+        for name in given[1].split(',').filter(|name| !name.is_empty()).take(4) {
+            if self.is_inside(key, given[0]) {
+                let asked = Command::Moderate(Moderation::Kick { name, why });
+                self.execute_command(key, Some(given[0]), asked);
+            }
+        }
+    }
+
+    /// Whether `key` is in that channel, so that it makes sense to ask what it may do there; if not,
+    /// it is told so.
+    fn is_inside(&mut self, key: ConnectionKey, channel: &str) -> bool {
+        let Some(user) = self.connections[key].user() else { return false };
+        let numeric = match self.known_room(user, channel) {
+            Some(room) if self.chat.is_in(user, room) || self.chat.is_operator(user) => {
+                return true;
+            }
+            Some(_) => ERR_NOTONCHANNEL,
+            None => ERR_NOSUCHCHANNEL,
+        };
+        let channel = text::clean(channel);
+        self.reply(key, |replies| replies.tell(numeric, &[&channel]));
+        false
+    }
+
+    // ── modes ────────────────────────────────────────────────────────────────────────────────────
+
+    pub(super) fn irc_mode(&mut self, who: Who, given: &[&str]) {
+        match given[0].starts_with('#') {
+            true => self.channel_mode(who, given),
+            false => self.user_mode(who, given),
+        }
+    }
+
+    fn user_mode(&mut self, (key, user): Who, given: &[&str]) {
+        let Some(of) = self.chat.find(given[0]) else {
+            let name = text::clean(given[0]);
+            return self.reply(key, |replies| replies.tell(ERR_NOSUCHNICK, &[&name]));
+        };
+        if of != user {
+            return self.reply(key, |replies| replies.tell(ERR_USERSDONTMATCH, &[]));
+        }
+        let Some(changes) = given.get(1) else {
+            let modes = self.user_modes((key, user));
+            return self.reply(key, |replies| replies.tell(RPL_UMODEIS, &[&modes]));
+        };
+        let (mut on, mut done) = (true, String::new());
+        let mut unknown = false;
+        for letter in changes.chars() {
+            let Some(session) = self.connections[key].session.irc_mut() else { return };
+            let changed = match letter {
+                '+' | '-' => {
+                    on = letter == '+';
+                    continue;
+                }
+                'i' => std::mem::replace(&mut session.is_invisible, on) != on,
+                'w' => std::mem::replace(&mut session.wants_wallops, on) != on,
+                'o' => !on && self.resign(user),
+                _ => {
+                    unknown = true;
+                    false
+                }
+            };
+            if changed {
+                done.push(if on { '+' } else { '-' });
+                done.push(letter);
+            }
+        }
+        if unknown {
+            self.reply(key, |replies| replies.tell(ERR_UMODEUNKNOWNFLAG, &[]));
+        }
+        if !done.is_empty() {
+            let nick = self.nick_of(key);
+            let line = format!(":{nick} MODE {nick} :{done}\r\n");
+            self.send(key, line.as_bytes());
+        }
+    }
+
+    /// Somebody is no operator of the server any more. Returns whether they were one.
+    fn resign(&mut self, user: UserKey) -> bool {
+        let is_operator = self.chat.is_operator(user);
+        if is_operator {
+            self.propose(Fact::Account(AccountFact::Operator { user, by: None }));
+        }
+        is_operator
+    }
+
+    fn user_modes(&self, (key, user): Who) -> String {
+        let session = self.connections[key].session.irc();
+        let has = |is: bool, letter: &'static str| if is { letter } else { "" };
+        let (invisible, wallops) =
+            session.map_or((false, false), |it| (it.is_invisible, it.wants_wallops));
+        let operator = self.chat.is_operator(user);
+        format!("+{}{}{}", has(invisible, "i"), has(operator, "o"), has(wallops, "w"))
+    }
+
+    fn channel_mode(&mut self, (key, user): Who, given: &[&str]) {
+        let channel = given[0];
+        let Some(room) = self.known_room(user, channel) else {
+            let channel = text::clean(channel);
+            return self.reply(key, |replies| replies.tell(ERR_NOSUCHCHANNEL, &[&channel]));
+        };
+        let Some(changes) = given.get(1) else { return self.tell_modes((key, user), room) };
+        let title = self.chat[room].title().to_string();
+        let mut values = given[2..].iter().copied();
+        let mut on = true;
+        for letter in changes.chars() {
+            let known = match letter {
+                '+' | '-' => {
+                    on = letter == '+';
+                    true
+                }
+                'b' => {
+                    match values.next() {
+                        Some(mask) => {
+                            self.order(key, &title, Moderation::Mask { mask, on });
+                        }
+                        None => self.tell_bans(key, room),
+                    }
+                    true
+                }
+                'k' | 'l' => {
+                    let value = if on || letter == 'k' { values.next() } else { None };
+                    self.set_value(key, (room, &title), (letter, on), value);
+                    true
+                }
+                _ if Rank::of_letter(letter).is_some() => {
+                    if let (Some(rank), Some(name)) = (Rank::of_letter(letter), values.next()) {
+                        self.order(key, &title, Moderation::Rank { name, rank, on });
+                    } else {
+                        self.invalid_mode(key, &title, letter, "");
+                    }
+                    true
+                }
+                _ => self.set_flag(key, (room, &title), letter, on),
+            };
+            if !known {
+                let letter = letter.to_string();
+                self.reply(key, |replies| replies.tell(ERR_UNKNOWNMODE, &[&letter]));
+            }
+            if !self.chat.has_room(room) || self.connections[key].user().is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Has something done that only those may do who are in charge.
+    fn order(&mut self, key: ConnectionKey, channel: &str, asked: Moderation<'_>) {
+        if self.is_inside(key, channel) {
+            self.execute_command(key, Some(channel), Command::Moderate(asked));
+        }
+    }
+
+    /// Sets a flag, if there is one of that letter, and it is not so already. Returns whether there
+    /// is one.
+    fn set_flag(
+        &mut self,
+        key: ConnectionKey,
+        (room, channel): (RoomKey, &str),
+        letter: char,
+        on: bool,
+    ) -> bool {
+        let Some(flag) = Flag::ALL.into_iter().find(|flag| flag.letter() == letter) else {
+            return false;
+        };
+        if self.chat[room].rights.has(flag) != on || !self.is_in_charge(key, room) {
+            let value = if on { "on" } else { "off" };
+            self.order(key, channel, Moderation::Set { what: flag.word(), value });
+        }
+        true
+    }
+
+    fn is_in_charge(&self, key: ConnectionKey, room: RoomKey) -> bool {
+        self.connections[key].user().is_some_and(|user| self.chat.is_in_charge(user, room))
+    }
+
+    fn set_value(
+        &mut self,
+        key: ConnectionKey,
+        (room, channel): (RoomKey, &str),
+        (letter, on): (char, bool),
+        value: Option<&str>,
+    ) {
+        let rights = &self.chat[room].rights;
+        let (what, is_set) = match letter {
+            'k' => ("key", rights.key.is_some()),
+            _ => ("limit", rights.limit.is_some()),
+        };
+        let may = self.is_in_charge(key, room);
+        match value {
+            None if on => self.invalid_mode(key, channel, letter, ""),
+            // It is so already.
+            _ if !on && !is_set && may => {}
+            _ if !on => self.order(key, channel, Moderation::Set { what, value: "off" }),
+            Some(value) if letter == 'k' && may && !is_key(value) => {
+                self.reply(key, |replies| replies.tell(ERR_INVALIDKEY, &[channel]));
+            }
+            Some(value) if letter == 'l' && may && !is_limit(value) => {
+                self.invalid_mode(key, channel, letter, value);
+            }
+            value => {
+                let value = value.unwrap_or_default();
+                self.order(key, channel, Moderation::Set { what, value });
+            }
+        }
+    }
+
+    fn invalid_mode(&mut self, key: ConnectionKey, channel: &str, letter: char, value: &str) {
+        let (letter, value) = (letter.to_string(), text::clean(value));
+        let value = if value.is_empty() || value.contains(' ') { "*" } else { &*value };
+        self.reply(key, |replies| {
+            let text = "This mode needs another parameter";
+            replies.say(ERR_INVALIDMODEPARAM, &[channel, &letter, value], text);
+        });
+    }
+
+    fn tell_modes(&mut self, (key, user): Who, room: RoomKey) {
+        let it = &self.chat[room];
+        let modes = modes_of(&it.rights, self.chat.is_in(user, room));
+        let (title, began) = (it.title().to_string(), self.irc.began.to_string());
+        self.reply(key, |replies| {
+            replies.tell(RPL_CHANNELMODEIS, &[&title, &modes]);
+            replies.tell(RPL_CREATIONTIME, &[&title, &began]);
+        });
+    }
+
+    fn tell_bans(&mut self, key: ConnectionKey, room: RoomKey) {
+        let title = self.chat[room].title().to_string();
+        let bans = self.chat.sanctions(Some(room), self.now.unix_seconds);
+        let bans = bans.iter().rev().map(|ban| (ban.mask(), ban.by.clone(), ban.at.to_string()));
+        let bans: Vec<_> = bans.collect();
+        self.reply(key, |replies| {
+            for (mask, by, at) in &bans {
+                replies.tell(RPL_BANLIST, &[&title, mask, by, at]);
+            }
+            replies.tell(RPL_ENDOFBANLIST, &[&title]);
+        });
+    }
+}
+
+fn is_key(value: &str) -> bool {
+    let is_word = |c: char| !c.is_whitespace() && !c.is_control() && c != ',';
+    let is_off = value.eq_ignore_ascii_case("off");
+    !value.is_empty() && value.len() <= KEY_BYTES_MAX && value.chars().all(is_word) && !is_off
+}
+
+fn is_limit(value: &str) -> bool {
+    value.parse().is_ok_and(|limit: u32| (1..=1_000_000).contains(&limit))
+}

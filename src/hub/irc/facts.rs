@@ -1,0 +1,241 @@
+//! What IRC clients say and ask about themselves, and about the server.
+
+use super::coming::{REAL_NAME_BYTES_MAX, VERSION, real_name};
+use crate::chat::{Fact, UserKey};
+use crate::connection::State;
+use crate::dialect::irc::encode::cut;
+use crate::dialect::irc::numeric::{
+    ERR_ALREADYREGISTERED, ERR_HELPNOTFOUND, ERR_NOMOTD, ERR_NONICKNAMEGIVEN, ERR_NOOPERHOST,
+    ERR_NOPRIVILEGES, RPL_ENDOFHELP, RPL_ENDOFINFO, RPL_ENDOFMOTD, RPL_GLOBALUSERS, RPL_HELPSTART,
+    RPL_HELPTXT, RPL_INFO, RPL_LOCALUSERS, RPL_LUSERCHANNELS, RPL_LUSERCLIENT, RPL_LUSERME,
+    RPL_LUSEROP, RPL_LUSERUNKNOWN, RPL_MOTD, RPL_MOTDSTART, RPL_NOWAWAY, RPL_TIME, RPL_UNAWAY,
+    RPL_VERSION,
+};
+use crate::dialect::irc::{SERVER, Verb};
+use crate::event::Command;
+use crate::hub::Hub;
+use crate::key::ConnectionKey;
+use crate::order::{AccountCommand, Moderation};
+use crate::text;
+
+/// Why somebody is away, in bytes at most.
+pub(super) const AWAY_BYTES_MAX: usize = 200;
+
+/// Read markers of one connection.
+const MARKERS_MAX: usize = 100;
+
+/// What can be asked for, in short.
+const HELP: &[(&str, &str)] = &[
+    ("JOIN", "JOIN #channel [key] goes into a channel; it comes into being if there is none."),
+    ("PART", "PART #channel [:why] leaves a channel."),
+    ("PRIVMSG", "PRIVMSG #channel|nick :text says something; also NOTICE."),
+    ("TOPIC", "TOPIC #channel [:text] shows or sets what a channel is about."),
+    ("MODE", "MODE #channel [+-imnstklobv ...] shows or sets modes; +b keeps people out."),
+    ("KICK", "KICK #channel nick [:why] puts somebody out."),
+    ("INVITE", "INVITE nick #channel tells somebody of a channel, and lets them in once."),
+    ("NICK", "NICK name takes another nickname."),
+    ("AWAY", "AWAY [:why] says that you are away; without a reason, that you are back."),
+    ("WHOIS", "WHOIS nick tells who somebody is; also WHO, WHOWAS, USERHOST, ISON, MONITOR."),
+    ("LIST", "LIST [mask] shows the channels; NAMES #channel who is there."),
+    ("CHATHISTORY", "CHATHISTORY LATEST #channel * 50 shows what was said."),
+    ("NICKSERV", "NICKSERV REGISTER|IDENTIFY|LOGOUT is about accounts; SASL PLAIN works too."),
+    ("OPER", "OPER name password makes you an operator of the server."),
+    ("QUIT", "QUIT [:why] leaves."),
+];
+
+impl Hub {
+    /// Does what somebody asks for who has come in, about themselves or the server.
+    pub(super) fn irc_of_itself(
+        &mut self,
+        (key, user): (ConnectionKey, UserKey),
+        verb: Verb,
+        given: &[&str],
+    ) {
+        let first = given.first().copied().unwrap_or_default();
+        match verb {
+            Verb::Nick if first.is_empty() => {
+                self.reply(key, |replies| replies.tell(ERR_NONICKNAMEGIVEN, &[]));
+            }
+            Verb::Nick => self.execute_command(key, None, Command::Rename(first)),
+            Verb::User | Verb::Pass => {
+                self.reply(key, |replies| replies.tell(ERR_ALREADYREGISTERED, &[]));
+            }
+            Verb::Away => self.irc_away((key, user), first),
+            Verb::SetName => self.irc_setname((key, user), first),
+            Verb::Lusers => self.irc_lusers(key),
+            Verb::Motd => self.irc_motd(key),
+            Verb::Version => self.reply(key, |replies| {
+                replies.say(RPL_VERSION, &[VERSION, SERVER], "a chat that browsers share");
+            }),
+            Verb::Time => {
+                let now = time_text(self.now.unix_seconds);
+                self.reply(key, |replies| replies.say(RPL_TIME, &[SERVER], &now));
+            }
+            Verb::Info => self.reply(key, |replies| {
+                replies.say(RPL_INFO, &[], VERSION);
+                replies.say(RPL_INFO, &[], "One room for browsers, telnet and IRC clients.");
+                replies.tell(RPL_ENDOFINFO, &[]);
+            }),
+            Verb::Help | Verb::HelpOp => self.irc_help(key, given),
+            Verb::Oper if self.operator_passwords.is_empty() => {
+                self.reply(key, |replies| replies.tell(ERR_NOOPERHOST, &[]));
+            }
+            Verb::Oper => {
+                let (name, password) = (first, given[1]);
+                let asked = AccountCommand::Oper { name, password };
+                self.execute_command(key, None, Command::Account(asked));
+            }
+            Verb::Kill => {
+                let (name, why) = (first, given.get(1).copied().unwrap_or_default());
+                let asked = Moderation::Kill { name, why };
+                self.execute_command(key, None, Command::Moderate(asked));
+            }
+            Verb::Rehash => {
+                self.execute_command(key, None, Command::Moderate(Moderation::Reload));
+            }
+            Verb::Wallops => self.irc_wallops((key, user), first),
+            _ => {}
+        }
+    }
+
+    fn irc_away(&mut self, (key, user): (ConnectionKey, UserKey), why: &str) {
+        let why = text::clean(why);
+        let (why, _) = cut(&why, AWAY_BYTES_MAX);
+        let why = (!text::is_blank(why)).then(|| why.to_owned().into());
+        let numeric = if why.is_some() { RPL_NOWAWAY } else { RPL_UNAWAY };
+        self.propose(Fact::Away { user, why });
+        self.tell_watchers_of_change(user);
+        self.reply(key, |replies| replies.tell(numeric, &[]));
+    }
+
+    fn irc_setname(&mut self, (key, user): (ConnectionKey, UserKey), text: &str) {
+        if text.len() > REAL_NAME_BYTES_MAX {
+            let why = "That name is too long";
+            return self.fail(key, Verb::SetName, "INVALID_REALNAME", ("", why));
+        }
+        let text = real_name(text).into();
+        self.propose(Fact::RealName { user, text });
+    }
+
+    fn irc_wallops(&mut self, (key, user): (ConnectionKey, UserKey), text: &str) {
+        if !self.chat.is_operator(user) {
+            return self.reply(key, |replies| replies.tell(ERR_NOPRIVILEGES, &[]));
+        }
+        let Some(of) = self.chat.user(user) else { return };
+        let text = crate::dialect::irc::format::cleaned(text);
+        let line = format!(":{} WALLOPS :{text}\r\n", self.chat.author(of));
+        let wants = |key: &ConnectionKey| {
+            let connection = &self.connections[*key];
+            let is_operator = connection.user().is_some_and(|user| self.chat.is_operator(user));
+            connection.session.irc().is_some_and(|it| it.wants_wallops || is_operator)
+        };
+        let keys: Vec<_> = self.connections.keys().into_iter().filter(wants).collect();
+        keys.into_iter().for_each(|key| self.send(key, line.as_bytes()));
+    }
+
+    // ── the server ───────────────────────────────────────────────────────────────────────────────
+
+    pub(super) fn irc_lusers(&mut self, key: ConnectionKey) {
+        let users = self.members();
+        let max = self.limits.clients_max.max(users).to_string();
+        let operators = self.chat.all_users().filter(|(user, _)| self.chat.is_operator(*user));
+        let operators = operators.count().to_string();
+        let is_unknown = |state: &State| !matches!(state, State::Chatting(_));
+        let unknown = self.connections.iter().filter(|it| is_unknown(&it.state)).count();
+        let unknown = unknown.to_string();
+        let rooms = self.chat.rooms().filter(|(_, room)| room.count() > 0).count().to_string();
+        let users = users.to_string();
+        self.reply(key, |replies| {
+            let text = format!("There are {users} users and 0 invisible on 1 servers");
+            replies.say(RPL_LUSERCLIENT, &[], &text);
+            replies.tell(RPL_LUSEROP, &[&operators]);
+            replies.tell(RPL_LUSERUNKNOWN, &[&unknown]);
+            replies.tell(RPL_LUSERCHANNELS, &[&rooms]);
+            replies.say(RPL_LUSERME, &[], &format!("I have {users} clients and 0 servers"));
+            let text = format!("Current local users {users}, max {max}");
+            replies.say(RPL_LOCALUSERS, &[&users, &max], &text);
+            let text = format!("Current global users {users}, max {max}");
+            replies.say(RPL_GLOBALUSERS, &[&users, &max], &text);
+        });
+    }
+
+    pub(super) fn irc_motd(&mut self, key: ConnectionKey) {
+        let motd = std::mem::take(&mut self.motd);
+        self.reply(key, |replies| {
+            if motd.is_empty() {
+                return replies.tell(ERR_NOMOTD, &[]);
+            }
+            replies.say(RPL_MOTDSTART, &[], &format!("- {SERVER} Message of the day -"));
+            for line in &motd {
+                let mut rest = line.as_str();
+                loop {
+                    let (piece, left) = cut(rest, 400);
+                    replies.say(RPL_MOTD, &[], &format!("- {piece}"));
+                    rest = left;
+                    if rest.is_empty() {
+                        break;
+                    }
+                }
+            }
+            replies.tell(RPL_ENDOFMOTD, &[]);
+        });
+        self.motd = motd;
+    }
+
+    pub(super) fn irc_help(&mut self, key: ConnectionKey, given: &[&str]) {
+        let wanted = given.first().copied().unwrap_or_default();
+        let subject = if wanted.is_empty() { "*".into() } else { text::clean(wanted) };
+        let is_index = wanted.is_empty() || wanted == "*";
+        let found = |(name, _): &&(&str, &str)| is_index || name.eq_ignore_ascii_case(wanted);
+        let lines: Vec<_> = HELP.iter().filter(found).collect();
+        self.reply(key, |replies| {
+            if lines.is_empty() {
+                return replies.tell(ERR_HELPNOTFOUND, &[&subject]);
+            }
+            replies.say(RPL_HELPSTART, &[&subject], "What you can do");
+            for (_, text) in lines {
+                replies.say(RPL_HELPTXT, &[&subject], text);
+            }
+            replies.tell(RPL_ENDOFHELP, &[&subject]);
+        });
+    }
+
+    // ── read markers ─────────────────────────────────────────────────────────────────────────────
+
+    pub(super) fn irc_markread(&mut self, key: ConnectionKey, given: &[&str]) {
+        let target = text::clean(given[0]).into_owned();
+        if let Some(marker) = given.get(1) {
+            let is_time = marker.strip_prefix("timestamp=").and_then(crate::query::parse_date);
+            if is_time.is_none() {
+                let why = "That is no time";
+                return self.fail(key, Verb::MarkRead, "INVALID_PARAMS", (&target, why));
+            }
+            let before = self.marker_of(key, &target);
+            let Some(session) = self.connections[key].session.irc_mut() else { return };
+            // What was read is not unread again.
+            if before == "*" || **marker > *before {
+                session.markers.retain(|(of, _)| !of.eq_ignore_ascii_case(&target));
+                session.markers.push((target.clone(), (*marker).to_owned()));
+                let first = session.markers.len().saturating_sub(MARKERS_MAX);
+                session.markers.drain(..first);
+            }
+        }
+        let marker = self.marker_of(key, &target);
+        self.reply(key, |replies| replies.server(&["MARKREAD ", &target, " ", &marker]));
+    }
+
+    /// Up to where somebody has read what was said there: `timestamp=…`, or `*`.
+    pub(super) fn marker_of(&self, key: ConnectionKey, target: &str) -> String {
+        let markers = self.connections[key].session.irc().map(|session| &session.markers);
+        let mut markers = markers.into_iter().flatten();
+        let found = markers.find(|(of, _)| of.eq_ignore_ascii_case(target));
+        found.map_or("*".to_owned(), |(_, marker)| marker.clone())
+    }
+}
+
+/// A time as people read it.
+pub(super) fn time_text(unix_seconds: u64) -> String {
+    let seconds = unix_seconds % 86_400;
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{} {hour:02}:{minute:02}:{second:02} UTC", text::day_of(unix_seconds))
+}

@@ -1,0 +1,383 @@
+//! What IRC clients say: to rooms, to those in them who have a rank, to somebody alone, and to the
+//! services that other IRC networks have.
+
+use crate::author::Extra;
+use crate::chat::{Fact, RoomKey, UserKey};
+use crate::dialect::Dialect;
+use crate::dialect::irc::caps::{Caps, MULTILINE_BYTES_MAX, MULTILINE_LINES_MAX};
+use crate::dialect::irc::message::Message;
+use crate::dialect::irc::numeric::{
+    ERR_CANNOTSENDTOCHAN, ERR_NEEDMOREPARAMS, ERR_NORECIPIENT, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK,
+    ERR_NOTEXTTOSEND, ERR_TOOMANYTARGETS, RPL_AWAY,
+};
+use crate::dialect::irc::{Verb, format};
+use crate::event::{Change, Command, Event};
+use crate::hub::Hub;
+use crate::key::ConnectionKey;
+use crate::order::AccountCommand;
+use crate::rights::Rank;
+use crate::text;
+
+/// So many can be spoken to at once.
+const TARGETS_MAX: usize = 4;
+
+/// What other networks call those who look after accounts.
+const SERVICES: &str = "NickServ";
+
+/// Somebody who asks, and who they are.
+type Who = (ConnectionKey, UserKey);
+
+/// What somebody says, and how.
+struct Said<'a> {
+    /// As it came.
+    raw: &'a str,
+    /// Without formatting codes, and without what makes an action of it.
+    plain: String,
+    is_action: bool,
+    /// It is for the other program, and not for people.
+    is_ctcp: bool,
+    extra: Option<Box<Extra>>,
+}
+
+impl<'a> Said<'a> {
+    fn new(raw: &'a str, tags: String, is_notice: bool) -> Said<'a> {
+        let ctcp =
+            raw.strip_prefix('\x01').map(|inside| inside.strip_suffix('\x01').unwrap_or(inside));
+        let action = ctcp.and_then(|inside| {
+            let inside = inside.strip_prefix("ACTION").filter(|_| !is_notice)?;
+            Some(inside.strip_prefix(' ').unwrap_or(inside))
+        });
+        let said = action.unwrap_or(raw);
+        let plain = format::plain(said);
+        let formatted = if *plain == *said { String::new() } else { format::cleaned(said) };
+        let is_ctcp = ctcp.is_some() && action.is_none();
+        let formatted = if is_ctcp { raw.to_owned() } else { formatted };
+        let has_extra = is_notice || !tags.is_empty() || !formatted.is_empty();
+        let extra = Extra { formatted: formatted.into(), tags: tags.into(), is_notice };
+        let extra = has_extra.then(|| Box::new(extra));
+        Said { raw, plain: plain.into_owned(), is_action: action.is_some(), is_ctcp, extra }
+    }
+}
+
+impl Hub {
+    /// `PRIVMSG`, `NOTICE` and `TAGMSG`.
+    pub(super) fn irc_message(&mut self, who: Who, message: &Message<'_>) {
+        let verb = Verb::of(message.command);
+        let is_silent = verb.is_silent();
+        let tags = message.client_tags();
+        if self.keep_in_batch(who.0, verb, message) {
+            return;
+        }
+        let Some(targets) = message.parameter(0) else {
+            let text = ERR_NORECIPIENT;
+            return self.reply_unless(is_silent, who.0, |replies| replies.tell(text, &[]));
+        };
+        let text = message.parameters().get(1).copied().unwrap_or_default();
+        if text.is_empty() && verb != Verb::TagMsg {
+            let none = ERR_NOTEXTTOSEND;
+            return self.reply_unless(is_silent, who.0, |replies| replies.tell(none, &[]));
+        }
+        for (place, target) in targets.split(',').enumerate() {
+            if place == TARGETS_MAX {
+                let target = text::clean(target);
+                self.reply_unless(is_silent, who.0, |replies| {
+                    replies.tell(ERR_TOOMANYTARGETS, &[&target]);
+                });
+                return;
+            }
+            if self.connections[who.0].user().is_none() {
+                return;
+            }
+            match verb {
+                Verb::TagMsg => self.irc_tags(who, target, &tags),
+                _ => {
+                    let said = Said::new(text, tags.clone(), verb == Verb::Notice);
+                    self.irc_say(who, target, &said);
+                }
+            }
+        }
+    }
+
+    fn irc_say(&mut self, who: Who, target: &str, said: &Said<'_>) {
+        if target.eq_ignore_ascii_case(SERVICES) {
+            return self.irc_services(who.0, said.raw);
+        }
+        match target.trim_start_matches(['@', '+']) {
+            room if room.starts_with('#') && room.len() < target.len() => {
+                let least = if target.starts_with('@') { Rank::Operator } else { Rank::Voice };
+                self.say_to_ranks(who, (target, room), least, said);
+            }
+            room if room.starts_with('#') => self.say_to_room(who.0, room, said),
+            _ => self.say_to_one(who, target, said),
+        }
+    }
+
+    fn say_to_room(&mut self, key: ConnectionKey, room: &str, said: &Said<'_>) {
+        if said.is_ctcp {
+            let (room, text) = (text::clean(room), "CTCP goes from one client to another only");
+            let is_silent = said.extra.as_ref().is_some_and(|extra| extra.is_notice);
+            return self.reply_unless(is_silent, key, |replies| {
+                replies.say(ERR_CANNOTSENDTOCHAN, &[&room], text);
+            });
+        }
+        let command = match said.is_action {
+            true => Command::Emote(&said.plain),
+            false => Command::Say(&said.plain),
+        };
+        self.saying.clone_from(&said.extra);
+        self.execute_command(key, Some(room), command);
+        self.saying = None;
+    }
+
+    fn say_to_one(&mut self, (key, user): Who, target: &str, said: &Said<'_>) {
+        let is_silent = said.extra.as_ref().is_some_and(|extra| extra.is_notice);
+        let Some(to) = self.chat.find(target) else {
+            let target = text::clean(target);
+            return self.reply_unless(is_silent, key, |replies| {
+                replies.tell(ERR_NOSUCHNICK, &[&target]);
+            });
+        };
+        if said.is_ctcp && !self.speaks_irc(to) {
+            return; // no program is there that would answer
+        }
+        let mut extra = said.extra.clone();
+        let mut text = said.plain.clone();
+        if said.is_action {
+            // Whoever has no actions in private sees what it is.
+            extra.get_or_insert_default().formatted = said.raw.into();
+            text = format!("* {text}");
+        }
+        if to == user {
+            let text = text::clean(&text).into_owned().into();
+            self.propose(Fact::Told { user, to, text, extra });
+        } else {
+            self.saying = extra;
+            self.execute_command(key, None, Command::Tell { to: target, text: &text });
+            self.saying = None;
+        }
+        let away = self.chat.user(to).and_then(|of| self.chat.author(of).away.map(str::to_owned));
+        if let Some(why) = away {
+            let name = self.chat.name(to).to_owned();
+            self.reply_unless(is_silent, key, |replies| replies.say(RPL_AWAY, &[&name], &why));
+        }
+    }
+
+    /// Says something to those alone who have a rank in a room.
+    fn say_to_ranks(
+        &mut self,
+        (key, user): Who,
+        (target, room): (&str, &str),
+        least: Rank,
+        said: &Said<'_>,
+    ) {
+        let Some(room) = self.room_to_write_to((key, user), room) else { return };
+        let ranks = self.chat.ranked_in(room);
+        let readers = ranks.filter(|(of, rank)| *rank >= least && *of != user);
+        let readers: Vec<_> = readers.map(|(of, _)| of).collect();
+        self.last_entry += 1;
+        let (id, at) = (self.last_entry, self.now.unix_seconds);
+        let text = text::clean(&said.plain);
+        let from = self.chat.name(user).to_owned();
+        let mark = target.chars().next().unwrap_or('@');
+        let title = format!("{mark}{}", self.chat[room].title());
+        self.extra = said.extra.as_deref().cloned();
+        self.acting = Some(user);
+        for of in readers {
+            if self.chat.is_deaf_to(of, user) {
+                continue;
+            }
+            let origin = self.chat.user(of).and_then(|of| of.origin);
+            match origin.filter(|_| self.speaks_irc(of)) {
+                Some(origin) => {
+                    let event = Event::Said { from: &from, text: &text, at, id };
+                    self.tell_titled(origin, Some(&title), &event);
+                }
+                None => {
+                    let text = format!("{title}: {text}");
+                    let event = Event::Told { from: &from, text: &text, at, id };
+                    self.tell_user(of, origin, None, &event);
+                }
+            }
+        }
+        if self.caps_of(key).wants_echo() {
+            let event = Event::Said { from: &from, text: &text, at, id };
+            self.tell_titled(key, Some(&title), &event);
+        }
+        (self.extra, self.acting) = (None, None);
+    }
+
+    /// The room that somebody wants to write to without saying a line there, if they may.
+    fn room_to_write_to(&mut self, (key, user): Who, channel: &str) -> Option<RoomKey> {
+        let Some(room) = self.known_room(user, channel) else {
+            let channel = text::clean(channel);
+            self.reply(key, |replies| replies.tell(ERR_NOSUCHCHANNEL, &[&channel]));
+            return None;
+        };
+        if !self.chat.may_write(user, room, self.now.unix_seconds) {
+            let title = self.chat[room].title().to_string();
+            self.reply(key, |replies| replies.tell(ERR_CANNOTSENDTOCHAN, &[&title]));
+            return None;
+        }
+        Some(room)
+    }
+
+    /// Sends tags without a text.
+    fn irc_tags(&mut self, (key, user): Who, target: &str, tags: &str) {
+        if !self.caps_of(key).has(Caps::MESSAGE_TAGS) || tags.is_empty() {
+            return;
+        }
+        self.last_entry += 1;
+        let id = self.last_entry;
+        let extra = Extra { tags: tags.into(), ..Extra::default() };
+        if target.starts_with('#') {
+            let Some(room) = self.room_to_write_to((key, user), target) else { return };
+            let title = self.chat[room].title().to_string();
+            let change = Change::Tagged { to: &title, id };
+            (self.extra, self.acting) = (Some(extra), Some(user));
+            let seq = self.publish_silently(&[room], &Event::Changed(change));
+            if self.chat.is_in(user, room) {
+                self.leave_out(key, seq);
+            }
+            if self.caps_of(key).wants_echo() {
+                self.tell(key, Some(room), &Event::Changed(change));
+            }
+        } else {
+            let Some(to) = self.chat.find(target) else {
+                let target = text::clean(target);
+                return self.reply(key, |replies| replies.tell(ERR_NOSUCHNICK, &[&target]));
+            };
+            let name = self.chat.name(to).to_owned();
+            let event = Event::Changed(Change::Tagged { to: &name, id });
+            (self.extra, self.acting) = (Some(extra), Some(user));
+            let origin = self.chat.user(to).and_then(|of| of.origin);
+            if let Some(origin) = origin.filter(|_| !self.chat.is_deaf_to(to, user)) {
+                self.tell(origin, None, &event);
+            }
+            if self.caps_of(key).wants_echo() {
+                self.tell(key, None, &event);
+            }
+        }
+        (self.extra, self.acting) = (None, None);
+    }
+
+    /// Whether somebody came by IRC.
+    pub(super) fn speaks_irc(&self, user: UserKey) -> bool {
+        let user = self.chat.user(user);
+        user.is_some_and(|user| matches!(user.came_by(), Dialect::Irc(_)))
+    }
+
+    fn reply_unless(
+        &mut self,
+        is_silent: bool,
+        key: ConnectionKey,
+        write: impl FnOnce(&mut crate::dialect::irc::numeric::Replies<'_>),
+    ) {
+        if !is_silent {
+            self.reply(key, write);
+        }
+    }
+
+    // ── services ─────────────────────────────────────────────────────────────────────────────────
+
+    /// What other networks have NickServ for: the same commands that all dialects have.
+    pub(super) fn irc_services(&mut self, key: ConnectionKey, words: &str) {
+        if let Some(session) = self.connections[key].session.irc_mut() {
+            session.asked = Verb::NickServ;
+        }
+        let (command, rest) = words.trim().split_once(' ').unwrap_or((words.trim(), ""));
+        let rest = rest.trim();
+        let (first, second) = rest.split_once(' ').unwrap_or((rest, ""));
+        let own = self.nick_of(key);
+        let is = |word: &str| command.eq_ignore_ascii_case(word);
+        let asked = if is("REGISTER") && !first.is_empty() {
+            AccountCommand::Register(first)
+        } else if is("IDENTIFY") && !first.is_empty() {
+            match second.is_empty() {
+                true => AccountCommand::Login { name: &own, password: first },
+                false => AccountCommand::Login { name: first, password: second.trim() },
+            }
+        } else if is("LOGOUT") {
+            AccountCommand::Logout
+        } else {
+            for line in [
+                "REGISTER password: the nickname that you have is your account from now on.",
+                "IDENTIFY [account] password: shows that an account is yours.",
+                "LOGOUT: you are not logged in any more.",
+            ] {
+                self.reply(key, |replies| replies.notice(line));
+            }
+            return;
+        };
+        self.execute_command(key, None, Command::Account(asked));
+    }
+
+    // ── several lines ────────────────────────────────────────────────────────────────────────────
+
+    /// `BATCH`: lines that are one message begin or end.
+    pub(super) fn irc_batch(&mut self, who: Who, message: &Message<'_>) {
+        use crate::dialect::irc::Batch;
+        let (key, given) = (who.0, message.parameters());
+        let reference = given[0];
+        let Some(session) = self.connections[key].session.irc_mut() else { return };
+        if let Some(reference) = reference.strip_prefix('+') {
+            let is_known = given.get(1).is_some_and(|kind| *kind == "draft/multiline");
+            let Some(target) = given.get(2).filter(|_| is_known) else {
+                return self.reply(key, |replies| replies.tell(ERR_NEEDMOREPARAMS, &["BATCH"]));
+            };
+            session.batch = Some(Box::new(Batch {
+                reference: reference.to_owned(),
+                target: (*target).to_owned(),
+                tags: message.client_tags(),
+                lines: Vec::new(),
+                is_notice: false,
+            }));
+        } else if let Some(reference) = reference.strip_prefix('-')
+            && let Some(batch) = session.batch.take_if(|batch| batch.reference == reference)
+        {
+            self.say_batch(who, &batch);
+        }
+    }
+
+    /// Keeps a line that is part of a message of several. Returns whether it is.
+    fn keep_in_batch(&mut self, key: ConnectionKey, verb: Verb, message: &Message<'_>) -> bool {
+        let Some(reference) = message.tag("batch") else { return false };
+        let goes_on = message.has_tag("draft/multiline-concat");
+        let text = message.parameters().get(1).copied().unwrap_or_default();
+        let Some(session) = self.connections[key].session.irc_mut() else { return false };
+        let Some(batch) = session.batch.as_mut().filter(|it| it.reference == *reference) else {
+            return false;
+        };
+        let bytes: usize = batch.lines.iter().map(|(line, _)| line.len() + 1).sum();
+        if batch.lines.len() >= MULTILINE_LINES_MAX || bytes + text.len() > MULTILINE_BYTES_MAX {
+            session.batch = None;
+            let code = match bytes + text.len() > MULTILINE_BYTES_MAX {
+                true => ("MULTILINE_MAX_BYTES", MULTILINE_BYTES_MAX),
+                false => ("MULTILINE_MAX_LINES", MULTILINE_LINES_MAX),
+            };
+            let bound = code.1.to_string();
+            self.fail(key, Verb::Batch, code.0, (&bound, "That message is too long"));
+            return true;
+        }
+        batch.is_notice = verb == Verb::Notice;
+        batch.lines.push((text.to_owned(), goes_on));
+        true
+    }
+
+    /// Says each line of a message of several, one after the other.
+    fn say_batch(&mut self, who: Who, batch: &crate::dialect::irc::Batch) {
+        let mut lines: Vec<String> = Vec::new();
+        for (line, goes_on) in &batch.lines {
+            match lines.last_mut().filter(|_| *goes_on) {
+                Some(last) => last.push_str(line),
+                None => lines.push(line.clone()),
+            }
+        }
+        for line in lines.iter().filter(|line| !line.is_empty()) {
+            if self.connections[who.0].user().is_none() {
+                return;
+            }
+            let said = Said::new(line, batch.tags.clone(), batch.is_notice);
+            self.irc_say(who, &batch.target, &said);
+        }
+    }
+}
