@@ -51,29 +51,33 @@ struct Load {
     ahead: u64,
     /// Lines in one iteration of criterion's.
     batch: u64,
-    /// With browsers. The floor then moves lines as long as their frames.
-    web: bool,
+    /// What is spoken. The floor moves lines as long as those that it tells.
+    dialect: &'static str,
 }
 
 /// A hundred talkers come twice. With 256 lines under way among them all, two or three of each, a
 /// server that writes each talker's lines as they come pays for it, and one that gathers does not.
 /// With 256 lines of each, the calls hardly count and what is left is the copying of bytes.
-const LOADS: [Load; 5] = [
-    Load { name: "one_at_a_time", talkers: 1, ahead: 1, batch: 1, web: false },
-    Load { name: "flood", talkers: 1, ahead: 256, batch: 4 * 256, web: false },
+const LOADS: [Load; 6] = [
+    Load { name: "one_at_a_time", talkers: 1, ahead: 1, batch: 1, dialect: "lines" },
+    Load { name: "flood", talkers: 1, ahead: 256, batch: 4 * 256, dialect: "lines" },
     HUNDRED_TALKERS,
-    Load { name: "hundred_floods", talkers: 100, ahead: 25_600, batch: 25_600, web: false },
-    Load { name: "browsers", web: true, ..HUNDRED_TALKERS },
+    Load { name: "hundred_floods", talkers: 100, ahead: 25_600, batch: 25_600, dialect: "lines" },
+    Load { name: "browsers", dialect: "web", ..HUNDRED_TALKERS },
+    Load { name: "irc", dialect: "irc", ..HUNDRED_TALKERS },
 ];
 
 const HUNDRED_TALKERS: Load =
-    Load { name: "hundred_talkers", talkers: 100, ahead: 256, batch: 4 * 256, web: false };
+    Load { name: "hundred_talkers", talkers: 100, ahead: 256, batch: 4 * 256, dialect: "lines" };
 
 /// The length of a delivered line, name and LF included.
 const LINE_BYTES: usize = 64;
 
 /// The length of the frame in which a browser gets the same: with the room and the line's number.
 const FRAME_BYTES: usize = 154;
+
+/// The length of the line in which an IRC client gets it: with the author's user and host.
+const IRC_BYTES: usize = 99;
 
 const RECEIVERS: [usize; 4] = [10, 100, 1_000, 10_000];
 
@@ -107,7 +111,8 @@ fn main() -> io::Result<()> {
     for load in &LOADS {
         for receivers in RECEIVERS {
             // There are no browsers if the feature is left out.
-            let is_open = !load.web || cfg!(feature = "web") && receivers == 1_000;
+            let is_there = load.dialect != "web" || cfg!(feature = "web");
+            let is_open = is_there && (load.dialect == "lines" || receivers == 1_000);
             if is_open && load.batch * receivers as u64 <= DELIVERIES_MAX {
                 rows.extend(bench(&mut criterion, load, receivers));
             }
@@ -228,11 +233,13 @@ impl Side {
 
 impl Rig {
     fn start(kind: Kind, load: &Load, receivers: usize) -> Self {
-        let (mut command, speech, line_bytes) = match kind {
-            _ if kind.is_floor() && load.web => (floor_server(), &speech::FLOOR, FRAME_BYTES),
-            _ if kind.is_floor() => (floor_server(), &speech::FLOOR, LINE_BYTES),
-            _ if load.web => (chinwag("web"), &speech::BROWSER, LINE_BYTES),
-            _ => (chinwag("lines"), &speech::CHINWAG, LINE_BYTES),
+        let (mut command, speech, line_bytes) = match (kind.is_floor(), load.dialect) {
+            (true, "web") => (floor_server(), &speech::FLOOR, FRAME_BYTES),
+            (true, "irc") => (floor_server(), &speech::FLOOR, IRC_BYTES),
+            (true, _) => (floor_server(), &speech::FLOOR, LINE_BYTES),
+            (false, "web") => (chinwag("web"), &speech::BROWSER, LINE_BYTES),
+            (false, "irc") => (chinwag("irc"), &speech::IRC, LINE_BYTES),
+            (false, _) => (chinwag("lines"), &speech::CHINWAG, LINE_BYTES),
         };
         let server = Server::start(&mut command, Listening::Says("listening: "))
             .unwrap_or_else(|error| panic!("{kind} does not start: {error}"));

@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 
 use blake2::{Blake2s256, Digest as _};
+use data_encoding::BASE32_DNSSEC;
 
 use crate::dialect::Dialect;
 use crate::nickname::Nickname;
@@ -16,8 +17,9 @@ use crate::rights::Rank;
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cloak([u8; Cloak::SECRET_BYTES]);
 
-/// Bytes of the hash that are shown: two addresses have the same cloak by chance once in 2^64.
-const SHOWN_BYTES: usize = 8;
+/// Bytes of the hash that are shown, in eight letters and digits: two addresses have the same cloak
+/// by chance once in 2^40. Each line that IRC clients are told has it, so it is short.
+const SHOWN_BYTES: usize = 5;
 
 impl Cloak {
     /// Bytes of the secret.
@@ -47,7 +49,7 @@ pub struct Host {
 }
 
 impl fmt::Display for Host {
-    /// Sixteen digits and `.ip`; of an IPv6 address, those of its /64, since that is one
+    /// Eight letters and digits, and `.ip`; of an IPv6 address, those of its /64, since that is one
     /// household's. Without a cloak, the address, with a `0` before a `:` at its beginning.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = self.address.to_canonical();
@@ -62,8 +64,8 @@ impl fmt::Display for Host {
             IpAddr::V4(address) => hash.chain_update(address.octets()),
             IpAddr::V6(address) => hash.chain_update(&address.octets()[..8]),
         };
-        hash.finalize()[..SHOWN_BYTES].iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
-        f.write_str(".ip")
+        let hash = hash.finalize();
+        write!(f, "{}.ip", BASE32_DNSSEC.encode_display(&hash[..SHOWN_BYTES]))
     }
 }
 
@@ -173,7 +175,7 @@ mod tests {
     #[test]
     fn a_cloak_is_the_same_for_one_household_and_tells_no_address() {
         let one = shown("192.0.2.1", Some([1; 16]));
-        assert_eq!(one.len(), 2 * SHOWN_BYTES + 3);
+        assert_eq!(one.len(), 8 + 3);
         assert_eq!(one, shown("::ffff:192.0.2.1", Some([1; 16])));
         assert_ne!(one, shown("192.0.2.2", Some([1; 16])));
         assert_ne!(one, shown("192.0.2.1", Some([2; 16])), "with another secret");

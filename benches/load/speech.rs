@@ -100,6 +100,27 @@ pub(crate) static BROWSER: Speech = Speech {
     frame: frame_of_web_socket,
 };
 
+/// chinwag's dialect `irc`, in which everybody joins one channel.
+pub(crate) static IRC: Speech = Speech {
+    talkers_listen: true,
+    echoes: false,
+    one_order: true,
+    enter: |newcomer| match newcomer.step {
+        0 => {
+            let name = newcomer.name;
+            Entry::Says(format!("NICK {name}\r\nUSER {name} 0 * :{name}\r\n").into_bytes())
+        }
+        // The end of the message of the day, or that there is none, is the end of the welcome.
+        1 if [b" 376 ", b" 422 "].iter().any(|end| contains(newcomer.heard, *end)) => {
+            Entry::Says(b"JOIN #room\r\n".to_vec())
+        }
+        1 => Entry::Waits,
+        _ => in_if(contains(newcomer.heard, b" 366 ")),
+    },
+    say: |_, text| format!("PRIVMSG #room :{text}\r\n").into_bytes(),
+    frame: frame_of_irc,
+};
+
 pub(crate) const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -163,6 +184,30 @@ fn frame_of_lines(input: &[u8]) -> Frame<'_> {
         (b'!', _) => Frame::Refusal { bytes },
         (b'*' | b'[', _) | (_, None) => Frame::Other { bytes },
         (_, Some((name, text))) => Frame::Line { bytes, name, text },
+    }
+}
+
+/// `:NICK!USER@HOST PRIVMSG #room :TEXT`, or `:SERVER NUMBER …`, or without an origin.
+pub(crate) fn frame_of_irc(input: &[u8]) -> Frame<'_> {
+    let Some(message) = first_line(input) else { return Frame::Part };
+    let bytes = message.len();
+    let message = message.trim_ascii_end();
+    if let Some(token) = message.strip_prefix(b"PING ") {
+        return Frame::Question { bytes, answer: [b"PONG ", token, b"\r\n"].concat() };
+    }
+    if message.starts_with(b"ERROR ") {
+        return Frame::Refusal { bytes };
+    }
+    let mut words = message.splitn(4, |byte| *byte == b' ');
+    let (origin, verb) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let said = words.nth(1).and_then(|text| text.strip_prefix(b":"));
+    let name = origin.strip_prefix(b":").and_then(|name| name.split(|byte| *byte == b'!').next());
+    match (verb, name, said) {
+        (b"PRIVMSG", Some(name), Some(text)) => Frame::Line { bytes, name, text },
+        // No message of the day is not a refusal.
+        (b"422", ..) => Frame::Other { bytes },
+        ([b'4' | b'5', _, _], ..) => Frame::Refusal { bytes },
+        _ => Frame::Other { bytes },
     }
 }
 

@@ -144,7 +144,8 @@ fn plain(line: &str) -> String {
     let mut rest = line;
     while let Some(at) = rest.find(".ip") {
         let (before, behind) = rest.split_at(at);
-        let host = before.len() - before.bytes().rev().take_while(u8::is_ascii_hexdigit).count();
+        let host =
+            before.len() - before.bytes().rev().take_while(u8::is_ascii_alphanumeric).count();
         plain += &before[..host];
         plain += "host";
         rest = &behind[3..];

@@ -23,6 +23,8 @@ mod redis;
 pub(crate) enum Kind {
     /// The server of this crate, in its dialect `lines`.
     Chinwag,
+    /// The same, in its dialect `irc`.
+    ChinwagIrc,
     /// Redis or Valkey: one channel.
     Redis,
     /// nats-server: one subject.
@@ -39,6 +41,7 @@ impl Kind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Chinwag => "chinwag",
+            Self::ChinwagIrc => "chinwag-irc",
             Self::Redis => "redis",
             Self::Nats => "nats-server",
             Self::Irc => "irc",
@@ -50,6 +53,7 @@ impl Kind {
     pub(crate) fn speech(self) -> &'static Speech {
         match self {
             Self::Chinwag => &speech::CHINWAG,
+            Self::ChinwagIrc => &speech::IRC,
             Self::Redis => &redis::SPEECH,
             Self::Nats => &nats::SPEECH,
             Self::Irc => &irc::SPEECH,
@@ -63,7 +67,7 @@ impl Kind {
             Self::Chinwag => 7711,
             Self::Redis => 6379,
             Self::Nats => 4222,
-            Self::Irc => 6667,
+            Self::ChinwagIrc | Self::Irc => 6667,
             Self::Floor | Self::FloorTurn => return None,
         };
         Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
@@ -77,7 +81,8 @@ impl Kind {
         let announced =
             |mut command: Command| Server::start(&mut command, Listening::Says("listening: "));
         let server = match self {
-            Self::Chinwag => announced(chinwag()?),
+            Self::Chinwag => announced(chinwag("lines")?),
+            Self::ChinwagIrc => announced(chinwag("irc")?),
             Self::Floor => announced(floor::command(env::current_exe()?, Manner::AsItComes)),
             Self::FloorTurn => announced(floor::command(env::current_exe()?, Manner::Turn)),
             Self::Redis => redis::start(free_address()?),
@@ -100,7 +105,7 @@ impl fmt::Display for Kind {
 }
 
 /// The server that cargo built beside this example, which throttles nobody.
-fn chinwag() -> io::Result<Command> {
+fn chinwag(dialect: &str) -> io::Result<Command> {
     let example = env::current_exe()?;
     let built = example.parent().and_then(|examples| examples.parent());
     let path = built.map(|folder| folder.join(format!("chinwag{EXE_SUFFIX}")));
@@ -108,7 +113,8 @@ fn chinwag() -> io::Result<Command> {
         io::Error::other("there is no server beside this example; build it: cargo build --release")
     })?;
     let mut command = Command::new(path);
-    command.args(["--listen", "lines=127.0.0.1:0", "--flood", "0", "--max-clients", "20000"]);
+    let listener = format!("{dialect}=127.0.0.1:0");
+    command.args(["--listen", &listener, "--flood", "0", "--max-clients", "20000"]);
     Ok(command)
 }
 
