@@ -611,8 +611,6 @@ pub enum Refusal<'a> {
     OperatorOnly,
     /// That is against an operator of the server.
     IsOperator(&'a str),
-    /// That needs an account, by which one stays in charge.
-    AccountFirst,
     /// That is against oneself.
     Yourself,
     /// That cannot be for the room in which everybody begins.

@@ -90,6 +90,8 @@ pub enum Moderation<'a> {
         rank: Rank,
         /// They get it.
         on: bool,
+        /// It may stand beside another, as it does in IRC.
+        beside: bool,
     },
     /// Puts somebody out of the room.
     Kick {

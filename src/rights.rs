@@ -13,6 +13,8 @@ pub enum Rank {
     Voice,
     /// Is in charge.
     Operator,
+    /// Is in charge, and may still speak when that ends. Only IRC clients can give that.
+    VoicedOperator,
 }
 
 impl Rank {
@@ -21,23 +23,49 @@ impl Rank {
     pub fn mark(self) -> char {
         match self {
             Rank::Voice => '+',
-            Rank::Operator => '@',
+            Rank::Operator | Rank::VoicedOperator => '@',
         }
     }
 
-    /// The letter that IRC knows it by.
+    /// A letter for each: of the first two, that by which IRC knows it.
     #[must_use]
     pub fn letter(self) -> char {
         match self {
             Rank::Voice => 'v',
             Rank::Operator => 'o',
+            Rank::VoicedOperator => 'b',
+        }
+    }
+
+    /// Whether somebody with it is in charge.
+    #[must_use]
+    pub fn is_operator(self) -> bool {
+        self >= Rank::Operator
+    }
+
+    /// Whether it is that rank, or that rank and another.
+    #[must_use]
+    pub fn includes(self, rank: Rank) -> bool {
+        self == rank || self == Rank::VoicedOperator
+    }
+
+    /// What somebody has who gets a rank beside the one they have, or loses it.
+    #[must_use]
+    pub fn changed(has: Option<Rank>, rank: Rank, on: bool) -> Option<Rank> {
+        let is = |of: Rank| if rank == of { on } else { has.is_some_and(|it| it.includes(of)) };
+        match (is(Rank::Operator), is(Rank::Voice)) {
+            (true, true) => Some(Rank::VoicedOperator),
+            (true, false) => Some(Rank::Operator),
+            (false, true) => Some(Rank::Voice),
+            (false, false) => None,
         }
     }
 
     /// The rank with that letter.
     #[must_use]
     pub fn of_letter(letter: char) -> Option<Rank> {
-        [Rank::Voice, Rank::Operator].into_iter().find(|rank| rank.letter() == letter)
+        let all = [Rank::Voice, Rank::Operator, Rank::VoicedOperator];
+        all.into_iter().find(|rank| rank.letter() == letter)
     }
 }
 
@@ -188,10 +216,18 @@ impl Rights {
         }
     }
 
+    /// Without anybody in charge whenever they come, nobody could be invited when all have left, so
+    /// then nobody needs to be.
+    pub(crate) fn open_if_nobodys(&mut self) {
+        if !self.has_operator() {
+            self.set_flag(Flag::Invite, false);
+        }
+    }
+
     /// Whether an account is in charge whenever it comes.
     #[must_use]
     pub fn has_operator(&self) -> bool {
-        self.accounts.iter().any(|(_, rank)| *rank == Rank::Operator)
+        self.accounts.iter().any(|(_, rank)| rank.is_operator())
     }
 }
 
@@ -218,6 +254,18 @@ mod tests {
     }
 
     #[test]
+    fn only_what_somebody_is_in_charge_of_stays_closed() {
+        let mut rights = Rights::of_new_room();
+        rights.set_flag(Flag::Invite, true);
+        let mut owned = rights.clone();
+        owned.set_rank(&Nickname::parse("alice").unwrap(), Some(Rank::Operator));
+        for rights in [&mut rights, &mut owned] {
+            rights.open_if_nobodys();
+        }
+        assert!(!rights.has(Flag::Invite) && owned.has(Flag::Invite));
+    }
+
+    #[test]
     fn an_account_has_one_rank() {
         let name = |name: &str| Nickname::parse(name).unwrap();
         let mut rights = Rights::default();
@@ -230,6 +278,10 @@ mod tests {
         rights.set_rank(&name("alice"), None);
         assert_eq!(rights, Rights::default());
         assert!(Rank::Voice < Rank::Operator);
+        let both = Rank::changed(Some(Rank::Operator), Rank::Voice, true);
+        assert_eq!(both, Some(Rank::VoicedOperator));
+        assert_eq!(Rank::changed(both, Rank::Operator, false), Some(Rank::Voice));
+        assert_eq!(Rank::changed(Some(Rank::Voice), Rank::Voice, false), None);
         assert_eq!(Rank::of_letter('o'), Some(Rank::Operator));
     }
 }

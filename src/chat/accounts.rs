@@ -187,7 +187,8 @@ impl Chat {
     fn rooms_in_charge_of(&self, account: &Nickname) -> usize {
         let awake = self.rooms.iter().map(|(_, room)| &room.rights);
         let asleep = self.asleep.rights();
-        let is_in_charge = |rights: &&Rights| rights.rank_of(account) == Some(Rank::Operator);
+        let is_in_charge =
+            |rights: &&Rights| rights.rank_of(account).is_some_and(Rank::is_operator);
         awake.chain(asleep).filter(is_in_charge).count()
     }
 }

@@ -152,14 +152,17 @@ impl Chat {
 
     fn restore_room(&mut self, kept: KeptRoom) {
         let Ok(name) = Nickname::parse(&kept.name) else { return };
-        let before = Asleep::restored(self.limits.history_lines_max, kept);
+        let mut before = Asleep::restored(self.limits.history_lines_max, kept);
         match self.room_called(&name) {
             Some(room) => {
                 let permanent = self[room].is_permanent();
                 let name = self[room].name().clone();
                 self.rooms[room.place()] = Room::new(name, permanent, before);
             }
-            None => self.asleep.insert(&name, before, self.limits.rooms_max),
+            None => {
+                before.rights.open_if_nobodys();
+                self.asleep.insert(&name, before, self.limits.rooms_max);
+            }
         }
     }
 

@@ -136,7 +136,7 @@ impl Chat {
 
     /// Whether somebody may do all that operators of a room may.
     pub(crate) fn is_in_charge(&self, user: UserKey, room: RoomKey) -> bool {
-        self.is_operator(user) || self.rank_in(user, room) == Some(Rank::Operator)
+        self.is_operator(user) || self.rank_in(user, room).is_some_and(Rank::is_operator)
     }
 
     /// Whether somebody may know of a room, and who is there.
@@ -270,7 +270,7 @@ impl Chat {
     ) -> Option<Barrier> {
         let newcomer = self.users.get(user)?;
         let rank = newcomer.account().and_then(|name| rights.rank_of(name));
-        if newcomer.operator || rank == Some(Rank::Operator) {
+        if newcomer.operator || rank.is_some_and(Rank::is_operator) {
             None
         } else if bans.is_some_and(|bans| self.is_banned_by(bans, newcomer, now)) {
             Some(Barrier::Ban)
@@ -317,7 +317,7 @@ impl Chat {
     /// room that it is for.
     pub(crate) fn hit_by(&self, target: &Target, room: Option<RoomKey>) -> Vec<UserKey> {
         let is_exempt = |key: UserKey, user: &User| {
-            let is_in_charge = |room| self.rank_in(key, room) == Some(Rank::Operator);
+            let is_in_charge = |room| self.rank_in(key, room).is_some_and(Rank::is_operator);
             user.operator || room.is_some_and(is_in_charge)
         };
         let is_hit = |(key, user): &(UserKey, &User)| {
@@ -369,7 +369,9 @@ impl Chat {
             }
             Moderation::Set { what, value } => self.judge_setting(asker, room, (what, value)),
             Moderation::Mask { mask, on } => self.judge_mask(asker, room, (mask, on)),
-            Moderation::Rank { name, rank, on } => self.judge_rank(asker, room, name, (rank, on)),
+            Moderation::Rank { name, rank, on, beside } => {
+                self.judge_rank(asker, room, name, (rank, on, beside))
+            }
             Moderation::Kick { name, why } => self.judge_kick(asker, room, name, why),
             Moderation::Sanction { kind, of_room, whom, rest } => {
                 self.judge_sanction(asker, (kind, of_room, room), whom, rest)
@@ -472,12 +474,6 @@ impl Chat {
         if room == LOBBY && keeps_out {
             return Err(Refusal::NotForLobby);
         }
-        // It is remembered, and nobody could come in again when all have left.
-        let closes = setting == Setting::Flag(Flag::Invite, true) && self.remembers;
-        let is_anybodys = !self[room].rights.has_operator() && !self[room].is_permanent();
-        if closes && is_anybodys && !self.is_operator(asker.user) {
-            return Err(Refusal::AccountFirst);
-        }
         Ok(propose(asker, Order::Set { room, setting }))
     }
 
@@ -497,7 +493,7 @@ impl Chat {
         asker: Asker,
         room: RoomKey,
         name: &'r str,
-        (rank, on): (Rank, bool),
+        (rank, on, beside): (Rank, bool, bool),
     ) -> Verdict<'r> {
         self.require_charge(asker, room)?;
         // Whoever is not here may have a rank all the same.
@@ -506,18 +502,24 @@ impl Chat {
                 Nickname::parse(name).ok().and_then(|it| self.account_called(&it))
             && let Some(has) = self[room].rights.rank_of(account)
         {
-            return match !on && has == rank {
+            return match !on && has.includes(rank) {
                 true => Ok(propose(asker, Order::Unranked { room, account: account.clone() })),
                 false => Err(Refusal::HasRank(account.as_str(), on.then_some(has))),
             };
         }
         let user = self.member(room, name)?;
         let has = self.rank_in(user, room);
+        let includes = has.is_some_and(|has| has.includes(rank));
         match on {
-            true if has >= Some(rank) => Err(Refusal::HasRank(self.name(user), has)),
-            false if has != Some(rank) => Err(Refusal::HasRank(self.name(user), None)),
+            true if includes || has > Some(rank) && !beside => {
+                Err(Refusal::HasRank(self.name(user), has))
+            }
+            false if !includes => Err(Refusal::HasRank(self.name(user), None)),
             _ => {
-                let rank = on.then_some(rank);
+                let rank = match on && !beside {
+                    true => Some(rank),
+                    false => Rank::changed(has, rank, on),
+                };
                 Ok(propose(asker, Order::Ranked { room, user, rank }))
             }
         }

@@ -125,7 +125,8 @@ impl Room {
 
     /// What is to be kept of it when nobody is in it any more; `None` if that is nothing.
     pub(super) fn into_asleep(self) -> Option<Asleep> {
-        let Room { topic, history, rights, bans, .. } = self;
+        let Room { topic, history, mut rights, bans, .. } = self;
+        rights.open_if_nobodys();
         let has_rights = rights != Rights::of_new_room() || bans.is_some();
         let is_kept = topic.is_some() || history.len() > 0 || has_rights;
         is_kept.then_some(Asleep { topic, history, rights, bans })

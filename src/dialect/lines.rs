@@ -164,7 +164,7 @@ fn parse_account(topic: Topic, argument: &str) -> Option<AccountCommand<'_>> {
 fn parse_moderation(topic: Topic, argument: &str, of_room: bool) -> Option<Moderation<'_>> {
     let (name, rest) = cut_word(argument);
     let named = |asked| Some(asked).filter(|_| !name.is_empty());
-    let rank = |rank, on| named(Moderation::Rank { name, rank, on });
+    let rank = |rank, on| named(Moderation::Rank { name, rank, on, beside: false });
     let sanction = |kind| named(Moderation::Sanction { kind, of_room, whom: name, rest });
     let lift = |kind| named(Moderation::Lift { kind, of_room, whom: name });
     match topic {

@@ -100,7 +100,7 @@ impl OrderPhrases {
 
     fn rank(&self, rank: Option<Rank>) -> &'static str {
         match rank {
-            Some(Rank::Operator) => self.ranks[0],
+            Some(Rank::Operator | Rank::VoicedOperator) => self.ranks[0],
             Some(Rank::Voice) => self.ranks[1],
             None => self.ranks[2],
         }
@@ -362,7 +362,8 @@ fn listed<'a>(phrases: &'a Phrases, names: &'a [Nickname], count: usize) -> Part
 
 /// Those who have this rank, with its mark.
 fn marked(ranks: &[(Nickname, Rank)], wanted: Rank) -> Vec<Nickname> {
-    let ranks = ranks.iter().filter(|(_, rank)| *rank == wanted);
+    let is_it = |rank: Rank| rank.is_operator() == (wanted == Rank::Operator);
+    let ranks = ranks.iter().filter(|(_, rank)| is_it(*rank));
     ranks.map(|(name, rank)| Nickname::unchecked(&format!("{}{name}", rank.mark()))).collect()
 }
 

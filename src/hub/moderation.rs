@@ -458,7 +458,7 @@ fn removal_words(how: Removal, by: &str, why: &str) -> Leaving<'static> {
 /// The name of the act by which somebody got a rank.
 fn rank_act(rank: Option<Rank>) -> &'static str {
     match rank {
-        Some(Rank::Operator) => "op",
+        Some(Rank::Operator | Rank::VoicedOperator) => "op",
         Some(Rank::Voice) => "voice",
         None => "unrank",
     }

@@ -219,6 +219,9 @@ impl Model {
         let room = self.rooms.get_mut(person.room).unwrap();
         room.ranks.remove(&person.name);
         let is_empty = !self.here.iter().any(|it| it.room == person.room && it.key != person.key);
+        // Nobody could come in again.
+        let is_headless = !room.of_accounts.values().any(|rank| *rank == 2);
+        room.invite &= !is_empty || !is_headless || person.room == "lobby";
         let is_set = room.moderated || room.invite || room.key || room.limit.is_some();
         let has_rights = is_set || !room.topic || !room.of_accounts.is_empty();
         let is_kept = room.is_kept || has_rights || !room.bans.is_empty();
@@ -403,17 +406,7 @@ impl Model {
             3 => format!("/room key {}", if on { "sesame" } else { "off" }),
             _ => format!("/room limit {}", if on { "2" } else { "off" }),
         };
-        let is_anybodys =
-            !self.rooms[self.here[at].room].of_accounts.values().any(|rank| *rank == 2);
         let expected = match self.charge(at) {
-            // When all have left, nobody could come in again.
-            Ok(()) if what == 1 && on && is_anybodys && !self.here[at].is_operator => {
-                if self.here[at].room == "lobby" {
-                    Err("! Everybody begins")
-                } else {
-                    Err("! Register first")
-                }
-            }
             // Everybody begins there.
             Ok(()) if self.here[at].room == "lobby" && [1, 3, 4].contains(&what) => {
                 Err("! Everybody begins")

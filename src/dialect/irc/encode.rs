@@ -504,15 +504,17 @@ fn letters_of(rank: Option<Rank>) -> &'static str {
         None => "",
         Some(Rank::Voice) => "v",
         Some(Rank::Operator) => "o",
+        Some(Rank::VoicedOperator) => "ov",
     }
 }
 
-/// What stands before the name of somebody with a rank.
-pub(crate) fn mark_of(rank: Option<Rank>, _all: bool) -> &'static str {
+/// What stands before the name of somebody with a rank: the higher of two, or both.
+pub(crate) fn mark_of(rank: Option<Rank>, both: bool) -> &'static str {
     match rank {
         None => "",
         Some(Rank::Voice) => "+",
-        Some(Rank::Operator) => "@",
+        Some(Rank::VoicedOperator) if both => "@+",
+        Some(Rank::Operator | Rank::VoicedOperator) => "@",
     }
 }
 

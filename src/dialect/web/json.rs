@@ -218,7 +218,8 @@ pub(super) struct Ranked<'a> {
 impl<'a> Ranked<'a> {
     fn of(ranks: Ranks<'a>) -> Ranked<'a> {
         let names = |wanted| {
-            let ranks = ranks.iter().filter(|(_, rank)| *rank == wanted);
+            let is_wanted = |rank: Rank| rank.is_operator() == (wanted == Rank::Operator);
+            let ranks = ranks.iter().filter(|(_, rank)| is_wanted(*rank));
             ranks.take(WHOLE_WELCOME_MAX).map(|(name, _)| name.as_str()).collect()
         };
         Ranked { operators: names(Rank::Operator), voiced: names(Rank::Voice) }
@@ -560,7 +561,7 @@ fn names(names: &[Nickname]) -> Vec<&str> {
 
 fn rank_label(rank: Rank) -> &'static str {
     match rank {
-        Rank::Operator => "operator",
+        Rank::Operator | Rank::VoicedOperator => "operator",
         Rank::Voice => "voice",
     }
 }
@@ -642,7 +643,6 @@ fn label(refusal: Refusal<'_>) -> &'static str {
         Refusal::OperatorOnly => "operator_only",
         Refusal::IsOperator(_) => "is_operator",
         Refusal::Yourself => "yourself",
-        Refusal::AccountFirst => "account_first",
         Refusal::NotForLobby => "not_for_lobby",
         Refusal::HasRank(..) => "has_rank",
         Refusal::NotThere(_) => "not_there",

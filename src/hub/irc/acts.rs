@@ -299,9 +299,10 @@ impl Hub {
                     self.set_value(key, (room, &title), (letter, on), value);
                     true
                 }
-                _ if Rank::of_letter(letter).is_some() => {
+                'o' | 'v' => {
                     if let (Some(rank), Some(name)) = (Rank::of_letter(letter), values.next()) {
-                        self.order(key, &title, Moderation::Rank { name, rank, on });
+                        let beside = true;
+                        self.order(key, &title, Moderation::Rank { name, rank, on, beside });
                     } else {
                         self.invalid_mode(key, &title, letter, "");
                     }
