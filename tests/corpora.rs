@@ -93,6 +93,11 @@ fn encode() {
 }
 
 #[test]
+fn decode_irc() {
+    replay("decode_irc", properties::decode_irc);
+}
+
+#[test]
 fn hub_operations() {
     replay("hub_operations", properties::hub_operations);
 }

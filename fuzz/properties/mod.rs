@@ -11,6 +11,7 @@ mod decoding;
 mod encoding;
 mod hubs;
 mod input;
+mod irc;
 mod names;
 mod proxy;
 #[cfg(feature = "tls")]
@@ -25,6 +26,7 @@ pub use config::config_file;
 pub use decoding::{decode_arrivals, decode_datagrams, decode_lines};
 pub use encoding::encode;
 pub use hubs::{hub_equivalence, hub_operations};
+pub use irc::decode_irc;
 pub use names::nickname;
 pub use proxy::proxy_header;
 #[cfg(feature = "tls")]

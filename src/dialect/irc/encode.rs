@@ -415,7 +415,7 @@ impl<'a> Writer<'_, 'a> {
             Refusal::RoomFull(_) => (numeric::ERR_CHANNELISFULL, &[room]),
             Refusal::RoomBanned(_) => (numeric::ERR_BANNEDFROMCHAN, &[room]),
             Refusal::Muted(_) | Refusal::Moderated | Refusal::Slow(_) | Refusal::TooNew
-                if !room.is_empty() && asked.is_message() =>
+                if !room.is_empty() =>
             {
                 let text = self.sentence(refusal);
                 return self.replies().say(numeric::ERR_CANNOTSENDTOCHAN, &[room], &text);
