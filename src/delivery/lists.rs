@@ -17,6 +17,9 @@ const UNREAD_BYTES_MAX: usize = 8 << 20;
 /// Bytes of lists that are made in a turn, after which no more are made in it.
 const MADE_BYTES_PER_TURN: usize = 1 << 20;
 
+/// To look at somebody who is not in a list costs as much as so many bytes of one.
+const SEARCH_COST_BYTES: usize = 32;
+
 /// All lists that somebody has not read yet.
 ///
 /// Invariant: `bytes` is what those in `kept` have together, at most [`UNREAD_BYTES_MAX`] and one
@@ -53,6 +56,11 @@ impl Lists {
         self.made_bytes += bytes.len();
         self.kept.push(List { here, bytes: Arc::clone(&bytes) });
         bytes
+    }
+
+    /// So many people were looked at for a list, whether or not they are in it.
+    pub(crate) fn note_search(&mut self, people: usize) {
+        self.made_bytes += people * SEARCH_COST_BYTES;
     }
 
     /// Somebody has come into a room, gone or taken another name.

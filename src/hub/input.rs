@@ -164,7 +164,7 @@ impl Hub {
     }
 
     /// Takes a message of so many bytes off the budgets.
-    fn spend(&mut self, key: ConnectionKey, bytes: usize) {
+    pub(super) fn spend(&mut self, key: ConnectionKey, bytes: usize) {
         let connection = &mut self.connections[key];
         connection.heard_at = self.now.unix_seconds as u32;
         let (Some(flood), now) = (self.limits.flood, self.now.instant) else { return };

@@ -209,6 +209,11 @@ impl<'a> Writer<'_, 'a> {
                 }
                 None => self.line(place, name, &["JOIN ", room]),
             }
+            if let Some(letters) = author.and_then(|author| author.rank).map(letter_of) {
+                let server = &[":", SERVER, " MODE ", room, " +", letters, " ", name, "\r\n"];
+                self.tags(place, (self.reader.about.at, None));
+                self.write(server);
+            }
             let away = author.and_then(|author| author.away);
             if let Some(why) = away.filter(|_| encoding.has(Caps::AWAY_NOTIFY)) {
                 self.line(place, name, &["AWAY :", why]);
@@ -497,6 +502,11 @@ fn rank_letters(before: Option<Rank>, now: Option<Rank>) -> Option<(String, usiz
     let (taken, fewer) = of('-', before, now);
     let (given, more) = of('+', now, before);
     (fewer + more > 0).then(|| (taken + &given, fewer + more))
+}
+
+/// The letter of the rank with which somebody comes.
+fn letter_of(rank: Rank) -> &'static str {
+    if rank.is_operator() { "o" } else { "v" }
 }
 
 fn letters_of(rank: Option<Rank>) -> &'static str {

@@ -36,7 +36,11 @@ impl Hub {
             return;
         }
         let mut keys = given.get(1).copied().unwrap_or_default().split(',');
-        for channel in given[0].split(',').filter(|channel| !channel.is_empty()) {
+        let channels = given[0].split(',').filter(|channel| !channel.is_empty());
+        for (place, channel) in channels.enumerate() {
+            if place > 0 {
+                self.spend(key, channel.len());
+            }
             let with = keys.next().unwrap_or_default();
             self.flush_small_presence_of(user);
             if self.is_channel(key, channel) {
@@ -182,8 +186,8 @@ impl Hub {
         }
     }
 
-    /// Whether `key` is in that channel, so that it makes sense to ask what it may do there; if not,
-    /// it is told so.
+    /// Whether `key` is in that channel, so that it makes sense to ask what it may do there; if
+    /// not, it is told so.
     fn is_inside(&mut self, key: ConnectionKey, channel: &str) -> bool {
         let Some(user) = self.connections[key].user() else { return false };
         let numeric = match self.known_room(user, channel) {

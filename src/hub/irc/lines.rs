@@ -88,6 +88,10 @@ impl Hub {
             if self.connections[who.0].user().is_none() {
                 return;
             }
+            // To say it to several costs as much as to say it several times.
+            if place > 0 {
+                self.spend(who.0, text.len());
+            }
             match verb {
                 Verb::TagMsg => self.irc_tags(who, target, &tags),
                 _ => {

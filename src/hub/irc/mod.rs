@@ -284,7 +284,10 @@ impl Hub {
                 self.names_of((key, user), *room, max)
             }
             Listed::Names(_) => return,
-            Listed::Who(given) => self.who_of((key, user), given, max),
+            Listed::Who(given) => {
+                self.lists.note_search(self.searched_by(given));
+                self.who_of((key, user), given, max)
+            }
         };
         let list = self.lists.share(None, bytes);
         self.connections[key].outbox.insert_shared(&self.journals, list);

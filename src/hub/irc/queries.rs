@@ -71,7 +71,7 @@ impl Hub {
                     let is_it = [author.name, author.user, author.real_name]
                         .iter()
                         .any(|text| mask::matches(wanted, text))
-                        || mask::matches(wanted, &author.host.to_string());
+                        || wanted.contains('.') && mask::matches(wanted, &author.host.to_string());
                     is_it && self.is_visible(user, *of)
                 })
                 .collect();
@@ -83,6 +83,12 @@ impl Hub {
         let shown = text::clean(wanted);
         replies.tell(RPL_ENDOFWHO, &[&shown]);
         out
+    }
+
+    /// How many people must be looked at for that.
+    pub(super) fn searched_by(&self, given: &[String]) -> usize {
+        let is_one = |wanted: &String| wanted.starts_with('#') || self.chat.find(wanted).is_some();
+        if given.first().is_some_and(is_one) { 0 } else { self.members() }
     }
 
     /// Whether somebody is found by whoever does not know their name.
