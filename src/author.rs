@@ -12,8 +12,8 @@ use crate::nickname::Nickname;
 use crate::rights::Rank;
 
 /// What stands for a person's host if their address is to be told to nobody: it is made of the
-/// address with a secret, so that it is the same whenever they come, and nobody can find the address
-/// by trying all.
+/// address with a secret, so that it is the same whenever they come, and nobody can find the
+/// address by trying all.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cloak([u8; Cloak::SECRET_BYTES]);
 
