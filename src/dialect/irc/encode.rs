@@ -1,5 +1,5 @@
-//! Events as IRC clients are told them. What is told to all who are in a channel is written once for
-//! each [`Encoding`], so it names no reader.
+//! Events as IRC clients are told them. What is told to all who are in a channel is written once
+//! for each [`Encoding`], so it names no reader.
 
 use super::caps::Caps;
 use super::numeric::{self, Lines, Numeric, Replies};
