@@ -149,8 +149,8 @@ fn date_of(text: &str) -> Result<u64, QueryError> {
     parse_date(text).ok_or_else(|| QueryError::Date(text.to_owned()))
 }
 
-/// A date as `2026-01-31` or `2026-01-31T13:45`, perhaps with seconds and parts of them, in UTC; as seconds since
-/// 1970-01-01 00:00. `None` if it is none, or of before 1970.
+/// A date as `2026-01-31` or `2026-01-31T13:45`, perhaps with seconds and parts of them, in UTC; as
+/// seconds since 1970-01-01 00:00. `None` if it is none, or of before 1970.
 #[must_use]
 pub fn parse_date(text: &str) -> Option<u64> {
     let (date, time) = match text.split_once(['T', 't', ' ']) {

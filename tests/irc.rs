@@ -454,9 +454,8 @@ fn what_was_said_can_be_asked_for_from_memory_and_from_the_archive() {
     ] {
         assert_eq!(ask(&mut al, &asked).0, expected, "{asked}");
     }
-    let targets = al.answers(
-        "CHATHISTORY TARGETS timestamp=2020-01-01T00:00:00.000Z timestamp=2100-01-01T00:00:00.000Z 5",
-    );
+    let times = "timestamp=2020-01-01T00:00:00.000Z timestamp=2100-01-01T00:00:00.000Z";
+    let targets = al.answers(&format!("CHATHISTORY TARGETS {times} 5"));
     assert!(targets[1].contains("CHATHISTORY TARGETS #c 20"), "{targets:?}");
     for (asked, code) in [
         ("CHATHISTORY NONSENSE #c * 5", "INVALID_PARAMS NONSENSE"),

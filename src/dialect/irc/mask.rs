@@ -1,7 +1,7 @@
 //! Masks: `nick!user@host` in which `*` stands for any text and `?` for any one character.
 
-/// Whether a mask is of that text. Case does not matter among the letters of ASCII. It takes at most
-/// as many steps as the mask has characters, for each character of the text.
+/// Whether a mask is of that text. Case does not matter among the letters of ASCII. It takes at
+/// most as many steps as the mask has characters, for each character of the text.
 pub(crate) fn matches(mask: &str, text: &str) -> bool {
     let (mut mask, mut text) = (mask.chars(), text.chars());
     // Behind the last `*`, and from where on the text behind it was tried.
