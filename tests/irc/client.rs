@@ -1,6 +1,8 @@
 //! Somebody who speaks IRC, line by line, so that a test reads as a transcript. Hosts are made up
 //! anew by each server, so they are seen as `host`; and times as `TIME`.
 
+#![allow(dead_code, reason = "each test file uses its own part of this one")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
