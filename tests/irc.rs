@@ -250,6 +250,7 @@ fn modes_are_what_is_set_for_the_room_and_ranks_are_prefixes() {
         }
     }
     assert_eq!(al.answers("MODE #c +m"), [""; 0], "it is so already");
+    assert_eq!(al.answers("JOIN #new key").len(), 3, "what is not there has no key");
     assert_eq!(al.answers("MODE #c")[0], "324 al #c +mntkl key 5");
     assert_eq!(
         bo.answers("PRIVMSG #c :x"),

@@ -356,7 +356,7 @@ impl Chat {
     }
 
     /// Whether a room of this name is remembered that nobody is in.
-    fn is_asleep(&self, name: &str) -> bool {
+    pub(crate) fn is_asleep(&self, name: &str) -> bool {
         let name = commands::parse_room(name);
         name.is_some_and(|name| self.asleep.get(&name).is_some())
     }

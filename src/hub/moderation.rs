@@ -366,9 +366,9 @@ impl Hub {
         dialect.iter().for_each(|dialect| self.members[dialect.index()] -= 1);
         self.tickets.forget(gone);
         let Some(key) = key else { return };
+        self.tell(key, None, &Event::Order(Occurrence::YouRemoved { how, by, why }));
         // It is nobody's now.
         self.connections[key].state = awaiting_nick(self.now.instant, None);
-        self.tell(key, None, &Event::Order(Occurrence::YouRemoved { how, by, why }));
         self.close(key, reason, "");
         self.arm(key);
     }

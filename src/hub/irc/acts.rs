@@ -44,7 +44,11 @@ impl Hub {
             let with = keys.next().unwrap_or_default();
             self.flush_small_presence_of(user);
             if self.is_channel(key, channel) {
-                let wanted = format!("{channel} {with}");
+                // What is not there yet has no key.
+                let room = commands::parse_room(channel);
+                let is_open = room.is_some_and(|name| self.chat.room_called(&name).is_some());
+                let has_key = is_open || self.chat.is_asleep(channel);
+                let wanted = format!("{channel} {}", if has_key { with } else { "" });
                 self.execute_command(key, None, Command::Join(Some(&wanted)));
             }
         }
