@@ -4,6 +4,7 @@
 //! An entry was judged before it was made, and something else may have become true in between. So
 //! what must hold is looked at again here: an entry that cannot be true changes nothing.
 
+use std::mem;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -68,7 +69,7 @@ impl Chat {
             }
             Fact::Moved { user, origin } => self.users.get_mut(*user).map(|user| {
                 user.address = origin.map_or(user.address, |(_, address)| address);
-                let from = std::mem::replace(&mut user.origin, origin.map(|(key, _)| key));
+                let from = mem::replace(&mut user.origin, origin.map(|(key, _)| key));
                 Applied::Moved { from }
             }),
             Fact::Joined { user, room, key } => self.apply_joined(entry, *user, (room, key)),
@@ -119,6 +120,9 @@ impl Chat {
         user.set_profile(standing.profile.clone());
         user.set_account(standing.account.clone());
         user.set_authority(standing.authority.clone());
+        if standing.at_once {
+            self.ignoring.join(&mut self.users, key);
+        }
         Some(Applied::Connected(key))
     }
 
@@ -143,9 +147,8 @@ impl Chat {
             None => self.open_room_for(entry, user, (name, given))?,
         };
         let newcomer = self.users.get_mut(user)?;
-        let is_first = newcomer.room().is_none();
+        let is_first = !mem::replace(&mut newcomer.is_here, true);
         newcomer.add_room(room);
-        newcomer.is_here = true;
         self.rooms[room.place()].add(&self.users, user);
         let rank = self.rank_on_joining(user, room, known.is_none());
         let joined = &mut self.rooms[room.place()];

@@ -64,6 +64,8 @@ impl Hub {
             && let Some(user) = self.connections[key].user()
         {
             let Parked { room, text, emote, extra, key: given } = *parked;
+            // Meanwhile others may have come and gone.
+            self.flush_presence_of(user);
             let applied = self.propose(Fact::Said { user, room, text: text.into(), emote, extra });
             match (applied, given) {
                 (Applied::Said, Some(given)) => self.confirm(key, user, &given),

@@ -12,6 +12,7 @@ use fastrand::Rng;
 use super::browser::{self, Browser};
 use super::chatter;
 use super::decoder_model::DecoderModel;
+use super::irc::{self, Irc};
 use super::lines::{self, Line};
 use super::lines_checker::Findings;
 use super::script;
@@ -75,6 +76,8 @@ pub(crate) struct Client {
     pub(crate) name: String,
     /// There if it is a browser.
     pub(crate) browser: Option<Browser>,
+    /// There if it is an IRC client.
+    pub(crate) irc: Option<Irc>,
 }
 
 impl Client {
@@ -132,11 +135,16 @@ impl Client {
             gone: false,
             name: String::new(),
             browser: browser::speaks(dialect).then(|| Browser::new(rng)),
+            irc: irc::speaks(dialect).then(|| Irc::new(rng)),
         }
     }
 
-    /// What a browser sends before all else. Whoever only visits has no more to say.
+    /// What a program sends before all else. Whoever only visits has no more to say.
     pub(crate) fn greet(&mut self) {
+        if let Some(irc) = &self.irc {
+            self.decoder_model.deaf = true;
+            self.unsent.extend(irc.greeting().bytes());
+        }
         if let Some(browser) = &self.browser {
             self.decoder_model.deaf = true;
             self.silent |= browser.is_visitor();
@@ -154,6 +162,11 @@ impl Client {
         self.browser.is_some()
     }
 
+    /// Whether it is an IRC client.
+    pub(crate) fn is_irc(&self) -> bool {
+        self.irc.is_some()
+    }
+
     /// Whether it only asks something by HTTP.
     pub(crate) fn is_visitor(&self) -> bool {
         self.browser.as_ref().is_some_and(Browser::is_visitor)
@@ -161,7 +174,7 @@ impl Client {
 
     /// Whether it can say whatever one can say in `lines`.
     pub(crate) fn has_commands(&self) -> bool {
-        self.dialect == Dialect::Lines || self.is_browser()
+        self.dialect == Dialect::Lines || self.is_browser() || self.is_irc()
     }
 
     /// How many of its block there may be, if they are counted.
@@ -236,8 +249,11 @@ impl Client {
         self.ending != End::Open
     }
 
-    /// Whether it has asked to go to another room.
+    /// Whether it has asked to go to another room, or may have.
     pub(crate) fn moves(&self) -> bool {
+        if self.is_irc() {
+            return true;
+        }
         let is_move = |line: &Line| matches!(line.wish, lines::Wish::Join(_) | lines::Wish::Part);
         self.lines.iter().any(is_move)
     }
@@ -249,14 +265,23 @@ impl Client {
 
     /// Sends a line, with its end unless it is to be the last.
     pub(crate) fn send(&mut self, line: Line, bytes: &[u8], last: bool, (rng, swarm): Seeded<'_>) {
-        if self.is_browser() {
-            let converted = browser::convert(line, bytes, (rng, swarm));
-            if let Some((line, frames)) = converted.filter(|(line, _)| !self.has_asked_for(line)) {
-                self.unsent.extend(frames);
-                self.lines.push(line);
-            }
+        if self.has_asked_for(&line) && (self.is_irc() || self.is_browser()) {
             return;
         }
+        let seeded = (&mut *rng, swarm);
+        let is_browser = self.is_browser();
+        let converted = match &mut self.irc {
+            Some(irc) => irc.convert(line, bytes, seeded),
+            None if is_browser => browser::convert(line, bytes, seeded),
+            None => return self.send_line(line, bytes, last, (rng, swarm)),
+        };
+        if let Some((line, bytes)) = converted {
+            self.unsent.extend(bytes);
+            self.lines.push(line);
+        }
+    }
+
+    fn send_line(&mut self, line: Line, bytes: &[u8], last: bool, (rng, swarm): Seeded<'_>) {
         let foreign = matches!(line.naming, lines::Naming::WrongProtocol);
         let endless = matches!(line.wish, lines::Wish::Endless);
         if foreign || endless {
@@ -270,8 +295,10 @@ impl Client {
     /// Whether a line asks for a name that it has asked for before: of two answers it could not be
     /// told whose they are.
     fn has_asked_for(&self, line: &Line) -> bool {
-        let name = |line: &Line| match &line.naming {
-            lines::Naming::Attempt(name) => Some(name.shown.clone()),
+        let name = |line: &Line| match (&line.naming, &line.wish) {
+            (lines::Naming::Attempt(name), _) | (_, lines::Wish::Nick(name)) => {
+                Some(name.shown.clone())
+            }
             _ => None,
         };
         name(line)

@@ -34,6 +34,9 @@ impl Known {
             What::Came(name) => {
                 self.people.push(name.clone());
                 self.ids.push(id);
+                if order.roomless.contains(&id) {
+                    self.come(id, name);
+                }
             }
             What::Joined(name) if !self.inside.contains(&id) => self.come(id, name),
             What::Went(name) => self.go(id, name),

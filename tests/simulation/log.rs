@@ -22,6 +22,8 @@ pub(crate) enum Entry {
     Parted { name: String, room: String },
     /// Somebody is gone.
     Left { name: String },
+    /// Somebody has another name.
+    Renamed { old: String, new: String },
     /// Somebody did something of which others are told at once: all, or `to` alone.
     Did { name: String, to: Option<String> },
 }
@@ -74,7 +76,10 @@ fn read(line: &str) -> Option<Entry> {
         "left" if rest.contains(": server stopping") => return None,
         "left" => Entry::Left { name: rest.split_once(": ")?.0.to_owned() },
         "said" | "topic" => Entry::Did { name: rest.split_once(": ")?.0.to_owned(), to: None },
-        "renamed" => Entry::Did { name: rest.split_once(" is now ")?.0.to_owned(), to: None },
+        "renamed" => {
+            let (old, new) = rest.split_once(" is now ")?;
+            Entry::Renamed { old: old.to_owned(), new: new.to_owned() }
+        }
         "told" | "invited" => {
             let (name, to) = pair(" -> ", ": ")?;
             Entry::Did { name, to: Some(to) }

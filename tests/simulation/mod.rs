@@ -10,9 +10,10 @@
 //! [`adversary`] follows a [`plot`] against a pair of the others.
 //!
 //! The model shares nothing with the crate: it knows names by rules of its own ([`names`]) and the
-//! dialects by a second implementation: `lines` in [`lines`], `web` in [`browser`], and the five
-//! older ones in [`chatter`] (what they send), [`decoder_model`] (where their messages end),
-//! [`codec_model`] (what is said) and [`classic_checker`], which is their walk.
+//! dialects by a second implementation: `lines` in [`lines`], `web` in [`browser`], `irc` in
+//! [`irc`] (whose walk is [`irc_checker`]), and the five older ones in [`chatter`] (what they
+//! send), [`decoder_model`] (where their messages end), [`codec_model`] (what is said) and
+//! [`classic_checker`], which is their walk.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,6 +28,8 @@ pub(crate) mod classic_checker;
 pub(crate) mod client;
 pub(crate) mod codec_model;
 pub(crate) mod decoder_model;
+pub(crate) mod irc;
+pub(crate) mod irc_checker;
 pub(crate) mod known;
 pub(crate) mod lines;
 pub(crate) mod lines_checker;

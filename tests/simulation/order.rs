@@ -106,11 +106,13 @@ pub(crate) struct Order {
     letters: Vec<Letter>,
     /// Whose doing each is, by the number of the client.
     pub(crate) by: Vec<usize>,
-    /// Who has come into a room, and not gone since.
+    /// Who has come in, and not gone since.
     pub(crate) roster: Vec<String>,
     rosters: [Vec<String>; ROOMS.len()],
     /// Which client somebody is who is here.
     ids: HashMap<String, usize>,
+    /// Which clients are there as soon as they have a name, whether they are in a room or not.
+    pub(crate) roomless: HashSet<usize>,
     /// All names that anybody has had.
     pub(crate) known: HashSet<String>,
 }
@@ -194,21 +196,23 @@ impl Order {
     /// The log must say next that somebody did something of which the witness was told.
     fn take_deed(&self, name: &str) {
         let next = log::next_if(|_| true);
-        let did = matches!(&next, Some(Entry::Did { name: by, .. }) if by == name);
+        let did = match &next {
+            Some(Entry::Did { name: by, .. } | Entry::Renamed { old: by, .. }) => by == name,
+            _ => false,
+        };
         assert!(did, "{name} did something, but the log says {next:?}");
     }
 
     /// Takes note of who has come and gone before the next thing of which the witness was told.
     pub(crate) fn catch_up(&mut self, now: Now, addresses: &Addresses) {
-        let is_before = |entry: &Entry| match entry {
-            Entry::Did { to, .. } => to.as_ref().is_some_and(|to| to != WITNESS_NAME),
-            _ => true,
-        };
-        while let Some(entry) = log::next_if(is_before) {
+        while let Some(entry) = log::next_if(|entry| !self.is_told_to_witness(entry)) {
             match entry {
                 Entry::Named { name, from } => {
                     self.claim(&name);
                     self.ids.insert(name.clone(), addresses[&from]);
+                    if self.roomless.contains(&addresses[&from]) {
+                        self.roster.push(name.clone());
+                    }
                     self.add(What::Came(name), 0, now);
                 }
                 Entry::Closed { from } => {
@@ -234,8 +238,19 @@ impl Order {
                     }
                     self.go(&name, now);
                 }
+                // In no room, nobody is told.
+                Entry::Renamed { old, new } => self.add(What::Renamed { old, new }, 0, now),
                 Entry::Did { .. } => {}
             }
+        }
+    }
+
+    /// Whether the witness hears at once of what the log says.
+    fn is_told_to_witness(&self, entry: &Entry) -> bool {
+        match entry {
+            Entry::Did { to, .. } => to.as_ref().is_none_or(|to| to == WITNESS_NAME),
+            Entry::Renamed { old, .. } => self.rooms_of(old) != 0,
+            _ => false,
         }
     }
 

@@ -29,7 +29,7 @@ pub(crate) fn write(client: &mut Client, scene: &mut Scene<'_>, last: bool) {
         kind => kind,
     };
     let (mut line, bytes) = draft(kind, client, scene);
-    if client.is_browser() {
+    if client.is_browser() || client.is_irc() {
         return client.send(line, &bytes, last, (scene.rng, scene.swarm));
     }
     if matches!(line.wish, Wish::Endless) {

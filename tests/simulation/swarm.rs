@@ -199,6 +199,8 @@ impl Swarm {
         // If the crate has it.
         let web = "web".parse::<Dialect>().ok();
         swarm.dialects.extend(web.filter(|_| rng.bool()));
+        let irc = "irc".parse::<Dialect>().ok();
+        swarm.dialects.extend(irc.filter(|_| rng.bool()));
         // Whoever hears everything must be in all of them at once, which browsers can.
         if web.is_some() && rng.u8(..5) < 2 {
             swarm.rooms = rng.usize(2..=ROOMS.len());

@@ -10,7 +10,8 @@ use super::classic_checker::ClassicChecker;
 use super::client::Client;
 use super::codec_model::{self, Ask};
 use super::decoder_model::Message;
-use super::lines::{self, Naming, Wish};
+use super::irc_checker::IrcChecker;
+use super::lines::{self, Line, Naming, Wish};
 use super::lines_checker::{Findings, Letter, LinesChecker};
 use super::names;
 use super::order::{Order, WITNESS, What};
@@ -35,6 +36,7 @@ pub(crate) fn check(
                 }
                 check_acts(client, order, config);
                 match client.dialect {
+                    _ if client.is_irc() => IrcChecker::through(client, order, here && !client.eof),
                     _ if client.is_visitor() => client.visited(here && !client.eof),
                     _ if client.has_commands() => {
                         LinesChecker::through(client, order, config, here && !client.eof)
@@ -84,7 +86,8 @@ fn check_acts(client: &Client, order: &Order, config: &Config) {
         match what {
             What::Said { text, emote, .. } => {
                 let said = (text.clone(), *emote);
-                if client.is_lossy() {
+                // What IRC clients say where they are not is refused; their own walk knows.
+                if client.is_lossy() || client.is_irc() {
                     assert!(wishes.any(|wish| wish == said), "client {} said {said:?}", client.id);
                 } else {
                     assert_eq!(Some(said), wishes.next(), "client {} said", client.id);
@@ -179,7 +182,9 @@ fn check_reason(client: &Client, why: Option<&str>, config: &Config) {
     let fits = match why {
         None => {
             let ended = client.ended_input() || client.socket.dropped || client.is_broken();
-            ended || said("") || asked(&Ask::Quit)
+            let parts = |line: &Line| matches!(line.wish, Wish::Part);
+            let is_somewhere_else = client.is_irc() && client.lines.iter().any(parts);
+            ended || said("") || asked(&Ask::Quit) || is_somewhere_else
         }
         Some("connection lost") => client.broke || client.is_broken(),
         Some("too slow") => client.is_slow(),

@@ -199,6 +199,9 @@ impl World {
         client.silent = silent;
         client.greet();
         client.events_before = self.order.events.len();
+        if client.is_irc() {
+            self.order.roomless.insert(id);
+        }
         // Nobody is there by datagrams before the first one.
         if dialect.transport() == Transport::Tcp {
             self.server.listener.push_back(client.id);

@@ -155,9 +155,10 @@ impl<'a> Writer<'_, 'a> {
     /// A line about the author at a place.
     fn line(&mut self, place: usize, name: &str, words: &[&str]) {
         self.tags(place, (self.reader.about.at, None));
+        let start = self.out.len();
         self.source(place, name);
         self.write(words);
-        self.write(&["\r\n"]);
+        numeric::end_line(self.out, start);
     }
 
     /// What somebody says to somebody, in as many lines as it needs.
@@ -384,8 +385,9 @@ impl<'a> Writer<'_, 'a> {
         let asked = self.reader.about.asked;
         let room = self.reader.room();
         if let Refusal::Closed(reason) = refusal {
-            let words = phrases::of(Lang::En).parting(reason).unwrap_or("Closed");
-            return self.error(words);
+            let others_are_told = phrases::of(Lang::En).parting(reason);
+            let words = others_are_told.map_or_else(|| self.sentence(refusal), str::to_owned);
+            return self.error(&words);
         }
         if asked.is_silent() {
             return;

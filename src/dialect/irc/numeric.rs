@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::encode::cut;
 use super::{LINE_BYTES_MAX, SERVER};
 
 /// A numeric: its number, and its text unless that is each answer's own.
@@ -135,24 +136,26 @@ pub(crate) struct Replies<'a> {
 impl Replies<'_> {
     /// A numeric with its parameters, and its own text if it has one.
     pub(crate) fn tell(&mut self, numeric: Numeric, parameters: &[&str]) {
-        self.begin(numeric, parameters);
+        let start = self.begin(numeric, parameters);
         if !numeric.1.is_empty() {
             self.write(&[" :", numeric.1]);
         }
-        self.write(&["\r\n"]);
+        end_line(self.out, start);
     }
 
     /// A numeric with its parameters and a text of this answer's.
     pub(crate) fn say(&mut self, numeric: Numeric, parameters: &[&str], text: &str) {
-        self.begin(numeric, parameters);
-        self.write(&[" :", text, "\r\n"]);
+        let start = self.begin(numeric, parameters);
+        self.write(&[" :", text]);
+        end_line(self.out, start);
     }
 
     /// Anything else that the server says.
     pub(crate) fn server(&mut self, words: &[&str]) {
+        let start = self.out.len();
         self.write(&[":", SERVER, " "]);
         self.write(words);
-        self.write(&["\r\n"]);
+        end_line(self.out, start);
     }
 
     /// A notice of the server's.
@@ -160,11 +163,14 @@ impl Replies<'_> {
         self.server(&["NOTICE ", self.nick, " :", text]);
     }
 
-    fn begin(&mut self, Numeric(code, _): Numeric, parameters: &[&str]) {
+    /// Returns where the line begins.
+    fn begin(&mut self, Numeric(code, _): Numeric, parameters: &[&str]) -> usize {
+        let start = self.out.len();
         self.write(&[":", SERVER, " ", code, " ", self.nick]);
         for parameter in parameters {
             self.write(&[" ", parameter]);
         }
+        start
     }
 
     fn write(&mut self, parts: &[&str]) {
@@ -172,6 +178,17 @@ impl Replies<'_> {
             self.out.extend_from_slice(part.as_bytes());
         }
     }
+}
+
+/// Ends the line that begins at `start`, without its tags. What does not fit into a line of the
+/// protocol is left out, but for what people say: of a long topic of other dialects, its end.
+pub(crate) fn end_line(out: &mut Vec<u8>, start: usize) {
+    if out.len() - start > LINE_BYTES_MAX - 2 {
+        let line = String::from_utf8_lossy(&out[start..]);
+        let fits = cut(&line, LINE_BYTES_MAX - 2).0.len();
+        out.truncate(start + fits);
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Words that are told in as few lines as they fit into, each of which begins in the same way.

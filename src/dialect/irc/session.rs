@@ -182,7 +182,8 @@ impl Session {
         } else if is("REQ") {
             let done = self.caps.request(words, has_accounts);
             let answer = if done { "ACK" } else { "NAK" };
-            Replies { nick, out }.server(&["CAP ", nick, " ", answer, " :", words]);
+            // It repeats what was asked for exactly, however long that is.
+            out.extend_from_slice(format!(":{SERVER} CAP {nick} {answer} :{words}\r\n").as_bytes());
         } else if is("END") {
             if let Some(registering) = &mut self.registering {
                 registering.negotiating = false;
