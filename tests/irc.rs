@@ -8,6 +8,8 @@
 mod client;
 mod common;
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use client::Irc;
 use common::{Folder, Person, Server};
 
@@ -283,6 +285,26 @@ fn modes_are_what_is_set_for_the_room_and_ranks_are_prefixes() {
     bad.joins("#c");
     al.sees(":good!bad@host JOIN #c");
     assert_eq!(al.answers("INVITE good #c"), ["443 al good #c :is already on channel"]);
+}
+
+#[test]
+fn a_channel_tells_since_when_it_is_open() {
+    let server = server(&[]);
+    let mut al = Irc::comes(&server, "al");
+    al.joins("#lobby");
+    let since = |line: &str| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap();
+    let of_lobby = since(&al.answers("MODE #lobby")[1]);
+    let second = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let begun = second();
+    while second() <= of_lobby.max(begun) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let opened = second();
+    al.joins("#new");
+    let told = &al.answers("MODE #new")[1];
+    assert!(told.starts_with("329 al #new "), "{told}");
+    assert!((opened..=second()).contains(&since(told)), "{told}, opened at {opened}");
+    assert!(of_lobby < opened, "the lobby is there since the start");
 }
 
 #[test]

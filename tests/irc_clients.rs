@@ -6,6 +6,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::panic, reason = "a test that cannot go on has failed")]
 
+#[cfg(feature = "web")]
+#[allow(dead_code, reason = "coming back is tried elsewhere")]
+#[path = "resume/browser.rs"]
+mod browser;
 #[path = "irc/client.rs"]
 mod client;
 mod common;
@@ -113,6 +117,36 @@ fn irssi_takes_another_name_if_its_own_is_taken_and_comes_back() {
     other.sees("Welcome to chinwag");
     other.types("/join #lobby");
     lena.sees_a("that it is back", |line| line.starts_with("* ann") && line.contains("joined"));
+}
+
+#[cfg(feature = "web")]
+#[test]
+fn a_browser_nc_and_irssi_sit_in_one_room() {
+    use browser::Browser;
+    let server = Server::start_with_listeners(&["irc", "lines", "web"], &[]);
+    let folder = Folder::new("irssi-three");
+    let mut lena = Person::join(&server, "lena");
+    let mut wendy = Browser::joins(&server, "wendy");
+    lena.sees("* wendy joined (2 here)");
+    let mut ann = irssi(&server, &folder, "ann");
+    ann.types("/join #lobby");
+    lena.sees("* ann joined (3 here)");
+    assert_eq!(wendy.sees_a("join")["names"][0], "ann");
+    ann.sees("Total of 3 nicks");
+    ann.types("\x02bold\x02 for those who can");
+    lena.sees("ann: bold for those who can");
+    wendy.sees_said("bold for those who can");
+    wendy.says("seen in the browser");
+    ann.sees("wendy> seen in the browser");
+    lena.sees("wendy: seen in the browser");
+    ann.types("/msg wendy psst");
+    let private = wendy.sees_said("seen in the browser");
+    assert_eq!(private["from"], "wendy", "its own line comes first");
+    let private = wendy.sees_a("msg");
+    assert_eq!((&private["from"], &private["text"]), (&"ann".into(), &"psst".into()));
+    lena.says("/quit so long");
+    ann.sees("lena");
+    ann.sees("so long");
 }
 
 // ── WeeChat ──────────────────────────────────────────────────────────────────────────────────────

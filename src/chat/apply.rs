@@ -167,7 +167,7 @@ impl Chat {
         user: UserKey,
         (name, given): (&Nickname, &str),
     ) -> Option<RoomKey> {
-        let room = self.open_room(name, (entry.id, false));
+        let room = self.open_room(name, (entry.id, Some(entry.at)));
         if self.entry_refusal(user, room, given, entry.at).is_some() {
             self.close_room_if_empty(room);
             return None;

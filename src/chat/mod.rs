@@ -131,11 +131,11 @@ impl Chat {
             policy: Policy::default(),
             cloak: None,
         };
-        let lobby = chat.open_room(lobby, (begins, true));
+        let lobby = chat.open_room(lobby, (begins, None));
         debug_assert_eq!(lobby, LOBBY);
         for name in permanent {
             if chat.room_called(name).is_none() {
-                chat.open_room(name, (begins, true));
+                chat.open_room(name, (begins, None));
             }
         }
         chat
@@ -155,9 +155,9 @@ impl Chat {
         let mut before = Asleep::restored(self.limits.history_lines_max, kept);
         match self.room_called(&name) {
             Some(room) => {
-                let permanent = self[room].is_permanent();
+                let opened_at = self[room].opened_at();
                 let name = self[room].name().clone();
-                self.rooms[room.place()] = Room::new(name, permanent, before);
+                self.rooms[room.place()] = Room::new(name, opened_at, before);
             }
             None => {
                 before.rights.open_if_nobodys();
@@ -361,15 +361,15 @@ impl Chat {
         name.is_some_and(|name| self.asleep.get(&name).is_some())
     }
 
-    /// Adds a room. What was said in one of that name up to `id` is not known any more, unless it
-    /// is remembered.
-    fn open_room(&mut self, name: &Nickname, (id, permanent): (EntryId, bool)) -> RoomKey {
+    /// Adds a room, opened at that time, or for always. What was said in one of that name up to
+    /// `id` is not known any more, unless it is remembered.
+    fn open_room(&mut self, name: &Nickname, (id, at): (EntryId, Option<u64>)) -> RoomKey {
         let lines_max = self.limits.history_lines_max;
         let (name, before) = self.asleep.wake(name).unwrap_or_else(|| {
-            let rights = if permanent { Rights::default() } else { Rights::of_new_room() };
+            let rights = if at.is_none() { Rights::default() } else { Rights::of_new_room() };
             (name.clone(), Asleep::new(lines_max, id, rights))
         });
-        let room = Room::new(name.clone(), permanent, before);
+        let room = Room::new(name.clone(), at, before);
         let key = RoomKey::new(self.rooms.insert(room));
         for name_key in name.keys().iter() {
             self.room_names.insert(Arc::clone(name_key), key);

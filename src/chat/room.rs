@@ -42,8 +42,9 @@ pub(crate) struct Room {
     name: Nickname,
     /// The name with `#` before it.
     title: Arc<str>,
-    /// It stays when nobody is in it.
-    permanent: bool,
+    /// When somebody opened it, in seconds since 1970. `None` if it is there as long as the server
+    /// is, and stays when nobody is in it.
+    opened_at: Option<u64>,
     /// The places of those who are here, by the folds of their names: sorted as people expect.
     members: Vec<u32>,
     pub(super) topic: Option<Box<Topic>>,
@@ -116,11 +117,11 @@ pub(crate) struct RoomSnapshot {
 }
 
 impl Room {
-    pub(super) fn new(name: Nickname, permanent: bool, before: Asleep) -> Room {
+    pub(super) fn new(name: Nickname, opened_at: Option<u64>, before: Asleep) -> Room {
         let title = format!("#{name}").into();
         let Asleep { topic, history, rights, bans } = before;
         let (members, ranks, invited) = Default::default();
-        Room { name, title, permanent, members, topic, history, rights, ranks, invited, bans }
+        Room { name, title, opened_at, members, topic, history, rights, ranks, invited, bans }
     }
 
     /// What is to be kept of it when nobody is in it any more; `None` if that is nothing.
@@ -142,8 +143,13 @@ impl Room {
         &self.title
     }
 
+    /// When somebody opened it; `None` if it is always there.
+    pub(crate) fn opened_at(&self) -> Option<u64> {
+        self.opened_at
+    }
+
     pub(crate) fn is_permanent(&self) -> bool {
-        self.permanent
+        self.opened_at.is_none()
     }
 
     /// What it is about, if somebody has said so.

@@ -401,10 +401,11 @@ impl Hub {
     fn tell_modes(&mut self, (key, user): Who, room: RoomKey) {
         let it = &self.chat[room];
         let modes = modes_of(&it.rights, self.chat.is_in(user, room));
-        let (title, began) = (it.title().to_string(), self.irc.began.to_string());
+        let opened_at = it.opened_at().unwrap_or(self.irc.began).to_string();
+        let title = it.title().to_string();
         self.reply(key, |replies| {
             replies.tell(RPL_CHANNELMODEIS, &[&title, &modes]);
-            replies.tell(RPL_CREATIONTIME, &[&title, &began]);
+            replies.tell(RPL_CREATIONTIME, &[&title, &opened_at]);
         });
     }
 
