@@ -109,8 +109,8 @@ pub(crate) struct Waiting {
     pub(crate) held: Vec<u8>,
     /// It has asked the archive for this, and what is held came after it.
     pub(crate) asked: Option<Box<Asked>>,
-    /// What it said in a room that took no more; what is held came after it.
-    pub(crate) parked: Option<Box<Parked>>,
+    /// What it said in rooms that took no more; what is held came after it.
+    pub(crate) parked: Vec<Parked>,
     /// The server was told not to read, and is to be told when it may.
     pub(crate) resume_reading: bool,
     /// What is held ends with an arrival.

@@ -1,6 +1,7 @@
 //! Hearing: from bytes that came to what is done about them, and whom not to listen to for now.
 
 use std::time::Instant;
+use std::{iter, mem};
 
 use super::returning::Keyed;
 use super::telling::tell;
@@ -60,19 +61,19 @@ impl Hub {
     /// Goes on hearing somebody who had to wait.
     pub(super) fn resume(&mut self, key: ConnectionKey) {
         let Some(mut before) = self.connections[key].waiting.take() else { return };
-        if let Some(parked) = before.parked.take()
-            && let Some(user) = self.connections[key].user()
-        {
-            let Parked { room, text, emote, extra, key: given } = *parked;
-            // Meanwhile others may have come and gone.
-            self.flush_presence_of(user);
-            let applied = self.propose(Fact::Said { user, room, text: text.into(), emote, extra });
-            match (applied, given) {
-                (Applied::Said, Some(given)) => self.confirm(key, user, &given),
-                // Something was decided while it waited.
-                (Applied::Refused(_), _) => self.refuse(key, Refusal::NotSaid),
-                _ => {}
+        let mut parked = mem::take(&mut before.parked).into_iter();
+        if let Some(first) = parked.next() {
+            self.say_parked(key, first);
+        }
+        // What else it said may be for other rooms, which take no more either.
+        while let Some(next) = parked.next() {
+            if self.is_full(next.room) {
+                let room = next.room;
+                before.parked = iter::once(next).chain(parked).collect();
+                self.connections[key].waiting = Some(before);
+                return self.await_room(key, room);
             }
+            self.say_parked(key, next);
         }
         self.process(key, &before.held);
         if before.read_drained && self.connections[key].waiting.is_none() {
@@ -90,6 +91,21 @@ impl Hub {
         }
         if connection.input_ended {
             self.leave_after_input(key);
+        }
+    }
+
+    /// Says what had to wait for a room.
+    fn say_parked(&mut self, key: ConnectionKey, parked: Parked) {
+        let Some(user) = self.connections[key].user() else { return };
+        let Parked { room, text, emote, extra, key: given } = parked;
+        // Meanwhile others may have come and gone.
+        self.flush_presence_of(user);
+        let applied = self.propose(Fact::Said { user, room, text: text.into(), emote, extra });
+        match (applied, given) {
+            (Applied::Said, Some(given)) => self.confirm(key, user, &given),
+            // Something was decided while it waited.
+            (Applied::Refused(_), _) => self.refuse(key, Refusal::NotSaid),
+            _ => {}
         }
     }
 
@@ -423,11 +439,19 @@ impl Hub {
 
     /// Keeps a line for a room that takes no more now; what comes after it waits as well.
     fn park(&mut self, key: ConnectionKey, parked: Parked) {
-        self.channels[parked.room.place()].awaiting_turn.push_back(key);
-        self.note_active(parked.room);
+        let room = parked.room;
         let waiting = &mut self.connections[key].waiting;
         let waiting = waiting.get_or_insert_with(|| Box::new(Waiting::new(Wait::Room)));
-        (waiting.why, waiting.parked) = (Wait::Room, Some(Box::new(parked)));
+        waiting.why = Wait::Room;
+        waiting.parked.push(parked);
+        if waiting.parked.len() == 1 {
+            self.await_room(key, room);
+        }
+    }
+
+    fn await_room(&mut self, key: ConnectionKey, room: RoomKey) {
+        self.channels[room.place()].awaiting_turn.push_back(key);
+        self.note_active(room);
     }
 
     /// The room of this name, or the one that somebody is in.
@@ -696,10 +720,7 @@ impl Hub {
     /// `key` comes in its turn, when its room takes more, or when more can be let in.
     pub(super) fn await_turn(&mut self, key: ConnectionKey) {
         match self.only_room_of(key) {
-            Some(room) => {
-                self.channels[room.place()].awaiting_turn.push_back(key);
-                self.note_active(room);
-            }
+            Some(room) => self.await_room(key, room),
             None => self.awaiting_turn.push_back(key),
         }
     }

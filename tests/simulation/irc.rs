@@ -41,8 +41,10 @@ pub(crate) enum Ask {
     Nick(String),
     /// To have a name that nobody can have.
     BadNick,
+    /// To say something in one channel, or in two.
     Say {
         room: Rooms,
+        also: Option<Rooms>,
         text: String,
         emote: bool,
     },
@@ -83,7 +85,7 @@ impl Irc {
         (rng, swarm): (&mut Rng, &Swarm),
     ) -> Option<(Line, Vec<u8>)> {
         let Line { mut wish, mut naming } = line;
-        let title = ROOMS[self.room];
+        let (title, asked) = (ROOMS[self.room], self.asks.len());
         if let Wish::Nick(name) = &wish {
             naming = Naming::Attempt(name.clone());
         }
@@ -98,7 +100,7 @@ impl Irc {
             }
         };
         if sent.len() > LINE_BYTES_MAX {
-            self.asks.pop();
+            self.asks.truncate(asked);
             self.asks.push(Ask::TooLong);
             wish = Wish::Refused(String::new());
             naming = Naming::Ignored;
@@ -125,14 +127,20 @@ impl Irc {
             }
             (Wish::Say(_), _) => {
                 let said = lines::clean(text);
-                let ask = Ask::Say { room, text: said.clone(), emote: false };
-                let is_seen = !lines::is_blank(&said);
+                if lines::is_blank(&said) {
+                    return None;
+                }
+                let other = rng.usize(..swarm.rooms);
+                let other = Some(other).filter(|it| *it != self.room && rng.u8(..3) == 0);
+                let also = other.map(|other| 1 << other);
+                let ask = Ask::Say { room, also, text: said.clone(), emote: false };
                 *wish = Wish::Say(said);
-                (ask, is_seen.then(|| format!("PRIVMSG {title} :{text}"))?)
+                let other = other.map_or_else(String::new, |other| format!(",{}", ROOMS[other]));
+                (ask, format!("PRIVMSG {title}{other} :{text}"))
             }
             (Wish::Emote(said), _) => {
                 let is_seen = !lines::is_blank(said);
-                let ask = Ask::Say { room, text: said.clone(), emote: true };
+                let ask = Ask::Say { room, also: None, text: said.clone(), emote: true };
                 (ask, is_seen.then(|| format!("PRIVMSG {title} :\u{1}ACTION {said}\u{1}"))?)
             }
             // Of those without a name of their own, some have one that no line of IRC can name.

@@ -6,6 +6,7 @@
 //! order of what happened.
 
 use std::collections::VecDeque;
+use std::iter;
 
 use super::client::Client;
 use super::irc::{Ask, Message};
@@ -367,16 +368,18 @@ impl<'a> IrcChecker<'a> {
             Ask::Quit => {}
             _ if !is_named => self.take(&["451"], ask),
             Ask::Unknown => {}
-            Ask::Say { room, text, emote } => {
+            Ask::Say { room, also, text, emote } => {
                 let said = |what: &What| match what {
                     What::Said { text: said, emote: acts, .. } => said == text && acts == emote,
                     _ => false,
                 };
-                let is_there = acts.rooms & room != 0;
-                match is_there && acts.next_if(said) {
-                    true => {}
-                    false if is_there => assert!(self.is_cut(), "{ask:?} was not said"),
-                    false => self.take(&["404", "403"], ask),
+                for room in iter::once(room).chain(also) {
+                    let is_there = acts.rooms & room != 0;
+                    match is_there && acts.next_if(said) {
+                        true => {}
+                        false if is_there => assert!(self.is_cut(), "{ask:?} was not said"),
+                        false => self.take(&["404", "403"], ask),
+                    }
                 }
             }
             Ask::Tell { to, text } => self.check_letter(to, text),
