@@ -37,8 +37,19 @@ const RAW_BYTES_MAX: usize = 4 * BYTES_MAX;
 
 /// Names that would let their owner speak as the server, or as the one who reads; also with
 /// anything of `-`, `_`, `.` and digits at their ends.
-const RESERVED: [&str; 9] =
-    ["server", "system", "admin", "root", "nickserv", "you", "你", "系统", "系統"];
+const RESERVED: [&str; 11] = [
+    "server",
+    "system",
+    "admin",
+    "root",
+    "nickserv",
+    "chanserv",
+    "irc.chinwag",
+    "you",
+    "你",
+    "系统",
+    "系統",
+];
 
 /// What no name may have in it: the words of the notices that the older dialects put right beside
 /// a name. To `register`, `bob退出了聊天室alice` would leave and come as two people.
@@ -54,7 +65,7 @@ const NOTICES: [&str; 8] = [
 ];
 
 /// What the reserved names look like.
-static RESERVED_LOOKS: LazyLock<[String; 9]> = LazyLock::new(|| RESERVED.map(look));
+static RESERVED_LOOKS: LazyLock<[String; 11]> = LazyLock::new(|| RESERVED.map(look));
 
 /// What the digits are in keys. Some look like letters.
 static DIGITS: LazyLock<[char; 10]> = LazyLock::new(|| {

@@ -288,6 +288,50 @@ fn modes_are_what_is_set_for_the_room_and_ranks_are_prefixes() {
 }
 
 #[test]
+fn nothing_that_steers_a_terminal_comes_through() {
+    let server = server(&[]);
+    let mut al = Irc::comes_with(&server, "al", "message-tags labeled-response");
+    let mut bo = Irc::comes_with(&server, "bo", "message-tags");
+    al.joins("#c");
+    bo.joins("#c");
+    al.sees(":bo!bo@host JOIN #c");
+    let evil = "\x1b[2J\u{9b}x\u{202e}y\x1b]0;z\x07";
+    for asked in [
+        format!("PRIVMSG bo :\x01ACTION {evil}\x01"),
+        format!("PRIVMSG bo :\x01VERSION {evil}\x01"),
+        format!("NOTICE bo :\x01VERSION {evil}\x01"),
+        format!("PRIVMSG #c :\x01ACTION {evil}\x01"),
+        format!("@+x={evil} TAGMSG #c"),
+        format!("@+x={evil} TAGMSG bo"),
+        format!("@+x={evil} PRIVMSG bo :hi"),
+    ] {
+        al.says(&asked);
+        let seen = bo.next().unwrap();
+        let steers = |c: char| (c.is_control() && c != '\x01') || c == '\u{202e}';
+        assert!(!seen.contains(steers), "{asked:?} comes as {seen:?}");
+        assert!(seen.contains("xy"), "{asked:?} comes as {seen:?}");
+    }
+    let refused = "404 bo #c :CTCP goes from one client to another only";
+    assert_eq!(bo.answers("PRIVMSG @#c :\x01VERSION\x01"), [refused]);
+    let told = al.answers("@label=a\\sb\\r\\nPRIVMSG LUSERS");
+    assert!(told[0].starts_with("@label=a\\sb\\r\\nPRIVMSG :irc.chinwag BATCH "), "{told:?}");
+}
+
+#[test]
+fn bans_are_listed_once_however_often_they_are_asked_for() {
+    let server = server(&[]);
+    let mut al = Irc::comes(&server, "al");
+    al.joins("#c");
+    al.says("MODE #c +bb one two");
+    al.sees(":al!al@host MODE #c +b one!*@*");
+    al.sees(":al!al@host MODE #c +b two!*@*");
+    let listed = al.answers(&format!("MODE #c {}", "b".repeat(100)));
+    assert_eq!(listed.len(), 3, "{listed:?}");
+    assert!(listed[0].starts_with("367 al #c one!*@* al "), "{listed:?}");
+    assert_eq!(listed[2], "368 al #c :End of channel ban list");
+}
+
+#[test]
 fn a_channel_tells_since_when_it_is_open() {
     let server = server(&[]);
     let mut al = Irc::comes(&server, "al");

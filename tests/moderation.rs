@@ -304,6 +304,34 @@ fn what_would_hit_everybody_must_be_said_twice() {
 }
 
 #[test]
+fn who_is_muted_says_nothing_by_irc_either() {
+    let mut people = People::with_operator();
+    let [alice] = people.join(["alice"]);
+    people.becomes_operator(alice);
+    let [carol, bob] = [("carol", 6), ("bob", 7)].map(|(name, last)| {
+        let far = Ipv4Addr::new(192, 0, 2, last);
+        let key =
+            people.comes_from(far, "irc".parse().unwrap(), "CAP REQ :message-tags away-notify");
+        for line in [format!("NICK {name}"), "USER x 0 * :x".into(), "CAP END".into()] {
+            people.says(key, &line);
+        }
+        people.says(key, "JOIN #lobby");
+        key
+    });
+    people.says(alice, "/mute bob");
+    people.forget();
+    let muted = ":irc.chinwag NOTICE bob :You are muted until 2023-11-14 23:13 (UTC).";
+    people.answers(bob, "AWAY :buy now", &[muted]);
+    people.answers(bob, "@+x=buy TAGMSG carol", &[muted]);
+    let refused = ":irc.chinwag FAIL SETNAME CANNOT_CHANGE_REALNAME :You are muted";
+    people.answers(bob, "SETNAME :buy now", &[refused]);
+    people.forget();
+    people.says(bob, "@+x=buy TAGMSG alice");
+    people.sees_nothing_of(carol, "buy");
+    people.answers(bob, "AWAY", &[":irc.chinwag 305 bob :You are not marked as away any more"]);
+}
+
+#[test]
 fn who_is_muted_says_nothing_to_anybody_but_operators() {
     let mut people = People::with_operator();
     let [alice, carol] = people.join(["alice", "carol"]);

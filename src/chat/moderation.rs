@@ -153,7 +153,7 @@ impl Chat {
     }
 
     /// Why somebody may not say anything that others are told, wherever that is.
-    pub(super) fn silence_of(&self, key: UserKey, now: u64) -> Option<Refusal<'static>> {
+    pub(crate) fn silence_of(&self, key: UserKey, now: u64) -> Option<Refusal<'static>> {
         if self.moderation.is_calm() {
             return None;
         }

@@ -369,17 +369,8 @@ impl<'a> IrcChecker<'a> {
             _ if !is_named => self.take(&["451"], ask),
             Ask::Unknown => {}
             Ask::Say { room, also, text, emote } => {
-                let said = |what: &What| match what {
-                    What::Said { text: said, emote: acts, .. } => said == text && acts == emote,
-                    _ => false,
-                };
                 for room in iter::once(room).chain(also) {
-                    let is_there = acts.rooms & room != 0;
-                    match is_there && acts.next_if(said) {
-                        true => {}
-                        false if is_there => assert!(self.is_cut(), "{ask:?} was not said"),
-                        false => self.take(&["404", "403"], ask),
-                    }
+                    self.check_said((*room, text, *emote), ask, acts);
                 }
             }
             Ask::Tell { to, text } => self.check_letter(to, text),
@@ -405,6 +396,24 @@ impl<'a> IrcChecker<'a> {
                 }
             }
             Ask::Topic { .. } => self.take(&["442", "403"], ask),
+        }
+    }
+
+    /// A line was said in a channel, unless it is not there.
+    fn check_said(
+        &mut self,
+        (room, text, emote): (Rooms, &str, bool),
+        ask: &Ask,
+        acts: &mut Acts<'a>,
+    ) {
+        let is_it = |what: &What| match what {
+            What::Said { text: said, emote: acts, .. } => said == text && *acts == emote,
+            _ => false,
+        };
+        if acts.rooms & room == 0 {
+            self.take(&["404", "403"], ask);
+        } else if !acts.next_if(is_it) {
+            assert!(self.is_cut(), "{ask:?} was not said");
         }
     }
 

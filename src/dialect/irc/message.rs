@@ -70,10 +70,10 @@ impl<'a> Message<'a> {
         !self.tags.is_empty() && self.tag(name).is_some()
     }
 
-    /// The tags that are the clients' own business, as they came.
+    /// The tags that are the clients' own business, without what would steer a terminal.
     pub(crate) fn client_tags(&self) -> String {
         let tags = self.tags.split(';').filter(|tag| tag.starts_with('+'));
-        tags.collect::<Vec<_>>().join(";")
+        crate::text::clean(&tags.collect::<Vec<_>>().join(";")).into_owned()
     }
 
     /// The value of a tag, empty if it has none. If a tag comes twice, the last one counts.
@@ -115,9 +115,33 @@ fn unescape(value: &str) -> Cow<'_, str> {
     Cow::Owned(meant)
 }
 
+/// A tag's value as it is written.
+pub(crate) fn escape(value: &str) -> String {
+    let mut written = String::with_capacity(value.len());
+    for character in value.chars() {
+        match character {
+            ';' => written.push_str("\\:"),
+            ' ' => written.push_str("\\s"),
+            '\\' => written.push_str("\\\\"),
+            '\r' => written.push_str("\\r"),
+            '\n' => written.push_str("\\n"),
+            other => written.push(other),
+        }
+    }
+    written
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_is_written_as_it_is_read() {
+        for value in ["", "plain", "a b;c\\d\r\ne", "\\s", "中 文"] {
+            assert!(!escape(value).contains([' ', ';', '\r', '\n']), "{value:?}");
+            assert_eq!(unescape(&escape(value)), value);
+        }
+    }
 
     fn parsed(line: &str) -> (&str, Vec<&str>) {
         let message = Message::parse(line).unwrap();

@@ -286,7 +286,7 @@ impl Hub {
         let Some(changes) = given.get(1) else { return self.tell_modes((key, user), room) };
         let title = self.chat[room].title().to_string();
         let mut values = given[2..].iter().copied();
-        let mut on = true;
+        let (mut on, mut lists_bans) = (true, false);
         for letter in changes.chars() {
             let known = match letter {
                 '+' | '-' => {
@@ -298,7 +298,8 @@ impl Hub {
                         Some(mask) => {
                             self.order(key, &title, Moderation::Mask { mask, on });
                         }
-                        None => self.tell_bans(key, room),
+                        // However often it is asked for, once is enough.
+                        None => lists_bans = true,
                     }
                     true
                 }
@@ -325,6 +326,9 @@ impl Hub {
             if !self.chat.has_room(room) || self.connections[key].user().is_none() {
                 return;
             }
+        }
+        if lists_bans {
+            self.tell_listed(key, Listed::Bans(room));
         }
     }
 
@@ -409,17 +413,17 @@ impl Hub {
         });
     }
 
-    fn tell_bans(&mut self, key: ConnectionKey, room: RoomKey) {
-        let title = self.chat[room].title().to_string();
-        let bans = self.chat.sanctions(Some(room), self.now.unix_seconds);
-        let bans = bans.iter().rev().map(|ban| (ban.mask(), ban.by.clone(), ban.at.to_string()));
-        let bans: Vec<_> = bans.collect();
-        self.reply(key, |replies| {
-            for (mask, by, at) in &bans {
-                replies.tell(RPL_BANLIST, &[&title, mask, by, at]);
-            }
-            replies.tell(RPL_ENDOFBANLIST, &[&title]);
-        });
+    /// The masks that may not come into a room, the oldest first.
+    pub(super) fn bans_of(&self, key: ConnectionKey, room: RoomKey) -> Vec<u8> {
+        let (title, nick) = (self.chat[room].title(), self.nick_of(key));
+        let mut out = Vec::new();
+        let mut replies = Replies { nick: &nick, out: &mut out };
+        for ban in self.chat.sanctions(Some(room), self.now.unix_seconds).iter().rev() {
+            let at = ban.at.to_string();
+            replies.tell(RPL_BANLIST, &[title, &ban.mask(), &ban.by, &at]);
+        }
+        replies.tell(RPL_ENDOFBANLIST, &[title]);
+        out
     }
 }
 

@@ -197,7 +197,7 @@ impl Hub {
                 replies.tell(RPL_ISUPPORT, &tokens);
             }
         });
-        self.irc_lusers(key);
+        self.irc_lusers((key, user));
         self.irc_motd(key);
         self.reply(key, |replies| replies.tell(RPL_UMODEIS, &["+"]));
     }
@@ -338,7 +338,7 @@ fn isupport() -> Vec<String> {
         "NETWORK=chinwag",
         "PREFIX=(ov)@+",
         "STATUSMSG=@+",
-        "TARGMAX=JOIN:,KICK:4,LIST:,NAMES:,NOTICE:4,PART:,PRIVMSG:4,TAGMSG:4,WHOIS:1",
+        "TARGMAX=JOIN:,KICK:4,LIST:10,NAMES:,NOTICE:4,PART:,PRIVMSG:4,TAGMSG:4,WHOIS:1",
         "UTF8ONLY",
         "WHOX",
     ];

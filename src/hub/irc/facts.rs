@@ -62,7 +62,7 @@ impl Hub {
             }
             Verb::Away => self.irc_away((key, user), first),
             Verb::SetName => self.irc_setname((key, user), first),
-            Verb::Lusers => self.irc_lusers(key),
+            Verb::Lusers => self.irc_lusers((key, user)),
             Verb::Motd => self.irc_motd(key),
             Verb::Version => self.reply(key, |replies| {
                 replies.say(RPL_VERSION, &[VERSION, SERVER], "a chat that browsers share");
@@ -102,6 +102,10 @@ impl Hub {
         let why = text::clean(why);
         let (why, _) = cut(&why, AWAY_BYTES_MAX);
         let why = (!text::is_blank(why)).then(|| why.to_owned().into());
+        let silence = self.chat.silence_of(user, self.now.unix_seconds);
+        if let Some(refusal) = silence.filter(|_| why.is_some()) {
+            return self.refuse(key, refusal);
+        }
         let numeric = if why.is_some() { RPL_NOWAWAY } else { RPL_UNAWAY };
         self.propose(Fact::Away { user, why });
         self.tell_watchers_of_change(user);
@@ -112,6 +116,10 @@ impl Hub {
         if text.len() > REAL_NAME_BYTES_MAX {
             let why = "That name is too long";
             return self.fail(key, Verb::SetName, "INVALID_REALNAME", ("", why));
+        }
+        if self.chat.silence_of(user, self.now.unix_seconds).is_some() {
+            let why = "You are muted";
+            return self.fail(key, Verb::SetName, "CANNOT_CHANGE_REALNAME", ("", why));
         }
         let text = real_name(text).into();
         self.propose(Fact::RealName { user, text });
@@ -135,15 +143,20 @@ impl Hub {
 
     // ── the server ───────────────────────────────────────────────────────────────────────────────
 
-    pub(super) fn irc_lusers(&mut self, key: ConnectionKey) {
+    pub(super) fn irc_lusers(&mut self, (key, user): (ConnectionKey, UserKey)) {
         let users = self.members();
-        let max = self.limits.clients_max.max(users).to_string();
+        self.irc.most = self.irc.most.max(users);
+        let max = self.irc.most.to_string();
         let operators = self.chat.all_users().filter(|(user, _)| self.chat.is_operator(*user));
         let operators = operators.count().to_string();
         let is_unknown = |state: &State| !matches!(state, State::Chatting(_));
         let unknown = self.connections.iter().filter(|it| is_unknown(&it.state)).count();
         let unknown = unknown.to_string();
-        let rooms = self.chat.rooms().filter(|(_, room)| room.count() > 0).count().to_string();
+        let rooms = self
+            .chat
+            .rooms()
+            .filter(|(of, room)| room.count() > 0 && self.chat.may_know(user, room, *of));
+        let rooms = rooms.count().to_string();
         let users = users.to_string();
         self.reply(key, |replies| {
             let text = format!("There are {users} users and 0 invisible on 1 servers");

@@ -51,12 +51,20 @@ impl<'a> Said<'a> {
         let plain = format::plain(said);
         let formatted = if *plain == *said { String::new() } else { format::cleaned(said) };
         let is_ctcp = ctcp.is_some() && action.is_none();
-        let formatted = if is_ctcp { raw.to_owned() } else { formatted };
+        let formatted = match ctcp.filter(|_| is_ctcp) {
+            Some(inside) => in_ctcp(inside),
+            None => formatted,
+        };
         let has_extra = is_notice || !tags.is_empty() || !formatted.is_empty();
         let extra = Extra { formatted: formatted.into(), tags: tags.into(), is_notice };
         let extra = has_extra.then(|| Box::new(extra));
         Said { raw, plain: plain.into_owned(), is_action: action.is_some(), is_ctcp, extra }
     }
+}
+
+/// What goes from one program to another, without what would steer a terminal.
+fn in_ctcp(inside: &str) -> String {
+    format!("\x01{}\x01", format::cleaned(inside))
 }
 
 impl Hub {
@@ -107,6 +115,7 @@ impl Hub {
             return self.irc_services(who.0, said.raw);
         }
         match target.trim_start_matches(['@', '+']) {
+            room if room.starts_with('#') && said.is_ctcp => self.refuse_ctcp(who.0, room, said),
             room if room.starts_with('#') && room.len() < target.len() => {
                 let least = if target.starts_with('@') { Rank::Operator } else { Rank::Voice };
                 self.say_to_ranks(who, (target, room), least, said);
@@ -117,13 +126,6 @@ impl Hub {
     }
 
     fn say_to_room(&mut self, key: ConnectionKey, room: &str, said: &Said<'_>) {
-        if said.is_ctcp {
-            let (room, text) = (text::clean(room), "CTCP goes from one client to another only");
-            let is_silent = said.extra.as_ref().is_some_and(|extra| extra.is_notice);
-            return self.reply_unless(is_silent, key, |replies| {
-                replies.say(ERR_CANNOTSENDTOCHAN, &[&room], text);
-            });
-        }
         let command = match said.is_action {
             true => Command::Emote(&said.plain),
             false => Command::Say(&said.plain),
@@ -131,6 +133,14 @@ impl Hub {
         self.saying.clone_from(&said.extra);
         self.execute_command(key, Some(room), command);
         self.saying = None;
+    }
+
+    fn refuse_ctcp(&mut self, key: ConnectionKey, room: &str, said: &Said<'_>) {
+        let (room, text) = (text::clean(room), "CTCP goes from one client to another only");
+        let is_silent = said.extra.as_ref().is_some_and(|extra| extra.is_notice);
+        self.reply_unless(is_silent, key, |replies| {
+            replies.say(ERR_CANNOTSENDTOCHAN, &[&room], text);
+        });
     }
 
     fn say_to_one(&mut self, (key, user): Who, target: &str, said: &Said<'_>) {
@@ -148,7 +158,8 @@ impl Hub {
         let mut text = said.plain.clone();
         if said.is_action {
             // Whoever has no actions in private sees what it is.
-            extra.get_or_insert_default().formatted = said.raw.into();
+            let raw = said.raw.trim_matches('\x01');
+            extra.get_or_insert_default().formatted = in_ctcp(raw).into();
             text = format!("* {text}");
         }
         if to == user {
@@ -250,6 +261,10 @@ impl Hub {
                 let target = text::clean(target);
                 return self.reply(key, |replies| replies.tell(ERR_NOSUCHNICK, &[&target]));
             };
+            let silence = self.chat.silence_of(user, self.now.unix_seconds);
+            if let Some(refusal) = silence.filter(|_| !self.chat.is_operator(to)) {
+                return self.refuse(key, refusal);
+            }
             let name = self.chat.name(to).to_owned();
             let event = Event::Changed(Change::Tagged { to: &name, id });
             (self.extra, self.acting) = (Some(extra), Some(user));

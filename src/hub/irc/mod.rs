@@ -23,7 +23,7 @@ use crate::chat::{RoomKey, UserKey};
 use crate::connection::{Connection, State, Wait, Waiting};
 use crate::dialect::Dialect;
 use crate::dialect::irc::caps::Caps;
-use crate::dialect::irc::message::Message;
+use crate::dialect::irc::message::{Message, escape};
 use crate::dialect::irc::numeric::{
     ERR_NEEDMOREPARAMS, ERR_NOTREGISTERED, ERR_UNKNOWNCOMMAND, Replies,
 };
@@ -48,6 +48,8 @@ pub(super) struct Irc {
     watchers: Watchers,
     /// Long answers that wait until others have been read.
     late: VecDeque<Late>,
+    /// How many people there were at most, as far as anybody has asked.
+    most: usize,
     /// How many batches there have been.
     batches: u64,
 }
@@ -73,6 +75,8 @@ struct Late {
 enum Listed {
     /// Who is in a room.
     Names(RoomKey),
+    /// Who may not come into a room.
+    Bans(RoomKey),
     /// WHO, with these parameters.
     Who(Vec<String>),
 }
@@ -283,7 +287,8 @@ impl Hub {
             Listed::Names(room) if self.chat.has_room(*room) => {
                 self.names_of((key, user), *room, max)
             }
-            Listed::Names(_) => return,
+            Listed::Bans(room) if self.chat.has_room(*room) => self.bans_of(key, *room),
+            Listed::Names(_) | Listed::Bans(_) => return,
             Listed::Who(given) => {
                 self.lists.note_search(self.searched_by(given));
                 self.who_of((key, user), given, max)
@@ -349,7 +354,7 @@ impl Hub {
 
 /// An answer with its label: on its only line, or around its lines.
 fn labeled(answer: &[u8], label: &str, batch: u64) -> Vec<u8> {
-    let answer = String::from_utf8_lossy(answer);
+    let (answer, label) = (String::from_utf8_lossy(answer), escape(label));
     let lines: Vec<_> = answer.split_terminator("\r\n").collect();
     match lines[..] {
         [] => format!("@label={label} :{SERVER} ACK\r\n").into_bytes(),

@@ -21,6 +21,9 @@ use crate::text;
 /// The fields that WHO can tell, in the order in which it does.
 const FIELDS: &str = "tcuihsnfdlaor";
 
+/// Masks and bounds that one LIST may have: each room is held against all of them.
+const LISTED_MAX: usize = 10;
+
 /// Somebody who asks, and who they are.
 type Who = (ConnectionKey, UserKey);
 
@@ -272,7 +275,8 @@ impl Hub {
 
     /// LIST: rooms with people, all or those that match.
     pub(super) fn irc_list(&mut self, (key, user): Who, given: &[&str]) {
-        let wanted: Vec<_> = given.first().map_or(Vec::new(), |it| it.split(',').collect());
+        let wanted = given.first().into_iter().flat_map(|it| it.split(','));
+        let wanted: Vec<_> = wanted.take(LISTED_MAX).collect();
         let matches = |title: &str, count: usize| {
             let is = |wanted: &&str| match wanted.as_bytes().first() {
                 Some(b'>') => wanted[1..].parse().is_ok_and(|least: usize| count > least),
