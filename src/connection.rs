@@ -138,11 +138,11 @@ impl Asked {
     }
 }
 
-/// A line for one of several rooms, which takes no more now.
+/// A message for one of several rooms, which takes no more now.
 #[derive(Debug)]
 pub(crate) struct Parked {
     pub(crate) room: RoomKey,
-    pub(crate) text: String,
+    pub(crate) lines: Vec<String>,
     pub(crate) emote: bool,
     /// How it was said, if there is more to it.
     pub(crate) extra: Option<Box<Extra>>,

@@ -16,6 +16,8 @@ use crate::token::Token;
 pub enum Command<'a> {
     /// Says a line to the room.
     Say(&'a str),
+    /// Says several lines to the room as one message: nobody else's line comes between them.
+    Lines(&'a [String]),
     /// Says what one does (`/me waves`).
     Emote(&'a str),
     /// Says something to one person.
@@ -657,6 +659,8 @@ pub enum Refusal<'a> {
     UnknownCommand(&'a str),
     /// A line longer than this many bytes.
     LineTooLong(usize),
+    /// A message of more than so many lines.
+    TooManyLines(usize),
     /// A line that is not UTF-8.
     NotUtf8,
     /// The connection is closed, and why.

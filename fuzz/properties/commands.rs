@@ -53,6 +53,7 @@ fn words<'a>(command: &Command<'a>) -> Vec<&'a str> {
         // Only browsers ask for these here.
         Command::Resume { .. }
         | Command::Password(_)
+        | Command::Lines(_)
         | Command::Who
         | Command::History(_)
         | Command::Forget

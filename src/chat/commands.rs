@@ -19,6 +19,9 @@ use crate::text;
 /// Rooms that one user can be in.
 const ROOMS_OF_ONE_MAX: usize = 50;
 
+/// Lines that one message can have.
+const MESSAGE_LINES_MAX: usize = 50;
+
 /// Rooms that somebody is told of at once.
 const ROOMS_TOLD_MAX: usize = 50;
 
@@ -35,6 +38,8 @@ const TOPIC_BYTES_MAX: usize = 512;
 pub(crate) enum Judged<'a> {
     /// It is to become true.
     Propose(Fact<'a>),
+    /// The asker says these lines, clean, as one message.
+    Lines { room: RoomKey, lines: Vec<Cow<'a, str>> },
     /// The asker wants to be told something long, which others may share.
     List(Listing),
     /// The asker goes to a room, with its key: into one more, or from the one that they are in.
@@ -122,6 +127,7 @@ impl Chat {
         }
         match command {
             Command::Say(text) => self.judge_line(asker, room, (text, false), answers),
+            Command::Lines(lines) => self.judge_lines(asker, room, lines, answers),
             Command::Emote(text) => self.judge_line(asker, room, (text, true), answers),
             Command::Tell { to, text } => match self.find(to) {
                 Some(to) => self.judge_private(asker, to, text, answers),
@@ -184,7 +190,7 @@ impl Chat {
         let (title, rights) = (self[room].title(), &self[room].rights);
         let is_operator = self.is_operator(user);
         let may = match command {
-            Command::Say(_) | Command::Emote(_) => !rights.has(Flag::Members),
+            Command::Say(_) | Command::Lines(_) | Command::Emote(_) => !rights.has(Flag::Members),
             // What the archive keeps can be read from elsewhere.
             Command::History(_) => self.remembers && (!rights.is_private() || is_operator),
             Command::Who => !rights.is_private() || is_operator,
@@ -227,6 +233,36 @@ impl Chat {
                 let user = asker.user;
                 Judged::Propose(Fact::Said { user, room, text, emote, extra: None })
             }
+        }
+    }
+
+    /// As [`judge_line`](Self::judge_line): all lines of a message are judged before one is said.
+    /// Blank ones between others stay, for they part what is written in blocks.
+    fn judge_lines<'a>(
+        &self,
+        asker: Asker,
+        room: RoomKey,
+        lines: &'a [String],
+        answers: &mut Answers<'_>,
+    ) -> Judged<'a> {
+        let lines_max = if self.is_slow_for(asker.user, room) { 1 } else { MESSAGE_LINES_MAX };
+        let clean = |line: &'a String| match text::clean(line) {
+            line if text::is_blank(&line) => Cow::Borrowed(""),
+            line => line,
+        };
+        let mut lines: Vec<_> = lines.iter().take(MESSAGE_LINES_MAX + 1).map(clean).collect();
+        while lines.last().is_some_and(|line| line.is_empty()) {
+            lines.pop();
+        }
+        let blank = lines.iter().take_while(|line| line.is_empty()).count();
+        lines.drain(..blank);
+        if lines.is_empty() {
+            return Judged::Done;
+        }
+        match self.line_refusal(asker.user, room, asker.now) {
+            Some(refusal) => answers.refuse(refusal),
+            None if lines.len() > lines_max => answers.refuse(Refusal::TooManyLines(lines_max)),
+            None => Judged::Lines { room, lines },
         }
     }
 

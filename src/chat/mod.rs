@@ -39,7 +39,7 @@ use self::asleep::Sleepers;
 pub(crate) use self::commands::{Asker, Judged, Listing};
 use self::directory::Directory;
 pub(crate) use self::entry::{
-    AccountFact, Authority, Entry, EntryId, Fact, Leaving, Order, Recorded, Standing,
+    AccountFact, Authority, Entry, EntryId, Fact, Leaving, MaybeExtra, Order, Recorded, Standing,
 };
 use self::ignoring::Ignoring;
 use self::moderation::OrderState;

@@ -204,6 +204,11 @@ impl Chat {
         (ready > now).then(|| Refusal::Slow(ready - now))
     }
 
+    /// Whether somebody may say only one line at a time in a room.
+    pub(super) fn is_slow_for(&self, user: UserKey, room: RoomKey) -> bool {
+        self.moderation.slow.is_some() && !self.is_in_charge(user, room)
+    }
+
     /// Whether somebody may say a line in a room.
     pub(crate) fn may_write(&self, user: UserKey, room: RoomKey, now: u64) -> bool {
         let is_inside = self.is_in(user, room) || !self[room].rights.has(Flag::Members);

@@ -75,6 +75,15 @@ pub enum Received<'i> {
 }
 
 impl Received<'_> {
+    /// How many lines it counts for, where talkers are kept to a pace.
+    #[must_use]
+    pub fn line_count(&self) -> usize {
+        match self {
+            Received::Message(message) => message.line_count(),
+            _ => 1,
+        }
+    }
+
     /// How many bytes it counts for, where talkers are kept to a pace.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -130,6 +139,15 @@ impl Message<'_> {
             Message::Line(_) | Message::Irc(_) => None,
             #[cfg(feature = "web")]
             Message::Web(message) => message.key(),
+        }
+    }
+
+    /// How many lines it counts for.
+    fn line_count(&self) -> usize {
+        match self {
+            Message::Line(_) | Message::Irc(_) => 1,
+            #[cfg(feature = "web")]
+            Message::Web(message) => message.line_count(),
         }
     }
 

@@ -195,10 +195,11 @@ impl Addresses {
         &mut self,
         key: AddressKey,
         flood: Flood,
-        (bytes, bytes_max): (usize, usize),
+        (lines, bytes, bytes_max): (usize, usize, usize),
         now: Instant,
     ) {
-        let parts = (bytes * LINE_PARTS).div_ceil(bytes_max).clamp(1, LINE_PARTS) as u32;
+        let parts = (bytes * LINE_PARTS).div_ceil(bytes_max).clamp(lines, LINE_PARTS * lines);
+        let parts = u32::try_from(parts).unwrap_or(u32::MAX);
         self.slab[key.place()].budget.spend(together(flood), parts, now);
     }
 
@@ -259,7 +260,7 @@ mod tests {
     fn burst(addresses: &mut Addresses, key: AddressKey, bytes: usize, now: Instant) -> usize {
         let mut lines = 0;
         while addresses.ready(key, FLOOD).is_none_or(|ready| ready <= now) {
-            addresses.spend(key, FLOOD, (bytes, 4096), now);
+            addresses.spend(key, FLOOD, (1, bytes, 4096), now);
             lines += 1;
         }
         lines

@@ -1,5 +1,6 @@
 //! Hearing: from bytes that came to what is done about them, and whom not to listen to for now.
 
+use std::borrow::Cow;
 use std::time::Instant;
 use std::{iter, mem};
 
@@ -9,7 +10,8 @@ use super::{Hub, OWN_BYTES_MAX, WRONG_PASSWORDS_MAX, awaiting_nick, counted};
 use crate::archive::Proof;
 use crate::chat::commands::Answers;
 use crate::chat::{
-    Applied, Asker, Conflict, Fact, Judged, LOBBY, RoomKey, Standing, User, UserKey, commands,
+    Applied, Asker, Conflict, Fact, Judged, LOBBY, MaybeExtra, RoomKey, Standing, User, UserKey,
+    commands,
 };
 use crate::connection::{Budget, Connection, Parked, State, Wait, Waiting};
 use crate::dialect::session::{Context, Message, Received};
@@ -97,10 +99,11 @@ impl Hub {
     /// Says what had to wait for a room.
     fn say_parked(&mut self, key: ConnectionKey, parked: Parked) {
         let Some(user) = self.connections[key].user() else { return };
-        let Parked { room, text, emote, extra, key: given } = parked;
+        let Parked { room, lines, emote, extra, key: given } = parked;
         // Meanwhile others may have come and gone.
         self.flush_presence_of(user);
-        let applied = self.propose(Fact::Said { user, room, text: text.into(), emote, extra });
+        let lines = lines.into_iter().map(Cow::Owned);
+        let applied = self.propose_lines((user, room), lines, (emote, extra));
         match (applied, given) {
             (Applied::Said, Some(given)) => self.confirm(key, user, &given),
             // Something was decided while it waited.
@@ -181,15 +184,15 @@ impl Hub {
         own.max(together.map(|ready| ready + connection.budget.debt(now) / 32))
     }
 
-    /// Takes a message of so many bytes off the budgets.
-    pub(super) fn spend(&mut self, key: ConnectionKey, bytes: usize) {
+    /// Takes a message of so many lines and bytes off the budgets.
+    pub(super) fn spend(&mut self, key: ConnectionKey, lines: usize, bytes: usize) {
         let connection = &mut self.connections[key];
         connection.heard_at = self.now.unix_seconds as u32;
         let (Some(flood), now) = (self.limits.flood, self.now.instant) else { return };
-        connection.budget.spend(flood, 1, now);
+        connection.budget.spend(flood, u32::try_from(lines).unwrap_or(u32::MAX), now);
         if let Some(address) = connection.address.filter(|_| connection.user().is_some()) {
             let bytes_max = self.limits.line_bytes_max;
-            self.addresses.spend(address, flood, (bytes, bytes_max), now);
+            self.addresses.spend(address, flood, (lines, bytes, bytes_max), now);
         }
     }
 
@@ -209,7 +212,7 @@ impl Hub {
 
     /// Does what somebody has asked for, at the cost that it has.
     fn execute(&mut self, key: ConnectionKey, received: &Received<'_>) {
-        self.spend(key, received.bytes());
+        self.spend(key, received.line_count(), received.bytes());
         self.do_received(key, received);
     }
 
@@ -382,6 +385,7 @@ impl Hub {
         let judged = chat.judge(asker, room, command, &mut Answers(&mut answer));
         match judged {
             Judged::Propose(fact) => self.propose_for(key, fact),
+            Judged::Lines { room, lines } => self.say_lines((key, user), room, lines),
             Judged::List(listing) => self.list(key, room, listing),
             Judged::Ignore(target) => match self.chat.ignore(user, target) {
                 Ok(()) => self.tell_ignored(key, user),
@@ -480,8 +484,8 @@ impl Hub {
             && self.only_room_of(key).is_none()
         {
             let (room, emote, extra) = (*room, *emote, extra.clone());
-            let text = text.clone().into_owned();
-            let parked = Parked { room, text, emote, extra, key: self.take_key(key) };
+            let lines = vec![text.clone().into_owned()];
+            let parked = Parked { room, lines, emote, extra, key: self.take_key(key) };
             return self.park(key, parked);
         }
         let wanted = match &fact {
@@ -506,6 +510,46 @@ impl Hub {
             }
             _ => {}
         }
+    }
+
+    /// Somebody says several lines as one message, which is confirmed once.
+    fn say_lines(
+        &mut self,
+        (key, user): (ConnectionKey, UserKey),
+        room: RoomKey,
+        lines: Vec<Cow<'_, str>>,
+    ) {
+        if self.is_full(room) && self.only_room_of(key).is_none() {
+            let lines = lines.into_iter().map(Cow::into_owned).collect();
+            let parked = Parked { room, lines, emote: false, extra: None, key: self.take_key(key) };
+            return self.park(key, parked);
+        }
+        match self.propose_lines((user, room), lines.into_iter(), (false, None)) {
+            Applied::Refused(_) => self.refuse(key, Refusal::NotSaid),
+            _ => {
+                if let Some(given) = self.take_key(key) {
+                    self.confirm(key, user, &given);
+                }
+            }
+        }
+    }
+
+    /// Lines of one message, one after the other. If one cannot be said, none after it is; but
+    /// what forbids it was so before the first.
+    fn propose_lines<'a>(
+        &mut self,
+        (user, room): (UserKey, RoomKey),
+        lines: impl Iterator<Item = Cow<'a, str>>,
+        (emote, extra): (bool, MaybeExtra),
+    ) -> Applied {
+        let mut last = Applied::Said;
+        for text in lines {
+            last = self.propose(Fact::Said { user, room, text, emote, extra: extra.clone() });
+            if !matches!(last, Applied::Said) {
+                break;
+            }
+        }
+        last
     }
 
     /// Sends bytes that are no event.

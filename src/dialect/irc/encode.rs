@@ -427,7 +427,7 @@ impl<'a> Writer<'_, 'a> {
                 let text = self.sentence(refusal);
                 return self.replies().say(numeric::ERR_CANNOTSENDTOCHAN, &[room], &text);
             }
-            Refusal::LineTooLong(_) => (numeric::ERR_INPUTTOOLONG, &[]),
+            Refusal::LineTooLong(_) | Refusal::TooManyLines(_) => (numeric::ERR_INPUTTOOLONG, &[]),
             Refusal::NotUtf8 => {
                 let text = "Messages must be UTF-8";
                 return self.replies().server(&["FAIL ", asked.name(), " INVALID_UTF8 :", text]);

@@ -664,6 +664,7 @@ fn label(refusal: Refusal<'_>) -> &'static str {
         Refusal::Usage(_) => "usage",
         Refusal::UnknownCommand(_) => "unknown_command",
         Refusal::LineTooLong(_) => "line_too_long",
+        Refusal::TooManyLines(_) => "too_many_lines",
         Refusal::NotUtf8 => "not_utf8",
         Refusal::Closed(reason) => reason.label(),
     }
@@ -688,6 +689,8 @@ pub struct ClientMessage {
     count: Option<usize>,
     /// Before which number.
     before: Option<u64>,
+    /// The lines of a message that has several, instead of a text.
+    lines: Vec<String>,
     /// By what it is known if it comes again.
     key: Option<String>,
     /// Rooms, each with the number of the last thing that is known of it.
@@ -701,6 +704,7 @@ enum Kind {
     Password,
     Resume,
     Say,
+    Lines,
     Me,
     Msg,
     Reply,
@@ -731,6 +735,8 @@ struct Fields<'a> {
     room: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     text: Option<Cow<'a, str>>,
+    #[serde(default)]
+    lines: Option<Vec<String>>,
     #[serde(borrow, default)]
     name: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -755,13 +761,15 @@ impl ClientMessage {
             return None; // An array of the values in their order would be taken for them.
         }
         let fields: Fields<'_> = serde_json::from_str(message).ok()?;
-        let Fields { kind, room, text, name, to, count, before, key, token, rooms } = fields;
+        let Fields { kind, room, text, lines, name, to, count, before, key, token, rooms } = fields;
         let has_text = text.is_some();
         let text = text.unwrap_or_default();
         let room = room.map(Cow::into_owned);
         let parts = [&*kind, room.as_deref().unwrap_or_default(), &text, &name, &to];
-        let longest = parts.into_iter().map(str::len).max();
+        let longest = parts.into_iter().map(str::len);
+        let longest = longest.chain(lines.iter().flatten().map(String::len)).max();
         let (known, name, text) = match &*kind {
+            "say" if lines.is_some() => (Kind::Lines, "".into(), "".into()),
             "say" => (Kind::Say, "".into(), text),
             "me" => (Kind::Me, "".into(), text),
             "reply" => (Kind::Reply, "".into(), text),
@@ -797,7 +805,9 @@ impl ClientMessage {
             (_, room) => room,
         };
         let (key, rooms) = (key.map(Cow::into_owned), known_rooms(known, &rooms));
-        let message = ClientMessage { kind: known, room, name, text, count, before, key, rooms };
+        let lines = lines.filter(|_| known == Kind::Lines).unwrap_or_default();
+        let message =
+            ClientMessage { kind: known, room, name, text, lines, count, before, key, rooms };
         Some((message, longest.unwrap_or_default()))
     }
 
@@ -824,6 +834,7 @@ impl ClientMessage {
         };
         match self.kind {
             Kind::Say => Command::Say(text),
+            Kind::Lines => Command::Lines(&self.lines),
             Kind::Me => required(text, Command::Emote(text), command::Topic::Me),
             Kind::Msg if name.is_empty() => Command::Misuse(command::Topic::Msg),
             Kind::Msg => required(text, Command::Tell { to: name, text }, command::Topic::Msg),
@@ -856,7 +867,12 @@ impl ClientMessage {
 
     /// Bytes of its words.
     pub(crate) fn bytes(&self) -> usize {
-        self.name.len() + self.text.len()
+        self.name.len() + self.text.len() + self.lines.iter().map(String::len).sum::<usize>()
+    }
+
+    /// How many lines it counts for.
+    pub(crate) fn line_count(&self) -> usize {
+        self.lines.len().max(1)
     }
 }
 

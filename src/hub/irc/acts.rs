@@ -39,7 +39,7 @@ impl Hub {
         let channels = given[0].split(',').filter(|channel| !channel.is_empty());
         for (place, channel) in channels.enumerate() {
             if place > 0 {
-                self.spend(key, channel.len());
+                self.spend(key, 1, channel.len());
             }
             let with = keys.next().unwrap_or_default();
             self.flush_small_presence_of(user);

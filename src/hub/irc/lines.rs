@@ -98,7 +98,7 @@ impl Hub {
             }
             // To say it to several costs as much as to say it several times.
             if place > 0 {
-                self.spend(who.0, text.len());
+                self.spend(who.0, 1, text.len());
             }
             match verb {
                 Verb::TagMsg => self.irc_tags(who, target, &tags),
