@@ -162,6 +162,30 @@ pub struct Extra {
     pub tags: Box<str>,
     /// It is a NOTICE, to which nobody answers by a program.
     pub is_notice: bool,
+    /// It is one line of a message of several.
+    pub part: Option<Part>,
+}
+
+/// Which line of a message of several this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// By what the lines of one message are known.
+    pub message: u64,
+    /// Nothing of it was told before.
+    pub is_first: bool,
+    /// Nothing of it comes after this.
+    pub is_last: bool,
+}
+
+impl Extra {
+    /// What belongs to one line of a message of `count`: of the text with formatting codes, that
+    /// line.
+    pub(crate) fn of_line(&self, message: u64, place: usize, count: usize) -> Extra {
+        let formatted = self.formatted.split('\n').nth(place).unwrap_or_default();
+        let (is_first, is_last) = (place == 0, place + 1 == count);
+        let part = Some(Part { message, is_first, is_last });
+        Extra { formatted: formatted.into(), part, ..self.clone() }
+    }
 }
 
 #[cfg(test)]

@@ -466,16 +466,65 @@ fn whoever_asks_for_capabilities_is_told_more() {
     cy.sees(":al!al@host INVITE cy #c");
     bo.sees_until(":al!al@host INVITE cy #c");
     assert_eq!(al.answers(""), ["341 al cy #c"]);
-    // Three lines as one message: each has its author.
-    bo.says("CAP REQ :draft/multiline");
-    bo.sees_until("ACK");
-    bo.says("BATCH +m draft/multiline #c");
-    for line in ["one", "", "cy: forged"] {
-        bo.says(&format!("@batch=m PRIVMSG #c :{line}"));
+}
+
+#[test]
+fn several_lines_are_one_message_to_those_who_can_take_it() {
+    let server = server(&[]);
+    let mut lena = Person::join(&server, "lena");
+    let caps = "message-tags server-time batch draft/multiline echo-message labeled-response";
+    let mut al = Irc::comes_with(&server, "al", caps);
+    let mut bo = Irc::comes_with(&server, "bo", "batch draft/multiline message-tags");
+    let mut cy = Irc::comes_with(&server, "cy", "message-tags draft/multiline");
+    for client in [&mut al, &mut bo, &mut cy] {
+        client.joins("#lobby");
     }
-    bo.says("BATCH -m");
-    al.sees(":bo!bo@host PRIVMSG #c :one");
-    al.sees(":bo!bo@host PRIVMSG #c :cy: forged");
+    bo.sees_until("cy!cy@host JOIN");
+    al.sees_until("cy!cy@host JOIN");
+    al.says("@label=l;+x=y BATCH +m draft/multiline #lobby");
+    for (tags, line) in [("", "one"), ("", ""), ("", "al"), (";draft/multiline-concat", "so")] {
+        al.says(&format!("@batch=m{tags} PRIVMSG #lobby :{line}"));
+    }
+    al.says("BATCH -m");
+    let told = al.sees_until(" BATCH -");
+    let number = told[0].split_once("msgid=").unwrap().1.split(';').next().unwrap();
+    let begins = format!("@label=l;time=TIME;msgid={number};+x=y :al!al@host BATCH +{number} ");
+    assert_eq!(told[0], begins + "draft/multiline #lobby");
+    let inside = |line: &str| format!("@batch={number} :al!al@host PRIVMSG #lobby :{line}");
+    let lines = ["one", "", "also"].map(inside);
+    assert_eq!(told[1..4], lines);
+    assert_eq!(told[4..], [format!(":al!al@host BATCH -{number}")]);
+    let told = bo.sees_until(" BATCH -");
+    assert!(told[0].starts_with(&format!("@msgid={number};+x=y :al!al@host BATCH +")), "{told:?}");
+    assert_eq!(told[1..4], lines);
+    cy.sees(&format!("@msgid={number};+x=y :al!al@host PRIVMSG #lobby :one"));
+    cy.sees("@+x=y :al!al@host PRIVMSG #lobby :also");
+    lena.sees_until("al: one");
+    lena.sees("al: ");
+    lena.sees("al: also");
+    for (asked, answer) in [
+        (
+            "BATCH +m draft/multiline #lobby\r\n@batch=m PRIVMSG #ops :x",
+            "FAIL BATCH MULTILINE_INVALID_TARGET #lobby #ops :All lines of a message go to one",
+        ),
+        (
+            "BATCH +m draft/multiline #lobby\r\n@batch=m PRIVMSG #lobby :\r\nBATCH -m",
+            "FAIL BATCH MULTILINE_INVALID :There are blank lines only",
+        ),
+        (
+            "BATCH +m draft/multiline #lobby\r\n@batch=m;draft/multiline-concat PRIVMSG #lobby :",
+            "FAIL BATCH MULTILINE_INVALID :Only lines of text make a message",
+        ),
+        ("BATCH -never", "FAIL BATCH MULTILINE_INVALID -never :There is no such batch"),
+        ("BATCH +m odd #lobby", "FAIL BATCH UNKNOWN_TYPE odd :That kind is not known here"),
+    ] {
+        assert_eq!(bo.answers(asked), [answer], "{asked}");
+    }
+    bo.says("BATCH +m draft/multiline #lobby");
+    let line = format!("@batch=m PRIVMSG #lobby :{}", "x".repeat(480));
+    (0..8).for_each(|_| bo.says(&line));
+    let why = "FAIL BATCH MULTILINE_MAX_BYTES 4096 :That message is too long";
+    assert_eq!(bo.answers(&line), [why]);
 }
 
 #[cfg(feature = "data")]

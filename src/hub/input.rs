@@ -521,10 +521,12 @@ impl Hub {
     ) {
         if self.is_full(room) && self.only_room_of(key).is_none() {
             let lines = lines.into_iter().map(Cow::into_owned).collect();
-            let parked = Parked { room, lines, emote: false, extra: None, key: self.take_key(key) };
+            let (extra, given) = (self.saying.take(), self.take_key(key));
+            let parked = Parked { room, lines, emote: false, extra, key: given };
             return self.park(key, parked);
         }
-        match self.propose_lines((user, room), lines.into_iter(), (false, None)) {
+        let extra = self.saying.take();
+        match self.propose_lines((user, room), lines.into_iter(), (false, extra)) {
             Applied::Refused(_) => self.refuse(key, Refusal::NotSaid),
             _ => {
                 if let Some(given) = self.take_key(key) {
@@ -539,12 +541,20 @@ impl Hub {
     fn propose_lines<'a>(
         &mut self,
         (user, room): (UserKey, RoomKey),
-        lines: impl Iterator<Item = Cow<'a, str>>,
+        lines: impl ExactSizeIterator<Item = Cow<'a, str>>,
         (emote, extra): (bool, MaybeExtra),
     ) -> Applied {
-        let mut last = Applied::Said;
-        for text in lines {
-            last = self.propose(Fact::Said { user, room, text, emote, extra: extra.clone() });
+        let (mut last, count) = (Applied::Said, lines.len());
+        let message = self.last_entry + 1;
+        for (place, text) in lines.enumerate() {
+            let extra = match &extra {
+                extra if count > 1 && self.has_irc() => {
+                    let extra = extra.as_deref().cloned().unwrap_or_default();
+                    Some(Box::new(extra.of_line(message, place, count)))
+                }
+                extra => extra.clone(),
+            };
+            last = self.propose(Fact::Said { user, room, text, emote, extra });
             if !matches!(last, Applied::Said) {
                 break;
             }

@@ -19,7 +19,7 @@ macro_rules! capabilities {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Caps(u32);
 
-// The first eight are those by which broadcasts differ; `Encoding` is made of them.
+// The first nine are those by which broadcasts differ; `Encoding` is made of them.
 capabilities! {
     SERVER_TIME = 0 "server-time",
     MESSAGE_TAGS = 1 "message-tags",
@@ -29,19 +29,19 @@ capabilities! {
     ACCOUNT_NOTIFY = 5 "account-notify",
     SETNAME = 6 "setname",
     INVITE_NOTIFY = 7 "invite-notify",
-    ECHO_MESSAGE = 8 "echo-message",
-    MULTI_PREFIX = 9 "multi-prefix",
-    USERHOST_IN_NAMES = 10 "userhost-in-names",
-    BATCH = 11 "batch",
-    CAP_NOTIFY = 12 "cap-notify",
-    LABELED_RESPONSE = 13 "labeled-response",
-    STANDARD_REPLIES = 14 "standard-replies",
-    EXTENDED_MONITOR = 15 "extended-monitor",
-    CHATHISTORY = 16 "draft/chathistory",
-    EVENT_PLAYBACK = 17 "draft/event-playback",
-    READ_MARKER = 18 "draft/read-marker",
-    SASL = 19 "sasl",
-    MULTILINE = 20 "draft/multiline",
+    MULTILINE = 8 "draft/multiline",
+    ECHO_MESSAGE = 9 "echo-message",
+    MULTI_PREFIX = 10 "multi-prefix",
+    USERHOST_IN_NAMES = 11 "userhost-in-names",
+    BATCH = 12 "batch",
+    CAP_NOTIFY = 13 "cap-notify",
+    LABELED_RESPONSE = 14 "labeled-response",
+    STANDARD_REPLIES = 15 "standard-replies",
+    EXTENDED_MONITOR = 16 "extended-monitor",
+    CHATHISTORY = 17 "draft/chathistory",
+    EVENT_PLAYBACK = 18 "draft/event-playback",
+    READ_MARKER = 19 "draft/read-marker",
+    SASL = 20 "sasl",
 }
 
 /// Bytes and lines that one message of several lines may have.
@@ -50,7 +50,7 @@ pub(crate) const MULTILINE_LINES_MAX: usize = 24;
 
 /// What a client has asked for, as far as it decides how something is written that all are told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Encoding(u8);
+pub struct Encoding(u16);
 
 impl Encoding {
     /// As whoever has asked for nothing is told it.
@@ -67,7 +67,10 @@ impl Caps {
     }
 
     pub(crate) fn encoding(self) -> Encoding {
-        Encoding(self.0.to_le_bytes()[0])
+        // A message of several lines comes in a batch.
+        let without = if self.has(Caps::BATCH) { 0 } else { Caps::MULTILINE.0 };
+        let [low, high, ..] = (self.0 & !without).to_le_bytes();
+        Encoding(u16::from_le_bytes([low, high & 1]))
     }
 
     fn set(&mut self, cap: Caps, on: bool) {

@@ -4,7 +4,7 @@
 use super::caps::Caps;
 use super::numeric::{self, Lines, Numeric, Replies};
 use super::{LINE_BYTES_MAX, SERVER, Verb};
-use crate::author::{Author, Extra};
+use crate::author::{Author, Extra, Part};
 use crate::dialect::{Dialect, Encoding, Lang, Reader, phrases};
 use crate::event::{Change, Event, Parting, Refusal, Said, TopicView};
 use crate::nickname::Nickname;
@@ -173,10 +173,27 @@ impl<'a> Writer<'_, 'a> {
         let command = if extra.is_some_and(|it| it.is_notice) { "NOTICE " } else { "PRIVMSG " };
         let formatted = extra.map_or("", |extra: &Extra| &extra.formatted);
         let mut rest = if formatted.is_empty() { text } else { formatted };
-        let mut id = id;
+        let part = extra.and_then(|extra| extra.part);
+        let batch = part.filter(|_| self.encoding().has(Caps::MULTILINE));
+        if part.is_some() && batch.is_none() && rest.is_empty() {
+            return; // only those who can take it are told of blank lines
+        }
+        if let Some(Part { message, is_first: true, .. }) = batch {
+            self.tags(0, (at, id));
+            self.source(0, from);
+            self.write(&["BATCH +", &message.to_string(), " draft/multiline ", to, "\r\n"]);
+        }
+        let mut id = id.filter(|_| part.is_none_or(|part| part.is_first));
+        let mut goes_on = "";
         loop {
-            // Only one of them has the number.
-            self.tags(0, (at, id.take()));
+            match batch {
+                Some(Part { message, .. }) => {
+                    self.write(&["@batch=", &message.to_string(), goes_on, " "]);
+                    goes_on = ";draft/multiline-concat";
+                }
+                // Only one of them has the number.
+                None => self.tags(0, (at, id.take())),
+            }
             let head = self.source(0, from);
             self.write(&[command, to, " :", before]);
             let taken = head + command.len() + to.len() + 2 + before.len() + behind.len() + 2;
@@ -184,8 +201,12 @@ impl<'a> Writer<'_, 'a> {
             self.write(&[piece, behind, "\r\n"]);
             rest = left;
             if rest.is_empty() {
-                return;
+                break;
             }
+        }
+        if let Some(Part { message, is_last: true, .. }) = batch {
+            self.source(0, from);
+            self.write(&["BATCH -", &message.to_string(), "\r\n"]);
         }
     }
 
@@ -421,13 +442,17 @@ impl<'a> Writer<'_, 'a> {
             Refusal::RoomKey(_) => (numeric::ERR_BADCHANNELKEY, &[room]),
             Refusal::RoomFull(_) => (numeric::ERR_CHANNELISFULL, &[room]),
             Refusal::RoomBanned(_) => (numeric::ERR_BANNEDFROMCHAN, &[room]),
-            Refusal::Muted(_) | Refusal::Moderated | Refusal::Slow(_) | Refusal::TooNew
+            Refusal::Muted(_)
+            | Refusal::Moderated
+            | Refusal::Slow(_)
+            | Refusal::TooNew
+            | Refusal::TooManyLines(_)
                 if !room.is_empty() =>
             {
                 let text = self.sentence(refusal);
                 return self.replies().say(numeric::ERR_CANNOTSENDTOCHAN, &[room], &text);
             }
-            Refusal::LineTooLong(_) | Refusal::TooManyLines(_) => (numeric::ERR_INPUTTOOLONG, &[]),
+            Refusal::LineTooLong(_) => (numeric::ERR_INPUTTOOLONG, &[]),
             Refusal::NotUtf8 => {
                 let text = "Messages must be UTF-8";
                 return self.replies().server(&["FAIL ", asked.name(), " INVALID_UTF8 :", text]);

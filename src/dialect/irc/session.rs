@@ -58,6 +58,8 @@ pub(crate) struct Batch {
     pub(crate) reference: String,
     pub(crate) target: String,
     pub(crate) tags: String,
+    /// What its answer is to be labeled with.
+    pub(crate) label: Option<String>,
     /// Each line, and whether it goes on with the one before.
     pub(crate) lines: Vec<(String, bool)>,
     pub(crate) is_notice: bool,

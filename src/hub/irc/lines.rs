@@ -4,11 +4,11 @@
 use crate::author::Extra;
 use crate::chat::{Fact, RoomKey, UserKey};
 use crate::dialect::Dialect;
-use crate::dialect::irc::caps::{Caps, MULTILINE_BYTES_MAX, MULTILINE_LINES_MAX};
+use crate::dialect::irc::caps::Caps;
 use crate::dialect::irc::message::Message;
 use crate::dialect::irc::numeric::{
-    ERR_CANNOTSENDTOCHAN, ERR_NEEDMOREPARAMS, ERR_NORECIPIENT, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK,
-    ERR_NOTEXTTOSEND, ERR_TOOMANYTARGETS, RPL_AWAY,
+    ERR_CANNOTSENDTOCHAN, ERR_NORECIPIENT, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK, ERR_NOTEXTTOSEND,
+    ERR_TOOMANYTARGETS, RPL_AWAY,
 };
 use crate::dialect::irc::{Verb, format};
 use crate::event::{Change, Command, Event};
@@ -28,7 +28,7 @@ const SERVICES: &str = "NickServ";
 type Who = (ConnectionKey, UserKey);
 
 /// What somebody says, and how.
-struct Said<'a> {
+pub(super) struct Said<'a> {
     /// As it came.
     raw: &'a str,
     /// Without formatting codes, and without what makes an action of it.
@@ -40,7 +40,7 @@ struct Said<'a> {
 }
 
 impl<'a> Said<'a> {
-    fn new(raw: &'a str, tags: String, is_notice: bool) -> Said<'a> {
+    pub(super) fn new(raw: &'a str, tags: String, is_notice: bool) -> Said<'a> {
         let ctcp =
             raw.strip_prefix('\x01').map(|inside| inside.strip_suffix('\x01').unwrap_or(inside));
         let action = ctcp.and_then(|inside| {
@@ -56,7 +56,8 @@ impl<'a> Said<'a> {
             None => formatted,
         };
         let has_extra = is_notice || !tags.is_empty() || !formatted.is_empty();
-        let extra = Extra { formatted: formatted.into(), tags: tags.into(), is_notice };
+        let (formatted, tags) = (formatted.into(), tags.into());
+        let extra = Extra { formatted, tags, is_notice, part: None };
         let extra = has_extra.then(|| Box::new(extra));
         Said { raw, plain: plain.into_owned(), is_action: action.is_some(), is_ctcp, extra }
     }
@@ -110,7 +111,7 @@ impl Hub {
         }
     }
 
-    fn irc_say(&mut self, who: Who, target: &str, said: &Said<'_>) {
+    pub(super) fn irc_say(&mut self, who: Who, target: &str, said: &Said<'_>) {
         if target.eq_ignore_ascii_case(SERVICES) {
             return self.irc_services(who.0, said.raw);
         }
@@ -328,75 +329,5 @@ impl Hub {
             return;
         };
         self.execute_command(key, None, Command::Account(asked));
-    }
-
-    // ── several lines ────────────────────────────────────────────────────────────────────────────
-
-    /// `BATCH`: lines that are one message begin or end.
-    pub(super) fn irc_batch(&mut self, who: Who, message: &Message<'_>) {
-        use crate::dialect::irc::Batch;
-        let (key, given) = (who.0, message.parameters());
-        let reference = given[0];
-        let Some(session) = self.connections[key].session.irc_mut() else { return };
-        if let Some(reference) = reference.strip_prefix('+') {
-            let is_known = given.get(1).is_some_and(|kind| *kind == "draft/multiline");
-            let Some(target) = given.get(2).filter(|_| is_known) else {
-                return self.reply(key, |replies| replies.tell(ERR_NEEDMOREPARAMS, &["BATCH"]));
-            };
-            session.batch = Some(Box::new(Batch {
-                reference: reference.to_owned(),
-                target: (*target).to_owned(),
-                tags: message.client_tags(),
-                lines: Vec::new(),
-                is_notice: false,
-            }));
-        } else if let Some(reference) = reference.strip_prefix('-')
-            && let Some(batch) = session.batch.take_if(|batch| batch.reference == reference)
-        {
-            self.say_batch(who, &batch);
-        }
-    }
-
-    /// Keeps a line that is part of a message of several. Returns whether it is.
-    fn keep_in_batch(&mut self, key: ConnectionKey, verb: Verb, message: &Message<'_>) -> bool {
-        let Some(reference) = message.tag("batch") else { return false };
-        let goes_on = message.has_tag("draft/multiline-concat");
-        let text = message.parameters().get(1).copied().unwrap_or_default();
-        let Some(session) = self.connections[key].session.irc_mut() else { return false };
-        let Some(batch) = session.batch.as_mut().filter(|it| it.reference == *reference) else {
-            return false;
-        };
-        let bytes: usize = batch.lines.iter().map(|(line, _)| line.len() + 1).sum();
-        if batch.lines.len() >= MULTILINE_LINES_MAX || bytes + text.len() > MULTILINE_BYTES_MAX {
-            session.batch = None;
-            let code = match bytes + text.len() > MULTILINE_BYTES_MAX {
-                true => ("MULTILINE_MAX_BYTES", MULTILINE_BYTES_MAX),
-                false => ("MULTILINE_MAX_LINES", MULTILINE_LINES_MAX),
-            };
-            let bound = code.1.to_string();
-            self.fail(key, Verb::Batch, code.0, (&bound, "That message is too long"));
-            return true;
-        }
-        batch.is_notice = verb == Verb::Notice;
-        batch.lines.push((text.to_owned(), goes_on));
-        true
-    }
-
-    /// Says each line of a message of several, one after the other.
-    fn say_batch(&mut self, who: Who, batch: &crate::dialect::irc::Batch) {
-        let mut lines: Vec<String> = Vec::new();
-        for (line, goes_on) in &batch.lines {
-            match lines.last_mut().filter(|_| *goes_on) {
-                Some(last) => last.push_str(line),
-                None => lines.push(line.clone()),
-            }
-        }
-        for line in lines.iter().filter(|line| !line.is_empty()) {
-            if self.connections[who.0].user().is_none() {
-                return;
-            }
-            let said = Said::new(line, batch.tags.clone(), batch.is_notice);
-            self.irc_say(who, &batch.target, &said);
-        }
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! How somebody comes in is in `coming.rs`, what they do in rooms in `acts.rs`, what they say in
 //! `lines.rs`, what they ask about others in `queries.rs` and about themselves and the server in
-//! `facts.rs`, what was said before in `history.rs`, and whom they watch in `monitor.rs`. The bytes
-//! are in `dialect/irc/`.
+//! `facts.rs`, what was said before in `history.rs`, whom they watch in `monitor.rs`, and messages
+//! of several lines in `multiline.rs`. The bytes are in `dialect/irc/`.
 
 mod acts;
 mod coming;
@@ -12,6 +12,7 @@ mod facts;
 mod history;
 mod lines;
 mod monitor;
+mod multiline;
 mod queries;
 
 use std::collections::VecDeque;
@@ -96,7 +97,12 @@ impl Hub {
             true => message.tag("label").filter(|label| !label.is_empty()),
             false => None,
         };
-        let Some(label) = label else { return self.execute_parsed(key, &message) };
+        // What begins with a batch is answered when that has ended.
+        let begins = Verb::of(message.command) == Verb::Batch
+            && message.parameter(0).is_some_and(|it| it.starts_with('+'));
+        let Some(label) = label.filter(|_| !begins) else {
+            return self.execute_parsed(key, &message);
+        };
         let waits = self.connections[key].outbox.insert_bytes();
         self.execute_parsed(key, &message);
         // What it is told about its own coming belongs to the answer.
@@ -359,6 +365,15 @@ fn labeled(answer: &[u8], label: &str, batch: u64) -> Vec<u8> {
     match lines[..] {
         [] => format!("@label={label} :{SERVER} ACK\r\n").into_bytes(),
         [only] => format!("{}\r\n", tagged(only, &format!("label={label}"))).into_bytes(),
+        // It is a batch already.
+        [first, ref rest @ .., last] if is_batch(first, last) => {
+            let mut out = tagged(first, &format!("label={label}"));
+            for line in rest.iter().chain([&last]) {
+                out += "\r\n";
+                out += line;
+            }
+            (out + "\r\n").into_bytes()
+        }
         _ => {
             let mut out = format!("@label={label} :{SERVER} BATCH +{batch} labeled-response\r\n");
             for line in lines {
@@ -369,6 +384,17 @@ fn labeled(answer: &[u8], label: &str, batch: u64) -> Vec<u8> {
             out.into_bytes()
         }
     }
+}
+
+/// Whether a batch begins with this line and ends with that.
+fn is_batch(first: &str, last: &str) -> bool {
+    let reference = |line: &str, sign: &str| {
+        let (_, behind) = line.split_once(" BATCH ")?;
+        let reference = behind.split(' ').next()?.strip_prefix(sign)?;
+        Some(reference.to_owned())
+    };
+    let begun = reference(first, "+");
+    begun.is_some() && begun == reference(last, "-")
 }
 
 /// A line with one tag more, unless it is part of a batch within.

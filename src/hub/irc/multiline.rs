@@ -1,0 +1,140 @@
+//! Messages of several lines (`draft/multiline`): an IRC client sends them in a batch, and they are
+//! said one after the other, without anybody else's line between them. IRC clients that can take it
+//! are told them in a batch as well, whatever they were said with.
+
+use crate::author::Extra;
+use crate::chat::UserKey;
+use crate::dialect::irc::caps::{MULTILINE_BYTES_MAX, MULTILINE_LINES_MAX};
+use crate::dialect::irc::message::Message;
+use crate::dialect::irc::{Batch, Verb, format};
+use crate::event::Command;
+use crate::hub::Hub;
+use crate::hub::irc::lines::Said;
+use crate::key::ConnectionKey;
+use crate::text;
+
+/// What makes a batch a message of several lines.
+const KIND: &str = "draft/multiline";
+
+impl Hub {
+    /// `BATCH`: lines that are one message begin or end.
+    pub(super) fn irc_batch(
+        &mut self,
+        (key, user): (ConnectionKey, UserKey),
+        message: &Message<'_>,
+    ) {
+        let given = message.parameters();
+        let Some(session) = self.connections[key].session.irc_mut() else { return };
+        if let Some(reference) = given[0].strip_prefix('+') {
+            let kind = given.get(1).copied().unwrap_or_default();
+            let Some(target) = given.get(2).filter(|_| kind == KIND) else {
+                return self.fail_batch(key, "UNKNOWN_TYPE", kind, "That kind is not known here");
+            };
+            session.batch = Some(Box::new(Batch {
+                reference: reference.to_owned(),
+                target: (*target).to_owned(),
+                tags: message.client_tags(),
+                label: message.tag("label").map(Into::into),
+                lines: Vec::new(),
+                is_notice: false,
+            }));
+        } else if let Some(reference) = given[0].strip_prefix('-')
+            && let Some(batch) = session.batch.take_if(|batch| batch.reference == reference)
+        {
+            let waits = self.begin_answer(key);
+            self.say_batch((key, user), &batch);
+            self.end_answer(key, batch.label.as_deref(), waits);
+        } else {
+            self.fail_batch(key, "MULTILINE_INVALID", given[0], "There is no such batch");
+        }
+    }
+
+    /// Keeps a line that is part of a message of several. Returns whether it is.
+    pub(super) fn keep_in_batch(
+        &mut self,
+        key: ConnectionKey,
+        verb: Verb,
+        message: &Message<'_>,
+    ) -> bool {
+        let Some(reference) = message.tag("batch") else { return false };
+        let Some(session) = self.connections[key].session.irc_mut() else { return false };
+        let Some(batch) = session.batch.as_mut().filter(|it| it.reference == *reference) else {
+            return false;
+        };
+        let (given, goes_on) = (message.parameters(), message.has_tag("draft/multiline-concat"));
+        let target = given.first().copied().unwrap_or_default();
+        let line = given.get(1).copied().unwrap_or_default();
+        let bytes: usize = batch.lines.iter().map(|(line, _)| line.len() + 1).sum();
+        let is_other = !target.eq_ignore_ascii_case(&batch.target);
+        let is_unfit = verb == Verb::TagMsg || goes_on && line.is_empty();
+        if is_other || is_unfit {
+            let wanted = batch.target.clone();
+            session.batch = None;
+            match is_other {
+                true => {
+                    let targets = format!("{} {}", text::clean(&wanted), text::clean(target));
+                    let why = "All lines of a message go to one";
+                    self.fail_batch(key, "MULTILINE_INVALID_TARGET", &targets, why);
+                }
+                false => {
+                    let why = "Only lines of text make a message";
+                    self.fail_batch(key, "MULTILINE_INVALID", "", why);
+                }
+            }
+        } else if bytes + line.len() > MULTILINE_BYTES_MAX {
+            session.batch = None;
+            let max = MULTILINE_BYTES_MAX.to_string();
+            self.fail_batch(key, "MULTILINE_MAX_BYTES", &max, "That message is too long");
+        } else if batch.lines.len() >= MULTILINE_LINES_MAX {
+            session.batch = None;
+            let max = MULTILINE_LINES_MAX.to_string();
+            self.fail_batch(key, "MULTILINE_MAX_LINES", &max, "That message is too long");
+        } else {
+            batch.is_notice = verb == Verb::Notice;
+            batch.lines.push((line.to_owned(), goes_on));
+        }
+        true
+    }
+
+    fn fail_batch(&mut self, key: ConnectionKey, code: &str, context: &str, why: &str) {
+        let context = text::clean(context);
+        self.fail(key, Verb::Batch, code, (&context, why));
+    }
+
+    /// Says a message of several lines: to a room at once, to others line by line.
+    fn say_batch(&mut self, who: (ConnectionKey, UserKey), batch: &Batch) {
+        let mut lines: Vec<String> = Vec::new();
+        for (line, goes_on) in &batch.lines {
+            match lines.last_mut().filter(|_| *goes_on) {
+                Some(last) => last.push_str(line),
+                None => lines.push(line.clone()),
+            }
+        }
+        let is_blank = |line: &String| text::is_blank(&format::plain(line));
+        let Some(first) = lines.iter().position(|line| !is_blank(line)) else {
+            let why = "There are blank lines only";
+            return self.fail_batch(who.0, "MULTILINE_INVALID", "", why);
+        };
+        let last = lines.iter().rposition(|line| !is_blank(line)).unwrap_or(first);
+        let lines = &lines[first..=last];
+        if !batch.target.starts_with('#') || lines.len() == 1 {
+            for line in lines.iter().filter(|line| !is_blank(line)) {
+                let said = Said::new(line, batch.tags.clone(), batch.is_notice);
+                self.irc_say(who, &batch.target, &said);
+            }
+            return;
+        }
+        let plain: Vec<_> = lines.iter().map(|line| format::plain(line).into_owned()).collect();
+        let is_formatted = plain.iter().zip(lines).any(|(plain, line)| plain != line);
+        let formatted: Vec<_> = lines.iter().map(|line| format::cleaned(line)).collect();
+        let formatted = if is_formatted { formatted.join("\n") } else { String::new() };
+        self.saying = Some(Box::new(Extra {
+            formatted: formatted.into(),
+            tags: batch.tags.as_str().into(),
+            is_notice: batch.is_notice,
+            part: None,
+        }));
+        self.execute_command(who.0, Some(&batch.target), Command::Lines(&plain));
+        self.saying = None;
+    }
+}
