@@ -112,6 +112,8 @@ pub(crate) struct RoomSnapshot {
     forgotten: EntryId,
     rights: Rights,
     ranks: Vec<(UserKey, Rank)>,
+    /// The same by names, if they are wanted so.
+    named_ranks: Vec<(String, Rank)>,
     bans: Option<Box<Sanctions>>,
 }
 
@@ -239,7 +241,22 @@ impl Room {
             forgotten: self.history.forgotten(),
             rights: self.rights.clone(),
             ranks: self.ranks.clone(),
+            named_ranks: Vec::new(),
             bans: self.bans.clone(),
         }
+    }
+}
+
+impl RoomSnapshot {
+    /// Ranks are told by names from now on, and not by where users are kept.
+    pub(super) fn name_ranks(&mut self, users: &Users) {
+        let name = |key: UserKey| users.get(key).map(|user| user.name.as_str().to_owned());
+        let ranks = self.ranks.drain(..);
+        self.named_ranks = ranks.map(|(key, rank)| (name(key).unwrap_or_default(), rank)).collect();
+        self.named_ranks.sort();
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::relaying::Next;
 use super::returning::Keyed;
 use super::telling::tell;
 use super::{Hub, OWN_BYTES_MAX, WRONG_PASSWORDS_MAX, awaiting_nick, counted};
@@ -69,6 +70,9 @@ impl Hub {
                 (Applied::Said, Some(given)) => self.confirm(key, user, &given),
                 // Something was decided while it waited.
                 (Applied::Refused(_), _) => self.refuse(key, Refusal::NotSaid),
+                (Applied::Later, given) => {
+                    self.then(Next::Asked { key, wanted: None, is_line: true, given });
+                }
                 _ => {}
             }
         }
@@ -110,8 +114,10 @@ impl Hub {
             return true;
         }
         let why = self.wait_reason(key, queue);
-        if why == Some(Wait::Room) {
-            self.await_turn(key);
+        match why {
+            Some(Wait::Room) => self.await_turn(key),
+            Some(Wait::Relay) => self.await_relay_turn(key),
+            _ => {}
         }
         self.connections[key].waiting = why.map(|why| Box::new(Waiting::new(why)));
         why.is_some()
@@ -133,6 +139,8 @@ impl Hub {
             Some(Wait::Budget(ready))
         } else if is_owed_much(connection) {
             Some(Wait::Outbox)
+        } else if self.is_relay_full() {
+            Some(Wait::Relay)
         } else if queue || self.is_full_for(key) {
             Some(Wait::Room)
         } else {
@@ -250,8 +258,16 @@ impl Hub {
             message.commands(connection.dialect, stage(connection), self.given_name(key));
         let room = commands.room();
         for command in commands {
-            if self.connections[key].is_heard() {
-                self.execute_command(key, room, command);
+            let connection = &mut self.connections[key];
+            let is_heard = connection.is_heard();
+            match (&mut connection.waiting, message) {
+                // What it gave with its name is said when it has that.
+                (Some(waiting), Message::Line(line)) if waiting.why == Wait::Relay => {
+                    waiting.held.extend_from_slice(line.as_bytes());
+                    waiting.held.push(b'\n');
+                }
+                _ if is_heard => self.execute_command(key, room, command),
+                _ => {}
             }
         }
         self.keyed = None;
@@ -295,6 +311,12 @@ impl Hub {
         room: Option<&str>,
         command: Command<'_>,
     ) {
+        self.begin_deciding();
+        self.decide(key, room, command);
+        self.await_relay(key);
+    }
+
+    fn decide(&mut self, key: ConnectionKey, room: Option<&str>, command: Command<'_>) {
         match (stage(&self.connections[key]), command) {
             (Stage::Chatting, command) => self.execute_in_room(key, room, command),
             (Stage::Naming, Command::Quit(words)) => {
@@ -402,14 +424,26 @@ impl Hub {
             self.propose(Fact::Parted { user, room: from, words: "".into() });
         }
         let fact = Fact::Joined { user, room: room.clone(), key: given.into() };
-        if let Applied::Refused(_) = self.propose(fact) {
-            // It is one of before, and they may not come into it.
-            let title = commands::title(room.as_str());
-            let refused = Event::Refused(Refusal::InviteOnly(&title));
-            self.tell_titled(key, Some(&title), &refused);
-            if let Some(room) = back {
-                self.propose(Fact::Joined { user, room, key: "".into() });
-            }
+        match self.propose(fact) {
+            Applied::Refused(_) => self.could_not_go(key, &room, back),
+            Applied::Later => self.then(Next::Went { key, room, back }),
+            _ => {}
+        }
+    }
+
+    /// Somebody could not go to a room, and goes back to the one that they were in. It is one of
+    /// before, and they may not come into it.
+    pub(super) fn could_not_go(
+        &mut self,
+        key: ConnectionKey,
+        room: &Nickname,
+        back: Option<Nickname>,
+    ) {
+        let title = commands::title(room.as_str());
+        let refused = Event::Refused(Refusal::InviteOnly(&title));
+        self.tell_titled(key, Some(&title), &refused);
+        if let (Some(room), Some(user)) = (back, self.connections[key].user()) {
+            self.propose(Fact::Joined { user, room, key: "".into() });
         }
     }
 
@@ -462,19 +496,34 @@ impl Hub {
             Fact::Renamed { name, .. } => Some(name.clone()),
             _ => None,
         };
-        let speaker = match &fact {
-            Fact::Said { user, .. } | Fact::Told { user, .. } => Some(*user),
-            _ => None,
-        };
-        match (self.propose(fact), wanted, speaker) {
-            (Applied::Refused(Conflict::NameTaken), Some(name), _) => {
+        let is_line = matches!(fact, Fact::Said { .. } | Fact::Told { .. });
+        match self.propose(fact) {
+            Applied::Later => {
+                let given = self.take_key(key);
+                self.then(Next::Asked { key, wanted, is_line, given });
+            }
+            applied => self.answer_asked(key, &applied, (wanted.as_ref(), is_line)),
+        }
+    }
+
+    /// Tells somebody what has become of what they asked for, if they would not see it otherwise.
+    pub(super) fn answer_asked(
+        &mut self,
+        key: ConnectionKey,
+        applied: &Applied,
+        (wanted, is_line): (Option<&Nickname>, bool),
+    ) {
+        match (applied, wanted) {
+            (Applied::Refused(Conflict::NameTaken), Some(name)) => {
                 self.refuse(key, Refusal::Taken(name.as_str()));
             }
-            (Applied::Refused(Conflict::NotAllowed), _, _) => {
+            (Applied::Refused(Conflict::NotAllowed), _) => {
                 self.refuse(key, Refusal::NotSaid);
             }
-            (Applied::Said, _, Some(user)) => {
-                if let Some(given) = self.take_key(key) {
+            (Applied::Said, _) if is_line => {
+                if let Some(user) = self.connections[key].user()
+                    && let Some(given) = self.take_key(key)
+                {
                     self.confirm(key, user, &given);
                 }
             }
@@ -564,13 +613,19 @@ impl Hub {
             }
         }
         match self.name_connection(key, name, &Standing::default()) {
-            Ok(()) => {}
-            Err(Conflict::Banned) => self.keep_out(key, None, Conflict::Banned),
-            Err(Conflict::Locked) => self.refuse_input(key, Refusal::Locked),
-            Err(Conflict::Registered) => {
-                self.refuse_input(key, Refusal::Registered(name.as_str()));
-            }
-            Err(_) => self.refuse_input(key, Refusal::Taken(name.as_str())),
+            Ok(Came::Now) => {}
+            Ok(Came::Later) => self.then(Next::Named { key, name: name.clone() }),
+            Err(conflict) => self.refuse_name(key, name, conflict),
+        }
+    }
+
+    /// Somebody cannot have a name, and is asked for another.
+    pub(super) fn refuse_name(&mut self, key: ConnectionKey, name: &Nickname, conflict: Conflict) {
+        match conflict {
+            Conflict::Banned => self.keep_out(key, None, Conflict::Banned),
+            Conflict::Locked => self.refuse_input(key, Refusal::Locked),
+            Conflict::Registered => self.refuse_input(key, Refusal::Registered(name.as_str())),
+            _ => self.refuse_input(key, Refusal::Taken(name.as_str())),
         }
     }
 
@@ -637,7 +692,11 @@ impl Hub {
             match self.name_connection(key, &given, standing) {
                 Err(Conflict::NameTaken | Conflict::Registered) => {}
                 Err(conflict) => return self.keep_out(key, None, conflict),
-                Ok(()) => return,
+                Ok(Came::Now) => return,
+                Ok(Came::Later) => {
+                    let (name, standing) = (name.clone(), Box::new(standing.clone()));
+                    return self.then(Next::Suffixed { key, name, number, standing });
+                }
             }
         }
     }
@@ -649,17 +708,27 @@ impl Hub {
         key: ConnectionKey,
         name: &Nickname,
         standing: &Standing,
-    ) -> Result<(), Conflict> {
+    ) -> Result<Came, Conflict> {
         let address = self.connections[key].remote.ip();
         let came_by = self.connections[key].dialect;
         let standing = Box::new(Standing { came_by, ..standing.clone() });
         let name = name.clone();
-        let fact = Fact::Connected { origin: key, name: name.clone(), address, standing };
-        let user = match self.propose(fact) {
-            Applied::Connected(user) => user,
+        let fact = Fact::Connected { origin: Some(key), name, address, standing };
+        match self.propose(fact) {
+            Applied::Connected(user) => self.named(key, user),
             Applied::Refused(conflict) => return Err(conflict),
+            Applied::Later => {
+                self.await_relay(key);
+                return Ok(Came::Later);
+            }
             _ => return Err(Conflict::OutOfDate),
-        };
+        }
+        Ok(Came::Now)
+    }
+
+    /// Somebody has a name from now on.
+    pub(super) fn named(&mut self, key: ConnectionKey, user: UserKey) {
+        let Some(name) = self.chat.nickname(user).cloned() else { return };
         let dialect = self.connections[key].dialect;
         if dialect.spec().can_resume {
             self.tickets.issue(user, dialect);
@@ -672,7 +741,6 @@ impl Hub {
         } else {
             self.enter(key, user);
         }
-        Ok(())
     }
 
     /// Somebody is in the lobby from now on.
@@ -747,6 +815,15 @@ impl Hub {
             self.arm(key);
         }
     }
+}
+
+/// When somebody who has been given a name has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Came {
+    /// At once.
+    Now,
+    /// When all servers know of it, or not.
+    Later,
 }
 
 /// How far a connection has come.
