@@ -630,16 +630,20 @@ fn open_relay(
     hub: &mut Hub,
     waker: &Arc<Waker>,
 ) -> Result<Relay, StartError> {
-    let mut secret = [0; 8];
-    getrandom::fill(&mut secret).map_err(|error| StartError::System(error.into()))?;
-    let secret = u64::from_ne_bytes(secret);
+    let mut random = [0; 8 + Cloak::SECRET_BYTES];
+    getrandom::fill(&mut random).map_err(|error| StartError::System(error.into()))?;
+    let (mut seed, mut secret) = ([0; 8], [0; Cloak::SECRET_BYTES]);
+    seed.copy_from_slice(&random[..8]);
+    secret.copy_from_slice(&random[8..]);
+    let seed = u64::from_ne_bytes(seed);
     let crate::config::Relay { engine, label } = config;
-    hub.share_as(label, secret);
+    hub.share_as(label, seed);
     let settings = LinkSettings {
         label: label.clone(),
         login: engine.login.clone(),
         addresses: engine.hosts.len(),
-        seed: secret,
+        seed,
+        secret,
     };
     let sockets = RelaySockets::new(RELAY, waker).map_err(StartError::System)?;
     Ok(Relay { link: RelayLink::new(settings, present()), sockets, hosts: engine.hosts.clone() })

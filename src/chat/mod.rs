@@ -18,6 +18,7 @@
 mod accounts;
 mod apply;
 mod asleep;
+mod checkpoint;
 pub(crate) mod commands;
 mod directory;
 mod entry;

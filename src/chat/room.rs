@@ -210,6 +210,11 @@ impl Room {
         }
     }
 
+    /// Those who may come in once, whatever is set.
+    pub(super) fn invited(&self) -> &[UserKey] {
+        &self.invited
+    }
+
     /// Nobody is invited any more.
     pub(super) fn forget_invitations(&mut self) {
         self.invited = Vec::new();

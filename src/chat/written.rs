@@ -28,6 +28,9 @@ pub(crate) const VERSION: u32 = 1;
 /// The bytes of a server's name in the log, at most.
 pub(crate) const NODE_BYTES_MAX: usize = 96;
 
+/// The bytes of a line, at most; no server takes so long a one from anybody.
+const LINE_BYTES_MAX: usize = 256 * 1024;
+
 /// The bytes of what somebody says of themselves, at most.
 const PROFILE_BYTES_MAX: usize = 512;
 
@@ -144,7 +147,7 @@ fn write_order(
     })
 }
 
-fn write_standing(standing: &Standing) -> String {
+pub(super) fn write_standing(standing: &Standing) -> String {
     let Standing { account, authority, known, came_by, profile, at_once } = standing;
     let authority = write_authority(authority.as_ref());
     let account = account.as_ref().map_or("-", Nickname::as_str);
@@ -182,19 +185,19 @@ fn write_extra(extra: &MaybeExtra) -> String {
     format!("/{}/{}/{}", u8::from(*is_notice), word_of(tags), word_of(formatted))
 }
 
-fn write_sanction(sanction: &Sanction) -> String {
+pub(super) fn write_sanction(sanction: &Sanction) -> String {
     let Sanction { id, kind, target, whom, by, why, at, until, room: _ } = sanction;
     let (kind, until) = (kind.word(), or_dash(*until));
     let target = word_of(&target.to_string());
     format!("{id} {kind} {target} {} {} {at} {until} {why}", word_of(whom), word_of(by))
 }
 
-fn or_dash(number: Option<impl ToString>) -> String {
+pub(super) fn or_dash(number: Option<impl ToString>) -> String {
     number.map_or("-".to_owned(), |number| number.to_string())
 }
 
 /// Any text as one word: what would end it, or be taken for nothing, is written by its number.
-fn word_of(text: &str) -> String {
+pub(super) fn word_of(text: &str) -> String {
     let mut word = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -226,22 +229,22 @@ fn text_of(word: &str) -> Option<String> {
 // ── reading ──────────────────────────────────────────────────────────────────────────────────────
 
 /// A line, word by word.
-struct Words<'a>(&'a str);
+pub(super) struct Words<'a>(pub(super) &'a str);
 
 impl<'a> Words<'a> {
     /// The next word, which is not empty.
-    fn next(&mut self) -> Option<&'a str> {
+    pub(super) fn next(&mut self) -> Option<&'a str> {
         let (word, rest) = self.0.split_once(' ').unwrap_or((self.0, ""));
         self.0 = rest;
         (!word.is_empty()).then_some(word)
     }
 
-    fn number(&mut self) -> Option<u64> {
+    pub(super) fn number(&mut self) -> Option<u64> {
         self.next()?.parse().ok()
     }
 
     /// A number, or `-` for none.
-    fn maybe(&mut self) -> Option<Option<u64>> {
+    pub(super) fn maybe(&mut self) -> Option<Option<u64>> {
         match self.next()? {
             "-" => Some(None),
             number => number.parse().ok().map(Some),
@@ -249,33 +252,33 @@ impl<'a> Words<'a> {
     }
 
     /// A word that stands for a text of at most so many bytes.
-    fn text(&mut self, bytes_max: usize) -> Option<String> {
+    pub(super) fn text(&mut self, bytes_max: usize) -> Option<String> {
         let text = text_of(self.next()?)?;
         (text.len() <= bytes_max).then(|| text::clean(&text).into_owned())
     }
 
     /// All that is left, cleaned.
-    fn rest(&mut self) -> Cow<'a, str> {
+    pub(super) fn rest(&mut self) -> Cow<'a, str> {
         text::clean(std::mem::take(&mut self.0))
     }
 
     /// The same, not longer than that.
-    fn rest_within(&mut self, bytes_max: usize) -> Option<Cow<'a, str>> {
+    pub(super) fn rest_within(&mut self, bytes_max: usize) -> Option<Cow<'a, str>> {
         Some(self.rest()).filter(|rest| rest.len() <= bytes_max)
     }
 
     /// The name of a person. Not all names there are can be given: some are made by a server.
-    fn name(&mut self) -> Option<Nickname> {
+    pub(super) fn name(&mut self) -> Option<Nickname> {
         let name = self.next()?;
         let is_sound = name.len() <= BYTES_MAX && text::clean(name) == name;
         is_sound.then(|| Nickname::unchecked(name))
     }
 
-    fn room(&mut self) -> Option<Nickname> {
+    pub(super) fn room(&mut self) -> Option<Nickname> {
         Nickname::parse(self.next()?).ok()
     }
 
-    fn node(&mut self) -> Option<&'a str> {
+    pub(super) fn node(&mut self) -> Option<&'a str> {
         self.next().filter(|node| node.len() <= NODE_BYTES_MAX && text::clean(node) == *node)
     }
 }
@@ -287,6 +290,7 @@ pub(crate) fn read<'a>(
     node: &str,
     line: &'a str,
 ) -> Option<Line<'a>> {
+    (line.len() <= LINE_BYTES_MAX).then_some(())?;
     let mut words = Words(line);
     let (verb, extra) = read_verb(words.next()?)?;
     match verb {
@@ -353,7 +357,7 @@ fn read_verb(word: &str) -> Option<(&str, MaybeExtra)> {
     Some((verb, Some(Box::new(Extra { formatted, tags, is_notice }))))
 }
 
-fn read_standing(words: &mut Words<'_>) -> Option<Standing> {
+pub(super) fn read_standing(words: &mut Words<'_>) -> Option<Standing> {
     let came_by: Dialect = words.next()?.parse().unwrap_or_default();
     let flags = words.next()?;
     let account = Some(words.next()?).filter(|word| *word != "-");
@@ -474,7 +478,7 @@ fn read_removal(word: &str) -> Option<Removal> {
     [Removal::Kick, Removal::Kill, Removal::Ban].into_iter().find(|how| how.word() == word)
 }
 
-fn read_sanction(words: &mut Words<'_>, room: Option<String>) -> Option<Sanction> {
+pub(super) fn read_sanction(words: &mut Words<'_>, room: Option<String>) -> Option<Sanction> {
     let id = words.number()?;
     let kind = match words.next()? {
         "ban" => SanctionKind::Ban,

@@ -260,6 +260,7 @@ impl Config {
             udp_expiry: self.limits.udp_expiry,
             page: None,
             has_accounts: self.data.is_some() && self.accounts != Accounts::Off,
+            is_away: false,
             #[cfg(feature = "web")]
             web: self.web.clone(),
             #[cfg(feature = "web")]

@@ -753,7 +753,9 @@ impl Hub {
             return self.tell_watchers_online(user);
         }
         let room = self.chat[LOBBY].name().clone();
-        self.propose(Fact::Joined { user, room, key: "".into() });
+        if let Applied::Later = self.propose(Fact::Joined { user, room, key: "".into() }) {
+            self.then(Next::Entered { key });
+        }
         self.tell_watchers_online(user);
     }
 

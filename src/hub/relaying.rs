@@ -6,7 +6,8 @@
 //! ([`Hub::poll_relay`]) and is told what stands in the log ([`Hub::handle_relayed`]). Every server
 //! applies the same lines in the same order, so all agree on who has a name and who has gone.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use crate::chat::{Applied, Conflict, Entry, Fact, Leaving, Proposed, Standing, U
 use crate::connection::{Connection, State, Wait, Waiting};
 use crate::event::{CloseReason, Event, Refusal};
 use crate::key::ConnectionKey;
+use crate::metrics::RelayCounts;
 use crate::nickname::Nickname;
 use crate::timers::Now;
 
@@ -45,21 +47,6 @@ pub struct Relayed<'a> {
     pub at_ms: u64,
     /// The lines.
     pub lines: &'a str,
-}
-
-/// What the relay has counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RelayCounts {
-    /// Lines of this server that have not come back.
-    pub pending: usize,
-    /// Entries that were in the log more than once, or of servers that had gone.
-    pub ignored: u64,
-    /// Times that all was forgotten, since the log was another.
-    pub resets: u64,
-    /// Servers that share the rooms, this one among them.
-    pub servers: usize,
-    /// Whether the engine can be reached.
-    pub is_live: bool,
 }
 
 /// What is known of the other servers, and what is on its way to them.
@@ -131,6 +118,8 @@ pub(super) enum Next {
     Suffixed { key: ConnectionKey, name: Nickname, number: u32, standing: Box<Standing> },
     /// An IRC client has its nickname, or is asked for another.
     NamedIrc { key: ConnectionKey, name: Nickname },
+    /// Somebody is in, and listened to.
+    Entered { key: ConnectionKey },
     /// Somebody is told if it was not done, and that it was if they gave a key.
     Asked { key: ConnectionKey, wanted: Option<Nickname>, is_line: bool, given: Option<String> },
     /// Somebody is where they wanted to go, or goes back.
@@ -227,16 +216,20 @@ impl Hub {
     /// yet.
     pub fn share_as(&mut self, label: &str, secret: u64) {
         self.relay = Some(Box::new(Relaying::new(label, secret)));
+        self.settings.is_away = true;
     }
 
     /// The log that is read from now on begins at this time, in milliseconds since 1970, and
     /// nothing of it is known here. Whoever is here has lost what was said, and is closed.
     pub fn handle_relay_reset(&mut self, began_ms: u64, now: Now) {
         self.now = now;
-        if self.relay.is_none() {
-            return;
+        let Some(relay) = &mut self.relay else { return };
+        let is_first = relay.resets == 0;
+        relay.resets += 1;
+        // Who waits at the beginning has lost nothing.
+        if !is_first {
+            self.give_up(|_| CloseReason::RelayRewound);
         }
-        self.give_up(|_| CloseReason::RelayRewound);
         let users: Vec<_> = self.chat.all_users().map(|(key, _)| key).collect();
         for user in users {
             let why = Leaving::Reason(CloseReason::RelayRewound);
@@ -253,7 +246,57 @@ impl Hub {
         }
         let Some(relay) = &mut self.relay else { return };
         (relay.nodes, relay.gone, relay.members) = Default::default();
-        relay.resets += 1;
+    }
+
+    /// All that the log has decided until now, for servers that come later.
+    #[must_use]
+    pub fn relay_checkpoint(&self) -> String {
+        let Some(relay) = &self.relay else { return String::new() };
+        let mut out = format!("id {}\n", self.last_entry);
+        for gone in &relay.gone {
+            let _ = writeln!(out, "gone {gone}");
+        }
+        for (name, Node { label, seq, .. }) in &relay.nodes {
+            let _ = writeln!(out, "node {name} {label} {seq}");
+        }
+        out.push('\n');
+        self.chat.write_checkpoint(&**relay, &mut out);
+        out
+    }
+
+    /// What was so at the place of the log from which it is read. It is told after
+    /// [`handle_relay_reset`](Self::handle_relay_reset). Returns whether it could be read; if not,
+    /// this server knows nothing that it could go on with.
+    pub fn handle_relay_checkpoint(&mut self, checkpoint: &str) -> bool {
+        self.read_checkpoint(checkpoint).is_some()
+    }
+
+    fn read_checkpoint(&mut self, checkpoint: &str) -> Option<()> {
+        let relay = self.relay.as_mut()?;
+        let (servers, state) = checkpoint.split_once("\n\n")?;
+        for line in servers.lines() {
+            let words: Vec<_> = line.split(' ').collect();
+            match words[..] {
+                ["id", id] => self.last_entry = id.parse().ok()?,
+                ["gone", node] => relay.gone.push_back(node.into()),
+                ["node", name, label, seq] => {
+                    let (label, seq) = (label.into(), seq.parse().ok()?);
+                    let node = Node { label, seq, members: BTreeMap::new() };
+                    relay.nodes.insert(name.into(), node);
+                }
+                _ => return None,
+            }
+        }
+        for ((node, number), user) in self.chat.read_checkpoint(state)? {
+            let (name, _) = relay.nodes.get_key_value(&*node)?;
+            relay.members.insert(user, (Arc::clone(name), number));
+            relay.nodes.get_mut(&*node)?.members.insert(number, user);
+        }
+        let rooms: Vec<_> = self.chat.rooms().map(|(room, it)| (room, it.count())).collect();
+        for (room, count) in rooms {
+            self.channel_mut(room).cut_off = count;
+        }
+        Some(())
     }
 
     /// The next entry of the log.
@@ -282,6 +325,7 @@ impl Hub {
         if std::mem::replace(&mut relay.is_live, is_live) == is_live {
             return;
         }
+        self.settings.is_away = !is_live;
         if !is_live {
             relay.away_since = Some(now.instant);
             return;
@@ -341,11 +385,18 @@ impl Hub {
         self.relay.as_ref().is_some_and(|relay| relay.is_usurped)
     }
 
+    /// The link has sent so many entries again. What is counted goes to the metrics.
+    pub fn note_link(&mut self, resent: u64) {
+        self.counts.relay = self.relay_counts().map(|counts| RelayCounts { resent, ..counts });
+    }
+
     /// What was counted of the relay, if there is one.
     #[must_use]
     pub fn relay_counts(&self) -> Option<RelayCounts> {
         let relay = self.relay.as_ref()?;
+        let resent = self.counts.relay.map_or(0, |counts| counts.resent);
         Some(RelayCounts {
+            resent,
             pending: relay.pending.len(),
             ignored: relay.ignored,
             resets: relay.resets,
@@ -604,6 +655,7 @@ impl Hub {
             Next::Named { key, .. }
             | Next::Suffixed { key, .. }
             | Next::NamedIrc { key, .. }
+            | Next::Entered { key }
             | Next::Asked { key, .. }
             | Next::Went { key, .. }
             | Next::Sanctioned { key, .. }
@@ -641,6 +693,7 @@ impl Hub {
                 }
                 conflict => self.keep_out(key, None, conflict),
             },
+            (Next::Entered { .. }, _) => self.process_if_read(key),
             (Next::Asked { wanted, is_line, given, .. }, _) => {
                 self.keyed = given.map(|given| Keyed { by: key, key: given });
                 self.answer_asked(key, applied, (wanted.as_ref(), is_line));
@@ -703,10 +756,11 @@ impl Hub {
         for key in relay.pending.iter().filter_map(|pending| pending.said_by) {
             *unsaid.entry(key).or_default() += 1;
         }
+        let asking = relay.pending.iter().filter_map(|pending| pending.resumes);
+        let asking: HashSet<ConnectionKey> = asking.collect();
         for key in self.connections.keys() {
             let connection = &self.connections[key];
-            let is_waiting = connection.wait() == Some(Wait::Relay);
-            if is_waiting || connection.any_user().is_some() {
+            if asking.contains(&key) || connection.any_user().is_some() {
                 // Nobody is waited for who could only come back to what is lost.
                 if let State::Chatting(user) = connection.state {
                     self.tickets.forget(user);
@@ -720,7 +774,6 @@ impl Hub {
         }
         if let Some(relay) = &mut self.relay {
             relay.begin_anew();
-            relay.waiting.clear();
         }
     }
 }

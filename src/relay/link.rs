@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::resp::{Replies, Reply, command};
+use crate::author::Cloak;
 use crate::hub::Relayed;
 use crate::timers::Now;
 
@@ -80,6 +81,8 @@ pub struct LinkSettings {
     pub addresses: usize,
     /// Different for each server: not all come back at the same moment.
     pub seed: u64,
+    /// What hides from where people come, if this server is the first of all.
+    pub secret: [u8; Cloak::SECRET_BYTES],
 }
 
 /// What the link tells.
@@ -94,6 +97,8 @@ pub enum LinkEvent {
         /// What was so at the place where the reading goes on.
         checkpoint: Option<String>,
     },
+    /// With this all servers hide from where people come.
+    Secret([u8; Cloak::SECRET_BYTES]),
     /// The next entry.
     Entry(Entry),
     /// A checkpoint of all up to this entry is to be [saved](Link::save).
@@ -148,6 +153,8 @@ enum Ask {
     Name,
     Role,
     About,
+    SetSecret,
+    Secret,
     SetEpoch,
     Epoch,
     Begin,
@@ -220,7 +227,6 @@ pub struct Link {
     last_loss: String,
     /// Entries that were sent again.
     resent: u64,
-    rewinds: u64,
 }
 
 impl Link {
@@ -254,7 +260,6 @@ impl Link {
             now,
             last_loss: String::new(),
             resent: 0,
-            rewinds: 0,
         }
     }
 
@@ -419,10 +424,10 @@ impl Link {
         matches!(self.phase, Phase::Live { .. })
     }
 
-    /// Entries that were sent again, and how often the log was another one than before.
+    /// Entries that were sent again.
     #[must_use]
-    pub fn counts(&self) -> (u64, u64) {
-        (self.resent, self.rewinds)
+    pub fn resent(&self) -> u64 {
+        self.resent
     }
 
     // ── asking ───────────────────────────────────────────────────────────────────────────────────
@@ -508,7 +513,7 @@ impl Link {
             return self.lose(&error);
         }
         match asked {
-            Ask::Login | Ask::Name | Ask::SetEpoch | Ask::Lease | Ask::Save => {}
+            Ask::Login | Ask::Name | Ask::SetSecret | Ask::SetEpoch | Ask::Lease | Ask::Save => {}
             Ask::Role => {
                 let role = reply.many().and_then(|parts| parts.first()).and_then(Reply::text);
                 if role != Some("master") {
@@ -516,6 +521,10 @@ impl Link {
                 }
             }
             Ask::About => self.greeted(side, reply.text().unwrap_or_default()),
+            Ask::Secret => match reply.text().and_then(parse_secret) {
+                Some(secret) => self.events.push_back(LinkEvent::Secret(secret)),
+                None => self.lose("its secret is none"),
+            },
             Ask::Epoch => match reply.text().and_then(|text| text.parse().ok()) {
                 Some(epoch) => self.opened(epoch),
                 None => self.lose("it does not say when the log began"),
@@ -564,6 +573,11 @@ impl Link {
         }
         self.phase = Phase::Opening;
         let (key, now) = (self.key("epoch"), (self.now.unix_seconds * 1000).to_string());
+        let secret: String =
+            self.settings.secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let secret_key = self.key("secret");
+        self.ask(Side::Commands, Ask::SetSecret, &["SET", &secret_key, &secret, "NX"]);
+        self.ask(Side::Commands, Ask::Secret, &["GET", &secret_key]);
         self.ask(Side::Commands, Ask::SetEpoch, &["SET", &key, &now, "NX"]);
         self.ask(Side::Commands, Ask::Epoch, &["GET", &key]);
     }
@@ -648,10 +662,15 @@ impl Link {
         self.read();
     }
 
+    /// What was told of the log is not known any more: all is read anew.
+    pub fn forget(&mut self) {
+        self.prints.clear();
+        self.verified = None;
+    }
+
     /// The log is not the one that was read.
     fn forget_log(&mut self, why: &str) {
         log::error!("relay: {why}; all who are here are closed, and it is read anew");
-        self.rewinds += 1;
         self.last = 0;
         self.prints.clear();
         self.verified = None;
@@ -761,6 +780,15 @@ impl Link {
             self.events.push_back(LinkEvent::Live(false));
         }
     }
+}
+
+/// Bytes, each as two digits.
+fn parse_secret(text: &str) -> Option<[u8; Cloak::SECRET_BYTES]> {
+    let mut secret = [0; Cloak::SECRET_BYTES];
+    for (place, byte) in secret.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * place..2 * place + 2)?, 16).ok()?;
+    }
+    Some(secret)
 }
 
 /// An entry and its place.

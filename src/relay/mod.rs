@@ -11,6 +11,7 @@ pub mod resp;
 
 pub use link::{Link, LinkEvent, LinkSettings, Side};
 
+use crate::author::Cloak;
 use crate::hub::Hub;
 use crate::timers::Now;
 
@@ -20,10 +21,14 @@ pub fn exchange(link: &mut Link, hub: &mut Hub, now: Now) {
         match event {
             LinkEvent::Reset { began_ms, checkpoint } => {
                 hub.handle_relay_reset(began_ms, now);
-                let _ = checkpoint;
+                if checkpoint.is_some_and(|state| !hub.handle_relay_checkpoint(&state)) {
+                    link.handle_broken("its checkpoint cannot be read", now);
+                    link.forget();
+                }
             }
             LinkEvent::Entry(entry) => hub.handle_relayed(&entry.relayed(), now),
-            LinkEvent::Checkpoint => {}
+            LinkEvent::Checkpoint => link.save(&hub.relay_checkpoint()),
+            LinkEvent::Secret(secret) => hub.set_cloak(Cloak::new(secret)),
             LinkEvent::Live(is_live) => hub.handle_relay_live(is_live, now),
             LinkEvent::Missing(node) => hub.handle_relay_missing(&node),
         }
@@ -36,6 +41,7 @@ pub fn exchange(link: &mut Link, hub: &mut Hub, now: Now) {
     {
         link.submit(lines);
     }
+    hub.note_link(link.resent());
     if link.wants_others() {
         link.note_others(hub.relayed_nodes());
     }
