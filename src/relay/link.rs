@@ -160,8 +160,9 @@ enum Ask {
     Begin,
     State,
     Verify,
+    Check,
     Read,
-    Add,
+    Add { last: u64 },
     Lease,
     Leases(Vec<String>),
     Save,
@@ -214,6 +215,10 @@ pub struct Link {
     last: u64,
     /// What the last entries were.
     prints: VecDeque<u64>,
+    /// So many of them are being compared with what is there.
+    to_verify: usize,
+    /// What stood at the place that is looked at now and then.
+    checked_print: Option<u64>,
     /// Of which engine it is known that it has them.
     verified: Option<String>,
     /// The next read is not before this.
@@ -252,6 +257,8 @@ impl Link {
             epoch: None,
             last: 0,
             prints: VecDeque::new(),
+            to_verify: 0,
+            checked_print: None,
             verified: None,
             read_at: None,
             read_before: None,
@@ -363,8 +370,8 @@ impl Link {
 
     /// Whether it is to be told which other servers are there.
     #[must_use]
-    pub fn wants_others(&self) -> bool {
-        self.is_live() && self.lease_at <= self.now.instant + LEASE_EVERY / 2
+    pub fn wants_others(&self, now: Now) -> bool {
+        self.is_live() && self.lease_at <= now.instant
     }
 
     /// The other servers that are there: their names, and their labels.
@@ -468,7 +475,8 @@ impl Link {
         let (id, node) = (format!("{epoch}-*"), Arc::clone(&self.node));
         let limits = ["XADD", &key, "NOMKSTREAM", "MAXLEN", "~", LOG_ENTRIES, &id];
         let fields = ["n", &node, "s", &seq, "t", &at, "e", &lines];
-        self.ask(Side::Commands, Ask::Add, &[&limits[..], &fields[..]].concat());
+        let ask = Ask::Add { last: self.last };
+        self.ask(Side::Commands, ask, &[&limits[..], &fields[..]].concat());
         self.sent += 1;
         self.is_adding = true;
     }
@@ -493,6 +501,11 @@ impl Link {
         let (key, node) = (self.key(&format!("node:{}", self.settings.label)), self.node.clone());
         self.ask(Side::Commands, Ask::Lease, &["SET", &key, &node, "PX", LEASE_MS]);
         let Phase::Live { since } = self.phase else { return };
+        if let (Some(print), Some(epoch)) = (self.prints.back(), self.epoch) {
+            self.checked_print = Some(*print);
+            let (key, last) = (self.key("log"), format!("{epoch}-{}", self.last));
+            self.ask(Side::Commands, Ask::Check, &["XRANGE", &key, &last, &last]);
+        }
         if self.others.is_empty() || self.now.instant < since + OBSERVER_AFTER {
             return;
         }
@@ -533,7 +546,8 @@ impl Link {
             Ask::Verify => self.verified(&reply),
             Ask::State => self.loaded(&reply),
             Ask::Read => self.has_read(&reply),
-            Ask::Add => self.added(&reply),
+            Ask::Check => self.checked(&reply),
+            Ask::Add { last } => self.added(&reply, last),
             Ask::Leases(asked) => self.looked_at(asked, &reply),
         }
     }
@@ -572,7 +586,9 @@ impl Link {
             return self.lose("its two connections lead to two engines");
         }
         self.phase = Phase::Opening;
-        let (key, now) = (self.key("epoch"), (self.now.unix_seconds * 1000).to_string());
+        // Two logs that begin in one second are two.
+        let now = self.now.unix_seconds * 1000 + self.draw() % 1000;
+        let (key, now) = (self.key("epoch"), now.to_string());
         let secret: String =
             self.settings.secret.iter().map(|byte| format!("{byte:02x}")).collect();
         let secret_key = self.key("secret");
@@ -604,15 +620,15 @@ impl Link {
         if is_new && self.last > 0 {
             self.forget_log("the log was gone");
         }
-        let is_same = self.verified.is_some() && self.verified == self.wires[0].identity;
         if self.prints.is_empty() {
             self.load();
-        } else if is_same {
-            self.catch_up();
         } else {
             self.phase = Phase::Verifying;
             let epoch = self.epoch.unwrap_or_default();
-            let first = self.last + 1 - self.prints.len() as u64;
+            // Of an engine that was not started anew the last one is enough.
+            let is_same = self.verified.is_some() && self.verified == self.wires[0].identity;
+            self.to_verify = if is_same { 1 } else { self.prints.len() };
+            let first = self.last + 1 - self.to_verify as u64;
             let (first, last) = (format!("{epoch}-{first}"), format!("{epoch}-{}", self.last));
             let key = self.key("log");
             self.ask(Side::Reader, Ask::Verify, &["XRANGE", &key, &first, &last]);
@@ -623,7 +639,8 @@ impl Link {
     fn verified(&mut self, reply: &Reply) {
         let entries = reply.many().unwrap_or_default();
         let prints = entries.iter().map(|entry| parse_entry(entry).map(|(_, it)| print_of(&it)));
-        let are_same = prints.eq(self.prints.iter().map(|print| Some(*print)));
+        let known = self.prints.iter().skip(self.prints.len() - self.to_verify);
+        let are_same = prints.eq(known.map(|print| Some(*print)));
         if are_same {
             return self.catch_up();
         }
@@ -739,14 +756,30 @@ impl Link {
         self.add();
     }
 
-    fn added(&mut self, reply: &Reply) {
+    fn added(&mut self, reply: &Reply, last: u64) {
         self.is_adding = false;
         let place = reply.text().and_then(|id| id.split_once('-')?.1.parse::<u64>().ok());
         match place {
-            // It may have been read already.
-            Some(_) => self.add(),
+            Some(place) if place > last => self.add(),
+            Some(_) => self.lose_log("the engine uses places of the log again"),
             None => self.lose("the log is gone"),
         }
+    }
+
+    /// The last entry that was read stands where it stood, or the log is another: a log that has
+    /// lost its end, or was made anew, says nothing by itself to whoever waits for what comes.
+    fn checked(&mut self, reply: &Reply) {
+        let entries = reply.many().unwrap_or_default();
+        let print = entries.first().and_then(|entry| Some(print_of(&parse_entry(entry)?.1)));
+        if print.is_none() || print != self.checked_print {
+            self.lose_log("the engine has lost what was said last");
+        }
+    }
+
+    /// Whatever is known of the log is not so.
+    fn lose_log(&mut self, why: &str) {
+        self.forget_log(why);
+        self.lose(why);
     }
 
     fn looked_at(&mut self, asked: Vec<String>, reply: &Reply) {
@@ -760,6 +793,12 @@ impl Link {
 
     // ── losing ───────────────────────────────────────────────────────────────────────────────────
 
+    /// A number below 2^31.
+    fn draw(&mut self) -> u64 {
+        self.rng = self.rng.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.rng >> 33
+    }
+
     fn lose(&mut self, why: &str) {
         let was_live = self.is_live();
         if self.last_loss != why {
@@ -767,8 +806,7 @@ impl Link {
             log::warn!("relay: the engine is away: {why}");
         }
         // Not all come back at the same moment.
-        self.rng = self.rng.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let jitter = self.backoff.mul_f64((self.rng >> 33) as f64 / (1_u64 << 32) as f64);
+        let jitter = self.backoff.mul_f64(self.draw() as f64 / (1_u64 << 32) as f64);
         self.phase = Phase::Waiting { until: self.now.instant + self.backoff / 2 + jitter };
         self.backoff = (self.backoff * 2).min(BACKOFF_MAX);
         self.address += 1;

@@ -42,7 +42,7 @@ pub fn exchange(link: &mut Link, hub: &mut Hub, now: Now) {
         link.submit(lines);
     }
     hub.note_link(link.resent());
-    if link.wants_others() {
+    if link.wants_others(now) {
         link.note_others(hub.relayed_nodes());
     }
 }
