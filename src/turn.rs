@@ -166,8 +166,8 @@ pub trait Sockets {
     /// The connection is gone: lets go of its socket.
     fn close(&mut self, key: ConnectionKey);
 
-    /// Where servers share their rooms: tells the hub what they have decided, and the others what is
-    /// proposed here.
+    /// Where servers share their rooms: tells the hub what they have decided, and the others what
+    /// is proposed here.
     fn relay(&mut self, hub: &mut Hub, now: Now) {
         let _ = (hub, now);
     }

@@ -231,9 +231,9 @@ fn an_operator_at_one_server_keeps_order_at_another() {
     bob.sees("* carol joined (3 here)");
     let mut terminal = one.terminal();
     terminal.says("/kick bob Enough");
-    bob.sees("! You were removed from #lobby by server: Enough");
+    bob.sees("! You were kicked out of #lobby by server: Enough");
     bob.sees_until_eof();
-    carol.sees("* bob was removed from #lobby by server: Enough (2 here)");
+    carol.sees("* bob was kicked by server: Enough (2 here)");
     terminal.says("/announce Tea is ready");
     carol.sees_a("what is announced", |line| line.contains("Tea is ready"));
     terminal.says("/lock");
@@ -298,7 +298,7 @@ fn who_was_at_a_server_that_died_leaves_once() {
     carol.says("last words");
     alice.sees("carol: last words");
     two.kill();
-    sees_in_time(&mut alice, "* bob, carol left: relay lost (1 here)");
+    sees_in_time(&mut alice, "* bob and carol left: relay lost (1 here)");
     drop((bob, carol));
     let mut again = Person::join(&one, "bob");
     alice.sees("* bob joined (2 here)");

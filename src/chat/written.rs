@@ -103,7 +103,7 @@ pub(crate) fn write(chat: &Chat, members: &impl Members, fact: &Fact<'_>) -> Opt
         // their server's business.
         Fact::Account(_) | Fact::Moved { .. } => return None,
         Fact::Order { by, order } => {
-            let room = order.room().as_ref().map(|room| name_of(room)).unwrap_or(Some("-"))?;
+            let room = order.room().as_ref().map(name_of).unwrap_or(Some("-"))?;
             write_order(number(by)?, room, order, whom)?
         }
     })
@@ -490,4 +490,163 @@ pub(super) fn read_sanction(words: &mut Words<'_>, room: Option<String>) -> Opti
     let (at, until) = (words.number()?, words.maybe()?);
     let why = words.rest_within(REASON_BYTES_MAX)?.into_owned();
     Some(Sanction { id, kind, room, target, whom, by, why, at, until })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::LOBBY;
+    use crate::config::Limits;
+
+    /// Everybody is at one server, under the number of their key.
+    struct All;
+
+    impl Members for All {
+        fn member_of(&self, user: UserKey) -> Option<(&str, u64)> {
+            let number = (0..10).find(|number| UserKey::nth(*number) == user)?;
+            Some(("one.1.1", number as u64))
+        }
+
+        fn user_of(&self, node: &str, number: u64) -> Option<UserKey> {
+            (node == "one.1.1" && number < 10).then(|| UserKey::nth(number as usize))
+        }
+    }
+
+    fn chat() -> Chat {
+        Chat::new(&Limits::default(), 0, &Nickname::unchecked("lobby"), &[])
+    }
+
+    fn sanction() -> Box<Sanction> {
+        Box::new(Sanction {
+            id: 0,
+            kind: SanctionKind::Mute,
+            room: Some("lobby".to_owned()),
+            target: Target::network("192.0.2.0/24").unwrap(),
+            whom: "*!*@a host-name/%".to_owned(),
+            by: "alice (al)".to_owned(),
+            why: "too loud, twice".to_owned(),
+            at: 17,
+            until: None,
+        })
+    }
+
+    fn facts() -> Vec<Fact<'static>> {
+        let [user, to] = [1, 2].map(UserKey::nth);
+        let extra =
+            Extra { formatted: "\u{2}b\u{2} -/%".into(), tags: "+a=b".into(), is_notice: true };
+        let extra = Some(Box::new(extra));
+        let room = LOBBY;
+        let order = |order| Fact::Order { by: user, order };
+        let said = |text: &'static str, emote, extra| Fact::Said {
+            user,
+            room,
+            text: text.into(),
+            emote,
+            extra,
+        };
+        vec![
+            Fact::Joined { user, room: Nickname::unchecked("ops"), key: "a key".into() },
+            Fact::Joined { user, room: Nickname::unchecked("ops"), key: "".into() },
+            Fact::Parted { user, room, words: "so long".into() },
+            Fact::Left { user, why: Leaving::Plain },
+            Fact::Left { user, why: Leaving::Words("bye - all".into()) },
+            Fact::Left { user, why: Leaving::Reason(CloseReason::TooSlow) },
+            Fact::Renamed { user, name: Nickname::unchecked("[::1]:77") },
+            said("hello  there ", false, None),
+            said("waves", true, extra.clone()),
+            Fact::Told { user, to, text: "-".into(), extra },
+            Fact::Away { user, why: Some("tea".into()) },
+            Fact::Away { user, why: None },
+            Fact::RealName { user, text: "Al I.".into() },
+            Fact::Invited { user, to, room },
+            Fact::Forgot { user },
+            Fact::Topic { user, room, text: "".into() },
+            Fact::Account(AccountFact::Operator { user, by: Some(Authority::Console) }),
+            order(Order::Ranked { room, user: to, rank: Some(Rank::Voice) }),
+            order(Order::Ranked { room, user: to, rank: None }),
+            order(Order::Set { room, setting: Setting::Flag(Flag::Moderated, true) }),
+            order(Order::Set { room, setting: Setting::Key(Some("k e y".to_owned())) }),
+            order(Order::Set { room, setting: Setting::Key(None) }),
+            order(Order::Set { room, setting: Setting::Limit(Some(7)) }),
+            order(Order::Kicked { room, user: to, how: Removal::Kick, why: String::new() }),
+            order(Order::Removed { user: to, how: Removal::Ban, why: "why not".to_owned() }),
+            order(Order::Sanctioned { room: Some(room), sanction: sanction() }),
+            order(Order::Lifted { room: Some(room), sanction: sanction() }),
+            order(Order::Locked { age: Some(60) }),
+            order(Order::Unlocked),
+            order(Order::Slowed { seconds: None }),
+            order(Order::Announced { text: "tea is ready".to_owned() }),
+        ]
+    }
+
+    #[test]
+    fn what_was_written_is_read_as_it_was() {
+        let chat = chat();
+        for fact in facts() {
+            let line = write(&chat, &All, &fact).unwrap();
+            assert!(!line.contains('\n'), "{line}");
+            match read(&chat, &All, "one.1.1", &line) {
+                Some(Line::Fact(read)) => assert_eq!(format!("{read:?}"), format!("{fact:?}")),
+                read => panic!("{line:?} of {fact:?} is read as {read:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn who_comes_is_known_with_all_that_they_say_of_themselves() {
+        let profile = Profile { user: "al".into(), real_name: "".into(), away: Some("a b".into()) };
+        for (profile, authority) in [(None, Some(Authority::Console)), (Some(profile), None)] {
+            let standing = Standing { profile, authority, known: true, ..Standing::default() };
+            let key = crate::key::ConnectionKey::nth(3);
+            let origin = Some(key);
+            let (name, address) = (Nickname::unchecked("alice"), IpAddr::from([192, 0, 2, 1]));
+            let standing = Box::new(standing);
+            let fact = Fact::Connected { origin, name, address, standing };
+            let line = write(&chat(), &All, &fact).unwrap();
+            let read = read(&chat(), &All, "one.1.1", &line);
+            let Some(Line::Came { number, fact: read }) = read else { panic!("{line}") };
+            assert_eq!(number, key.to_bits());
+            let expected = format!("{fact:?}").replace(&format!("{origin:?}"), "None");
+            assert_eq!(format!("{read:?}"), expected);
+        }
+    }
+
+    #[test]
+    fn what_nobody_could_have_written_is_nothing() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        let lines: Vec<_> =
+            facts().iter().map(|fact| write(&chat(), &All, fact).unwrap()).collect();
+        for _ in 0..50_000 {
+            let mut line: Vec<char> = rng.choice(&lines).unwrap().chars().collect();
+            for _ in 0..rng.usize(1..4) {
+                let place = rng.usize(..line.len());
+                match rng.u32(..3) {
+                    0 => drop(line.remove(place)),
+                    1 => line.insert(
+                        place,
+                        rng.choice([' ', '-', '%', '/', '0', '\u{1b}', '\u{202e}', '\t']).unwrap(),
+                    ),
+                    _ => line[place] = rng.char(..),
+                }
+                if line.is_empty() {
+                    break;
+                }
+            }
+            let line: String = line.into_iter().collect();
+            if let Some(Line::Fact(Fact::Said { text, .. })) = read(&chat(), &All, "one.1.1", &line)
+            {
+                assert_eq!(text::clean(&text), text, "of {line:?}");
+            }
+        }
+        for line in ["say 1 lobby a\u{1b}[2Jb", "me 1 lobby \u{202e}x"] {
+            let Some(Line::Fact(Fact::Said { text, .. })) = read(&chat(), &All, "one.1.1", line)
+            else {
+                panic!("{line}");
+            };
+            assert!(!text.contains(['\u{1b}', '\u{202e}']));
+        }
+        for line in ["", "say", "say 1 nowhere hi", "say 11 lobby hi", "say 1 lobby \u{2800}"] {
+            assert!(read(&chat(), &All, "one.1.1", line).is_none(), "{line}");
+        }
+    }
 }

@@ -375,9 +375,15 @@ impl Hub {
         let session = Session::new(Dialect::Lines, &self.settings, now.instant);
         let new = |key| Connection::new(key, remote, Dialect::Lines, session, state);
         let key = self.connections.insert(new);
+        self.name_console(key, name);
+        self.note_console(key, name);
+        key
+    }
+
+    /// The server's own terminal has this name, or one with a suffix.
+    fn name_console(&mut self, key: ConnectionKey, name: &str) {
         let standing = Standing { authority: Some(Authority::Console), ..Standing::default() };
         self.join_with(key, (&Nickname::unchecked(name), 2), &standing);
-        key
     }
 
     /// What somebody is sent whom [`handle_connect`](Self::handle_connect) would not take for this

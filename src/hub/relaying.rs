@@ -11,8 +11,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Hub;
 use super::returning::Keyed;
+use super::{Hub, awaiting_nick};
 use crate::chat::written::{self, Line, Members, VERSION};
 use crate::chat::{Applied, Conflict, Entry, Fact, Leaving, Proposed, Standing, UserKey};
 use crate::connection::{Connection, State, Wait, Waiting};
@@ -78,6 +78,8 @@ pub(super) struct Relaying {
     away_since: Option<Instant>,
     /// They do.
     is_told: bool,
+    /// The server's own terminal, and its name.
+    console: Option<(ConnectionKey, String)>,
     /// Who waits until there is place for what they say.
     waiting: Vec<ConnectionKey>,
     /// Another process writes under the same label.
@@ -158,6 +160,7 @@ impl Relaying {
             is_live: false,
             away_since: None,
             is_told: false,
+            console: None,
             waiting: Vec::new(),
             is_usurped: false,
             ignored: 0,
@@ -337,6 +340,13 @@ impl Hub {
         self.resume_relayed();
     }
 
+    /// The server's own terminal is that connection.
+    pub(super) fn note_console(&mut self, key: ConnectionKey, name: &str) {
+        if let Some(relay) = &mut self.relay {
+            relay.console = Some((key, name.to_owned()));
+        }
+    }
+
     /// A server has not been heard of for so long that it is taken for gone.
     pub fn handle_relay_missing(&mut self, node: &str) {
         if let Some(relay) = &mut self.relay
@@ -414,25 +424,25 @@ impl Hub {
     // ── proposing ────────────────────────────────────────────────────────────────────────────────
 
     /// Proposes a fact to all servers. What becomes of it shows later.
-    pub(super) fn propose_to_all(&mut self, fact: Fact<'_>) -> Applied {
+    pub(super) fn propose_to_all(&mut self, fact: &Fact<'_>) -> Applied {
         // Where somebody's bytes go is nobody else's business.
-        if let Fact::Moved { user, origin } = fact {
+        if let Fact::Moved { user, origin } = *fact {
             // Everywhere else they still come from where they came from first.
             let address = self.chat.user(user).map(|user| user.address);
             let origin = origin.map(|(key, from)| (key, address.unwrap_or(from)));
             return self.commit_here(Fact::Moved { user, origin });
         }
         // Whoever leaves is not told any more what happens until all know it.
-        if let Fact::Left { user, .. } = &fact
+        if let Fact::Left { user, .. } = fact
             && self.chat.user(*user).is_some_and(|user| user.origin.is_some())
         {
             self.commit_here(Fact::Moved { user: *user, origin: None });
         }
         let Some(relay) = &mut self.relay else { return Applied::Refused(Conflict::OutOfDate) };
-        let Some(line) = written::write(&self.chat, &**relay, &fact) else {
+        let Some(line) = written::write(&self.chat, &**relay, fact) else {
             return Applied::Refused(Conflict::OutOfDate);
         };
-        let said_by = match &fact {
+        let said_by = match fact {
             Fact::Said { user, .. } | Fact::Told { user, .. } => {
                 self.chat.user(*user).and_then(|user| user.origin)
             }
@@ -758,7 +768,12 @@ impl Hub {
         }
         let asking = relay.pending.iter().filter_map(|pending| pending.resumes);
         let asking: HashSet<ConnectionKey> = asking.collect();
+        let console = relay.console.clone();
         for key in self.connections.keys() {
+            if console.as_ref().is_some_and(|(console, _)| *console == key) {
+                self.take_out(key);
+                continue;
+            }
             let connection = &self.connections[key];
             if asking.contains(&key) || connection.any_user().is_some() {
                 // Nobody is waited for who could only come back to what is lost.
@@ -774,6 +789,20 @@ impl Hub {
         }
         if let Some(relay) = &mut self.relay {
             relay.begin_anew();
+        }
+        // Nobody but the server itself closes its terminal.
+        if let Some((key, name)) = console.filter(|(key, _)| self.connections.get(*key).is_some()) {
+            self.name_console(key, &name);
+            self.arm(key);
+        }
+    }
+
+    /// The server's own terminal is nobody until it has a name again.
+    fn take_out(&mut self, key: ConnectionKey) {
+        if let State::Chatting(user) = self.connections[key].state {
+            self.commit_here(Fact::Moved { user, origin: None });
+            self.members[self.connections[key].dialect.index()] -= 1;
+            self.connections[key].state = awaiting_nick(self.now.instant, None);
         }
     }
 }

@@ -25,7 +25,7 @@ impl Hub {
     /// change the chat. Where servers share their rooms, what becomes of it shows later.
     pub(super) fn propose(&mut self, fact: Fact<'_>) -> Applied {
         if self.relay.is_some() {
-            return self.propose_to_all(fact);
+            return self.propose_to_all(&fact);
         }
         self.last_entry += 1;
         self.commit(Entry { id: self.last_entry, at: self.now.unix_seconds, fact })
@@ -96,10 +96,8 @@ impl Hub {
         self.acting = author_of(&entry.fact);
         match (&entry.fact, applied) {
             (_, Applied::Refused(_)) => {}
-            (Fact::Connected { origin, name, .. }, _) => {
-                if let Some(origin) = origin {
-                    log::debug!("named: {name} from {}", self.connections[*origin].remote);
-                }
+            (Fact::Connected { origin: Some(origin), name, .. }, _) => {
+                log::debug!("named: {name} from {}", self.connections[*origin].remote);
             }
             (Fact::Moved { user, origin }, Applied::Moved { from }) => {
                 self.move_reader(*user, *from, origin.map(|(key, _)| key));

@@ -302,7 +302,7 @@ impl Link {
                         return self.lose("it answers what was not asked");
                     };
                     wire.since = (!wire.asked.is_empty()).then_some(now.instant);
-                    self.handle_reply(side, asked, reply);
+                    self.handle_reply(side, asked, &reply);
                 }
                 Ok(None) => return,
                 Err(_) => return self.lose("what it says is not RESP2"),
@@ -518,8 +518,8 @@ impl Link {
 
     // ── answers ──────────────────────────────────────────────────────────────────────────────────
 
-    fn handle_reply(&mut self, side: Side, asked: Ask, reply: Reply) {
-        if let Reply::Error(error) = &reply
+    fn handle_reply(&mut self, side: Side, asked: Ask, reply: &Reply) {
+        if let Reply::Error(error) = reply
             && asked != Ask::Begin
         {
             let error = error.clone();
@@ -542,13 +542,13 @@ impl Link {
                 Some(epoch) => self.opened(epoch),
                 None => self.lose("it does not say when the log began"),
             },
-            Ask::Begin => self.begun(&reply),
-            Ask::Verify => self.verified(&reply),
-            Ask::State => self.loaded(&reply),
-            Ask::Read => self.has_read(&reply),
-            Ask::Check => self.checked(&reply),
-            Ask::Add { last } => self.added(&reply, last),
-            Ask::Leases(asked) => self.looked_at(asked, &reply),
+            Ask::Begin => self.begun(reply),
+            Ask::Verify => self.verified(reply),
+            Ask::State => self.loaded(reply),
+            Ask::Read => self.has_read(reply),
+            Ask::Check => self.checked(reply),
+            Ask::Add { last } => self.added(reply, last),
+            Ask::Leases(asked) => self.looked_at(asked, reply),
         }
     }
 
