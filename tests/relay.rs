@@ -237,7 +237,7 @@ fn an_operator_at_one_server_keeps_order_at_another() {
     terminal.says("/announce Tea is ready");
     carol.sees_a("what is announced", |line| line.contains("Tea is ready"));
     terminal.says("/lock");
-    carol.sees_prefix("* The server is locked");
+    carol.sees_prefix("* server locked the server");
     let mut dave = Person::connect(&two);
     dave.sees("* Welcome to chinwag. What is your nickname?");
     dave.says("dave");

@@ -40,8 +40,8 @@ struct Person {
     name: String,
     server: usize,
     client: Rc<RefCell<Client>>,
-    /// When they came, as a count of lines that had been said.
-    came: usize,
+    /// When they were in, as a count of lines that had been said.
+    came: Option<usize>,
     /// They have been in the lobby under their name all the time.
     is_steady: bool,
     /// The numbers of what they have said.
@@ -155,6 +155,9 @@ impl World {
         self.act();
         self.fail();
         self.run();
+        for person in self.people.iter_mut().filter(|person| person.came.is_none()) {
+            person.came = person.is_in().then_some(self.lines);
+        }
     }
 
     /// Everybody who can does something: the engine some commands, each server a turn.
@@ -179,7 +182,7 @@ impl World {
             let server = self.rng.usize(0..self.servers.len());
             // Some want a name that others want, too.
             let number = if self.rng.bool() { self.people.len() } else { self.rng.usize(0..6) };
-            let (name, came) = (format!("p{number}"), self.lines);
+            let (name, came) = (format!("p{number}"), None);
             let client = self.servers[server].connect();
             let (is_steady, said) = (true, Vec::new());
             let mut person = Person { name, server, client, came, is_steady, said };
@@ -304,17 +307,17 @@ impl World {
             let heard: HashSet<_> = heard.iter().map(|(_, number)| *number).collect();
             let others = self.people.iter().filter(steady);
             for speaker in others.filter(|speaker| !Rc::ptr_eq(&speaker.client, &listener.client)) {
-                // What was said just when they came may be in the history that they were shown.
-                let shown = listener.text();
-                for number in speaker.said.iter().filter(|number| **number >= listener.came) {
-                    let recalled = format!(": line {number}\n");
+                let said = speaker.said.iter();
+                for number in said.filter(|number| listener.came.is_some_and(|it| it <= **number)) {
                     assert!(
-                        heard.contains(number) || shown.contains(&recalled),
-                        "{} at {} has not heard line {number} of {} at {}",
+                        heard.contains(number),
+                        "{} at {} has not heard line {number} of {} at {}:\n{}\n{}",
                         listener.name,
                         listener.server,
                         speaker.name,
                         speaker.server,
+                        listener.text(),
+                        speaker.text(),
                     );
                 }
             }

@@ -687,6 +687,7 @@ impl Link {
 
     /// The log is not the one that was read.
     fn forget_log(&mut self, why: &str) {
+        if std::env::var("DBG").is_ok() { eprintln!("{:?} {} forget {why} last={} epoch={:?}", self.now.unix_seconds, self.settings.label, self.last, self.epoch); }
         log::error!("relay: {why}; all who are here are closed, and it is read anew");
         self.last = 0;
         self.prints.clear();
@@ -705,6 +706,13 @@ impl Link {
             let Some((place, entry)) = parse_entry(entry) else {
                 return self.lose("what stands in the log is no entry");
             };
+            let (epoch, place) = place;
+            if Some(epoch) != self.epoch {
+                return self.lose_log("the log has begun anew");
+            }
+            if place != self.last + 1 && self.prints.is_empty() {
+                return self.lose("the beginning of the log is gone, and nobody has kept it");
+            }
             if place != self.last + 1 {
                 let (from, to) = (self.last + 1, place);
                 self.forget_log(&format!("entries {from} to {to} of the log are gone"));
@@ -800,6 +808,7 @@ impl Link {
     }
 
     fn lose(&mut self, why: &str) {
+        if std::env::var("DBG").is_ok() { eprintln!("{:?} {} lose {why} last={} epoch={:?}", self.now.unix_seconds, self.settings.label, self.last, self.epoch); }
         let was_live = self.is_live();
         if self.last_loss != why {
             self.last_loss = why.to_owned();
@@ -829,10 +838,11 @@ fn parse_secret(text: &str) -> Option<[u8; Cloak::SECRET_BYTES]> {
     Some(secret)
 }
 
-/// An entry and its place.
-fn parse_entry(reply: &Reply) -> Option<(u64, Entry)> {
+/// An entry and its place: when its log began, and its number there.
+fn parse_entry(reply: &Reply) -> Option<((u64, u64), Entry)> {
     let [id, fields] = reply.many()? else { return None };
-    let place = id.text()?.split_once('-')?.1.parse().ok()?;
+    let (epoch, place) = id.text()?.split_once('-')?;
+    let place = (epoch.parse().ok()?, place.parse().ok()?);
     let mut entry = Entry { node: String::new(), seq: 0, at_ms: 0, lines: String::new() };
     for pair in fields.many()?.chunks_exact(2) {
         let value = pair[1].text()?;

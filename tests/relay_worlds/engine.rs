@@ -191,7 +191,8 @@ impl Engine {
             ["XRANGE", _, first, last] => {
                 let (first, last) = (place(first), place(last));
                 let stream = self.stream.as_ref();
-                let entries = stream.map(|stream| stream.range(first..=last).map(entry).collect());
+                let entries: Option<Vec<String>> =
+                    stream.map(|stream| stream.range(first..=last).map(entry).collect());
                 many(&entries.unwrap_or_default())
             }
             ["XREAD", "COUNT", count, "STREAMS", _, after] => {
