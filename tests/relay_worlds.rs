@@ -30,7 +30,7 @@ use engine::Engine;
 use server::{Client, Server};
 
 /// Worlds in one run of the tests.
-const WORLDS: u64 = 300;
+const WORLDS: u64 = 1000;
 
 /// Steps of a world.
 const STEPS: usize = 400;

@@ -687,7 +687,6 @@ impl Link {
 
     /// The log is not the one that was read.
     fn forget_log(&mut self, why: &str) {
-        if std::env::var("DBG").is_ok() { eprintln!("{:?} {} forget {why} last={} epoch={:?}", self.now.unix_seconds, self.settings.label, self.last, self.epoch); }
         log::error!("relay: {why}; all who are here are closed, and it is read anew");
         self.last = 0;
         self.prints.clear();
@@ -708,7 +707,7 @@ impl Link {
             };
             let (epoch, place) = place;
             if Some(epoch) != self.epoch {
-                return self.lose_log("the log has begun anew");
+                return self.follow_log(epoch);
             }
             if place != self.last + 1 && self.prints.is_empty() {
                 return self.lose("the beginning of the log is gone, and nobody has kept it");
@@ -731,6 +730,15 @@ impl Link {
             self.read_before = Some(now);
         }
         if is_busy { self.read_at = Some(now + READ_PACE) } else { self.read() }
+    }
+
+    /// The log has begun anew, and later than the engine says when it is asked: that was said by
+    /// somebody whose clock is behind, or who was cut off. What stands in the log counts.
+    fn follow_log(&mut self, epoch: u64) {
+        self.phase = Phase::Opening;
+        let (key, text) = (self.key("epoch"), epoch.to_string());
+        self.ask(Side::Commands, Ask::SetEpoch, &["SET", &key, &text]);
+        self.opened(epoch);
     }
 
     fn take(&mut self, place: u64, entry: Entry) {
@@ -808,7 +816,6 @@ impl Link {
     }
 
     fn lose(&mut self, why: &str) {
-        if std::env::var("DBG").is_ok() { eprintln!("{:?} {} lose {why} last={} epoch={:?}", self.now.unix_seconds, self.settings.label, self.last, self.epoch); }
         let was_live = self.is_live();
         if self.last_loss != why {
             self.last_loss = why.to_owned();
