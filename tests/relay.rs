@@ -2,7 +2,7 @@
 //! another, and loses nothing when the engine, a connection or a server does. The tests need the
 //! program `redis-server`.
 
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", feature = "relay"))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
