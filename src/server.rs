@@ -316,10 +316,17 @@ impl Server {
     /// Serves until it is told to stop.
     ///
     /// # Errors
-    /// If the system's poll fails; no peer can bring that about.
+    /// If the system's poll fails, which no peer can bring about; or if another server shares the
+    /// rooms under the name of this one.
     pub fn run(&mut self) -> io::Result<()> {
         while !self.event_loop.has_stopped(&self.sockets) {
             self.turn()?;
+            if self.event_loop.hub.is_usurped() {
+                return Err(io::Error::other(
+                    "another server shares the rooms under the name of this one; each needs a \
+                     --relay-name of its own",
+                ));
+            }
         }
         #[cfg(feature = "relay")]
         self.tell_others_of_the_end()?;

@@ -73,13 +73,16 @@ impl Engine {
 
     /// A server that shares its rooms through it.
     fn server(&self, label: &str, args: &[&str]) -> Server {
-        let url = format!("redis://127.0.0.1:{}", self.port);
-        let mut all = vec!["--relay", &url, "--relay-name", label];
-        all.extend(args);
-        let server = Server::start(&all);
-        server.log().waits_for("relay: connected");
-        server
+        server_at(&format!("redis://127.0.0.1:{}", self.port), label, args)
     }
+}
+
+fn server_at(url: &str, label: &str, args: &[&str]) -> Server {
+    let mut all = vec!["--relay", url, "--relay-name", label];
+    all.extend(args);
+    let server = Server::start(&all);
+    server.log().waits_for("relay: connected");
+    server
 }
 
 impl Drop for Engine {
@@ -355,12 +358,43 @@ fn an_engine_that_has_lost_all_closes_everybody() {
     bob.sees("alice: anew");
 }
 
+#[test]
+fn who_has_read_what_a_failover_has_lost_is_closed_and_told() {
+    let [mut master, replica] = ["relay-master", "relay-replica"].map(Engine::start);
+    let is_replica = replica.answers(&format!("REPLICAOF 127.0.0.1 {}", master.port));
+    assert_eq!(is_replica, "+OK");
+    let url = format!("redis://127.0.0.1:{},127.0.0.1:{}", master.port, replica.port);
+    let [one, two] = ["one", "two"].map(|label| server_at(&url, label, &[]));
+    let (mut alice, mut bob) = alice_and_bob(&one, &two);
+    alice.says("kept");
+    bob.sees("alice: kept");
+    while master.answers("WAIT 1 1000") != ":1" {}
+    // It is told nothing more, and does not know that there was more.
+    assert_eq!(replica.answers("REPLICAOF 127.0.0.1 1"), "+OK");
+    alice.says("lost");
+    bob.sees("alice: lost");
+    master.kill();
+    assert_eq!(replica.answers("REPLICAOF NO ONE"), "+OK");
+    for person in [&mut alice, &mut bob] {
+        let told = person.sees_until_eof();
+        assert!(told.iter().any(|line| line.starts_with("! The relay has lost")), "{told:?}");
+    }
+    let mut alice = Person::join(&one, "alice");
+    let said = alice.answers_to("/history");
+    assert!(said.iter().any(|line| line.ends_with("] alice: kept")), "{said:?}");
+    assert!(!said.iter().any(|line| line.ends_with("] alice: lost")), "{said:?}");
+}
+
 // ---- What an operator is told -------------------------------------------------------------------
 
 #[test]
-fn two_servers_of_one_label_are_told_so() {
-    let (engine, one, _two) = two_servers("relay-label");
+fn of_two_servers_of_one_name_the_first_stops() {
+    let (engine, mut one, two) = two_servers("relay-label");
+    let (mut alice, bob) = alice_and_bob(&one, &two);
     let again = engine.server("one", &[]);
-    one.log().waits_for("another server is called one (--relay-name)");
-    drop(again);
+    let told = alice.sees_until_eof();
+    assert!(told.iter().any(|line| line.starts_with("! The relay is lost.")), "{told:?}");
+    assert_eq!(one.wait(), Some(1));
+    one.log().waits_for("another server shares the rooms under the name of this one");
+    drop((bob, again));
 }

@@ -345,7 +345,9 @@ impl Phrases {
             CloseReason::WrongPasswords(count) => {
                 (self.closed_wrong_passwords, Part::Count(count.into()))
             }
-            CloseReason::RelayLost(unsaid) => (self.closed_relay_lost, Part::Count(unsaid as usize)),
+            CloseReason::RelayLost(unsaid) => {
+                (self.closed_relay_lost, Part::Count(unsaid as usize))
+            }
             CloseReason::RelayRewound => (self.closed_relay_rewound, Part::Text("")),
             CloseReason::Quit
             | CloseReason::EndOfInput

@@ -178,7 +178,10 @@ impl Relaying {
         self.lines.clear();
         self.pending.clear();
         self.pending_bytes = 0;
-        self.push(format!("up {VERSION} {}", self.label), None);
+        // Two who take each other's place in turn would let nobody in.
+        if !self.is_usurped {
+            self.push(format!("up {VERSION} {}", self.label), None);
+        }
     }
 
     fn push(&mut self, line: String, said_by: Option<ConnectionKey>) {
@@ -596,7 +599,6 @@ impl Hub {
             if let Some(relay) = &mut self.relay
                 && relay.node == before
             {
-                log::error!("relay: another server is called {label} (--relay-name)");
                 relay.is_usurped = true;
             }
             self.end_node(&before);
