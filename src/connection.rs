@@ -167,6 +167,8 @@ pub(crate) enum Wait {
     Outbox,
     /// It has asked for something that is looked up.
     Answer,
+    /// What it has asked for, or what it would say, must be known to all servers first.
+    Relay,
     /// It has read that since, or has its answer, and comes in its turn.
     Turn,
     /// The room takes no more in this turn, or waits for a slow reader.
@@ -283,6 +285,7 @@ impl Connection {
     /// have sent in time, is heard first.
     pub(crate) fn ends_at(&self) -> Option<Instant> {
         match &self.state {
+            State::AwaitingNick { .. } if self.wait() == Some(Wait::Relay) => None,
             _ if self.wait() == Some(Wait::Room) => None,
             State::Opening => self.session.deadline(),
             State::Preparing { deadline, .. }

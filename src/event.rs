@@ -395,6 +395,11 @@ pub enum Event<'a> {
     Goodbye,
     /// The server stops.
     Stopping,
+    /// The engine that servers share their rooms through is away, or is back.
+    Relay {
+        /// It is.
+        is_back: bool,
+    },
     /// Something was not done, and why.
     Refused(Refusal<'a>),
 }
@@ -725,11 +730,16 @@ pub enum CloseReason {
     Kicked,
     /// It may not come in while the server is locked, or without an account.
     Locked,
+    /// The servers that share the rooms have done without this one; so many lines of its own were
+    /// not said.
+    RelayLost(u32),
+    /// What was said last on all servers is lost.
+    RelayRewound,
 }
 
 impl CloseReason {
     /// How many reasons there are: the length of an array of counts by [`index`](Self::index).
-    pub const COUNT: usize = 27;
+    pub const COUNT: usize = 29;
 
     /// The names by which programs are told the reasons, by [`index`](Self::index).
     pub const LABELS: [&str; CloseReason::COUNT] = [
@@ -760,12 +770,51 @@ impl CloseReason {
         "killed",
         "kicked",
         "locked",
+        "relay_lost",
+        "relay_rewound",
     ];
 
     /// The name by which programs are told the reason.
     #[must_use]
     pub fn label(self) -> &'static str {
         CloseReason::LABELS[self.index()]
+    }
+
+    /// The reason with that label, as others are told it: numbers are not known.
+    pub(crate) fn of_label(label: &str) -> Option<CloseReason> {
+        let second = Duration::from_secs(0);
+        let all = [
+            CloseReason::Quit,
+            CloseReason::EndOfInput,
+            CloseReason::ConnectionLost,
+            CloseReason::TooSlow,
+            CloseReason::Stalled,
+            CloseReason::NickTimeout(second),
+            CloseReason::Unterminated(0),
+            CloseReason::WrongProtocol,
+            CloseReason::ServerFull,
+            CloseReason::TimedOut,
+            CloseReason::AddressFull,
+            CloseReason::AddressTooFast,
+            CloseReason::Stopping,
+            CloseReason::Answered,
+            CloseReason::RequestTimeout,
+            CloseReason::Violation(0),
+            CloseReason::Unresponsive,
+            CloseReason::Replaced,
+            CloseReason::WrongTokens(0),
+            CloseReason::WrongPasswords(0),
+            CloseReason::TlsFailed,
+            CloseReason::WrongProxyHeader,
+            CloseReason::PreludeTimeout,
+            CloseReason::Banned,
+            CloseReason::Killed,
+            CloseReason::Kicked,
+            CloseReason::Locked,
+            CloseReason::RelayLost(0),
+            CloseReason::RelayRewound,
+        ];
+        all.into_iter().find(|reason| reason.label() == label)
     }
 
     /// A small number for each reason, below [`COUNT`](Self::COUNT).
@@ -799,6 +848,8 @@ impl CloseReason {
             CloseReason::Killed => 24,
             CloseReason::Kicked => 25,
             CloseReason::Locked => 26,
+            CloseReason::RelayLost(_) => 27,
+            CloseReason::RelayRewound => 28,
         }
     }
 
@@ -855,6 +906,8 @@ impl fmt::Display for CloseReason {
             CloseReason::Killed => f.write_str("removed by an operator"),
             CloseReason::Kicked => f.write_str("kicked out of its only room"),
             CloseReason::Locked => f.write_str("locked (--accounts, /lock)"),
+            CloseReason::RelayLost(unsaid) => write!(f, "relay lost ({unsaid} lines not said)"),
+            CloseReason::RelayRewound => f.write_str("the relay has lost what was said last"),
         }
     }
 }

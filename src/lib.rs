@@ -18,8 +18,9 @@
 //! What may come before all that, a PROXY header or the handshake of TLS, never leaves `net`: who
 //! has not passed it is known to the hub, but not heard.
 //!
-//! [`archive`] keeps what must outlive the server. [`config`] is what an operator can decide,
-//! [`metrics`] what the server counts; `timers` are all deadlines.
+//! `relay` shares the rooms with other servers. [`archive`] keeps what must outlive the server.
+//! [`config`] is what an operator can decide, [`metrics`] what the server counts; `timers` are all
+//! deadlines.
 //!
 //! ```no_run
 //! use chinwag::{config::Config, server::Server};
@@ -69,6 +70,9 @@ pub mod config;
 pub mod metrics;
 
 pub mod proxy;
+
+#[cfg(feature = "relay")]
+pub mod relay;
 
 mod chat;
 mod connection;

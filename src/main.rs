@@ -33,7 +33,9 @@ use chinwag::config::TlsFiles;
 #[cfg(feature = "web")]
 use chinwag::config::Web;
 use chinwag::config::values::{KeepRule, Network, Pace, RoomName, Seconds, Size};
-use chinwag::config::{Accounts, CONSOLE_NAME, Config, Data, Keep, Limits, ListenerSpec, Password};
+use chinwag::config::{
+    Accounts, CONSOLE_NAME, Config, Data, Engine, Keep, Limits, ListenerSpec, Password, Relay,
+};
 use chinwag::dialect::{Dialect, Lang};
 use chinwag::nickname::Nickname;
 use chinwag::server::{Inherited, Server};
@@ -267,6 +269,16 @@ struct Arguments {
     /// messages are never kept.
     #[arg(long, value_name = "FILE", env = "CHINWAG_DATA")]
     data: Option<PathBuf>,
+
+    /// Shares the rooms with other servers through this Redis (7.0 or later) or Valkey.
+    ///
+    /// Such as redis://host:6379 or redis://user:password@host1,host2, which are tried in turn.
+    #[arg(long, value_name = "URL", env = "CHINWAG_RELAY", hide_env_values = true)]
+    relay: Option<Engine>,
+
+    /// What this server is called among those that share the rooms; each has another name.
+    #[arg(long, value_name = "LABEL", env = "CHINWAG_RELAY_NAME", requires = "relay")]
+    relay_name: Option<String>,
 
     /// For how many days what is said is kept; 0 keeps nothing, forever everything.
     ///
@@ -609,6 +621,9 @@ impl Arguments {
             operator_passwords: arguments.operator_passwords,
             insecure_passwords: arguments.insecure_passwords,
             cloak: arguments.cloak,
+            relay: arguments
+                .relay
+                .map(|engine| Relay { engine, label: arguments.relay_name.unwrap_or_default() }),
         })
     }
 

@@ -91,12 +91,50 @@ pub struct Metrics {
     pub handshakes: u64,
     /// When the first certificate ends, in seconds since 1970; `None` without TLS.
     pub certificates_end: Option<u64>,
+    /// How the relay is, if the rooms are shared with other servers.
+    pub relay: Option<RelayCounts>,
     /// How the archive is, if there is one.
     pub archive: Option<Health>,
     /// Turns of the loop.
     pub turns: Turns,
     /// What the system says of the process.
     pub process: Process,
+}
+
+/// What the relay has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RelayCounts {
+    /// Lines of this server that have not come back.
+    pub pending: usize,
+    /// Entries that were written again, since they had not come back.
+    pub resent: u64,
+    /// Entries that were in the log more than once, or of servers that had gone.
+    pub ignored: u64,
+    /// Times that all was forgotten, since the log was another.
+    pub resets: u64,
+    /// Servers that share the rooms, this one among them.
+    pub servers: usize,
+    /// Whether the engine can be reached.
+    pub is_live: bool,
+}
+
+impl fmt::Display for RelayCounts {
+    /// As the metrics have it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RelayCounts { pending, resent, ignored, resets, servers, is_live } = self;
+        head(f, "relay_live", "gauge", "Whether the engine can be read and written (1).")?;
+        writeln!(f, "chinwag_relay_live {}", u8::from(*is_live))?;
+        head(f, "relay_servers", "gauge", "Servers that share the rooms.")?;
+        writeln!(f, "chinwag_relay_servers {servers}")?;
+        head(f, "relay_pending", "gauge", "Lines of this server that have not come back.")?;
+        writeln!(f, "chinwag_relay_pending {pending}")?;
+        head(f, "relay_resent_total", "counter", "Entries that were written again.")?;
+        writeln!(f, "chinwag_relay_resent_total {resent}")?;
+        head(f, "relay_ignored_total", "counter", "Entries that were there already, or late.")?;
+        writeln!(f, "chinwag_relay_ignored_total {ignored}")?;
+        head(f, "relay_resets_total", "counter", "Times that the log was read anew.")?;
+        writeln!(f, "chinwag_relay_resets_total {resets}")
+    }
 }
 
 impl fmt::Display for Metrics {
@@ -125,6 +163,9 @@ impl fmt::Display for Metrics {
         writeln!(f, "chinwag_received_bytes_total {}", self.bytes_received)?;
         head(f, "sent_bytes_total", "counter", "Bytes that went out.")?;
         writeln!(f, "chinwag_sent_bytes_total {}", self.bytes_sent)?;
+        if let Some(relay) = &self.relay {
+            relay.fmt(f)?;
+        }
         head(f, "closes_total", "counter", "Connections that were closed.")?;
         by(f, "closes_total", "reason", CloseReason::LABELS, self.closings)?;
         head(f, "journal_bytes", "gauge", "Bytes that wait in a journal.")?;

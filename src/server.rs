@@ -9,6 +9,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+#[cfg(feature = "relay")]
+use mio::Registry;
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
@@ -24,6 +26,8 @@ use crate::config::TlsFiles;
 use crate::config::{CLIENTS_MIN, Changes, Config, LISTENERS_MAX, ListenerSpec, Prelude};
 use crate::dialect::{Dialect, Transport};
 use crate::event::CloseReason;
+#[cfg(feature = "relay")]
+use crate::hub::Hub;
 use crate::hub::TURNED_AWAY_MAX;
 use crate::key::ConnectionKey;
 use crate::net::background::Background;
@@ -36,12 +40,16 @@ use crate::net::header::{HeaderRead, HeaderReader};
 pub use crate::net::inherited::Inherited;
 use crate::net::listener::Listener;
 use crate::net::process;
+#[cfg(feature = "relay")]
+use crate::net::relay::{Outcome, RelaySockets};
 use crate::net::signals::{Received, Signals};
 use crate::net::stream::Stream;
 #[cfg(feature = "tls")]
 use crate::net::tls::{Handshake, TlsStream};
 #[cfg(feature = "data")]
 use crate::nickname::Nickname;
+#[cfg(feature = "relay")]
+use crate::relay::{Link as RelayLink, LinkSettings, Side, exchange};
 use crate::timers::Now;
 use crate::token::TOKEN_BYTES;
 use crate::turn::{Accepted, Budgets, Datagram, EventLoop, PollEvent, Sockets};
@@ -59,6 +67,10 @@ const HELLOS_PER_TURN: usize = 16;
 #[cfg(feature = "data")]
 const KEEPER_END: Duration = Duration::from_millis(500);
 
+/// How long others are waited for to be told that everybody here has left.
+#[cfg(feature = "relay")]
+const FAREWELL_TO_OTHERS: Duration = Duration::from_secs(1);
+
 /// Steps before a dialect that are taken in one turn.
 const STEPS_PER_TURN: usize = 256;
 /// Ports that are tried to find one that is free.
@@ -67,7 +79,10 @@ const PORTS_TRIED: u16 = 100;
 /// The tokens of the signals and of what wakes the loop; those of the listeners are just below.
 const SIGNALS: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
-const FIRST_LISTENER: usize = usize::MAX - 2;
+/// Those of the two connections to the engine through which rooms are shared.
+#[cfg(feature = "relay")]
+const RELAY: [Token; 2] = [Token(usize::MAX - 2), Token(usize::MAX - 3)];
+const FIRST_LISTENER: usize = usize::MAX - 4;
 const FIRST_DATAGRAMS: usize = FIRST_LISTENER - LISTENERS_MAX;
 /// A connection's token is a generation and, in this many low bits, the index of its key.
 const KEY_BITS: u32 = usize::BITS / 2 + 4;
@@ -108,10 +123,22 @@ struct MioSockets {
     unread: Vec<ConnectionKey>,
     #[cfg(feature = "tls")]
     certificates: Option<Certificates>,
+    /// What is said to the engine through which rooms are shared, if they are.
+    #[cfg(feature = "relay")]
+    relay: Option<Relay>,
     /// SIGHUP asks for the configuration to be read again, and not for a stop.
     rereads: bool,
     /// It was asked for.
     hung_up: bool,
+}
+
+/// The engine through which rooms are shared: what is said to it, and over what.
+#[cfg(feature = "relay")]
+#[derive(Debug)]
+struct Relay {
+    link: RelayLink,
+    sockets: RelaySockets,
+    hosts: Vec<(String, u16)>,
 }
 
 /// What carries a connection's bytes.
@@ -204,6 +231,8 @@ impl Server {
             unread: Vec::new(),
             #[cfg(feature = "tls")]
             certificates: open_certificates(&config, &waker)?,
+            #[cfg(feature = "relay")]
+            relay: None,
             rereads: false,
             hung_up: false,
             poll,
@@ -215,6 +244,10 @@ impl Server {
         event_loop.hub.set_cloak(Cloak::new(secret));
         #[cfg(feature = "data")]
         let (archive, keeper) = open_archive(&config, &mut event_loop, &waker)?;
+        #[cfg(feature = "relay")]
+        if let Some(relay) = &config.relay {
+            sockets.relay = Some(open_relay(relay, &mut event_loop.hub, &waker)?);
+        }
         #[cfg(feature = "tls")]
         if let Some(certificates) = &sockets.certificates {
             event_loop.hub.note_certificates_end(certificates.ends());
@@ -283,11 +316,20 @@ impl Server {
     /// Serves until it is told to stop.
     ///
     /// # Errors
-    /// If the system's poll fails; no peer can bring that about.
+    /// If the system's poll fails, which no peer can bring about; or if another server shares the
+    /// rooms under the name of this one.
     pub fn run(&mut self) -> io::Result<()> {
         while !self.event_loop.has_stopped(&self.sockets) {
             self.turn()?;
+            if self.event_loop.hub.is_usurped() {
+                return Err(io::Error::other(
+                    "another server shares the rooms under the name of this one; each needs a \
+                     --relay-name of its own",
+                ));
+            }
         }
+        #[cfg(feature = "relay")]
+        self.tell_others_of_the_end()?;
         // The archive is the last one who closes the file.
         #[cfg(feature = "data")]
         if let Some(keeper) = self.keeper.take() {
@@ -300,6 +342,21 @@ impl Server {
             log::warn!("the archive was not done in time (--drain): {lost} lines are not kept");
         }
         log::info!("stopped");
+        Ok(())
+    }
+
+    /// The others are told that everybody here has left, unless that takes long: they would find
+    /// out by themselves, only later.
+    #[cfg(feature = "relay")]
+    fn tell_others_of_the_end(&mut self) -> io::Result<()> {
+        let deadline = present().instant + FAREWELL_TO_OTHERS;
+        while let Some(counts) = self.event_loop.hub.relay_counts()
+            && counts.is_live
+            && counts.pending > 0
+            && present().instant < deadline
+        {
+            self.turn()?;
+        }
         Ok(())
     }
 
@@ -483,9 +540,23 @@ impl MioSockets {
                 let blocked = datagrams.take_blocked(self.poll.registry()).unwrap_or_default();
                 told.extend(blocked.into_iter().map(PollEvent::Writable));
             }
+        } else if self.note_relay(token) {
+            // It is looked at in this turn.
         } else if token != SIGNALS && token != WAKER {
             self.tell_of_stream(token, event, told);
         }
+    }
+
+    /// Something may have come of a connection to the engine. Returns whether it is one.
+    fn note_relay(&mut self, token: Token) -> bool {
+        #[cfg(feature = "relay")]
+        let is_one = self.relay.as_mut().is_some_and(|relay| relay.sockets.note_ready(token));
+        #[cfg(not(feature = "relay"))]
+        let is_one = {
+            let _ = token;
+            false
+        };
+        is_one
     }
 
     fn tell_of_stream(&mut self, token: Token, event: &Event, told: &mut Vec<PollEvent>) {
@@ -517,6 +588,72 @@ impl MioSockets {
             told.push(PollEvent::Readable(*key));
         }
     }
+}
+
+#[cfg(feature = "relay")]
+impl Relay {
+    /// Hands over what has come from the engine and what is for it.
+    fn run(&mut self, hub: &mut Hub, registry: &Registry, now: Now) {
+        let Relay { link, sockets, hosts } = self;
+        // Nothing more may be written of what the hub has given up.
+        exchange(link, hub, now);
+        link.handle_timeout(now);
+        if link.poll_drop() {
+            sockets.drop_all();
+        }
+        while let Some((side, host)) = link.poll_dial() {
+            sockets.dial(side as usize, &hosts[host]);
+        }
+        if let Some(why) = sockets.connect(registry) {
+            link.handle_broken(&why, now);
+        }
+        for side in Side::BOTH {
+            loop {
+                match sockets.next(side as usize) {
+                    Outcome::Open => link.handle_open(side, now),
+                    Outcome::Bytes(bytes) => link.handle_bytes(side, bytes, now),
+                    Outcome::Broken(why) => link.handle_broken(&why, now),
+                    Outcome::Nothing => break,
+                }
+                exchange(link, hub, now);
+                if link.poll_drop() {
+                    sockets.drop_all();
+                }
+            }
+        }
+        for side in Side::BOTH {
+            let bytes = link.poll_transmit(side);
+            if let Err(error) = sockets.send(side as usize, &bytes, registry) {
+                link.handle_broken(&error.to_string(), now);
+            }
+        }
+    }
+}
+
+/// The hub shares its rooms from now on.
+#[cfg(feature = "relay")]
+fn open_relay(
+    config: &crate::config::Relay,
+    hub: &mut Hub,
+    waker: &Arc<Waker>,
+) -> Result<Relay, StartError> {
+    let mut random = [0; 8 + Cloak::SECRET_BYTES];
+    getrandom::fill(&mut random).map_err(|error| StartError::System(error.into()))?;
+    let (mut seed, mut secret) = ([0; 8], [0; Cloak::SECRET_BYTES]);
+    seed.copy_from_slice(&random[..8]);
+    secret.copy_from_slice(&random[8..]);
+    let seed = u64::from_ne_bytes(seed);
+    let crate::config::Relay { engine, label } = config;
+    hub.share_as(label, seed);
+    let settings = LinkSettings {
+        label: label.clone(),
+        login: engine.login.clone(),
+        addresses: engine.hosts.len(),
+        seed,
+        secret,
+    };
+    let sockets = RelaySockets::new(RELAY, waker).map_err(StartError::System)?;
+    Ok(Relay { link: RelayLink::new(settings, present()), sockets, hosts: engine.hosts.clone() })
 }
 
 /// What comes before a dialect.
@@ -743,7 +880,20 @@ impl Sockets for MioSockets {
     }
 
     fn retry_at(&self) -> Option<Instant> {
-        self.listeners.iter().filter_map(|(_, listener)| listener.retry_at()).min()
+        let listeners = self.listeners.iter().filter_map(|(_, listener)| listener.retry_at());
+        #[cfg(feature = "relay")]
+        let listeners = {
+            let relay = self.relay.as_ref().and_then(|relay| relay.link.poll_timeout());
+            listeners.chain(relay)
+        };
+        listeners.min()
+    }
+
+    #[cfg(feature = "relay")]
+    fn relay(&mut self, hub: &mut Hub, now: Now) {
+        if let Some(relay) = &mut self.relay {
+            relay.run(hub, self.poll.registry(), now);
+        }
     }
 
     fn count(&self) -> usize {

@@ -10,6 +10,7 @@
 //! 1. Wait until a socket is ready or a deadline has come; take the time; note what is ready.
 //! 2. Read those who have something, each within its budget, unless the hub does not want it.
 //! 3. Do what is due by now, and put those back whose input is wanted again.
+//!    Tell other servers that share the rooms what is proposed, and the hub what all have decided.
 //! 4. Write to everyone for whom something waits, once for all that the turn brought.
 //! 5. Forget those who are gone. Until then their keys are not free, so that nothing in a turn can
 //!    meet a stranger under one of them.
@@ -164,6 +165,12 @@ pub trait Sockets {
 
     /// The connection is gone: lets go of its socket.
     fn close(&mut self, key: ConnectionKey);
+
+    /// Where servers share their rooms: tells the hub what they have decided, and the others what
+    /// is proposed here.
+    fn relay(&mut self, hub: &mut Hub, now: Now) {
+        let _ = (hub, now);
+    }
 
     /// Whether something that was taken is still being written, for which a stop waits.
     fn is_writing(&self) -> bool {
@@ -331,6 +338,7 @@ impl EventLoop {
         self.supply_randomness(sockets);
         self.hub.handle_timeout(self.now);
         self.queue_resumed(sockets);
+        sockets.relay(&mut self.hub, self.now);
         self.write(sockets);
         self.reap(sockets);
         self.accept(sockets);

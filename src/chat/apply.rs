@@ -39,6 +39,8 @@ pub(crate) enum Applied {
     LoggedIn { ranks: Vec<(RoomKey, Rank)> },
     /// They had that rank until now.
     Ranked { before: Option<Rank> },
+    /// That shows later: all servers that share the rooms must know of the entry first.
+    Later,
     /// The entry is not true, since what it needs is not so any more. Nothing has changed.
     Refused(Conflict),
 }
@@ -102,7 +104,7 @@ impl Chat {
     fn apply_connected(
         &mut self,
         entry: &Entry<'_>,
-        (origin, address): (ConnectionKey, IpAddr),
+        (origin, address): (Option<ConnectionKey>, IpAddr),
         name: &Nickname,
         standing: &Standing,
     ) -> Option<Applied> {

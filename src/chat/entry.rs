@@ -30,8 +30,13 @@ pub(crate) struct Entry<'a> {
 /// What is so from now on. Texts are clean and not blank.
 #[derive(Clone, Debug)]
 pub(crate) enum Fact<'a> {
-    /// Somebody has a name. They are in no room yet.
-    Connected { origin: ConnectionKey, name: Nickname, address: IpAddr, standing: Box<Standing> },
+    /// Somebody has a name. They are in no room yet. What is for them goes there, if they are here.
+    Connected {
+        origin: Option<ConnectionKey>,
+        name: Nickname,
+        address: IpAddr,
+        standing: Box<Standing>,
+    },
     /// Where what is for a user goes from now on, and from where they come; nowhere, while they are
     /// cut off.
     Moved { user: UserKey, origin: Option<(ConnectionKey, IpAddr)> },
@@ -140,6 +145,14 @@ pub(crate) enum Order {
 }
 
 impl Order {
+    /// Who is off the server by it, if anybody is.
+    pub(crate) fn removed(&self) -> Option<UserKey> {
+        match self {
+            Order::Removed { user, .. } => Some(*user),
+            _ => None,
+        }
+    }
+
     /// The room that it is about, if it is about one: then its operators may decide that.
     pub(super) fn room(&self) -> Option<RoomKey> {
         match self {

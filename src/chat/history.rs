@@ -64,6 +64,11 @@ impl History {
         before - self.lines.len()
     }
 
+    /// Lines up to this number may be missing.
+    pub(super) fn set_forgotten(&mut self, forgotten: EntryId) {
+        self.forgotten = forgotten;
+    }
+
     /// Up to which number lines may be missing.
     pub(crate) fn forgotten(&self) -> EntryId {
         self.forgotten

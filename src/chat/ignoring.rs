@@ -353,7 +353,7 @@ mod tests {
             let key = users.insert(
                 (0, 0),
                 name.clone(),
-                (ConnectionKey::nth(0), std::net::Ipv4Addr::LOCALHOST.into()),
+                (Some(ConnectionKey::nth(0)), std::net::Ipv4Addr::LOCALHOST.into()),
             );
             assert!(directory.claim(key, &name, None));
         }

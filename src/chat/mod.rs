@@ -18,6 +18,7 @@
 mod accounts;
 mod apply;
 mod asleep;
+mod checkpoint;
 pub(crate) mod commands;
 mod directory;
 mod entry;
@@ -27,6 +28,7 @@ mod moderation;
 mod room;
 mod sanctions;
 mod user;
+pub(crate) mod written;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -209,10 +211,15 @@ impl Chat {
 
     /// A chat as this one was before anything happened, but for what was restored.
     pub(crate) fn anew(&self) -> Chat {
+        self.anew_from(self.begins)
+    }
+
+    /// The same, with entries that have higher numbers than `begins`.
+    pub(crate) fn anew_from(&self, begins: EntryId) -> Chat {
         let permanent: Vec<_> = self.rooms().filter(|(_, room)| room.is_permanent()).collect();
         let names: Vec<_> = permanent.iter().map(|(_, room)| room.name().clone()).collect();
         let (remembers, policy, cloak) = (self.remembers, self.policy.clone(), self.cloak);
-        let chat = Chat::new(&self.limits, self.begins, self[LOBBY].name(), &names);
+        let chat = Chat::new(&self.limits, begins, self[LOBBY].name(), &names);
         Chat { remembers, policy, cloak, ..chat }
     }
 
@@ -432,6 +439,15 @@ impl Chat {
         Snapshot { users, rooms, standing, sanctions, is_locked: lock.is_some(), slow: *slow }
     }
 
+    /// The same as servers that share their rooms can compare it: in no order that depends on where
+    /// a user has come.
+    pub(crate) fn snapshot_of_shared(&self) -> Snapshot {
+        let mut snapshot = self.snapshot();
+        snapshot.rooms.iter_mut().for_each(|room| room.name_ranks(&self.users));
+        snapshot.rooms.sort_by(|one, other| one.name().cmp(other.name()));
+        snapshot
+    }
+
     /// Whether nobody is here and nothing is left of anybody but what was said in rooms that are
     /// always there.
     pub(crate) fn is_at_rest(&self) -> bool {
@@ -469,7 +485,7 @@ mod tests {
     fn recorded() -> Recorded {
         let (alice, bob, ops) = (UserKey::nth(0), UserKey::nth(1), RoomKey::new(1));
         let connected = |who: &str| Fact::Connected {
-            origin: ConnectionKey::nth(0),
+            origin: Some(ConnectionKey::nth(0)),
             name: name(who),
             address: std::net::Ipv4Addr::LOCALHOST.into(),
             standing: Box::default(),

@@ -64,6 +64,22 @@ pub(super) struct Lock {
 }
 
 impl Lock {
+    /// Nobody was here.
+    pub(super) fn new(age: Option<u64>) -> Lock {
+        Lock { age, present: HashMap::new() }
+    }
+
+    /// Somebody was here, under a name with this fold.
+    pub(super) fn add(&mut self, fold: &str, address: IpAddr) {
+        self.present.insert(fold.into(), address);
+    }
+
+    /// The age, and who was here.
+    pub(super) fn parts(&self) -> (Option<u64>, impl Iterator<Item = (&str, IpAddr)>) {
+        let present = self.present.iter().map(|(fold, address)| (&**fold, *address));
+        (self.age, present)
+    }
+
     /// Whether somebody without an account may not come in.
     pub(super) fn keeps_out(&self, name: &Nickname, address: IpAddr) -> bool {
         self.age.is_none() && self.present.get(&name.sort_key()) != Some(&address)

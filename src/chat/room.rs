@@ -113,6 +113,8 @@ pub(crate) struct RoomSnapshot {
     forgotten: EntryId,
     rights: Rights,
     ranks: Vec<(UserKey, Rank)>,
+    /// The same by names, if they are wanted so.
+    named_ranks: Vec<(String, Rank)>,
     bans: Option<Box<Sanctions>>,
 }
 
@@ -214,6 +216,11 @@ impl Room {
         }
     }
 
+    /// Those who may come in once, whatever is set.
+    pub(super) fn invited(&self) -> &[UserKey] {
+        &self.invited
+    }
+
     /// Nobody is invited any more.
     pub(super) fn forget_invitations(&mut self) {
         self.invited = Vec::new();
@@ -245,7 +252,22 @@ impl Room {
             forgotten: self.history.forgotten(),
             rights: self.rights.clone(),
             ranks: self.ranks.clone(),
+            named_ranks: Vec::new(),
             bans: self.bans.clone(),
         }
+    }
+}
+
+impl RoomSnapshot {
+    /// Ranks are told by names from now on, and not by where users are kept.
+    pub(super) fn name_ranks(&mut self, users: &Users) {
+        let name = |key: UserKey| users.get(key).map(|user| user.name.as_str().to_owned());
+        let ranks = self.ranks.drain(..);
+        self.named_ranks = ranks.map(|(key, rank)| (name(key).unwrap_or_default(), rank)).collect();
+        self.named_ranks.sort();
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 }

@@ -283,13 +283,13 @@ impl Users {
         &mut self,
         (since, came_at): (EntryId, u64),
         name: Nickname,
-        (origin, address): (ConnectionKey, IpAddr),
+        (origin, address): (Option<ConnectionKey>, IpAddr),
     ) -> UserKey {
         let key = self.next_key();
         let UserKey { generation, .. } = key;
         self.generation = generation;
         reserve(&mut self.slab);
-        let (fold, origin) = (name.sort_key(), Some(origin));
+        let fold = name.sort_key();
         let (room, social) = (None, None);
         let (operator, came_at) = (false, u32::try_from(came_at).unwrap_or(u32::MAX));
         let user = User {

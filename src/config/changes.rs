@@ -65,6 +65,7 @@ const RESTART: &[Difference] = &[
     ("--rooms", |a, b| a.rooms != b.rooms),
     ("--lang", |a, b| a.lang != b.lang),
     ("--data", |a, b| file(a) != file(b)),
+    ("--relay", |a, b| a.relay != b.relay),
 ];
 
 fn file(config: &Config) -> Option<&Path> {
@@ -99,6 +100,7 @@ impl Config {
             lobby: self.lobby.clone(),
             rooms: self.rooms.clone(),
             lang: self.lang,
+            relay: self.relay.clone(),
             data: self.data.clone().map(|data| match &other.data {
                 Some(other) => Data { file: data.file, ..other.clone() },
                 None => data,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::relay::LABEL_BYTES_MAX;
 use super::{
     BACKLOG_BYTES, CLIENTS_MAX, DATAGRAM_LINE_BYTES_MAX, HISTORY_LINES_MAX, LINE_BYTES_MIN,
     LISTENERS_MAX, SECONDS_MAX, UNTERMINATED_BYTES_MAX,
@@ -48,6 +49,12 @@ pub enum ConfigError {
     AccountsWithoutData,
     /// Operators with passwords, in a program that cannot try them.
     OperatorsNotBuilt,
+    /// Rooms are to be shared, in a program that cannot do so.
+    RelayNotBuilt,
+    /// A server that shares its rooms cannot be called so.
+    RelayName,
+    /// Rooms are to be shared and to be kept in a file.
+    RelayWithData,
     /// The password is longer than a line may be.
     PasswordBytes,
     /// No connection from any address.
@@ -137,6 +144,17 @@ impl fmt::Display for ConfigError {
                 "passwords of operators are not built in; build with --features data, or leave \
                  out [operators]",
             ),
+            ConfigError::RelayNotBuilt => f.write_str(
+                "the relay is not built in; build with --features relay, or leave out --relay",
+            ),
+            ConfigError::RelayName => write!(
+                f,
+                "--relay needs a --relay-name of its own for each server, of 1 to \
+                 {LABEL_BYTES_MAX} letters, digits, - and _"
+            ),
+            ConfigError::RelayWithData => {
+                f.write_str("--relay and --data cannot be used together yet: leave out one of them")
+            }
             ConfigError::PasswordBytes => {
                 f.write_str("--max-line must not be less than the password has bytes")
             }

@@ -8,6 +8,7 @@ mod changes;
 mod error;
 pub mod file;
 mod password;
+pub mod relay;
 pub mod values;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use log::LevelFilter;
 pub use self::changes::Changes;
 pub use self::error::ConfigError;
 pub use self::password::{PASSWORD_BYTES_MAX, Password, PasswordError};
+pub use self::relay::{Engine, Relay};
 use crate::dialect::decoder::UNTERMINATED_BYTES_MAX;
 #[cfg(feature = "web")]
 pub use crate::dialect::web::origin::Web;
@@ -105,6 +107,8 @@ pub struct Config {
     pub insecure_passwords: bool,
     /// Nobody is told from where others come.
     pub cloak: bool,
+    /// Other servers share the rooms, and how.
+    pub relay: Option<Relay>,
 }
 
 /// Whether there are accounts; they need an archive.
@@ -183,6 +187,7 @@ impl Default for Config {
             operator_passwords: Vec::new(),
             insecure_passwords: false,
             cloak: true,
+            relay: None,
         }
     }
 }
@@ -226,6 +231,8 @@ impl Config {
             error
         } else if let Some(error) = self.access_error() {
             error
+        } else if let Some(error) = self.relay_error() {
+            error
         } else if self.password.as_ref().is_some_and(|it| it.bytes() > limits.line_bytes_max) {
             ConfigError::PasswordBytes
         } else if self.data.is_some() && !cfg!(feature = "data") {
@@ -253,6 +260,7 @@ impl Config {
             udp_expiry: self.limits.udp_expiry,
             page: None,
             has_accounts: self.data.is_some() && self.accounts != Accounts::Off,
+            is_away: false,
             #[cfg(feature = "web")]
             web: self.web.clone(),
             #[cfg(feature = "web")]
@@ -277,6 +285,18 @@ impl Config {
             Some(ConfigError::OperatorsNotBuilt)
         } else {
             None
+        }
+    }
+
+    /// What is wrong with how rooms are shared.
+    fn relay_error(&self) -> Option<ConfigError> {
+        let relay = self.relay.as_ref()?;
+        if !cfg!(feature = "relay") {
+            Some(ConfigError::RelayNotBuilt)
+        } else if !relay::is_label(&relay.label) {
+            Some(ConfigError::RelayName)
+        } else {
+            self.data.is_some().then_some(ConfigError::RelayWithData)
         }
     }
 

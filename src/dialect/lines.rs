@@ -387,6 +387,12 @@ fn announce(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
         }
         Event::Goodbye => notice(out, phrases.goodbye, &[]),
         Event::Stopping => notice(out, phrases.stopping, &[]),
+        Event::Relay { is_back: true } => notice(out, phrases.relay_back, &[]),
+        Event::Relay { is_back: false } => {
+            out.extend_from_slice(b"! ");
+            out.extend_from_slice(phrases.relay_away.as_bytes());
+            out.push(b'\n');
+        }
         _ => phrases::tell_of_room(reader, event, "* ", "\n", out),
     }
 }

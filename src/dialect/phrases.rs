@@ -133,6 +133,11 @@ pub(crate) struct Phrases {
     pub(crate) order: OrderPhrases,
     pub(crate) goodbye: &'static str,
     pub(crate) stopping: &'static str,
+    pub(crate) relay_away: &'static str,
+    pub(crate) relay_back: &'static str,
+    closed_relay_lost: &'static str,
+    closed_relay_rewound: &'static str,
+    left_relay_lost: &'static str,
     taken: &'static str,
     same_name: &'static str,
     nobody: &'static str,
@@ -342,6 +347,10 @@ impl Phrases {
             CloseReason::WrongPasswords(count) => {
                 (self.closed_wrong_passwords, Part::Count(count.into()))
             }
+            CloseReason::RelayLost(unsaid) => {
+                (self.closed_relay_lost, Part::Count(unsaid as usize))
+            }
+            CloseReason::RelayRewound => (self.closed_relay_rewound, Part::Text("")),
             CloseReason::Quit
             | CloseReason::EndOfInput
             | CloseReason::ConnectionLost
@@ -362,6 +371,11 @@ impl Phrases {
         Some(told)
     }
 
+    /// What is said of the relay when it is back, or is away.
+    pub(crate) fn relay(&self, is_back: bool) -> &'static str {
+        if is_back { self.relay_back } else { self.relay_away }
+    }
+
     /// What others are told of why somebody has gone, if it is worth a word.
     pub(crate) fn parting(&self, reason: CloseReason) -> Option<&'static str> {
         match reason {
@@ -370,6 +384,7 @@ impl Phrases {
             CloseReason::Unterminated(_) => Some(self.left_unended),
             CloseReason::TimedOut | CloseReason::Unresponsive => Some(self.left_timed_out),
             CloseReason::Violation(_) => Some(self.left_violation),
+            CloseReason::RelayLost(_) | CloseReason::RelayRewound => Some(self.left_relay_lost),
             CloseReason::Quit
             | CloseReason::EndOfInput
             | CloseReason::NickTimeout(_)
@@ -472,6 +487,8 @@ pub(crate) fn tell_in_chinese(
             return;
         }
         Event::Stopping => (ZH.stopping, &[]),
+        Event::Relay { is_back: false } => (ZH.relay_away, &[]),
+        Event::Relay { is_back: true } => (ZH.relay_back, &[]),
         Event::Emoted { from, text, .. } => {
             // Not even with `start`: these two bytes are what no line of chat begins with.
             fill(out, "** {} {}", &[Text(from), Text(text)]);
@@ -655,6 +672,11 @@ static EN: Phrases = Phrases {
     order: order::EN,
     goodbye: "Goodbye.",
     stopping: "The server is stopping.",
+    relay_away: "The relay is away; what you say waits.",
+    relay_back: "The relay is back.",
+    closed_relay_lost: "The relay is lost. Lines of yours that were not said: {}.",
+    closed_relay_rewound: "The relay has lost what was said last. Come again.",
+    left_relay_lost: "relay lost",
     taken: "The nickname {} is taken. Try another.",
     same_name: "You are already called {}.",
     nobody: "Nobody here is called {}.",
@@ -850,6 +872,11 @@ static ZH: Phrases = Phrases {
     order: order::ZH,
     goodbye: "再见。",
     stopping: "服务器即将停止。",
+    relay_away: "中继暂时不可用，你说的话会稍后送出。",
+    relay_back: "中继已恢复。",
+    closed_relay_lost: "中继已断开。你有 {} 行没有送出。",
+    closed_relay_rewound: "中继丢失了最近的内容，请重新进入。",
+    left_relay_lost: "中继断开",
     taken: "昵称 {} 已被使用，请换一个。",
     same_name: "您的昵称已经是 {}。",
     nobody: "这里没有人叫 {}。",

@@ -236,6 +236,7 @@ mod tests {
             udp_expiry: Duration::from_secs(300),
             page: None,
             has_accounts: false,
+            is_away: false,
             #[cfg(feature = "web")]
             web: Default::default(),
             #[cfg(feature = "web")]

@@ -32,6 +32,8 @@ pub struct Settings {
     pub page: Option<SocketAddr>,
     /// Nicknames can be accounts.
     pub has_accounts: bool,
+    /// Nobody can come in now, since other servers that share the rooms cannot be told.
+    pub is_away: bool,
     /// Under what names browsers may find the server.
     #[cfg(feature = "web")]
     pub web: web::origin::Web,

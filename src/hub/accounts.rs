@@ -344,7 +344,7 @@ impl Hub {
         }
         self.free_name(account);
         match self.name_connection(key, account, &standing) {
-            Ok(()) => {
+            Ok(_) => {
                 log::info!("event=login account={account} from={}", self.connections[key].remote);
                 self.tell_account(key, account, (AccountEvent::LoggedIn, token));
                 if operator {

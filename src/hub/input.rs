@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Instant;
 use std::{iter, mem};
 
+use super::relaying::Next;
 use super::returning::Keyed;
 use super::telling::tell;
 use super::{Hub, OWN_BYTES_MAX, WRONG_PASSWORDS_MAX, awaiting_nick, counted};
@@ -108,6 +109,9 @@ impl Hub {
             (Applied::Said, Some(given)) => self.confirm(key, user, &given),
             // Something was decided while it waited.
             (Applied::Refused(_), _) => self.refuse(key, Refusal::NotSaid),
+            (Applied::Later, given) => {
+                self.then(Next::Asked { key, wanted: None, is_line: true, given });
+            }
             _ => {}
         }
     }
@@ -131,8 +135,10 @@ impl Hub {
             return true;
         }
         let why = self.wait_reason(key, queue);
-        if why == Some(Wait::Room) {
-            self.await_turn(key);
+        match why {
+            Some(Wait::Room) => self.await_turn(key),
+            Some(Wait::Relay) => self.await_relay_turn(key),
+            _ => {}
         }
         self.connections[key].waiting = why.map(|why| Box::new(Waiting::new(why)));
         why.is_some()
@@ -154,6 +160,8 @@ impl Hub {
             Some(Wait::Budget(ready))
         } else if is_owed_much(connection) {
             Some(Wait::Outbox)
+        } else if self.is_relay_full() {
+            Some(Wait::Relay)
         } else if queue || self.is_full_for(key) {
             Some(Wait::Room)
         } else {
@@ -271,8 +279,16 @@ impl Hub {
             message.commands(connection.dialect, stage(connection), self.given_name(key));
         let room = commands.room();
         for command in commands {
-            if self.connections[key].is_heard() {
-                self.execute_command(key, room, command);
+            let connection = &mut self.connections[key];
+            let is_heard = connection.is_heard();
+            match (&mut connection.waiting, message) {
+                // What it gave with its name is said when it has that.
+                (Some(waiting), Message::Line(line)) if waiting.why == Wait::Relay => {
+                    waiting.held.extend_from_slice(line.as_bytes());
+                    waiting.held.push(b'\n');
+                }
+                _ if is_heard => self.execute_command(key, room, command),
+                _ => {}
             }
         }
         self.keyed = None;
@@ -316,6 +332,12 @@ impl Hub {
         room: Option<&str>,
         command: Command<'_>,
     ) {
+        self.begin_deciding();
+        self.decide(key, room, command);
+        self.await_relay(key);
+    }
+
+    fn decide(&mut self, key: ConnectionKey, room: Option<&str>, command: Command<'_>) {
         match (stage(&self.connections[key]), command) {
             (Stage::Chatting, command) => self.execute_in_room(key, room, command),
             (Stage::Naming, Command::Quit(words)) => {
@@ -424,14 +446,26 @@ impl Hub {
             self.propose(Fact::Parted { user, room: from, words: "".into() });
         }
         let fact = Fact::Joined { user, room: room.clone(), key: given.into() };
-        if let Applied::Refused(_) = self.propose(fact) {
-            // It is one of before, and they may not come into it.
-            let title = commands::title(room.as_str());
-            let refused = Event::Refused(Refusal::InviteOnly(&title));
-            self.tell_titled(key, Some(&title), &refused);
-            if let Some(room) = back {
-                self.propose(Fact::Joined { user, room, key: "".into() });
-            }
+        match self.propose(fact) {
+            Applied::Refused(_) => self.could_not_go(key, &room, back),
+            Applied::Later => self.then(Next::Went { key, room, back }),
+            _ => {}
+        }
+    }
+
+    /// Somebody could not go to a room, and goes back to the one that they were in. It is one of
+    /// before, and they may not come into it.
+    pub(super) fn could_not_go(
+        &mut self,
+        key: ConnectionKey,
+        room: &Nickname,
+        back: Option<Nickname>,
+    ) {
+        let title = commands::title(room.as_str());
+        let refused = Event::Refused(Refusal::InviteOnly(&title));
+        self.tell_titled(key, Some(&title), &refused);
+        if let (Some(room), Some(user)) = (back, self.connections[key].user()) {
+            self.propose(Fact::Joined { user, room, key: "".into() });
         }
     }
 
@@ -492,19 +526,34 @@ impl Hub {
             Fact::Renamed { name, .. } => Some(name.clone()),
             _ => None,
         };
-        let speaker = match &fact {
-            Fact::Said { user, .. } | Fact::Told { user, .. } => Some(*user),
-            _ => None,
-        };
-        match (self.propose(fact), wanted, speaker) {
-            (Applied::Refused(Conflict::NameTaken), Some(name), _) => {
+        let is_line = matches!(fact, Fact::Said { .. } | Fact::Told { .. });
+        match self.propose(fact) {
+            Applied::Later => {
+                let given = self.take_key(key);
+                self.then(Next::Asked { key, wanted, is_line, given });
+            }
+            applied => self.answer_asked(key, &applied, (wanted.as_ref(), is_line)),
+        }
+    }
+
+    /// Tells somebody what has become of what they asked for, if they would not see it otherwise.
+    pub(super) fn answer_asked(
+        &mut self,
+        key: ConnectionKey,
+        applied: &Applied,
+        (wanted, is_line): (Option<&Nickname>, bool),
+    ) {
+        match (applied, wanted) {
+            (Applied::Refused(Conflict::NameTaken), Some(name)) => {
                 self.refuse(key, Refusal::Taken(name.as_str()));
             }
-            (Applied::Refused(Conflict::NotAllowed), _, _) => {
+            (Applied::Refused(Conflict::NotAllowed), _) => {
                 self.refuse(key, Refusal::NotSaid);
             }
-            (Applied::Said, _, Some(user)) => {
-                if let Some(given) = self.take_key(key) {
+            (Applied::Said, _) if is_line => {
+                if let Some(user) = self.connections[key].user()
+                    && let Some(given) = self.take_key(key)
+                {
                     self.confirm(key, user, &given);
                 }
             }
@@ -528,6 +577,10 @@ impl Hub {
         let extra = self.saying.take();
         match self.propose_lines((user, room), lines.into_iter(), (false, extra)) {
             Applied::Refused(_) => self.refuse(key, Refusal::NotSaid),
+            Applied::Later => {
+                let given = self.take_key(key);
+                self.then(Next::Asked { key, wanted: None, is_line: true, given });
+            }
             _ => {
                 if let Some(given) = self.take_key(key) {
                     self.confirm(key, user, &given);
@@ -545,17 +598,18 @@ impl Hub {
         (emote, extra): (bool, MaybeExtra),
     ) -> Applied {
         let (mut last, count) = (Applied::Said, lines.len());
-        let message = self.last_entry + 1;
+        let message = (self.last_entry + 1) ^ self.relay_salt();
+        let is_told_apart = count > 1 && (self.has_irc() || self.relay.is_some());
         for (place, text) in lines.enumerate() {
             let extra = match &extra {
-                extra if count > 1 && self.has_irc() => {
+                extra if is_told_apart => {
                     let extra = extra.as_deref().cloned().unwrap_or_default();
                     Some(Box::new(extra.of_line(message, place, count)))
                 }
                 extra => extra.clone(),
             };
             last = self.propose(Fact::Said { user, room, text, emote, extra });
-            if !matches!(last, Applied::Said) {
+            if !matches!(last, Applied::Said | Applied::Later) {
                 break;
             }
         }
@@ -644,13 +698,19 @@ impl Hub {
             }
         }
         match self.name_connection(key, name, &Standing::default()) {
-            Ok(()) => {}
-            Err(Conflict::Banned) => self.keep_out(key, None, Conflict::Banned),
-            Err(Conflict::Locked) => self.refuse_input(key, Refusal::Locked),
-            Err(Conflict::Registered) => {
-                self.refuse_input(key, Refusal::Registered(name.as_str()));
-            }
-            Err(_) => self.refuse_input(key, Refusal::Taken(name.as_str())),
+            Ok(Came::Now) => {}
+            Ok(Came::Later) => self.then(Next::Named { key, name: name.clone() }),
+            Err(conflict) => self.refuse_name(key, name, conflict),
+        }
+    }
+
+    /// Somebody cannot have a name, and is asked for another.
+    pub(super) fn refuse_name(&mut self, key: ConnectionKey, name: &Nickname, conflict: Conflict) {
+        match conflict {
+            Conflict::Banned => self.keep_out(key, None, Conflict::Banned),
+            Conflict::Locked => self.refuse_input(key, Refusal::Locked),
+            Conflict::Registered => self.refuse_input(key, Refusal::Registered(name.as_str())),
+            _ => self.refuse_input(key, Refusal::Taken(name.as_str())),
         }
     }
 
@@ -717,7 +777,11 @@ impl Hub {
             match self.name_connection(key, &given, standing) {
                 Err(Conflict::NameTaken | Conflict::Registered) => {}
                 Err(conflict) => return self.keep_out(key, None, conflict),
-                Ok(()) => return,
+                Ok(Came::Now) => return,
+                Ok(Came::Later) => {
+                    let (name, standing) = (name.clone(), Box::new(standing.clone()));
+                    return self.then(Next::Suffixed { key, name, number, standing });
+                }
             }
         }
     }
@@ -729,17 +793,27 @@ impl Hub {
         key: ConnectionKey,
         name: &Nickname,
         standing: &Standing,
-    ) -> Result<(), Conflict> {
+    ) -> Result<Came, Conflict> {
         let address = self.connections[key].remote.ip();
         let came_by = self.connections[key].dialect;
         let standing = Box::new(Standing { came_by, ..standing.clone() });
         let name = name.clone();
-        let fact = Fact::Connected { origin: key, name: name.clone(), address, standing };
-        let user = match self.propose(fact) {
-            Applied::Connected(user) => user,
+        let fact = Fact::Connected { origin: Some(key), name, address, standing };
+        match self.propose(fact) {
+            Applied::Connected(user) => self.named(key, user),
             Applied::Refused(conflict) => return Err(conflict),
+            Applied::Later => {
+                self.await_relay(key);
+                return Ok(Came::Later);
+            }
             _ => return Err(Conflict::OutOfDate),
-        };
+        }
+        Ok(Came::Now)
+    }
+
+    /// Somebody has a name from now on.
+    pub(super) fn named(&mut self, key: ConnectionKey, user: UserKey) {
+        let Some(name) = self.chat.nickname(user).cloned() else { return };
         let dialect = self.connections[key].dialect;
         if dialect.spec().can_resume {
             self.tickets.issue(user, dialect);
@@ -752,7 +826,6 @@ impl Hub {
         } else {
             self.enter(key, user);
         }
-        Ok(())
     }
 
     /// Somebody is in the lobby from now on.
@@ -765,7 +838,9 @@ impl Hub {
             return self.tell_watchers_online(user);
         }
         let room = self.chat[LOBBY].name().clone();
-        self.propose(Fact::Joined { user, room, key: "".into() });
+        if let Applied::Later = self.propose(Fact::Joined { user, room, key: "".into() }) {
+            self.then(Next::Entered { key });
+        }
         self.tell_watchers_online(user);
     }
 
@@ -824,6 +899,15 @@ impl Hub {
             self.arm(key);
         }
     }
+}
+
+/// When somebody who has been given a name has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Came {
+    /// At once.
+    Now,
+    /// When all servers know of it, or not.
+    Later,
 }
 
 /// How far a connection has come.

@@ -11,7 +11,9 @@
 //!   [`Hub::handle_blocked`], [`Hub::handle_writable`], [`Hub::handle_shut`],
 //!   [`Hub::handle_closed`];
 //! - to all: [`Hub::handle_timeout`], [`Hub::handle_input_done`], [`Hub::handle_output_done`],
-//!   [`Hub::handle_turn_end`], [`Hub::handle_stop`], [`Hub::handle_random`].
+//!   [`Hub::handle_turn_end`], [`Hub::handle_stop`], [`Hub::handle_random`];
+//! - in a log that servers share: [`Hub::handle_relayed`], [`Hub::handle_relay_reset`],
+//!   [`Hub::handle_relay_live`], [`Hub::handle_relay_missing`].
 //!
 //! # Pollers: what to do
 //! They change nothing but what they hand out.
@@ -25,9 +27,9 @@
 //! `telling.rs` and `presence.rs`, what comes before a dialect and from behind proxies in
 //! `preparing.rs`, who is too far behind in `backlog.rs`, how connections end in `closing.rs`, who
 //! comes back in `returning.rs`, what is answered later in `requests.rs`, whose a name is in
-//! `accounts.rs`, who is put out and kept out in `moderation.rs`, and what time brings in
-//! `deadlines.rs`. How the bytes of a connection are to be understood is its session's business
-//! (`dialect/session.rs`).
+//! `accounts.rs`, what is shared with other servers in `relaying.rs`, who is put out and kept out
+//! in `moderation.rs`, and what time brings in `deadlines.rs`. How the bytes of a connection are to
+//! be understood is its session's business (`dialect/session.rs`).
 
 mod accounts;
 mod addresses;
@@ -39,6 +41,7 @@ mod irc;
 mod moderation;
 mod preparing;
 mod presence;
+mod relaying;
 mod requests;
 mod returning;
 mod telling;
@@ -57,6 +60,8 @@ use self::addresses::Addresses;
 use self::closing::level;
 use self::input::is_owed_much;
 use self::irc::Irc;
+pub use self::relaying::Relayed;
+use self::relaying::Relaying;
 use self::returning::Keyed;
 use self::tickets::Tickets;
 use crate::archive::{Record, Request};
@@ -140,6 +145,8 @@ pub struct Hub {
     extra: Option<Extra>,
     /// What IRC clients alone can ask for.
     irc: Irc,
+    /// What is shared with other servers, if anything.
+    relay: Option<Box<Relaying>>,
     addresses: Addresses,
     /// Connections that were let in and whose sockets are not gone.
     clients: usize,
@@ -207,6 +214,7 @@ impl Hub {
             saying: None,
             extra: None,
             irc: Irc::new(now.unix_seconds),
+            relay: None,
             addresses: Addresses::default(),
             clients: 0,
             awaiting_turn: VecDeque::new(),
@@ -237,7 +245,8 @@ impl Hub {
         self.motd = cleaned(&config.motd);
         self.password = config.password.clone();
         let page = self.settings.page.take();
-        self.settings = Settings { page, ..config.session_settings() };
+        let is_away = self.settings.is_away;
+        self.settings = Settings { page, is_away, ..config.session_settings() };
         self.chat.set_limits(&config.limits);
         self.operator_passwords.clone_from(&config.operator_passwords);
         self.insecure_passwords = config.insecure_passwords;
@@ -366,9 +375,15 @@ impl Hub {
         let session = Session::new(Dialect::Lines, &self.settings, now.instant);
         let new = |key| Connection::new(key, remote, Dialect::Lines, session, state);
         let key = self.connections.insert(new);
+        self.name_console(key, name);
+        self.note_console(key, name);
+        key
+    }
+
+    /// The server's own terminal has this name, or one with a suffix.
+    fn name_console(&mut self, key: ConnectionKey, name: &str) {
         let standing = Standing { authority: Some(Authority::Console), ..Standing::default() };
         self.join_with(key, (&Nickname::unchecked(name), 2), &standing);
-        key
     }
 
     /// What somebody is sent whom [`handle_connect`](Self::handle_connect) would not take for this
@@ -395,7 +410,10 @@ impl Hub {
             Some(waiting) => extend_within(&mut waiting.held, &bytes, held_bytes_max),
             None => self.process(key, &bytes),
         }
-        if datagram && matches!(self.connections[key].state, State::AwaitingNick { .. }) {
+        if datagram
+            && matches!(self.connections[key].state, State::AwaitingNick { .. })
+            && self.connections[key].wait() != Some(Wait::Relay)
+        {
             // The first datagram gave no name.
             self.close(key, CloseReason::WrongProtocol, "");
         }
@@ -460,6 +478,7 @@ impl Hub {
             self.arm(key);
         }
         self.wait_no_longer();
+        self.handle_relay_timeout();
         self.tell_late();
         self.resume_newcomers();
         // Whoever goes on may leave a room, which is then gone.
@@ -621,7 +640,7 @@ impl Hub {
         let is_late = self.has_late_answers();
         let newcomers = (is_late || !self.awaiting_turn.is_empty()).then_some(now);
         let rooms = self.active.iter().filter_map(|room| self.channels[room.place()].due(now));
-        [self.timers.next(), self.tickets.due(), at_once, newcomers]
+        [self.timers.next(), self.tickets.due(), self.relay_due(), at_once, newcomers]
             .into_iter()
             .flatten()
             .chain(rooms)

@@ -1,6 +1,7 @@
 //! Order, as far as connections have to do with it: who is put out is closed, who is kept out is
 //! told why, and each act of an operator is told, logged and kept.
 
+use super::relaying::Next;
 use super::telling::time_of;
 use super::{Hub, awaiting_nick};
 use crate::archive::{Act, Record};
@@ -72,13 +73,23 @@ impl Hub {
     }
 
     fn sanction(&mut self, (key, by): (ConnectionKey, UserKey), proposed: &Proposed) {
-        let Proposed { sanction, room, meant, .. } = proposed;
+        let Proposed { sanction, room, .. } = proposed;
         let (room, sanction) = (*room, Box::new(sanction.clone()));
         let order = Order::Sanctioned { room, sanction: sanction.clone() };
-        let applied = self.propose(Fact::Order { by, order });
-        if !matches!(applied, Applied::Said) {
-            return self.refuse(key, Refusal::NotSaid);
+        match self.propose(Fact::Order { by, order }) {
+            Applied::Later => {
+                let proposed = Box::new(proposed.clone());
+                self.then(Next::Sanctioned { key, by, proposed });
+            }
+            Applied::Said => self.put_out_hit(by, proposed),
+            _ => self.refuse(key, Refusal::NotSaid),
         }
+    }
+
+    /// Those whom a new sanction hits are put out.
+    pub(super) fn put_out_hit(&mut self, by: UserKey, proposed: &Proposed) {
+        let Proposed { sanction, room, meant, .. } = proposed;
+        let room = *room;
         if sanction.kind == SanctionKind::Mute {
             return;
         }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::Hub;
+use super::relaying::Next;
 use super::returning::Keyed;
 use crate::archive::{Act, Answer, Before, Health, Kept, Record, Request};
 use crate::chat::{Applied, Entry, Fact, RoomKey, UserKey};
@@ -215,10 +216,11 @@ impl Hub {
     /// What `user` has said since they came is shown to nobody any more.
     pub(super) fn forget(&mut self, key: ConnectionKey, user: UserKey) {
         let since = self.chat.user(user).map(|user| user.since);
-        let (Applied::Forgot(lines), Some(author)) = (self.propose(Fact::Forgot { user }), since)
-        else {
-            return;
-        };
+        let applied = self.propose(Fact::Forgot { user });
+        if let Applied::Later = applied {
+            return self.then(Next::Forgot { key });
+        }
+        let (Applied::Forgot(lines), Some(author)) = (applied, since) else { return };
         if self.chat.remembers() {
             let account = self.chat.account_of(user).map(|account| account.as_str().to_owned());
             let request = Request::Forget { author, account };

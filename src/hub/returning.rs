@@ -192,6 +192,8 @@ impl Hub {
     pub(super) fn has_much_to_read(&mut self, user: UserKey) -> bool {
         match self.chat.user(user).and_then(|user| user.origin) {
             Some(key) => self.connections[key].outbox.own_bytes() > self.limits.backlog_bytes_max,
+            // What waits for them at another server is known there alone.
+            None if self.tickets.of(user).is_none() => self.relay.is_none(),
             None => self.tickets.has_much_mail(user),
         }
     }
@@ -214,6 +216,8 @@ impl Hub {
                 self.take_over(key, user);
                 (user, Vec::new())
             }
+            // What was said meanwhile is nothing that this server could say for sure.
+            Owner::Gone(_) if self.relay.is_some() => return self.refuse_token(key),
             Owner::Gone(gone) => {
                 let (name, rooms) = (gone.name.clone(), gone.rooms.clone());
                 let account = gone
@@ -230,7 +234,8 @@ impl Hub {
                     Standing { account, authority, known: true, came_by, ..Standing::default() };
                 let standing = Box::new(standing);
                 let address = self.connections[key].remote.ip();
-                let fact = Fact::Connected { origin: key, name: name.clone(), address, standing };
+                let origin = Some(key);
+                let fact = Fact::Connected { origin, name: name.clone(), address, standing };
                 let user = match self.propose(fact) {
                     Applied::Connected(user) => user,
                     Applied::Refused(Conflict::Banned) => {
@@ -320,7 +325,7 @@ impl Hub {
         match judged {
             Judged::Join { room, .. } => {
                 let fact = Fact::Joined { user, room, key: "".into() };
-                matches!(self.propose(fact), Applied::Joined(_))
+                matches!(self.propose(fact), Applied::Joined(_) | Applied::Later)
             }
             _ => false,
         }

@@ -22,11 +22,18 @@ use crate::text::day_of;
 
 impl Hub {
     /// Makes an entry of a fact, applies it, and tells whom it concerns. This is the one way to
-    /// change the chat.
+    /// change the chat. Where servers share their rooms, what becomes of it shows later.
     pub(super) fn propose(&mut self, fact: Fact<'_>) -> Applied {
-        self.prepare(&fact);
+        if self.relay.is_some() {
+            return self.propose_to_all(&fact);
+        }
         self.last_entry += 1;
-        let entry = Entry { id: self.last_entry, at: self.now.unix_seconds, fact };
+        self.commit(Entry { id: self.last_entry, at: self.now.unix_seconds, fact })
+    }
+
+    /// Applies an entry, and tells whom it concerns.
+    pub(super) fn commit(&mut self, entry: Entry<'_>) -> Applied {
+        self.prepare(&entry.fact);
         let applied = self.chat.apply(&entry);
         self.tell_of(&entry, &applied);
         if self.chat.remembers() && matches!(applied, Applied::Said) {
@@ -89,7 +96,7 @@ impl Hub {
         self.acting = author_of(&entry.fact);
         match (&entry.fact, applied) {
             (_, Applied::Refused(_)) => {}
-            (Fact::Connected { origin, name, .. }, _) => {
+            (Fact::Connected { origin: Some(origin), name, .. }, _) => {
                 log::debug!("named: {name} from {}", self.connections[*origin].remote);
             }
             (Fact::Moved { user, origin }, Applied::Moved { from }) => {
@@ -159,7 +166,7 @@ impl Hub {
     ) {
         let Hub { chat, connections, channels, journals, lang, counts, .. } = self;
         let Some(speaker) = chat.user(user) else { return };
-        let User { name, origin: Some(origin), .. } = speaker else { return };
+        let User { name, origin, .. } = speaker;
         let is_inside = speaker.is_in(room);
         let from = name.as_str();
         log::debug!("said: {from}: {text}");
@@ -173,15 +180,17 @@ impl Hub {
         let about = About { room: title, at, authors, extra, ..About::default() };
         let seq = publish((*lang, about), (channels, journals), &[room], &event);
         // Who does not hear it is one set, the speaker among them.
-        let echoes = connections[*origin].dialect.spec().echoes;
         let deaf = chat.deaf_to(user);
-        let is_left_out = !echoes && is_inside && deaf.binary_search(&user).is_err();
-        if connections[*origin].session.irc().is_some_and(|irc| irc.caps().wants_echo()) {
+        let is_reader = is_inside && deaf.binary_search(&user).is_err();
+        // Who speaks at another server is told there.
+        let speaker = origin.filter(|key| is_reader && !connections[*key].dialect.spec().echoes);
+        if let Some(origin) = *origin
+            && connections[origin].session.irc().is_some_and(|irc| irc.caps().wants_echo())
+        {
             let name = Some(from);
-            tell(&mut connections[*origin], journals, (*lang, About { name, ..about }), &event);
-            connections.touch(*origin);
+            tell(&mut connections[origin], journals, (*lang, About { name, ..about }), &event);
+            connections.touch(origin);
         }
-        let speaker = is_left_out.then_some(*origin);
         let deaf = deaf.iter().filter_map(|deaf| chat.user(*deaf));
         let deaf = deaf.filter(|deaf| deaf.is_in(room)).filter_map(|deaf| deaf.origin);
         let mut left_out = 0;
@@ -262,8 +271,9 @@ impl Hub {
     /// Somebody is in a room from now on: they read it, and are told who is there and what was
     /// said, unless their dialect is told all that when the others are told of them.
     fn tell_joined(&mut self, user: UserKey, room: RoomKey) {
-        let Some(it @ User { name, origin: Some(key), .. }) = self.chat.user(user) else { return };
-        let (name, key, person) = (name.clone(), *key, it.person());
+        let Some(it @ User { name, origin, .. }) = self.chat.user(user) else { return };
+        let (name, person) = (name.clone(), it.person());
+        let Some(key) = *origin else { return self.tell_joined_elsewhere(user, room, &name) };
         let is_returning = self.returning == Some(key);
         self.channel_mut(room);
         self.gather_presence(room, PresenceKind::Joined);
@@ -296,6 +306,17 @@ impl Hub {
         }
     }
 
+    /// Somebody is in a room from now on who reads it at another server, or not at all.
+    fn tell_joined_elsewhere(&mut self, user: UserKey, room: RoomKey, name: &Nickname) {
+        let Some(person) = self.chat.user(user).map(User::person) else { return };
+        self.channel_mut(room).cut_off += 1;
+        self.gather_presence(room, PresenceKind::Joined);
+        let person = Person { rank: self.chat.rank_in(user, room), ..person };
+        self.add_to_presence(room, (name, person), None);
+        self.outdate_lists(&[room]);
+        log::debug!("joined: {name} in {}", self.chat[room].title());
+    }
+
     /// All that is said in a room from now on is for `key`.
     pub(super) fn attach(&mut self, key: ConnectionKey, room: RoomKey) {
         let Hub { connections, channels, journals, .. } = self;
@@ -314,11 +335,15 @@ impl Hub {
     }
 
     fn tell_parted(&mut self, user: UserKey, (room, title): (RoomKey, &str), words: &str) {
-        let Some(it @ User { name, origin: Some(key), .. }) = self.chat.user(user) else { return };
-        let (name, key, person) = (name.clone(), *key, it.person());
-        log::info!("parted: {name} from {title}");
+        let Some(it @ User { name, origin, .. }) = self.chat.user(user) else { return };
+        let (name, origin, person) = (name.clone(), *origin, it.person());
         self.add_to_presence(room, (&name, person), None);
         self.outdate_lists(&[room]);
+        let Some(key) = origin else {
+            self.channels[room.place()].cut_off -= 1;
+            return self.close_channel_if_gone(room);
+        };
+        log::info!("parted: {name} from {title}");
         self.detach(key, room);
         let spec = self.connections[key].dialect.spec();
         if spec.told_alone {

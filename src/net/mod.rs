@@ -10,6 +10,8 @@ pub(crate) mod header;
 pub(crate) mod inherited;
 pub(crate) mod listener;
 pub(crate) mod process;
+#[cfg(feature = "relay")]
+pub(crate) mod relay;
 pub(crate) mod signals;
 pub(crate) mod stream;
 #[cfg(feature = "tls")]

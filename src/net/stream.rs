@@ -39,6 +39,26 @@ impl Stream {
         registry.register(&mut self.socket, self.token, Interest::READABLE)
     }
 
+    /// Whether a socket that was told to connect has done so.
+    ///
+    /// # Errors
+    /// Why it could not.
+    #[cfg(feature = "relay")]
+    pub(crate) fn is_connected(&mut self) -> io::Result<bool> {
+        if let Some(error) = self.socket.take_error()? {
+            return Err(error);
+        }
+        match self.socket.peer_addr() {
+            Ok(_) => {
+                // It was watched for this.
+                self.watching_writable = true;
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// By what the system knows it.
     pub(crate) fn token(&self) -> Token {
         self.token

@@ -52,6 +52,9 @@ pub(super) fn encode(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) 
         Event::Order(occurrence) => writer.order(&occurrence, event),
         Event::Goodbye => writer.error("Quit"),
         Event::Stopping => writer.replies().server(&["NOTICE * :", reader.phrases.stopping]),
+        Event::Relay { is_back } => {
+            writer.replies().server(&["NOTICE * :", reader.phrases.relay(is_back)]);
+        }
         // What answers these is not written here; and whoever comes has asked before being asked.
         Event::Asked { .. }
         | Event::AskedAgain

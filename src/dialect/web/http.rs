@@ -78,6 +78,8 @@ enum HttpError {
     TooMany,
     Full,
     Stopping,
+    /// Other servers that share the rooms cannot be told of anybody who would come in.
+    Away,
 }
 
 impl HttpError {
@@ -125,6 +127,9 @@ impl HttpError {
             }
             HttpError::Stopping => {
                 ("503 Service Unavailable", "Retry-After: 10\r\n", "The server is stopping.")
+            }
+            HttpError::Away => {
+                ("503 Service Unavailable", "Retry-After: 2\r\n", "The relay is away.")
             }
             HttpError::Version => ("505 HTTP Version Not Supported", "", "Only HTTP/1.1 and 1.0."),
         }
@@ -217,7 +222,9 @@ fn serve(
     };
     match (file, path) {
         (Some((_, kind, text)), _) => ok(kind, text.as_bytes()),
-        // While the server stops it takes no requests, which is all that differs between the two.
+        // While the server stops it takes no requests, and while the relay is away nobody can come
+        // in; that is all that differs between the two.
+        (None, "/readyz") if context.settings.is_away => Err(HttpError::Away),
         (None, "/healthz" | "/readyz") => ok(TEXT, b"ok"),
         (None, "/metrics") if for_metrics || may_see_metrics(request, context) => {
             ok(METRICS, (context.metrics)().as_bytes())

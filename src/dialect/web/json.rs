@@ -185,6 +185,10 @@ pub(super) enum ServerMessage<'a> {
     },
     Goodbye,
     Stopping,
+    /// The engine that servers share their rooms through is away, or is `back`.
+    Relay {
+        back: bool,
+    },
 }
 
 /// What all are told who come: an object but for its beginning, which is each newcomer's own.
@@ -425,6 +429,7 @@ impl<'a> ServerMessage<'a> {
             Event::Acked { key, id } => ServerMessage::Ack { key, id },
             Event::Goodbye => ServerMessage::Goodbye,
             Event::Stopping => ServerMessage::Stopping,
+            Event::Relay { is_back: back } => ServerMessage::Relay { back },
             Event::AskedAgain
             | Event::Welcomed { .. }
             | Event::InRoom(_)

@@ -253,6 +253,7 @@ const handlers = {
   refused,
   goodbye: () => leave(words.left),
   stopping: () => addNotice(words.stopping),
+  relay: ({ back }) => addNotice(back ? words.relayBack : words.relayAway),
 };
 
 /**

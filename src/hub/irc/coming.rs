@@ -19,6 +19,8 @@ use crate::dialect::irc::numeric::{
 use crate::dialect::irc::{Registering, SERVER, Verb};
 use crate::event::{CloseReason, Refusal};
 use crate::hub::Hub;
+use crate::hub::input::Came;
+use crate::hub::relaying::Next;
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
 use crate::text;
@@ -160,22 +162,30 @@ impl Hub {
         let (profile, at_once) = (Some(profile), true);
         let standing = Standing { account, authority, profile, at_once, ..Standing::default() };
         match self.name_connection(key, name, &standing) {
-            Ok(()) => {}
-            Err(conflict @ (Conflict::NameTaken | Conflict::Registered)) => {
-                if let Some(registering) = self.registering(key) {
-                    registering.nick = None;
-                }
-                let name = name.as_str();
-                self.refuse(
-                    key,
-                    match conflict {
-                        Conflict::Registered => Refusal::Registered(name),
-                        _ => Refusal::Taken(name),
-                    },
-                );
+            Ok(Came::Now) => {}
+            Ok(Came::Later) => self.then(Next::NamedIrc { key, name: name.clone() }),
+            Err(conflict) => {
+                self.refuse_irc_name(key, name, (conflict, standing.account.as_ref()));
             }
-            Err(conflict) => self.keep_out(key, standing.account.as_ref(), conflict),
         }
+    }
+
+    /// An IRC client cannot have a nickname, and may give another; or cannot come in at all.
+    pub(in crate::hub) fn refuse_irc_name(
+        &mut self,
+        key: ConnectionKey,
+        name: &Nickname,
+        (conflict, account): (Conflict, Option<&Nickname>),
+    ) {
+        let refusal = match conflict {
+            Conflict::Registered => Refusal::Registered(name.as_str()),
+            Conflict::NameTaken => Refusal::Taken(name.as_str()),
+            conflict => return self.keep_out(key, account, conflict),
+        };
+        if let Some(registering) = self.registering(key) {
+            registering.nick = None;
+        }
+        self.refuse(key, refusal);
     }
 
     /// Somebody has come in, and is told all that clients want to know at once.

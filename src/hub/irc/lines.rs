@@ -190,7 +190,8 @@ impl Hub {
         let ranks = self.chat.ranked_in(room);
         let readers = ranks.filter(|(of, rank)| *rank >= least && *of != user);
         let readers: Vec<_> = readers.map(|(of, _)| of).collect();
-        self.last_entry += 1;
+        // Where servers share their rooms, it is told here alone, and has no number of its own.
+        self.last_entry += u64::from(self.relay.is_none());
         let (id, at) = (self.last_entry, self.now.unix_seconds);
         let text = text::clean(&said.plain);
         let from = self.chat.name(user).to_owned();

@@ -92,6 +92,7 @@ type ServerMessages = {
   refused: InRoom & Asked & { why: string; text: Sentence };
   goodbye: object;
   stopping: object;
+  relay: { back: boolean };
 };
 
 export type ServerType = keyof ServerMessages;
@@ -145,6 +146,8 @@ export type Words = {
   unreachable: string;
   left: string;
   stopping: string;
+  relayAway: string;
+  relayBack: string;
   to: (name: string) => string;
   forYou: string;
   toTarget: (name: string) => string;

@@ -1,0 +1,232 @@
+//! Checkpoints: all that entries have decided, as text. A server that begins to share the rooms of
+//! others reads one and then only the entries after it. Lines are as in `written.rs`: words, and
+//! free text last.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use super::Chat;
+use super::entry::EntryId;
+use super::history::History;
+use super::moderation::Lock;
+use super::room::{Room, RoomKey, Topic};
+use super::user::{User, UserKey};
+use super::written::{
+    Members, Words, or_dash, read_sanction, read_standing, word_of, write_sanction, write_standing,
+};
+use crate::chat::Standing;
+use crate::rights::{Flag, Rank};
+use crate::text;
+
+/// Users of whom a checkpoint tells: their server and their number there, and their key here.
+pub(crate) type Known = HashMap<(String, u64), UserKey>;
+
+impl Chat {
+    /// Appends all that entries have decided.
+    pub(crate) fn write_checkpoint(&self, members: &impl Members, out: &mut String) {
+        for (_, room) in self.rooms() {
+            self.write_room(room, members, out);
+        }
+        for (key, user) in self.users.entries() {
+            if let Some((node, number)) = members.member_of(key) {
+                self.write_user((key, user), (node, number), out);
+            }
+        }
+        for (_, room) in self.rooms() {
+            let past = room.history.lines();
+            for line in past {
+                let by = members.member_of(line.by);
+                let by = by.map_or("- 0".to_owned(), |(node, number)| format!("{node} {number}"));
+                let said = &line.said;
+                let (from, emote) = (word_of(&said.from), u8::from(said.emote));
+                let (id, at) = (said.id, said.unix_seconds);
+                let name = room.name();
+                let _ = writeln!(out, "past {name} {id} {at} {by} {emote} {from} {}", said.text);
+            }
+            let forgotten = room.history.forgotten();
+            let _ = writeln!(out, "forgotten {} {forgotten}", room.name());
+            for sanction in room.bans.iter().flat_map(|bans| bans.iter()) {
+                let _ = writeln!(out, "sanction {} {}", room.name(), write_sanction(sanction));
+            }
+        }
+        for sanction in self.moderation.bans.iter().chain(self.moderation.mutes.iter()) {
+            let _ = writeln!(out, "sanction - {}", write_sanction(sanction));
+        }
+        if let Some(lock) = &self.moderation.lock {
+            let (age, present) = lock.parts();
+            let _ = writeln!(out, "lock {}", or_dash(age));
+            for (fold, address) in present {
+                let _ = writeln!(out, "present {address} {}", word_of(fold));
+            }
+        }
+        if let Some(seconds) = self.moderation.slow {
+            let _ = writeln!(out, "slow {seconds}");
+        }
+    }
+
+    fn write_room(&self, room: &Room, members: &impl Members, out: &mut String) {
+        let (name, rights) = (room.name(), &room.rights);
+        let flags: String =
+            Flag::ALL.iter().filter(|flag| rights.has(**flag)).map(|flag| flag.letter()).collect();
+        let key = rights.key.as_deref().map_or("-".to_owned(), word_of);
+        let (opened_at, limit) = (or_dash(room.opened_at()), or_dash(rights.limit));
+        let _ = writeln!(out, "room {name} {opened_at} {} {limit} {key}", word_of(&flags));
+        if let Some(topic) = room.topic() {
+            let _ = writeln!(out, "topic {name} {} {} {}", topic.at, word_of(topic.by), topic.text);
+        }
+        for invited in room.invited().iter().filter_map(|user| members.member_of(*user)) {
+            let _ = writeln!(out, "invited {name} {} {}", invited.0, invited.1);
+        }
+    }
+
+    fn write_user(
+        &self,
+        (key, user): (UserKey, &User),
+        (node, number): (&str, u64),
+        out: &mut String,
+    ) {
+        let standing = Standing {
+            account: None,
+            authority: user.authority().cloned(),
+            known: false,
+            came_by: user.came_by(),
+            profile: user.profile().cloned(),
+            at_once: user.is_here,
+        };
+        let spoke_at = or_dash(user.order().and_then(|order| order.spoke_at));
+        let User { name, since, address, .. } = user;
+        let (came_at, standing) = (user.came_at(), write_standing(&standing));
+        let _ = writeln!(
+            out,
+            "user {node} {number} {since} {came_at} {spoke_at} {name} {address} {standing}"
+        );
+        for room in user.rooms() {
+            let rank = or_dash(self[room].rank_of(key).map(Rank::letter));
+            let _ = writeln!(out, "in {node} {number} {} {rank}", self[room].name());
+        }
+    }
+
+    /// Makes true what a checkpoint says, in a chat to which nobody has come. Returns who is there;
+    /// `None` if it cannot be read.
+    pub(crate) fn read_checkpoint(&mut self, lines: &str) -> Option<Known> {
+        let mut known = Known::new();
+        let (mut invited, mut sanctions) = (Vec::new(), Vec::new());
+        for line in lines.lines() {
+            let mut words = Words(line);
+            match words.next()? {
+                "room" => self.read_room(&mut words)?,
+                "user" => {
+                    let (node, number, user) = self.read_user(&mut words)?;
+                    known.insert((node, number), user);
+                }
+                "invited" => invited.push((words.room()?, words.node()?, words.number()?)),
+                "in" => {
+                    let user = user_of(&known, words.node()?, words.number()?)?;
+                    self.read_membership(user, &mut words)?;
+                }
+                "topic" => {
+                    let room = self.room_called(&words.room()?)?;
+                    let (at, by) = (words.number()?, words.text(128)?);
+                    let text = words.rest().into_owned();
+                    self.rooms[room.place()].topic = Some(Box::new(Topic { text, by, at }));
+                }
+                "past" => self.read_past(&known, &mut words)?,
+                "forgotten" => {
+                    let room = self.room_called(&words.room()?)?;
+                    let forgotten: EntryId = words.number()?;
+                    self.rooms[room.place()].history.set_forgotten(forgotten);
+                }
+                "sanction" => {
+                    let room = words.next()?;
+                    let name = (room != "-").then(|| room.to_owned());
+                    sanctions.push(read_sanction(&mut words, name)?);
+                }
+                "lock" => self.moderation.lock = Some(Lock::new(words.maybe()?)),
+                "present" => {
+                    let address = words.next()?.parse().ok()?;
+                    let fold = words.text(512)?;
+                    self.moderation.lock.as_mut()?.add(&fold, address);
+                }
+                "slow" => self.moderation.slow = Some(words.number()?.try_into().ok()?),
+                _ => return None,
+            }
+        }
+        for (room, node, number) in invited {
+            let (room, user) = (self.room_called(&room)?, user_of(&known, node, number)?);
+            self.rooms[room.place()].invite(user);
+        }
+        self.restore_sanctions(sanctions);
+        Some(known)
+    }
+
+    fn read_room(&mut self, words: &mut Words<'_>) -> Option<()> {
+        let (name, opened_at) = (words.room()?, words.maybe()?);
+        let room = match self.room_called(&name) {
+            Some(room) => room,
+            None => self.open_room(&name, (0, opened_at)),
+        };
+        let flags = words.text(16)?;
+        let rights = &mut self.rooms[room.place()].rights;
+        for flag in Flag::ALL {
+            rights.set_flag(flag, flags.contains(flag.letter()));
+        }
+        rights.limit = words.maybe()?.map(u32::try_from).transpose().ok()?;
+        rights.key = match words.0 {
+            "-" => None,
+            _ => Some(words.text(512)?.into()),
+        };
+        Some(())
+    }
+
+    fn read_user(&mut self, words: &mut Words<'_>) -> Option<(String, u64, UserKey)> {
+        let (node, number) = (words.node()?.to_owned(), words.number()?);
+        let (since, came_at, spoke_at) = (words.number()?, words.number()?, words.maybe()?);
+        let (name, address) = (words.name()?, words.next()?.parse().ok()?);
+        let standing = read_standing(words)?;
+        self.directory.claim(self.users.next_key(), &name, None).then_some(())?;
+        let key = self.users.insert((since, came_at), name, (None, address));
+        let user = self.users.get_mut(key)?;
+        user.came_by = standing.came_by;
+        user.is_here = standing.at_once;
+        user.set_profile(standing.profile);
+        user.set_authority(standing.authority);
+        if spoke_at.is_some() {
+            user.order_mut().spoke_at = spoke_at;
+        }
+        Some((node, number, key))
+    }
+
+    fn read_membership(&mut self, key: UserKey, words: &mut Words<'_>) -> Option<()> {
+        let room = self.room_called(&words.room()?)?;
+        let rank = match words.next()? {
+            "-" => None,
+            letter => Some(Rank::of_letter(letter.parse().ok()?)?),
+        };
+        let user = self.users.get_mut(key)?;
+        let is_first = user.room().is_none();
+        user.add_room(room);
+        let joined = &mut self.rooms[room.place()];
+        joined.add(&self.users, key);
+        joined.set_rank(key, rank);
+        if is_first {
+            self.ignoring.join(&mut self.users, key);
+        }
+        Some(())
+    }
+
+    fn read_past(&mut self, known: &Known, words: &mut Words<'_>) -> Option<()> {
+        let room: RoomKey = self.room_called(&words.room()?)?;
+        let (id, at) = (words.number()?, words.number()?);
+        let (node, number) = (words.next()?, words.number()?);
+        let by = user_of(known, node, number).unwrap_or(UserKey::NOBODY);
+        let (emote, from) = (words.next()? == "1", words.text(256)?);
+        let said = text::clean(words.0);
+        let history: &mut History = &mut self.rooms[room.place()].history;
+        history.record((id, at), (by, &from), (&said, emote));
+        Some(())
+    }
+}
+
+fn user_of(known: &Known, node: &str, number: u64) -> Option<UserKey> {
+    known.get(&(node.to_owned(), number)).copied()
+}

@@ -1,0 +1,664 @@
+//! Entries as text: how facts stand in the log that several servers share. Each is a line of words;
+//! what people said stands last, as it is. What is read is not believed: texts are cleaned again,
+//! and what nobody could have written is nothing.
+//!
+//! Users are known by their server and their number there, rooms by their names. So a line says the
+//! same to every server that has read the log up to it.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use super::Chat;
+use super::entry::{AccountFact, Authority, Fact, Leaving, MaybeExtra, Order, Standing};
+use super::room::RoomKey;
+use super::user::UserKey;
+use crate::author::{Extra, Part, Profile};
+use crate::dialect::Dialect;
+use crate::event::CloseReason;
+use crate::nickname::{BYTES_MAX, Nickname};
+use crate::order::Removal;
+use crate::rights::{Flag, KEY_BYTES_MAX, Rank, Setting};
+use crate::sanction::{REASON_BYTES_MAX, Sanction, SanctionKind, Target};
+use crate::text;
+
+/// The version of this format.
+pub(crate) const VERSION: u32 = 1;
+
+/// The bytes of a server's name in the log, at most.
+pub(crate) const NODE_BYTES_MAX: usize = 96;
+
+/// The bytes of a line, at most; no server takes so long a one from anybody.
+const LINE_BYTES_MAX: usize = 256 * 1024;
+
+/// The bytes of what somebody says of themselves, at most.
+const PROFILE_BYTES_MAX: usize = 512;
+
+/// Who is who in the log.
+pub(crate) trait Members {
+    /// The server of a user, and their number there.
+    fn member_of(&self, user: UserKey) -> Option<(&str, u64)>;
+
+    /// The user with this number at this server.
+    fn user_of(&self, node: &str, number: u64) -> Option<UserKey>;
+}
+
+/// What a line of the log says.
+#[derive(Debug)]
+pub(crate) enum Line<'a> {
+    /// Its server begins, with this version of the format, under this label.
+    Up { version: u32, label: &'a str },
+    /// Another server has gone.
+    Down { node: &'a str },
+    /// Somebody has a name, with this number at its server.
+    Came { number: u64, fact: Fact<'a> },
+    /// Anything else.
+    Fact(Fact<'a>),
+}
+
+// ── writing ──────────────────────────────────────────────────────────────────────────────────────
+
+/// Writes what happens at a server as a line, without its end. `None` if it cannot be told to
+/// others, since one of those whom it is about has gone.
+pub(crate) fn write(chat: &Chat, members: &impl Members, fact: &Fact<'_>) -> Option<String> {
+    let number = |user: &UserKey| Some(members.member_of(*user)?.1);
+    let whom = |user: &UserKey| {
+        let (node, number) = members.member_of(*user)?;
+        Some(format!("{node} {number}"))
+    };
+    let name_of = |room: &RoomKey| chat.rooms.get(room.place()).map(|room| room.name().as_str());
+    Some(match fact {
+        Fact::Connected { origin, name, address, standing } => {
+            let number = origin.as_ref()?.to_bits();
+            format!("come {number} {name} {address} {}", write_standing(standing))
+        }
+        Fact::Joined { user, room, key } => format!("join {} {room} {key}", number(user)?),
+        Fact::Parted { user, room, words } => {
+            format!("part {} {} {words}", number(user)?, name_of(room)?)
+        }
+        Fact::Left { user, why } => format!("leave {} {}", number(user)?, write_leaving(why)),
+        Fact::Renamed { user, name } => format!("nick {} {name}", number(user)?),
+        Fact::Said { user, room, text, emote, extra } => {
+            let verb = if *emote { "me" } else { "say" };
+            let (extra, room) = (write_extra(extra), name_of(room)?);
+            format!("{verb}{extra} {} {room} {text}", number(user)?)
+        }
+        Fact::Told { user, to, text, extra } => {
+            format!("tell{} {} {} {text}", write_extra(extra), number(user)?, whom(to)?)
+        }
+        Fact::Away { user, why: Some(why) } => format!("away {} {why}", number(user)?),
+        Fact::Away { user, why: None } => format!("back {}", number(user)?),
+        Fact::RealName { user, text } => format!("realname {} {text}", number(user)?),
+        Fact::Invited { user, to, room } => {
+            format!("invite {} {} {}", number(user)?, whom(to)?, name_of(room)?)
+        }
+        Fact::Forgot { user } => format!("forget {}", number(user)?),
+        Fact::Topic { user, room, text } => {
+            format!("topic {} {} {text}", number(user)?, name_of(room)?)
+        }
+        Fact::Account(AccountFact::Operator { user, by }) => {
+            format!("oper {} {}", number(user)?, write_authority(by.as_ref()))
+        }
+        // There are no accounts where servers share their rooms; and where somebody's bytes go is
+        // their server's business.
+        Fact::Account(_) | Fact::Moved { .. } => return None,
+        Fact::Order { by, order } => {
+            let room = order.room().as_ref().map(name_of).unwrap_or(Some("-"))?;
+            write_order(number(by)?, room, order, whom)?
+        }
+    })
+}
+
+fn write_order(
+    by: u64,
+    room: &str,
+    order: &Order,
+    whom: impl Fn(&UserKey) -> Option<String>,
+) -> Option<String> {
+    Some(match order {
+        Order::Ranked { user, rank, .. } => {
+            let letter = rank.map_or('-', Rank::letter);
+            format!("rank {by} {room} {} {letter}", whom(user)?)
+        }
+        Order::Unranked { account, .. } => format!("unrank {by} {room} {account}"),
+        Order::Set { setting: Setting::Flag(flag, on), .. } => {
+            format!("flag {by} {room} {} {}", flag.letter(), u8::from(*on))
+        }
+        Order::Set { setting: Setting::Key(key), .. } => {
+            format!("key {by} {room} {}", key.as_deref().unwrap_or_default())
+        }
+        Order::Set { setting: Setting::Limit(limit), .. } => {
+            format!("limit {by} {room} {}", or_dash(*limit))
+        }
+        Order::Kicked { user, how, why, .. } => {
+            format!("kick {by} {room} {} {} {why}", whom(user)?, how.word())
+        }
+        Order::Removed { user, how, why } => {
+            format!("kill {by} {} {} {why}", whom(user)?, how.word())
+        }
+        Order::Sanctioned { sanction, .. } => {
+            format!("sanction {by} {room} {}", write_sanction(sanction))
+        }
+        Order::Lifted { sanction, .. } => format!("lift {by} {room} {}", write_sanction(sanction)),
+        Order::Locked { age } => format!("lock {by} {}", or_dash(*age)),
+        Order::Unlocked => format!("unlock {by}"),
+        Order::Slowed { seconds } => format!("slow {by} {}", or_dash(*seconds)),
+        Order::Announced { text } => format!("announce {by} {text}"),
+    })
+}
+
+pub(super) fn write_standing(standing: &Standing) -> String {
+    let Standing { account, authority, known, came_by, profile, at_once } = standing;
+    let authority = write_authority(authority.as_ref());
+    let account = account.as_ref().map_or("-", Nickname::as_str);
+    let flags = format!("{}{}", u8::from(*known), u8::from(*at_once));
+    let mut words = format!("{came_by} {flags} {account} {authority}");
+    if let Some(Profile { user, real_name, away }) = profile {
+        let away = away.as_deref().map_or("-".to_owned(), word_of);
+        let _ = write!(words, " {} {} {away}", word_of(user), word_of(real_name));
+    }
+    words
+}
+
+fn write_authority(authority: Option<&Authority>) -> String {
+    match authority {
+        None => "-".to_owned(),
+        Some(Authority::Console) => "console".to_owned(),
+        Some(Authority::Account) => "account".to_owned(),
+        Some(Authority::Password(name)) => format!("password:{name}"),
+    }
+}
+
+fn write_leaving(why: &Leaving<'_>) -> String {
+    match why {
+        // Others go on without them.
+        Leaving::Plain | Leaving::Reason(CloseReason::Stopping) => "plain".to_owned(),
+        Leaving::Words(words) => format!("words {words}"),
+        Leaving::Reason(reason) => format!("reason {}", reason.label()),
+    }
+}
+
+/// What an IRC client said besides the text, behind the verb.
+fn write_extra(extra: &MaybeExtra) -> String {
+    let Some(extra) = extra else { return String::new() };
+    let Extra { formatted, tags, is_notice, part } = &**extra;
+    let part = part.map_or_else(String::new, |Part { message, is_first, is_last }| {
+        format!("/{message}/{}/{}", u8::from(is_first), u8::from(is_last))
+    });
+    format!("/{}/{}/{}{part}", u8::from(*is_notice), word_of(tags), word_of(formatted))
+}
+
+pub(super) fn write_sanction(sanction: &Sanction) -> String {
+    let Sanction { id, kind, target, whom, by, why, at, until, room: _ } = sanction;
+    let (kind, until) = (kind.word(), or_dash(*until));
+    let target = word_of(&target.to_string());
+    format!("{id} {kind} {target} {} {} {at} {until} {why}", word_of(whom), word_of(by))
+}
+
+pub(super) fn or_dash(number: Option<impl ToString>) -> String {
+    number.map_or("-".to_owned(), |number| number.to_string())
+}
+
+/// Any text as one word: what would end it, or be taken for nothing, is written by its number.
+pub(super) fn word_of(text: &str) -> String {
+    let mut word = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '%' | ' ' | '/' | '-' => drop(write!(word, "%{:02x}", c as u32)),
+            c if c.is_control() && c.is_ascii() => drop(write!(word, "%{:02x}", c as u32)),
+            c => word.push(c),
+        }
+    }
+    if word.is_empty() { "%".to_owned() } else { word }
+}
+
+/// What [`word_of`] made a word of.
+fn text_of(word: &str) -> Option<String> {
+    let mut text = String::with_capacity(word.len());
+    let mut rest = word;
+    while let Some((plain, escaped)) = rest.split_once('%') {
+        text.push_str(plain);
+        if escaped.is_empty() {
+            return (word == "%").then(String::new);
+        }
+        let (code, after) = escaped.split_at_checked(2)?;
+        text.push(char::from(u8::from_str_radix(code, 16).ok().filter(u8::is_ascii)?));
+        rest = after;
+    }
+    text.push_str(rest);
+    Some(text)
+}
+
+// ── reading ──────────────────────────────────────────────────────────────────────────────────────
+
+/// A line, word by word.
+pub(super) struct Words<'a>(pub(super) &'a str);
+
+impl<'a> Words<'a> {
+    /// The next word, which is not empty.
+    pub(super) fn next(&mut self) -> Option<&'a str> {
+        let (word, rest) = self.0.split_once(' ').unwrap_or((self.0, ""));
+        self.0 = rest;
+        (!word.is_empty()).then_some(word)
+    }
+
+    pub(super) fn number(&mut self) -> Option<u64> {
+        self.next()?.parse().ok()
+    }
+
+    /// A number, or `-` for none.
+    pub(super) fn maybe(&mut self) -> Option<Option<u64>> {
+        match self.next()? {
+            "-" => Some(None),
+            number => number.parse().ok().map(Some),
+        }
+    }
+
+    /// A word that stands for a text of at most so many bytes.
+    pub(super) fn text(&mut self, bytes_max: usize) -> Option<String> {
+        let text = text_of(self.next()?)?;
+        (text.len() <= bytes_max).then(|| text::clean(&text).into_owned())
+    }
+
+    /// All that is left, cleaned.
+    pub(super) fn rest(&mut self) -> Cow<'a, str> {
+        text::clean(std::mem::take(&mut self.0))
+    }
+
+    /// The same, not longer than that.
+    pub(super) fn rest_within(&mut self, bytes_max: usize) -> Option<Cow<'a, str>> {
+        Some(self.rest()).filter(|rest| rest.len() <= bytes_max)
+    }
+
+    /// The name of a person. Not all names there are can be given: some are made by a server.
+    pub(super) fn name(&mut self) -> Option<Nickname> {
+        let name = self.next()?;
+        let is_sound = name.len() <= BYTES_MAX && text::clean(name) == name;
+        is_sound.then(|| Nickname::unchecked(name))
+    }
+
+    pub(super) fn room(&mut self) -> Option<Nickname> {
+        Nickname::parse(self.next()?).ok()
+    }
+
+    pub(super) fn node(&mut self) -> Option<&'a str> {
+        self.next().filter(|node| node.len() <= NODE_BYTES_MAX && text::clean(node) == *node)
+    }
+}
+
+/// Reads a line of the server `node`. `None` if it says nothing that can be so here.
+pub(crate) fn read<'a>(
+    chat: &Chat,
+    members: &impl Members,
+    node: &str,
+    line: &'a str,
+) -> Option<Line<'a>> {
+    (line.len() <= LINE_BYTES_MAX).then_some(())?;
+    let mut words = Words(line);
+    let (verb, extra) = read_verb(words.next()?)?;
+    match verb {
+        "up" => {
+            let version = words.number()?.try_into().ok()?;
+            return Some(Line::Up { version, label: words.node()? });
+        }
+        "down" => return Some(Line::Down { node: words.node()? }),
+        "come" => {
+            let (number, name) = (words.number()?, words.name()?);
+            let address: IpAddr = words.next()?.parse().ok()?;
+            let standing = Box::new(read_standing(&mut words)?);
+            let fact = Fact::Connected { origin: None, name, address, standing };
+            return Some(Line::Came { number, fact });
+        }
+        _ => {}
+    }
+    let user = members.user_of(node, words.number()?)?;
+    let room_of = |words: &mut Words<'a>| chat.room_called(&words.room()?);
+    let whom = |words: &mut Words<'a>| members.user_of(words.node()?, words.number()?);
+    let fact = match verb {
+        "join" => {
+            let room = words.room()?;
+            Fact::Joined { user, room, key: words.rest_within(KEY_BYTES_MAX)? }
+        }
+        "part" => Fact::Parted { user, room: room_of(&mut words)?, words: words.rest() },
+        "leave" => Fact::Left { user, why: read_leaving(&mut words)? },
+        "nick" => Fact::Renamed { user, name: words.name()? },
+        "say" | "me" => {
+            let (room, text) = (room_of(&mut words)?, words.rest());
+            let emote = verb == "me";
+            (!text::is_blank(&text)).then_some(())?;
+            Fact::Said { user, room, text, emote, extra }
+        }
+        "tell" => Fact::Told { user, to: whom(&mut words)?, text: words.rest(), extra },
+        "away" => Fact::Away { user, why: words.rest_within(PROFILE_BYTES_MAX).map(Some)? },
+        "back" => Fact::Away { user, why: None },
+        "realname" => Fact::RealName { user, text: words.rest_within(PROFILE_BYTES_MAX)? },
+        "invite" => Fact::Invited { user, to: whom(&mut words)?, room: room_of(&mut words)? },
+        "forget" => Fact::Forgot { user },
+        "topic" => Fact::Topic { user, room: room_of(&mut words)?, text: words.rest() },
+        "oper" => {
+            let by = read_authority(words.next()?)?;
+            Fact::Account(AccountFact::Operator { user, by })
+        }
+        order => {
+            let order = read_order(chat, order, &mut words, whom)?;
+            Fact::Order { by: user, order }
+        }
+    };
+    Some(Line::Fact(fact))
+}
+
+/// A verb, and what an IRC client said besides the text.
+fn read_verb(word: &str) -> Option<(&str, MaybeExtra)> {
+    let Some((verb, extra)) = word.split_once('/') else { return Some((word, None)) };
+    let mut parts = extra.split('/');
+    let is_notice = parts.next()? == "1";
+    let mut cleaned = || Some(text_of(parts.next()?)?.into_boxed_str());
+    let (tags, formatted) = (cleaned()?, cleaned()?);
+    let is_sound = |text: &str| !text.contains(['\r', '\n', '\0']);
+    let is_one_word = tags.is_empty() || !tags.contains(' ');
+    (is_sound(&tags) && is_sound(&formatted) && is_one_word).then_some(())?;
+    let part = match parts.next() {
+        None => None,
+        Some(message) => Some(Part {
+            message: message.parse().ok()?,
+            is_first: parts.next()? == "1",
+            is_last: parts.next()? == "1",
+        }),
+    };
+    Some((verb, Some(Box::new(Extra { formatted, tags, is_notice, part }))))
+}
+
+pub(super) fn read_standing(words: &mut Words<'_>) -> Option<Standing> {
+    let came_by: Dialect = words.next()?.parse().unwrap_or_default();
+    let flags = words.next()?;
+    let account = Some(words.next()?).filter(|word| *word != "-");
+    let account = account.map(Nickname::parse).transpose().ok()?;
+    let authority = read_authority(words.next()?)?;
+    let profile = if words.0.is_empty() {
+        None
+    } else {
+        let (user, real_name) = (words.text(PROFILE_BYTES_MAX)?, words.text(PROFILE_BYTES_MAX)?);
+        let away = match words.0 {
+            "-" => None,
+            _ => Some(words.text(PROFILE_BYTES_MAX)?.into()),
+        };
+        Some(Profile { user: user.into(), real_name: real_name.into(), away })
+    };
+    let (known, at_once) = (flags.starts_with('1'), flags.ends_with('1'));
+    Some(Standing { account, authority, known, came_by, profile, at_once })
+}
+
+fn read_authority(word: &str) -> Option<Option<Authority>> {
+    Some(match word {
+        "-" => None,
+        "console" => Some(Authority::Console),
+        "account" => Some(Authority::Account),
+        other => {
+            let name = other.strip_prefix("password:")?;
+            Some(Authority::Password(Nickname::parse(name).ok()?))
+        }
+    })
+}
+
+fn read_leaving<'a>(words: &mut Words<'a>) -> Option<Leaving<'a>> {
+    Some(match words.next()? {
+        "plain" => Leaving::Plain,
+        "words" => Leaving::Words(words.rest()),
+        "reason" => Leaving::Reason(CloseReason::of_label(words.next()?)?),
+        _ => return None,
+    })
+}
+
+fn read_order<'a>(
+    chat: &Chat,
+    verb: &str,
+    words: &mut Words<'a>,
+    whom: impl Fn(&mut Words<'a>) -> Option<UserKey>,
+) -> Option<Order> {
+    let of_server = match verb {
+        "kill" => {
+            let (user, how) = (whom(words)?, read_removal(words.next()?)?);
+            Order::Removed { user, how, why: words.rest_within(REASON_BYTES_MAX)?.into_owned() }
+        }
+        "lock" => Order::Locked { age: words.maybe()? },
+        "unlock" => Order::Unlocked,
+        "slow" => {
+            let seconds = words.maybe()?.map(u32::try_from).transpose().ok()?;
+            Order::Slowed { seconds }
+        }
+        "announce" => Order::Announced { text: words.rest().into_owned() },
+        _ => return read_order_of_room(chat, verb, words, whom),
+    };
+    Some(of_server)
+}
+
+fn read_order_of_room<'a>(
+    chat: &Chat,
+    verb: &str,
+    words: &mut Words<'a>,
+    whom: impl Fn(&mut Words<'a>) -> Option<UserKey>,
+) -> Option<Order> {
+    let maybe_room = match words.next()? {
+        "-" => None,
+        name => Some(chat.room_called(&Nickname::parse(name).ok()?)?),
+    };
+    if let "sanction" | "lift" = verb {
+        let name = maybe_room.map(|room| chat[room].name().as_str().to_owned());
+        let (room, sanction) = (maybe_room, Box::new(read_sanction(words, name)?));
+        return Some(match verb {
+            "lift" => Order::Lifted { room, sanction },
+            _ => Order::Sanctioned { room, sanction },
+        });
+    }
+    let room = maybe_room?;
+    Some(match verb {
+        "rank" => {
+            let user = whom(words)?;
+            let rank = match words.next()? {
+                "-" => None,
+                letter => Some(Rank::of_letter(letter.parse().ok()?)?),
+            };
+            Order::Ranked { room, user, rank }
+        }
+        "unrank" => Order::Unranked { room, account: Nickname::parse(words.next()?).ok()? },
+        "flag" => {
+            let letter: char = words.next()?.parse().ok()?;
+            let flag = Flag::ALL.into_iter().find(|flag| flag.letter() == letter)?;
+            let setting = Setting::Flag(flag, words.next()? == "1");
+            Order::Set { room, setting }
+        }
+        "key" => {
+            let key = words.rest_within(KEY_BYTES_MAX)?;
+            let setting = Setting::Key((!key.is_empty()).then(|| key.into_owned()));
+            Order::Set { room, setting }
+        }
+        "limit" => {
+            let limit = words.maybe()?.map(u32::try_from).transpose().ok()?;
+            Order::Set { room, setting: Setting::Limit(limit) }
+        }
+        "kick" => {
+            let (user, how) = (whom(words)?, read_removal(words.next()?)?);
+            let why = words.rest_within(REASON_BYTES_MAX)?.into_owned();
+            Order::Kicked { room, user, how, why }
+        }
+        _ => return None,
+    })
+}
+
+fn read_removal(word: &str) -> Option<Removal> {
+    [Removal::Kick, Removal::Kill, Removal::Ban].into_iter().find(|how| how.word() == word)
+}
+
+pub(super) fn read_sanction(words: &mut Words<'_>, room: Option<String>) -> Option<Sanction> {
+    let id = words.number()?;
+    let kind = match words.next()? {
+        "ban" => SanctionKind::Ban,
+        "mute" => SanctionKind::Mute,
+        _ => return None,
+    };
+    let target = Target::parse(&text_of(words.next()?)?)?;
+    let (whom, by) = (words.text(REASON_BYTES_MAX)?, words.text(BYTES_MAX * 2)?);
+    let (at, until) = (words.number()?, words.maybe()?);
+    let why = words.rest_within(REASON_BYTES_MAX)?.into_owned();
+    Some(Sanction { id, kind, room, target, whom, by, why, at, until })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::LOBBY;
+    use crate::config::Limits;
+
+    /// Everybody is at one server, under the number of their key.
+    struct All;
+
+    impl Members for All {
+        fn member_of(&self, user: UserKey) -> Option<(&str, u64)> {
+            let number = (0..10).find(|number| UserKey::nth(*number) == user)?;
+            Some(("one.1.1", number as u64))
+        }
+
+        fn user_of(&self, node: &str, number: u64) -> Option<UserKey> {
+            (node == "one.1.1" && number < 10).then(|| UserKey::nth(number as usize))
+        }
+    }
+
+    fn chat() -> Chat {
+        Chat::new(&Limits::default(), 0, &Nickname::unchecked("lobby"), &[])
+    }
+
+    fn sanction() -> Box<Sanction> {
+        Box::new(Sanction {
+            id: 0,
+            kind: SanctionKind::Mute,
+            room: Some("lobby".to_owned()),
+            target: Target::network("192.0.2.0/24").unwrap(),
+            whom: "*!*@a host-name/%".to_owned(),
+            by: "alice (al)".to_owned(),
+            why: "too loud, twice".to_owned(),
+            at: 17,
+            until: None,
+        })
+    }
+
+    fn facts() -> Vec<Fact<'static>> {
+        let [user, to] = [1, 2].map(UserKey::nth);
+        let part = Some(Part { message: 7, is_first: true, is_last: false });
+        let (formatted, tags) = ("\u{2}b\u{2} -/%".into(), "+a=b".into());
+        let extra = Extra { formatted, tags, is_notice: true, part };
+        let extra = Some(Box::new(extra));
+        let room = LOBBY;
+        let order = |order| Fact::Order { by: user, order };
+        let said = |text: &'static str, emote, extra| Fact::Said {
+            user,
+            room,
+            text: text.into(),
+            emote,
+            extra,
+        };
+        vec![
+            Fact::Joined { user, room: Nickname::unchecked("ops"), key: "a key".into() },
+            Fact::Joined { user, room: Nickname::unchecked("ops"), key: "".into() },
+            Fact::Parted { user, room, words: "so long".into() },
+            Fact::Left { user, why: Leaving::Plain },
+            Fact::Left { user, why: Leaving::Words("bye - all".into()) },
+            Fact::Left { user, why: Leaving::Reason(CloseReason::TooSlow) },
+            Fact::Renamed { user, name: Nickname::unchecked("[::1]:77") },
+            said("hello  there ", false, None),
+            said("waves", true, extra.clone()),
+            Fact::Told { user, to, text: "-".into(), extra },
+            Fact::Away { user, why: Some("tea".into()) },
+            Fact::Away { user, why: None },
+            Fact::RealName { user, text: "Al I.".into() },
+            Fact::Invited { user, to, room },
+            Fact::Forgot { user },
+            Fact::Topic { user, room, text: "".into() },
+            Fact::Account(AccountFact::Operator { user, by: Some(Authority::Console) }),
+            order(Order::Ranked { room, user: to, rank: Some(Rank::Voice) }),
+            order(Order::Ranked { room, user: to, rank: None }),
+            order(Order::Set { room, setting: Setting::Flag(Flag::Moderated, true) }),
+            order(Order::Set { room, setting: Setting::Key(Some("k e y".to_owned())) }),
+            order(Order::Set { room, setting: Setting::Key(None) }),
+            order(Order::Set { room, setting: Setting::Limit(Some(7)) }),
+            order(Order::Kicked { room, user: to, how: Removal::Kick, why: String::new() }),
+            order(Order::Removed { user: to, how: Removal::Ban, why: "why not".to_owned() }),
+            order(Order::Sanctioned { room: Some(room), sanction: sanction() }),
+            order(Order::Lifted { room: Some(room), sanction: sanction() }),
+            order(Order::Locked { age: Some(60) }),
+            order(Order::Unlocked),
+            order(Order::Slowed { seconds: None }),
+            order(Order::Announced { text: "tea is ready".to_owned() }),
+        ]
+    }
+
+    #[test]
+    fn what_was_written_is_read_as_it_was() {
+        let chat = chat();
+        for fact in facts() {
+            let line = write(&chat, &All, &fact).unwrap();
+            assert!(!line.contains('\n'), "{line}");
+            match read(&chat, &All, "one.1.1", &line) {
+                Some(Line::Fact(read)) => assert_eq!(format!("{read:?}"), format!("{fact:?}")),
+                read => panic!("{line:?} of {fact:?} is read as {read:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn who_comes_is_known_with_all_that_they_say_of_themselves() {
+        let profile = Profile { user: "al".into(), real_name: "".into(), away: Some("a b".into()) };
+        for (profile, authority) in [(None, Some(Authority::Console)), (Some(profile), None)] {
+            let standing = Standing { profile, authority, known: true, ..Standing::default() };
+            let key = crate::key::ConnectionKey::nth(3);
+            let origin = Some(key);
+            let (name, address) = (Nickname::unchecked("alice"), IpAddr::from([192, 0, 2, 1]));
+            let standing = Box::new(standing);
+            let fact = Fact::Connected { origin, name, address, standing };
+            let line = write(&chat(), &All, &fact).unwrap();
+            let read = read(&chat(), &All, "one.1.1", &line);
+            let Some(Line::Came { number, fact: read }) = read else { panic!("{line}") };
+            assert_eq!(number, key.to_bits());
+            let expected = format!("{fact:?}").replace(&format!("{origin:?}"), "None");
+            assert_eq!(format!("{read:?}"), expected);
+        }
+    }
+
+    #[test]
+    fn what_nobody_could_have_written_is_nothing() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        let lines: Vec<_> =
+            facts().iter().map(|fact| write(&chat(), &All, fact).unwrap()).collect();
+        for _ in 0..50_000 {
+            let mut line: Vec<char> = rng.choice(&lines).unwrap().chars().collect();
+            for _ in 0..rng.usize(1..4) {
+                let place = rng.usize(..line.len());
+                match rng.u32(..3) {
+                    0 => drop(line.remove(place)),
+                    1 => line.insert(
+                        place,
+                        rng.choice([' ', '-', '%', '/', '0', '\u{1b}', '\u{202e}', '\t']).unwrap(),
+                    ),
+                    _ => line[place] = rng.char(..),
+                }
+                if line.is_empty() {
+                    break;
+                }
+            }
+            let line: String = line.into_iter().collect();
+            if let Some(Line::Fact(Fact::Said { text, .. })) = read(&chat(), &All, "one.1.1", &line)
+            {
+                assert_eq!(text::clean(&text), text, "of {line:?}");
+            }
+        }
+        for line in ["say 1 lobby a\u{1b}[2Jb", "me 1 lobby \u{202e}x"] {
+            let Some(Line::Fact(Fact::Said { text, .. })) = read(&chat(), &All, "one.1.1", line)
+            else {
+                panic!("{line}");
+            };
+            assert!(!text.contains(['\u{1b}', '\u{202e}']));
+        }
+        for line in ["", "say", "say 1 nowhere hi", "say 11 lobby hi", "say 1 lobby \u{2800}"] {
+            assert!(read(&chat(), &All, "one.1.1", line).is_none(), "{line}");
+        }
+    }
+}

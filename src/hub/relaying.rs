@@ -1,0 +1,815 @@
+//! Relaying: several servers share their rooms through one ordered log. What is proposed here is a
+//! line for the log and becomes so when it has come back in the log's order, as what others propose
+//! does. Who has asked for something goes on then: that is a [`Next`].
+//!
+//! The log itself is somebody else's business ([`relay`](crate::relay)): the hub hands out lines
+//! ([`Hub::poll_relay`]) and is told what stands in the log ([`Hub::handle_relayed`]). Every server
+//! applies the same lines in the same order, so all agree on who has a name and who has gone.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::returning::Keyed;
+use super::{Hub, awaiting_nick};
+use crate::chat::written::{self, Line, Members, VERSION};
+use crate::chat::{Applied, Conflict, Entry, Fact, Leaving, Proposed, Standing, UserKey};
+use crate::connection::{Connection, State, Wait, Waiting};
+use crate::event::{CloseReason, Event, Refusal};
+use crate::key::ConnectionKey;
+use crate::metrics::RelayCounts;
+use crate::nickname::Nickname;
+use crate::timers::Now;
+
+/// Lines that are handed out at once, in bytes: one entry of the log.
+const BATCH_BYTES_MAX: usize = 16 * 1024;
+
+/// Lines that have not come back, in bytes; talkers wait when there are more.
+const PENDING_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long the engine may be away before people are told …
+const TOLD_AFTER: Duration = Duration::from_secs(1);
+/// … and before they are closed.
+const LOST_AFTER: Duration = Duration::from_secs(30);
+
+/// Servers that have gone and are remembered, so that what they wrote late is nothing.
+const GONE_MAX: usize = 1024;
+
+/// An entry of the log, as it was read.
+#[derive(Clone, Copy, Debug)]
+pub struct Relayed<'a> {
+    /// The server that wrote it.
+    pub node: &'a str,
+    /// Which of its entries it is, from 1.
+    pub seq: u64,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// The lines.
+    pub lines: &'a str,
+}
+
+/// What is known of the other servers, and what is on its way to them.
+#[derive(Debug)]
+pub(super) struct Relaying {
+    label: String,
+    secret: u64,
+    /// How many names this server has had.
+    incarnation: u32,
+    /// The name under which it writes now.
+    node: Arc<str>,
+    /// Servers that are there, by their names.
+    nodes: HashMap<Arc<str>, Node>,
+    /// Those that have gone.
+    gone: VecDeque<Arc<str>>,
+    /// The server of each user, and the number there.
+    members: HashMap<UserKey, (Arc<str>, u64)>,
+    /// Lines that were not handed out.
+    lines: VecDeque<String>,
+    /// What follows from each line that has not come back.
+    pending: VecDeque<Pending>,
+    pending_bytes: usize,
+    /// There are lines that nobody has asked for yet.
+    has_news: bool,
+    /// What was proposed last changes what its author may do next.
+    is_deciding: bool,
+    is_live: bool,
+    /// Since when it is not, if people are here who should know.
+    away_since: Option<Instant>,
+    /// They do.
+    is_told: bool,
+    /// The server's own terminal, and its name.
+    console: Option<(ConnectionKey, String)>,
+    /// Who waits until there is place for what they say.
+    waiting: Vec<ConnectionKey>,
+    /// Another process writes under the same label.
+    is_usurped: bool,
+    ignored: u64,
+    resets: u64,
+}
+
+/// A server that is there.
+#[derive(Debug)]
+struct Node {
+    label: Box<str>,
+    /// The number of its last entry.
+    seq: u64,
+    /// Its people, by their numbers there.
+    members: BTreeMap<u64, UserKey>,
+}
+
+/// A line that has not come back.
+#[derive(Debug)]
+struct Pending {
+    bytes: usize,
+    next: Next,
+    /// Whose line it is, if somebody has said it.
+    said_by: Option<ConnectionKey>,
+    /// Who is listened to again when it has come back.
+    resumes: Option<ConnectionKey>,
+}
+
+/// What is to be done when it is known what has become of a proposal.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Nothing.
+    Nothing,
+    /// Somebody has a name, or is asked for another.
+    Named { key: ConnectionKey, name: Nickname },
+    /// Somebody has a name, or gets another: that with the first suffix from this on.
+    Suffixed { key: ConnectionKey, name: Nickname, number: u32, standing: Box<Standing> },
+    /// An IRC client has its nickname, or is asked for another.
+    NamedIrc { key: ConnectionKey, name: Nickname },
+    /// Somebody is in, and listened to.
+    Entered { key: ConnectionKey },
+    /// Somebody is told if it was not done, and that it was if they gave a key.
+    Asked { key: ConnectionKey, wanted: Option<Nickname>, is_line: bool, given: Option<String> },
+    /// Somebody is where they wanted to go, or goes back.
+    Went { key: ConnectionKey, room: Nickname, back: Option<Nickname> },
+    /// Those whom it hits are put out.
+    Sanctioned { key: ConnectionKey, by: UserKey, proposed: Box<Proposed> },
+    /// Somebody is told how many lines are forgotten.
+    Forgot { key: ConnectionKey },
+}
+
+impl Members for Relaying {
+    fn member_of(&self, user: UserKey) -> Option<(&str, u64)> {
+        self.members.get(&user).map(|(node, number)| (&**node, *number))
+    }
+
+    fn user_of(&self, node: &str, number: u64) -> Option<UserKey> {
+        self.nodes.get(node)?.members.get(&number).copied()
+    }
+}
+
+impl Relaying {
+    fn new(label: &str, secret: u64) -> Relaying {
+        let mut relaying = Relaying {
+            label: label.to_owned(),
+            secret,
+            incarnation: 0,
+            node: Arc::from(""),
+            nodes: HashMap::new(),
+            gone: VecDeque::new(),
+            members: HashMap::new(),
+            lines: VecDeque::new(),
+            pending: VecDeque::new(),
+            pending_bytes: 0,
+            has_news: false,
+            is_deciding: false,
+            is_live: false,
+            away_since: None,
+            is_told: false,
+            console: None,
+            waiting: Vec::new(),
+            is_usurped: false,
+            ignored: 0,
+            resets: 0,
+        };
+        relaying.begin_anew();
+        relaying
+    }
+
+    /// Whatever was on its way is nothing any more, and the server writes under another name.
+    fn begin_anew(&mut self) {
+        self.incarnation += 1;
+        let Relaying { label, secret, incarnation, .. } = self;
+        self.node = format!("{label}.{secret:016x}.{incarnation}").into();
+        self.lines.clear();
+        self.pending.clear();
+        self.pending_bytes = 0;
+        // Two who take each other's place in turn would let nobody in.
+        if !self.is_usurped {
+            self.push(format!("up {VERSION} {}", self.label), None);
+        }
+    }
+
+    fn push(&mut self, line: String, said_by: Option<ConnectionKey>) {
+        let bytes = line.len() + 1;
+        self.pending_bytes += bytes;
+        self.pending.push_back(Pending { bytes, next: Next::Nothing, said_by, resumes: None });
+        self.lines.push_back(line);
+        self.has_news = true;
+    }
+
+    fn is_full(&self) -> bool {
+        !self.is_live || self.pending_bytes > PENDING_BYTES_MAX
+    }
+
+    /// Whether an entry is to be applied: not if it was before, nor if its server has gone.
+    fn admit(&mut self, entry: &Relayed<'_>) -> bool {
+        let is_new = match self.nodes.get_mut(entry.node) {
+            Some(node) if entry.seq <= node.seq => false,
+            Some(node) => {
+                node.seq = entry.seq;
+                true
+            }
+            None => {
+                entry.lines.starts_with("up ")
+                    && !self.gone.iter().any(|gone| **gone == *entry.node)
+            }
+        };
+        self.ignored += u64::from(!is_new);
+        is_new
+    }
+}
+
+impl Hub {
+    // ── what happened ────────────────────────────────────────────────────────────────────────────
+
+    /// From now on the rooms are shared with other servers, among which this one has a label, and
+    /// writes under a name that is made of it and a number that nobody else has. Nobody has come
+    /// yet.
+    pub fn share_as(&mut self, label: &str, secret: u64) {
+        self.relay = Some(Box::new(Relaying::new(label, secret)));
+        self.settings.is_away = true;
+    }
+
+    /// The log that is read from now on begins at this time, in milliseconds since 1970, and
+    /// nothing of it is known here. Whoever is here has lost what was said, and is closed.
+    pub fn handle_relay_reset(&mut self, began_ms: u64, now: Now) {
+        self.now = now;
+        let Some(relay) = &mut self.relay else { return };
+        let is_first = relay.resets == 0;
+        relay.resets += 1;
+        // Who waits at the beginning has lost nothing.
+        if !is_first {
+            self.give_up(|_| CloseReason::RelayRewound);
+        }
+        let users: Vec<_> = self.chat.all_users().map(|(key, _)| key).collect();
+        for user in users {
+            let why = Leaving::Reason(CloseReason::RelayRewound);
+            self.commit_here(Fact::Left { user, why });
+        }
+        let rooms: Vec<_> = self.chat.rooms().map(|(room, _)| room).collect();
+        rooms.iter().for_each(|room| self.flush_presence(*room));
+        self.outdate_lists(&rooms);
+        let begins = (began_ms / 1000) << super::ENTRIES_PER_SECOND_BITS;
+        self.chat = self.chat.anew_from(begins);
+        self.last_entry = begins;
+        if let Some(recorded) = &mut self.recorded {
+            recorded.clear();
+        }
+        let Some(relay) = &mut self.relay else { return };
+        (relay.nodes, relay.gone, relay.members) = Default::default();
+    }
+
+    /// All that the log has decided until now, for servers that come later.
+    #[must_use]
+    pub fn relay_checkpoint(&self) -> String {
+        let Some(relay) = &self.relay else { return String::new() };
+        let mut out = format!("id {}\n", self.last_entry);
+        for gone in &relay.gone {
+            let _ = writeln!(out, "gone {gone}");
+        }
+        for (name, Node { label, seq, .. }) in &relay.nodes {
+            let _ = writeln!(out, "node {name} {label} {seq}");
+        }
+        out.push('\n');
+        self.chat.write_checkpoint(&**relay, &mut out);
+        out
+    }
+
+    /// What was so at the place of the log from which it is read. It is told after
+    /// [`handle_relay_reset`](Self::handle_relay_reset). Returns whether it could be read; if not,
+    /// this server knows nothing that it could go on with.
+    pub fn handle_relay_checkpoint(&mut self, checkpoint: &str) -> bool {
+        self.read_checkpoint(checkpoint).is_some()
+    }
+
+    fn read_checkpoint(&mut self, checkpoint: &str) -> Option<()> {
+        let relay = self.relay.as_mut()?;
+        let (servers, state) = checkpoint.split_once("\n\n")?;
+        for line in servers.lines() {
+            let words: Vec<_> = line.split(' ').collect();
+            match words[..] {
+                ["id", id] => self.last_entry = id.parse().ok()?,
+                ["gone", node] => relay.gone.push_back(node.into()),
+                ["node", name, label, seq] => {
+                    let (label, seq) = (label.into(), seq.parse().ok()?);
+                    let node = Node { label, seq, members: BTreeMap::new() };
+                    relay.nodes.insert(name.into(), node);
+                }
+                _ => return None,
+            }
+        }
+        for ((node, number), user) in self.chat.read_checkpoint(state)? {
+            let (name, _) = relay.nodes.get_key_value(&*node)?;
+            relay.members.insert(user, (Arc::clone(name), number));
+            relay.nodes.get_mut(&*node)?.members.insert(number, user);
+        }
+        let rooms: Vec<_> = self.chat.rooms().map(|(room, it)| (room, it.count())).collect();
+        for (room, count) in rooms {
+            self.channel_mut(room).cut_off = count;
+        }
+        Some(())
+    }
+
+    /// The next entry of the log.
+    pub fn handle_relayed(&mut self, entry: &Relayed<'_>, now: Now) {
+        self.now = now;
+        let Some(relay) = &mut self.relay else { return };
+        if !relay.admit(entry) {
+            return;
+        }
+        let is_own = *relay.node == *entry.node;
+        for line in entry.lines.split('\n') {
+            self.last_entry += 1;
+            let applied = self.apply_line(entry, line);
+            // A line may be what ends this server's name.
+            let relay = self.relay.as_mut().filter(|relay| is_own && *relay.node == *entry.node);
+            if let Some(pending) = relay.and_then(|relay| relay.pending.pop_front()) {
+                self.go_on(pending, &applied);
+            }
+        }
+    }
+
+    /// Whether the log can be read and written, from now on.
+    pub fn handle_relay_live(&mut self, is_live: bool, now: Now) {
+        self.now = now;
+        let Some(relay) = &mut self.relay else { return };
+        if std::mem::replace(&mut relay.is_live, is_live) == is_live {
+            return;
+        }
+        self.settings.is_away = !is_live;
+        if !is_live {
+            relay.away_since = Some(now.instant);
+            return;
+        }
+        relay.away_since = None;
+        if std::mem::take(&mut relay.is_told) {
+            self.tell_of_relay(true);
+        }
+        self.resume_relayed();
+    }
+
+    /// The server's own terminal is that connection.
+    pub(super) fn note_console(&mut self, key: ConnectionKey, name: &str) {
+        if let Some(relay) = &mut self.relay {
+            relay.console = Some((key, name.to_owned()));
+        }
+    }
+
+    /// A server has not been heard of for so long that it is taken for gone.
+    pub fn handle_relay_missing(&mut self, node: &str) {
+        if let Some(relay) = &mut self.relay
+            && relay.nodes.contains_key(node)
+        {
+            relay.push(format!("down {node}"), None);
+        }
+    }
+
+    // ── what to do ───────────────────────────────────────────────────────────────────────────────
+
+    /// The name under which this server writes. If it is another than before, nothing that was
+    /// written under that is to be written again. Lines that there are already are known of now.
+    pub fn poll_relay_name(&mut self) -> Option<&Arc<str>> {
+        let relay = self.relay.as_mut()?;
+        relay.has_news = false;
+        Some(&relay.node)
+    }
+
+    /// The lines of the next entry that is to be written, with LF between them.
+    pub fn poll_relay(&mut self) -> Option<String> {
+        let relay = self.relay.as_mut()?;
+        let mut lines = relay.lines.pop_front()?;
+        while let Some(next) = relay.lines.front()
+            && lines.len() + 1 + next.len() <= BATCH_BYTES_MAX
+        {
+            lines.push('\n');
+            lines.push_str(next);
+            relay.lines.pop_front();
+        }
+        Some(lines)
+    }
+
+    /// The names and labels of the other servers that are there.
+    pub fn relayed_nodes(&self) -> impl Iterator<Item = (&str, &str)> {
+        let relay = self.relay.iter();
+        relay.flat_map(|relay| {
+            let others = relay.nodes.iter().filter(|(node, _)| **node != relay.node);
+            others.map(|(node, of)| (&**node, &*of.label))
+        })
+    }
+
+    /// A number by which what this server counts differs from what others count; 0 without others.
+    pub(super) fn relay_salt(&self) -> u64 {
+        self.relay.as_ref().map_or(0, |relay| relay.secret)
+    }
+
+    /// Whether another process shares the rooms under the label of this one, which must stop.
+    #[must_use]
+    pub fn is_usurped(&self) -> bool {
+        self.relay.as_ref().is_some_and(|relay| relay.is_usurped)
+    }
+
+    /// The link has sent so many entries again. What is counted goes to the metrics.
+    pub fn note_link(&mut self, resent: u64) {
+        self.counts.relay = self.relay_counts().map(|counts| RelayCounts { resent, ..counts });
+    }
+
+    /// What was counted of the relay, if there is one.
+    #[must_use]
+    pub fn relay_counts(&self) -> Option<RelayCounts> {
+        let relay = self.relay.as_ref()?;
+        let resent = self.counts.relay.map_or(0, |counts| counts.resent);
+        Some(RelayCounts {
+            resent,
+            pending: relay.pending.len(),
+            ignored: relay.ignored,
+            resets: relay.resets,
+            servers: relay.nodes.len(),
+            is_live: relay.is_live,
+        })
+    }
+
+    /// All that the log has decided, to be compared with another server's.
+    #[must_use]
+    pub fn relayed_state(&self) -> String {
+        format!("{} {:#?}", self.last_entry, self.chat.snapshot_of_shared())
+    }
+
+    // ── proposing ────────────────────────────────────────────────────────────────────────────────
+
+    /// Proposes a fact to all servers. What becomes of it shows later.
+    pub(super) fn propose_to_all(&mut self, fact: &Fact<'_>) -> Applied {
+        // Where somebody's bytes go is nobody else's business.
+        if let Fact::Moved { user, origin } = *fact {
+            // Everywhere else they still come from where they came from first.
+            let address = self.chat.user(user).map(|user| user.address);
+            let origin = origin.map(|(key, from)| (key, address.unwrap_or(from)));
+            return self.commit_here(Fact::Moved { user, origin });
+        }
+        // Whoever leaves is not told any more what happens until all know it.
+        if let Fact::Left { user, .. } = fact
+            && self.chat.user(*user).is_some_and(|user| user.origin.is_some())
+        {
+            self.commit_here(Fact::Moved { user: *user, origin: None });
+        }
+        let Some(relay) = &mut self.relay else { return Applied::Refused(Conflict::OutOfDate) };
+        let Some(line) = written::write(&self.chat, &**relay, fact) else {
+            return Applied::Refused(Conflict::OutOfDate);
+        };
+        let said_by = match fact {
+            Fact::Said { user, .. } | Fact::Told { user, .. } => {
+                self.chat.user(*user).and_then(|user| user.origin)
+            }
+            _ => None,
+        };
+        relay.is_deciding |= said_by.is_none();
+        relay.push(line, said_by);
+        Applied::Later
+    }
+
+    /// What follows when what was proposed last has come back.
+    pub(super) fn then(&mut self, next: Next) {
+        let pending = self.relay.as_mut().and_then(|relay| relay.pending.back_mut());
+        if let Some(pending) = pending {
+            pending.next = next;
+        }
+    }
+
+    /// Something is about to be done for somebody.
+    pub(super) fn begin_deciding(&mut self) {
+        if let Some(relay) = &mut self.relay {
+            relay.is_deciding = false;
+        }
+    }
+
+    /// If what was done for `key` shows later, and decides what it may do next, it waits for that.
+    pub(super) fn await_relay(&mut self, key: ConnectionKey) {
+        let Some(relay) = &mut self.relay else { return };
+        let connection = &mut self.connections[key];
+        if !relay.is_deciding || !connection.is_heard() {
+            return;
+        }
+        let Some(pending) = relay.pending.back_mut() else { return };
+        pending.resumes = Some(key);
+        let waiting = connection.waiting.get_or_insert_with(|| Box::new(Waiting::new(Wait::Relay)));
+        waiting.why = Wait::Relay;
+    }
+
+    /// Whether people must wait until more can be proposed.
+    pub(super) fn is_relay_full(&self) -> bool {
+        self.relay.as_ref().is_some_and(|relay| relay.is_full())
+    }
+
+    /// `key` goes on when more can be proposed.
+    pub(super) fn await_relay_turn(&mut self, key: ConnectionKey) {
+        if let Some(relay) = &mut self.relay {
+            relay.waiting.push(key);
+        }
+    }
+
+    fn resume_relayed(&mut self) {
+        let Some(relay) = &mut self.relay else { return };
+        if relay.is_full() {
+            return;
+        }
+        for key in std::mem::take(&mut relay.waiting) {
+            self.resume_from_relay(key);
+        }
+    }
+
+    fn resume_from_relay(&mut self, key: ConnectionKey) {
+        let waiting = self.connections.get_mut(key).and_then(|it| it.waiting.as_mut());
+        if let Some(waiting) = waiting.filter(|waiting| waiting.why == Wait::Relay) {
+            waiting.why = Wait::Turn;
+            self.await_turn(key);
+            self.arm(key);
+        }
+    }
+
+    // ── applying ─────────────────────────────────────────────────────────────────────────────────
+
+    /// A fact that concerns this server alone becomes so.
+    fn commit_here(&mut self, fact: Fact<'_>) -> Applied {
+        let entry = Entry { id: self.last_entry, at: self.now.unix_seconds, fact };
+        self.commit(entry)
+    }
+
+    fn apply_line(&mut self, entry: &Relayed<'_>, line: &str) -> Applied {
+        let nothing = Applied::Refused(Conflict::OutOfDate);
+        let Some(relay) = &self.relay else { return nothing };
+        let Some(line) = written::read(&self.chat, &**relay, entry.node, line) else {
+            return nothing;
+        };
+        let (id, at) = (self.last_entry, entry.at_ms / 1000);
+        match line {
+            Line::Up { version, label } => self.begin_node(entry, (version, label)),
+            Line::Down { node } => self.end_node(node),
+            Line::Came { number, fact } => {
+                let is_own = *relay.node == *entry.node;
+                let fact = if is_own { self.with_origin(number, fact) } else { fact };
+                let applied = self.commit(Entry { id, at, fact });
+                if let (Applied::Connected(user), Some(relay)) = (&applied, &mut self.relay)
+                    && let Some((name, node)) = relay.nodes.get_key_value(entry.node)
+                {
+                    let (name, is_new) = (Arc::clone(name), !node.members.contains_key(&number));
+                    debug_assert!(is_new, "a number is somebody else's only when they have gone");
+                    relay.members.insert(*user, (name, number));
+                    if let Some(node) = relay.nodes.get_mut(entry.node) {
+                        node.members.insert(number, *user);
+                    }
+                }
+                return applied;
+            }
+            Line::Fact(fact) => {
+                let gone = match &fact {
+                    Fact::Left { user, .. } => Some(*user),
+                    Fact::Order { order, .. } => order.removed(),
+                    _ => None,
+                };
+                let applied = self.commit(Entry { id, at, fact });
+                if let (Some(user), Applied::Left(_)) = (gone, &applied) {
+                    self.forget_member(user);
+                }
+                return applied;
+            }
+        }
+        nothing
+    }
+
+    /// Somebody has the name that they wanted here; perhaps they have gone meanwhile.
+    fn with_origin<'a>(&self, number: u64, fact: Fact<'a>) -> Fact<'a> {
+        let key = ConnectionKey::from_bits(number);
+        let is_waiting = |it: &&Connection| it.is_heard() && it.any_user().is_none();
+        let origin = self.connections.get(key).filter(is_waiting).map(|_| key);
+        match fact {
+            Fact::Connected { name, address, standing, .. } => {
+                Fact::Connected { origin, name, address, standing }
+            }
+            fact => fact,
+        }
+    }
+
+    fn forget_member(&mut self, user: UserKey) {
+        let Some(relay) = &mut self.relay else { return };
+        if let Some((node, number)) = relay.members.remove(&user)
+            && let Some(node) = relay.nodes.get_mut(&node)
+        {
+            node.members.remove(&number);
+        }
+    }
+
+    fn begin_node(&mut self, entry: &Relayed<'_>, (version, label): (u32, &str)) {
+        if version != VERSION {
+            log::error!("relay: {label} is of another version ({version}), and not listened to");
+            return;
+        }
+        let Some(relay) = &self.relay else { return };
+        let same = |(node, of): &(&Arc<str>, &Node)| *of.label == *label && ***node != *entry.node;
+        let before = relay.nodes.iter().find(same).map(|(node, _)| Arc::clone(node));
+        if let Some(before) = before {
+            if let Some(relay) = &mut self.relay
+                && relay.node == before
+            {
+                relay.is_usurped = true;
+            }
+            self.end_node(&before);
+        }
+        let Some(relay) = &mut self.relay else { return };
+        if *relay.node != *entry.node {
+            log::info!("relay: {label} is here");
+        }
+        let node = Node { label: label.into(), seq: entry.seq, members: BTreeMap::new() };
+        relay.nodes.insert(entry.node.into(), node);
+    }
+
+    /// A server has gone, and with it all who came there.
+    fn end_node(&mut self, name: &str) {
+        let Some(relay) = &self.relay else { return };
+        if !relay.nodes.contains_key(name) {
+            return;
+        }
+        if *relay.node == *name && !relay.is_usurped {
+            log::error!("relay: this server was taken for gone; those who are here are closed");
+        }
+        if *relay.node == *name {
+            self.give_up(CloseReason::RelayLost);
+        }
+        let Some(relay) = &mut self.relay else { return };
+        let Some(node) = relay.nodes.remove(name) else { return };
+        relay.gone.push_back(name.into());
+        if relay.gone.len() > GONE_MAX {
+            relay.gone.pop_front();
+        }
+        log::info!("relay: {} has gone, with {} people", node.label, node.members.len());
+        for user in node.members.into_values() {
+            if let Some(relay) = &mut self.relay {
+                relay.members.remove(&user);
+            }
+            let why = Leaving::Reason(CloseReason::RelayLost(0));
+            self.commit_here(Fact::Left { user, why });
+        }
+    }
+
+    // ── what follows ─────────────────────────────────────────────────────────────────────────────
+
+    /// A line of this server has come back.
+    fn go_on(&mut self, pending: Pending, applied: &Applied) {
+        let Pending { bytes, next, resumes, .. } = pending;
+        if let Some(relay) = &mut self.relay {
+            relay.pending_bytes -= bytes;
+            relay.is_deciding = false;
+        }
+        self.do_next(next, applied);
+        if let Some(key) = resumes {
+            let is_deciding = self.relay.as_ref().is_some_and(|relay| relay.is_deciding);
+            match is_deciding && self.connections.get(key).is_some() {
+                true => self.await_relay(key),
+                false => self.resume_from_relay(key),
+            }
+        }
+        if self.relay.as_ref().is_some_and(|relay| !relay.waiting.is_empty()) {
+            self.resume_relayed();
+        }
+    }
+
+    fn do_next(&mut self, next: Next, applied: &Applied) {
+        let key = match &next {
+            Next::Nothing => return,
+            Next::Named { key, .. }
+            | Next::Suffixed { key, .. }
+            | Next::NamedIrc { key, .. }
+            | Next::Entered { key }
+            | Next::Asked { key, .. }
+            | Next::Went { key, .. }
+            | Next::Sanctioned { key, .. }
+            | Next::Forgot { key } => *key,
+        };
+        let is_naming =
+            matches!(next, Next::Named { .. } | Next::Suffixed { .. } | Next::NamedIrc { .. });
+        let is_here = self.connections.get(key).is_some_and(Connection::is_heard);
+        if let (true, Applied::Connected(user)) = (is_naming, applied) {
+            if is_here {
+                self.named(key, *user);
+                self.arm(key);
+            } else {
+                self.propose(Fact::Left { user: *user, why: Leaving::Plain });
+            }
+            return;
+        }
+        if !is_here {
+            return;
+        }
+        let conflict = match applied {
+            Applied::Refused(conflict) => Some(*conflict),
+            _ => None,
+        };
+        match (next, conflict) {
+            (Next::Named { name, .. }, Some(conflict)) => {
+                self.refuse_name(key, &name, conflict);
+            }
+            (Next::NamedIrc { name, .. }, Some(conflict)) => {
+                self.refuse_irc_name(key, &name, (conflict, None));
+            }
+            (Next::Suffixed { name, number, standing, .. }, Some(conflict)) => match conflict {
+                Conflict::NameTaken | Conflict::Registered => {
+                    self.join_with(key, (&name, number), &standing);
+                }
+                conflict => self.keep_out(key, None, conflict),
+            },
+            (Next::Entered { .. }, _) => self.process_if_read(key),
+            (Next::Asked { wanted, is_line, given, .. }, _) => {
+                self.keyed = given.map(|given| Keyed { by: key, key: given });
+                self.answer_asked(key, applied, (wanted.as_ref(), is_line));
+                self.keyed = None;
+            }
+            (Next::Went { room, back, .. }, Some(_)) => self.could_not_go(key, &room, back),
+            (Next::Sanctioned { by, proposed, .. }, None) => self.put_out_hit(by, &proposed),
+            (Next::Sanctioned { .. }, Some(_)) => self.refuse(key, Refusal::NotSaid),
+            (Next::Forgot { .. }, _) => {
+                if let Applied::Forgot(lines) = applied {
+                    self.tell(key, None, &Event::Forgotten(*lines));
+                }
+            }
+            _ => {}
+        }
+        self.arm(key);
+    }
+
+    // ── while the engine is away ─────────────────────────────────────────────────────────────────
+
+    /// When people must be told that the engine is away, or closed.
+    pub(super) fn relay_due(&self) -> Option<Instant> {
+        let relay = self.relay.as_ref()?;
+        if relay.has_news {
+            return Some(self.now.instant);
+        }
+        let since = relay.away_since?;
+        Some(since + if relay.is_told { LOST_AFTER } else { TOLD_AFTER })
+    }
+
+    pub(super) fn handle_relay_timeout(&mut self) {
+        let Some(relay) = &mut self.relay else { return };
+        let wait = if relay.is_told { LOST_AFTER } else { TOLD_AFTER };
+        if relay.away_since.is_none_or(|since| since + wait > self.now.instant) {
+            return;
+        }
+        if relay.is_told {
+            log::error!("relay: away for too long; those who are here are closed");
+            relay.away_since = None;
+            relay.is_told = false;
+            return self.give_up(CloseReason::RelayLost);
+        }
+        relay.is_told = true;
+        self.tell_of_relay(false);
+    }
+
+    fn tell_of_relay(&mut self, is_back: bool) {
+        for key in self.connections.keys() {
+            if self.connections[key].user().is_some() {
+                self.tell(key, None, &Event::Relay { is_back });
+            }
+        }
+    }
+
+    /// All who are here are closed and told why, each with the number of lines of theirs that were
+    /// not said; and nothing that was on its way will be so any more.
+    fn give_up(&mut self, reason: impl Fn(u32) -> CloseReason) {
+        let Some(relay) = &self.relay else { return };
+        let mut unsaid: HashMap<ConnectionKey, u32> = HashMap::new();
+        for key in relay.pending.iter().filter_map(|pending| pending.said_by) {
+            *unsaid.entry(key).or_default() += 1;
+        }
+        let asking = relay.pending.iter().filter_map(|pending| pending.resumes);
+        let asking: HashSet<ConnectionKey> = asking.collect();
+        let console = relay.console.clone();
+        for key in self.connections.keys() {
+            if console.as_ref().is_some_and(|(console, _)| *console == key) {
+                self.take_out(key);
+                continue;
+            }
+            let connection = &self.connections[key];
+            if asking.contains(&key) || connection.any_user().is_some() {
+                // Nobody is waited for who could only come back to what is lost.
+                if let State::Chatting(user) = connection.state {
+                    self.tickets.forget(user);
+                }
+                self.close(key, reason(unsaid.get(&key).copied().unwrap_or_default()), "");
+                self.arm(key);
+            }
+        }
+        for (user, dialect) in self.tickets.forget_all() {
+            self.depart(user, dialect, reason(0), "");
+        }
+        if let Some(relay) = &mut self.relay {
+            relay.begin_anew();
+        }
+        // Nobody but the server itself closes its terminal.
+        if let Some((key, name)) = console.filter(|(key, _)| self.connections.get(*key).is_some()) {
+            self.name_console(key, &name);
+            self.arm(key);
+        }
+    }
+
+    /// The server's own terminal is nobody until it has a name again.
+    fn take_out(&mut self, key: ConnectionKey) {
+        if let State::Chatting(user) = self.connections[key].state {
+            self.commit_here(Fact::Moved { user, origin: None });
+            self.members[self.connections[key].dialect.index()] -= 1;
+            self.connections[key].state = awaiting_nick(self.now.instant, None);
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! Worlds of the relay: two to four servers, the real loop, hub and link, and an engine that fails
+//! in all ways, from one seed. At the end all servers agree, nobody has heard anything twice or in
+//! another order than others, and who was there all the time has heard all.
+//!
+//! `CHINWAG_WORLDS=100000 cargo test --release --test relay_worlds` lives through more of them, and
+//! `CHINWAG_SEED=7` through one.
+
+#![cfg(feature = "relay")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed, and says so by a panic"
+)]
+
+#[path = "relay_worlds/engine.rs"]
+mod engine;
+#[path = "relay_worlds/server.rs"]
+mod server;
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use chinwag::Now;
+use fastrand::Rng;
+
+use engine::Engine;
+use server::{Client, Server};
+
+/// Worlds in one run of the tests.
+const WORLDS: u64 = 1000;
+
+/// Steps of a world.
+const STEPS: usize = 400;
+
+/// Somebody in a world.
+struct Person {
+    name: String,
+    server: usize,
+    client: Rc<RefCell<Client>>,
+    /// When they were in, as a count of lines that had been said.
+    came: Option<usize>,
+    /// They have been in the lobby under their name all the time.
+    is_steady: bool,
+    /// The numbers of what they have said.
+    said: Vec<usize>,
+}
+
+impl Person {
+    fn sends(&mut self, text: &str) {
+        let mut client = self.client.borrow_mut();
+        client.input.extend(text.as_bytes());
+        client.input.push_back(b'\n');
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.client.borrow().output.clone()).unwrap()
+    }
+
+    fn is_in(&self) -> bool {
+        self.text().contains("* You are ") && !self.client.borrow().closed
+    }
+
+    /// The numbers of the lines that they have heard, and by whom.
+    fn heard(&self) -> Vec<(String, usize)> {
+        let text = self.text();
+        let lines = text.lines().filter(|line| !line.starts_with(['*', '!', '[']));
+        let said = lines.filter_map(|line| line.split_once(": line "));
+        said.map(|(by, number)| (by.to_owned(), number.parse().unwrap())).collect()
+    }
+}
+
+/// What can go wrong in a world, and how often.
+struct Faults {
+    cuts: f64,
+    stalls: f64,
+    errors: f64,
+    restarts: f64,
+    lost_tails: f64,
+    flushes: f64,
+    freezes: f64,
+    crashes: f64,
+}
+
+struct World {
+    rng: Rng,
+    ms: u64,
+    began: Instant,
+    engine: Rc<RefCell<Engine>>,
+    servers: Vec<Server>,
+    /// Until when each server stands still.
+    frozen: Vec<u64>,
+    people: Vec<Person>,
+    lines: usize,
+    faults: Faults,
+}
+
+impl World {
+    fn new(seed: u64) -> World {
+        let mut rng = Rng::with_seed(seed);
+        // Swarm testing: each world switches some faults off.
+        let mut rate = |most: f64| if rng.bool() { rng.f64() * most } else { 0.0 };
+        let faults = Faults {
+            cuts: rate(0.1),
+            stalls: rate(0.02),
+            errors: rate(0.02),
+            restarts: rate(0.02),
+            lost_tails: rate(0.01),
+            flushes: rate(0.005),
+            freezes: rate(0.005),
+            crashes: rate(0.01),
+        };
+        let engine = Rc::new(RefCell::new(Engine::new()));
+        let mut world = World {
+            ms: 0,
+            began: Instant::now(),
+            engine,
+            servers: Vec::new(),
+            frozen: Vec::new(),
+            people: Vec::new(),
+            lines: 0,
+            faults,
+            rng,
+        };
+        for place in 0..world.rng.usize(2..=4) {
+            world.start(place);
+        }
+        world
+    }
+
+    fn now(&self) -> Now {
+        let instant = self.began + Duration::from_millis(self.ms);
+        Now { instant, unix_seconds: 1_700_000_000 + self.ms / 1000 }
+    }
+
+    /// A server begins, perhaps in the place of one that has gone.
+    fn start(&mut self, place: usize) {
+        let seed = self.rng.u64(..);
+        let server = Server::new(&format!("s{place}"), seed, &self.engine, self.now());
+        match self.servers.get_mut(place) {
+            Some(before) => *before = server,
+            None => {
+                self.servers.push(server);
+                self.frozen.push(0);
+            }
+        }
+    }
+
+    // ── what happens ─────────────────────────────────────────────────────────────────────────────
+
+    fn step(&mut self) {
+        self.ms += if self.rng.f64() < 0.02 { self.rng.u64(0..3000) } else { self.rng.u64(0..20) };
+        self.act();
+        self.fail();
+        self.run();
+        for person in self.people.iter_mut().filter(|person| person.came.is_none()) {
+            person.came = person.is_in().then_some(self.lines);
+        }
+    }
+
+    /// Everybody who can does something: the engine some commands, each server a turn.
+    fn run(&mut self) {
+        let now = self.now();
+        for _ in 0..self.rng.usize(0..12) {
+            let wires = self.engine.borrow().all_wires();
+            if let Some(wire) = self.rng.choice(wires) {
+                self.engine.borrow_mut().step(wire, self.ms);
+            }
+        }
+        for (place, server) in self.servers.iter_mut().enumerate() {
+            if self.frozen[place] <= self.ms {
+                server.turn(now);
+            }
+        }
+    }
+
+    fn act(&mut self) {
+        let draw = self.rng.u32(0..100);
+        if draw < 10 && self.people.len() < 40 {
+            let server = self.rng.usize(0..self.servers.len());
+            // Some want a name that others want, too.
+            let number = if self.rng.bool() { self.people.len() } else { self.rng.usize(0..6) };
+            let (name, came) = (format!("p{number}"), None);
+            let client = self.servers[server].connect();
+            let (is_steady, said) = (true, Vec::new());
+            let mut person = Person { name, server, client, came, is_steady, said };
+            let name = person.name.clone();
+            person.sends(&name);
+            return self.people.push(person);
+        }
+        let here = (0..self.people.len()).filter(|place| self.people[*place].is_in());
+        let Some(place) = self.rng.choice(here.collect::<Vec<_>>()) else { return };
+        let person = &mut self.people[place];
+        match draw {
+            0..70 => {
+                person.said.push(self.lines);
+                person.sends(&format!("line {}", self.lines));
+                self.lines += 1;
+            }
+            70..74 => {
+                person.is_steady = false;
+                person.sends(&format!("/nick q{}", self.rng.u32(0..8)));
+            }
+            74..78 => {
+                person.is_steady = false;
+                person.sends(["/join ops", "/part", "/topic about"][self.rng.usize(0..3)]);
+            }
+            78..80 => {
+                person.is_steady = false;
+                person.client.borrow_mut().ended = true;
+            }
+            _ => {}
+        }
+    }
+
+    fn fail(&mut self) {
+        let mut draw = |rate: f64| self.rng.f64() < rate;
+        let faults = &self.faults;
+        let (cut, stall, error) = (draw(faults.cuts), draw(faults.stalls), draw(faults.errors));
+        let (restart, tail) = (draw(faults.restarts), draw(faults.lost_tails));
+        let (flush, freeze) = (draw(faults.flushes), draw(faults.freezes));
+        let crash = draw(faults.crashes);
+        let place = self.rng.usize(0..self.servers.len());
+        let mut engine = self.engine.borrow_mut();
+        if cut && let Some(wire) = self.rng.choice(engine.open_wires()) {
+            engine.cut(wire, self.rng.bool());
+        }
+        if stall {
+            engine.stalled_until = self.ms + self.rng.u64(0..6000);
+        }
+        if error {
+            let all = ["READONLY no", "LOADING yet", "OOM no", "UNBLOCKED no", "NOREPLICAS no"];
+            engine.error = self.rng.choice(all);
+        } else if self.rng.f64() < 0.2 {
+            engine.error = None;
+        }
+        if restart || tail {
+            engine.restart();
+        }
+        if tail {
+            engine.lose_tail(self.rng.usize(1..20));
+        }
+        if flush {
+            engine.flush();
+        }
+        drop(engine);
+        if freeze {
+            self.frozen[place] = self.ms + self.rng.u64(0..20_000);
+        }
+        if crash {
+            self.servers[place].crash(self.rng.bool());
+            self.start(place);
+        }
+    }
+
+    /// Nothing fails any more, until nothing happens any more.
+    fn heal(&mut self) {
+        self.engine.borrow_mut().error = None;
+        self.engine.borrow_mut().stalled_until = 0;
+        self.frozen.fill(0);
+        for _ in 0..3000 {
+            self.ms += 20;
+            self.run();
+        }
+    }
+
+    // ── what must be so then ─────────────────────────────────────────────────────────────────────
+
+    fn check(&self) {
+        let states: Vec<_> =
+            self.servers.iter().map(|server| server.event_loop.hub.relayed_state()).collect();
+        for (place, state) in states.iter().enumerate() {
+            assert_eq!(*state, states[0], "servers 0 and {place} differ");
+            let counts = self.servers[place].event_loop.hub.relay_counts().unwrap();
+            assert!(counts.is_live && counts.pending == 0, "{counts:?}");
+        }
+        self.check_checkpoint(&states[0]);
+        let heard: Vec<_> = self.people.iter().map(Person::heard).collect();
+        for heard in &heard {
+            let numbers: HashSet<_> = heard.iter().map(|(_, number)| number).collect();
+            assert_eq!(numbers.len(), heard.len(), "something was heard twice: {heard:?}");
+        }
+        for one in &heard {
+            for other in &heard {
+                assert_same_order(one, other);
+            }
+        }
+        self.check_all_is_heard(&heard);
+    }
+
+    /// A server that begins with a checkpoint knows what those know that have read all.
+    fn check_checkpoint(&self, state: &str) {
+        let checkpoint = self.servers[0].event_loop.hub.relay_checkpoint();
+        let engine = Rc::new(RefCell::new(Engine::new()));
+        let mut late = Server::new("late", 1, &engine, self.now());
+        late.event_loop.hub.handle_relay_reset(0, self.now());
+        assert!(late.event_loop.hub.handle_relay_checkpoint(&checkpoint), "{checkpoint}");
+        assert_eq!(late.event_loop.hub.relayed_state(), state, "{checkpoint}");
+    }
+
+    /// Who was in the lobby all the time has heard what others who were said there since.
+    fn check_all_is_heard(&self, heard: &[Vec<(String, usize)>]) {
+        let steady = |person: &&Person| person.is_steady && person.is_in();
+        for (listener, heard) in self.people.iter().zip(heard).filter(|(it, _)| steady(it)) {
+            let heard: HashSet<_> = heard.iter().map(|(_, number)| *number).collect();
+            let others = self.people.iter().filter(steady);
+            for speaker in others.filter(|speaker| !Rc::ptr_eq(&speaker.client, &listener.client)) {
+                let said = speaker.said.iter();
+                for number in said.filter(|number| listener.came.is_some_and(|it| it <= **number)) {
+                    assert!(
+                        heard.contains(number),
+                        "{} at {} has not heard line {number} of {} at {}:\n{}\n{}",
+                        listener.name,
+                        listener.server,
+                        speaker.name,
+                        speaker.server,
+                        listener.text(),
+                        speaker.text(),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// What both have heard they have heard in the same order.
+fn assert_same_order(one: &[(String, usize)], other: &[(String, usize)]) {
+    let places: HashMap<_, _> =
+        other.iter().enumerate().map(|(place, (_, number))| (number, place)).collect();
+    let common: Vec<_> = one.iter().filter_map(|(_, number)| places.get(number)).collect();
+    assert!(common.is_sorted(), "{one:?}\nbut {other:?}");
+}
+
+fn live(seed: u64) {
+    let mut world = World::new(seed);
+    for _ in 0..STEPS {
+        world.step();
+    }
+    world.heal();
+    world.check();
+}
+
+fn number_of(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().expect(variable))
+}
+
+#[test]
+fn servers_agree_whatever_the_engine_does() {
+    let seeds = match number_of("CHINWAG_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number_of("CHINWAG_WORLDS").unwrap_or(WORLDS),
+    };
+    for seed in seeds {
+        let lived = std::panic::catch_unwind(|| live(seed));
+        assert!(lived.is_ok(), "the world of CHINWAG_SEED={seed} has failed");
+    }
+}

@@ -1,0 +1,277 @@
+//! An engine as far as the relay needs one: it speaks RESP2, keeps texts and one stream, and fails
+//! in all the ways in which Redis does.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+/// A connection to the engine.
+#[derive(Debug, Default)]
+struct Wire {
+    /// What has come and was not executed.
+    input: VecDeque<Vec<String>>,
+    /// What is for the other side.
+    output: Vec<u8>,
+    /// Waits for entries after this place, until that time.
+    blocked: Option<(Place, u64)>,
+    /// Its other side has gone; what came before is executed all the same.
+    is_cut: bool,
+}
+
+type Place = (u64, u64);
+
+/// The engine.
+#[derive(Debug, Default)]
+pub(crate) struct Engine {
+    wires: HashMap<usize, Wire>,
+    next_wire: usize,
+    texts: HashMap<String, (String, Option<u64>)>,
+    /// The stream, if there is one; and the place of its last entry, also of those that are gone.
+    stream: Option<BTreeMap<Place, Vec<String>>>,
+    top: Place,
+    run: u64,
+    /// It answers all commands with this.
+    pub(crate) error: Option<&'static str>,
+    /// It does nothing until then, in milliseconds.
+    pub(crate) stalled_until: u64,
+    /// The stream has at most so many entries.
+    pub(crate) entries_max: usize,
+}
+
+impl Engine {
+    pub(crate) fn new() -> Engine {
+        Engine { entries_max: usize::MAX, ..Engine::default() }
+    }
+
+    pub(crate) fn connect(&mut self) -> usize {
+        self.next_wire += 1;
+        self.wires.insert(self.next_wire, Wire::default());
+        self.next_wire
+    }
+
+    /// The other side has gone. What it has sent is executed later, if it is `late`; or never.
+    pub(crate) fn cut(&mut self, wire: usize, late: bool) {
+        match self.wires.get_mut(&wire) {
+            Some(wire) if late => (wire.is_cut, wire.blocked) = (true, None),
+            _ => drop(self.wires.remove(&wire)),
+        }
+    }
+
+    pub(crate) fn is_open(&self, wire: usize) -> bool {
+        self.wires.get(&wire).is_some_and(|wire| !wire.is_cut)
+    }
+
+    /// All wires that somebody still has.
+    pub(crate) fn open_wires(&self) -> Vec<usize> {
+        let open = self.wires.iter().filter(|(_, wire)| !wire.is_cut);
+        let mut open: Vec<_> = open.map(|(key, _)| *key).collect();
+        open.sort_unstable();
+        open
+    }
+
+    /// It is another process from now on, with what was kept of the one before.
+    pub(crate) fn restart(&mut self) {
+        self.run += 1;
+        self.wires.clear();
+    }
+
+    /// The last entries are lost, and their places are used again.
+    pub(crate) fn lose_tail(&mut self, count: usize) {
+        let Some(stream) = &mut self.stream else { return };
+        for _ in 0..count.min(stream.len().saturating_sub(1)) {
+            stream.pop_last();
+        }
+        self.top = stream.last_key_value().map_or(self.top, |(place, _)| *place);
+    }
+
+    pub(crate) fn flush(&mut self) {
+        self.texts.clear();
+        self.stream = None;
+        self.top = (0, 0);
+    }
+
+    /// Bytes of whole commands; a command is never cut, since it is the parser's business alone.
+    pub(crate) fn receive(&mut self, wire: usize, bytes: &[u8]) {
+        let Some(wire) = self.wires.get_mut(&wire) else { return };
+        let text = str::from_utf8(bytes).unwrap();
+        let mut rest = text;
+        while let Some(after) = rest.strip_prefix('*') {
+            let (count, after) = after.split_once("\r\n").unwrap();
+            rest = after;
+            let mut words = Vec::new();
+            for _ in 0..count.parse().unwrap() {
+                let (length, after) = rest[1..].split_once("\r\n").unwrap();
+                let length: usize = length.parse().unwrap();
+                words.push(after[..length].to_owned());
+                rest = &after[length + 2..];
+            }
+            wire.input.push_back(words);
+        }
+    }
+
+    pub(crate) fn take_output(&mut self, wire: usize) -> Vec<u8> {
+        self.wires.get_mut(&wire).map(|wire| std::mem::take(&mut wire.output)).unwrap_or_default()
+    }
+
+    /// Executes one command of a wire, if there is one. Returns whether there was.
+    pub(crate) fn step(&mut self, key: usize, now: u64) -> bool {
+        if now < self.stalled_until {
+            return false;
+        }
+        self.unblock(key, now);
+        let Some(wire) = self.wires.get_mut(&key).filter(|wire| wire.blocked.is_none()) else {
+            return false;
+        };
+        let Some(words) = wire.input.pop_front() else {
+            if wire.is_cut {
+                self.wires.remove(&key);
+            }
+            return false;
+        };
+        let reply = match self.error {
+            Some(error) => format!("-{error}\r\n"),
+            None => self.execute(key, &words, now),
+        };
+        if let Some(wire) = self.wires.get_mut(&key).filter(|wire| !wire.is_cut) {
+            wire.output.extend_from_slice(reply.as_bytes());
+        }
+        true
+    }
+
+    /// All wires, those too whose other side has gone.
+    pub(crate) fn all_wires(&self) -> Vec<usize> {
+        let mut all: Vec<_> = self.wires.keys().copied().collect();
+        all.sort_unstable();
+        all
+    }
+
+    fn unblock(&mut self, key: usize, now: u64) {
+        let blocked = self.wires.get(&key).and_then(|wire| wire.blocked);
+        let Some((after, until)) = blocked else { return };
+        let reply = self.entries_after(after, 128);
+        let Some(wire) = self.wires.get_mut(&key) else { return };
+        if let Some(reply) = reply {
+            wire.blocked = None;
+            wire.output.extend_from_slice(reply.as_bytes());
+        } else if until <= now {
+            wire.blocked = None;
+            wire.output.extend_from_slice(b"*-1\r\n");
+        }
+    }
+
+    fn execute(&mut self, key: usize, words: &[String], now: u64) -> String {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words[..] {
+            ["CLIENT", ..] | ["AUTH", ..] => "+OK\r\n".to_owned(),
+            ["ROLE"] => "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n".to_owned(),
+            ["INFO"] => bulk(&format!(
+                "redis_version:7.2.0\r\nrun_id:{}\r\nmaster_replid:x\r\naof_enabled:1\r\n",
+                self.run
+            )),
+            ["SET", name, value, "NX"] => {
+                if self.texts.contains_key(name) {
+                    return "$-1\r\n".to_owned();
+                }
+                self.texts.insert(name.to_owned(), (value.to_owned(), None));
+                "+OK\r\n".to_owned()
+            }
+            ["SET", name, value, "PX", ms] => {
+                let until = now + ms.parse::<u64>().unwrap();
+                self.texts.insert(name.to_owned(), (value.to_owned(), Some(until)));
+                "+OK\r\n".to_owned()
+            }
+            ["SET", name, value] => {
+                self.texts.insert(name.to_owned(), (value.to_owned(), None));
+                "+OK\r\n".to_owned()
+            }
+            ["GET", name] => self.text(name, now),
+            ["MGET", ref names @ ..] => {
+                let found: String = names.iter().map(|name| self.text(name, now)).collect();
+                format!("*{}\r\n{found}", names.len())
+            }
+            ["XADD", _, ref rest @ ..] => self.add(rest),
+            ["XRANGE", _, first, last] => {
+                let (first, last) = (place(first), place(last));
+                let stream = self.stream.as_ref();
+                let entries: Option<Vec<String>> =
+                    stream.map(|stream| stream.range(first..=last).map(entry).collect());
+                many(&entries.unwrap_or_default())
+            }
+            ["XREAD", "COUNT", count, "STREAMS", _, after] => {
+                let reply = self.entries_after(place(after), count.parse().unwrap());
+                reply.unwrap_or_else(|| "*-1\r\n".to_owned())
+            }
+            ["XREAD", "COUNT", _, "BLOCK", ms, "STREAMS", _, after] => {
+                let until = now + ms.parse::<u64>().unwrap();
+                if let Some(wire) = self.wires.get_mut(&key) {
+                    wire.blocked = Some((place(after), until));
+                }
+                String::new()
+            }
+            _ => panic!("the engine is asked {words:?}"),
+        }
+    }
+
+    fn text(&self, name: &str, now: u64) -> String {
+        let alive = |until: &Option<u64>| until.is_none_or(|until| now < until);
+        match self.texts.get(name).filter(|(_, until)| alive(until)) {
+            Some((text, _)) => bulk(text),
+            None => "$-1\r\n".to_owned(),
+        }
+    }
+
+    fn add(&mut self, words: &[&str]) -> String {
+        let mut words = words;
+        if let ["NOMKSTREAM", "MAXLEN", "~", _, rest @ ..] = words {
+            words = rest;
+            if self.stream.is_none() {
+                return "$-1\r\n".to_owned();
+            }
+        }
+        let (time, number) = words[0].split_once('-').unwrap();
+        let time: u64 = time.parse().unwrap();
+        let number = match number {
+            "*" if self.top.0 == time => self.top.1 + 1,
+            "*" => 0,
+            number => number.parse().unwrap(),
+        };
+        let is_higher = (time, number) > self.top;
+        if self.top != (0, 0) && !is_higher {
+            return "-ERR The ID specified in XADD is equal or smaller than the target stream top \
+                    item\r\n"
+                .to_owned();
+        }
+        self.top = (time, number);
+        let fields = words[1..].iter().map(|word| (*word).to_owned()).collect();
+        let stream = self.stream.get_or_insert_default();
+        stream.insert(self.top, fields);
+        while stream.len() > self.entries_max {
+            stream.pop_first();
+        }
+        bulk(&format!("{time}-{number}"))
+    }
+
+    fn entries_after(&self, after: Place, count: usize) -> Option<String> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let stream = self.stream.as_ref()?;
+        let entries: Vec<String> =
+            stream.range((Excluded(after), Unbounded)).take(count).map(entry).collect();
+        (!entries.is_empty()).then(|| many(&[many(&[bulk("log"), many(&entries)])]))
+    }
+}
+
+fn place(text: &str) -> Place {
+    let (time, number) = text.split_once('-').unwrap();
+    (time.parse().unwrap(), number.parse().unwrap())
+}
+
+fn entry((place, fields): (&Place, &Vec<String>)) -> String {
+    let fields: Vec<_> = fields.iter().map(|field| bulk(field)).collect();
+    many(&[bulk(&format!("{}-{}", place.0, place.1)), many(&fields)])
+}
+
+fn bulk(text: &str) -> String {
+    format!("${}\r\n{text}\r\n", text.len())
+}
+
+fn many(parts: &[String]) -> String {
+    format!("*{}\r\n{}", parts.len(), parts.concat())
+}
