@@ -115,7 +115,8 @@ fn each_file_of_the_page_is_one_request() {
     let alice = chromium.open(&page(&server));
     let fetched = "performance.getEntriesByType('resource')
         .map((file) => new URL(file.name).pathname).filter((path) => path != '/').sort()";
-    let modules = ["archive", "connection", "lines", "order", "rooms", "words"];
+    let modules =
+        ["alerts", "archive", "complete", "connection", "lines", "order", "rooms", "text", "words"];
     let modules = modules.map(|name| format!("/page/{name}.js"));
     let expected = ["/page.css".to_owned(), "/page.js".to_owned()].into_iter().chain(modules);
     assert_eq!(alice.finds(fetched), Value::from_iter(expected));
@@ -680,6 +681,21 @@ fn rooms_can_be_found_and_people_invited() {
     alice.waits_for("document.querySelector('#topic').innerText.includes('You are in no room')");
 }
 
+/// Somebody who is at the page, in `#ops`.
+fn tab_in_ops(chromium: &Chromium, server: &Server, name: &str) -> Tab {
+    let tab = chromium.open(&format!("{}#ops", page(server)));
+    tab.joins_as(name);
+    tab.waits_for("document.title == '#ops · chinwag'");
+    tab
+}
+
+/// Asks for `#ops` by the form below the list of rooms.
+fn joins_ops(tab: &Tab) {
+    tab.finds("document.querySelector('#joined').focus()");
+    tab.types("ops");
+    tab.presses("Enter");
+}
+
 /// Opens the menu at somebody, and does what has this name there.
 fn does(tab: &Tab, name: &str, deed: &str) {
     let button = format!("document.querySelector('.deeds[value={name}]')");
@@ -697,12 +713,8 @@ fn does(tab: &Tab, name: &str, deed: &str) {
 fn an_operator_of_a_room_puts_somebody_out_by_the_menu_who_is_told_why() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = chromium.open(&format!("{}#ops", page(&server)));
-    alice.joins_as("alice");
-    alice.waits_for("document.title == '#ops · chinwag'");
-    let bob = chromium.open(&format!("{}#ops", page(&server)));
-    bob.joins_as("bob");
-    bob.waits_for("document.title == '#ops · chinwag'");
+    let alice = tab_in_ops(&chromium, &server, "alice");
+    let bob = tab_in_ops(&chromium, &server, "bob");
     alice.sees("bob joined");
     alice.waits_for("document.querySelector('#members .rank')?.textContent == '@'");
 
@@ -711,7 +723,7 @@ fn an_operator_of_a_room_puts_somebody_out_by_the_menu_who_is_told_why() {
     bob.finds("document.querySelector('.deeds[value=alice]').focus()");
     bob.presses("Enter");
     bob.waits_for("document.activeElement.textContent == 'Write'");
-    assert_eq!(bob.finds(deeds), json!(["Write", "Ignore", "Who is that?"]));
+    assert_eq!(bob.finds(deeds), json!(["Write", "Mention", "Ignore", "Who is that?"]));
     bob.presses("Escape");
     bob.waits_for("document.activeElement.matches('.deeds[value=alice]') && menu.hidden");
 
@@ -730,9 +742,7 @@ fn an_operator_of_a_room_puts_somebody_out_by_the_menu_who_is_told_why() {
     alice.waits_for("document.activeElement.id == 'line'");
 
     // Everybody here has the address of this machine.
-    bob.finds("document.querySelector('#joined').focus()");
-    bob.types("ops");
-    bob.presses("Enter");
+    joins_ops(&bob);
     bob.waits_for("document.title == '#ops · chinwag'");
     let _carol = person_in(&server, "carol", "#ops");
     alice.sees("carol joined");
@@ -743,9 +753,7 @@ fn an_operator_of_a_room_puts_somebody_out_by_the_menu_who_is_told_why() {
     alice.finds("document.querySelector('#log .asking button').click()");
     bob.sees("You were banned from #ops by alice");
     assert_eq!(rooms_of(&bob), ["#lobby"]);
-    bob.finds("document.querySelector('#joined').focus()");
-    bob.types("ops");
-    bob.presses("Enter");
+    joins_ops(&bob);
     bob.sees("You are banned from #ops");
 }
 
@@ -753,12 +761,8 @@ fn an_operator_of_a_room_puts_somebody_out_by_the_menu_who_is_told_why() {
 fn what_is_set_for_a_room_is_seen_by_others_and_a_key_is_asked_for() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = chromium.open(&format!("{}#ops", page(&server)));
-    alice.joins_as("alice");
-    alice.waits_for("document.title == '#ops · chinwag'");
-    let bob = chromium.open(&format!("{}#ops", page(&server)));
-    bob.joins_as("bob");
-    bob.waits_for("document.title == '#ops · chinwag'");
+    let alice = tab_in_ops(&chromium, &server, "alice");
+    let bob = tab_in_ops(&chromium, &server, "bob");
     let checked = "[...document.querySelectorAll('#setting :checked')].map((e) => e.name)";
     for tab in [&alice, &bob] {
         tab.finds("document.querySelector('#configure').click()");
@@ -783,9 +787,7 @@ fn what_is_set_for_a_room_is_seen_by_others_and_a_key_is_asked_for() {
 
     bob.finds("document.querySelector('#leave').click()");
     bob.waits_for("document.title == '#lobby · chinwag'");
-    bob.finds("document.querySelector('#joined').focus()");
-    bob.types("ops");
-    bob.presses("Enter");
+    joins_ops(&bob);
     bob.waits_for("document.activeElement.id == 'roomkey'");
     bob.types("wrong");
     bob.presses("Enter");

@@ -91,7 +91,7 @@ fn the_page_is_told_of_each_module_that_its_script_imports() {
         page.split('"').filter(|word| word.ends_with(".js")).map(str::to_owned).collect();
     // Browsers open six connections at a time, and each of these, and the style, is one of its own:
     // they come in two rounds.
-    assert!((2..=7).contains(&listed.len()), "{listed:?}");
+    assert!((2..=11).contains(&listed.len()), "{listed:?}");
     let mut imported = BTreeSet::from(["/page.js".to_owned()]);
     for path in &listed {
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");

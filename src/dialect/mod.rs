@@ -30,6 +30,12 @@ use crate::author::{Author, Extra};
 use crate::event::{CloseReason, Event, Refusal, RoomView};
 use crate::token::Token;
 
+/// Does what takes too long for a server that listens already.
+pub(crate) fn prepare() {
+    #[cfg(feature = "web")]
+    web::prepare();
+}
+
 /// What is spoken at a door.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {

@@ -3,7 +3,11 @@
 //! Who may ask is in `origin.rs`.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::LazyLock;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use httparse::Status::{Complete, Partial};
 use tungstenite::handshake::derive_accept_key;
 
@@ -23,19 +27,50 @@ const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// What the page is made of: the path, type and text of each file. Each is a request of its own,
+const ICON: &str = "image/svg+xml";
+const PNG: &str = "image/png";
+const MANIFEST: &str = "application/manifest+json";
+
+/// What the page is made of: the path, type and bytes of each file. Each is a request of its own,
 /// and a connection, so there are few.
-const FILES: [(&str, &str, &str); 9] = [
-    ("/", HTML, include_str!("page.html")),
-    ("/page.css", CSS, include_str!("page.css")),
-    ("/page.js", SCRIPT, include_str!("page.js")),
-    ("/page/archive.js", SCRIPT, include_str!("page/archive.js")),
-    ("/page/connection.js", SCRIPT, include_str!("page/connection.js")),
-    ("/page/lines.js", SCRIPT, include_str!("page/lines.js")),
-    ("/page/order.js", SCRIPT, include_str!("page/order.js")),
-    ("/page/rooms.js", SCRIPT, include_str!("page/rooms.js")),
-    ("/page/words.js", SCRIPT, include_str!("page/words.js")),
+const FILES: [(&str, &str, &[u8]); 17] = [
+    ("/", HTML, include_bytes!("page.html")),
+    ("/page.css", CSS, include_bytes!("page.css")),
+    ("/page.js", SCRIPT, include_bytes!("page.js")),
+    ("/page/alerts.js", SCRIPT, include_bytes!("page/alerts.js")),
+    ("/page/archive.js", SCRIPT, include_bytes!("page/archive.js")),
+    ("/page/complete.js", SCRIPT, include_bytes!("page/complete.js")),
+    ("/page/connection.js", SCRIPT, include_bytes!("page/connection.js")),
+    ("/page/lines.js", SCRIPT, include_bytes!("page/lines.js")),
+    ("/page/order.js", SCRIPT, include_bytes!("page/order.js")),
+    ("/page/rooms.js", SCRIPT, include_bytes!("page/rooms.js")),
+    ("/page/text.js", SCRIPT, include_bytes!("page/text.js")),
+    ("/page/words.js", SCRIPT, include_bytes!("page/words.js")),
+    ("/worker.js", SCRIPT, include_bytes!("page/worker.js")),
+    ("/manifest.webmanifest", MANIFEST, include_bytes!("page/manifest.webmanifest")),
+    ("/icon.svg", ICON, include_bytes!("page/icon.svg")),
+    ("/icon-192.png", PNG, include_bytes!("page/icon-192.png")),
+    ("/icon-512.png", PNG, include_bytes!("page/icon-512.png")),
 ];
+
+/// The files in gzip, in the same order; nothing for those that would not get smaller. Made once,
+/// before the loop begins ([`prepare`]): it takes some milliseconds.
+static PACKED: LazyLock<[Vec<u8>; FILES.len()]> = LazyLock::new(|| {
+    FILES.map(|(_, kind, bytes)| {
+        if kind == PNG {
+            return Vec::new();
+        }
+        let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+        // Writing to a Vec cannot fail.
+        let _ = packed.write_all(bytes);
+        packed.finish().unwrap_or_default()
+    })
+});
+
+/// Does what takes longer than a request may.
+pub(in crate::dialect) fn prepare() {
+    LazyLock::force(&PACKED);
+}
 
 /// Goes with every answer: nothing but what comes from here is shown or run or connected to, and
 /// nobody shows it in a frame.
@@ -43,7 +78,8 @@ const SAFETY: &str = "\
     X-Content-Type-Options: nosniff\r\n\
     Referrer-Policy: no-referrer\r\n\
     Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; \
-    img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+    img-src 'self' data:; connect-src 'self'; manifest-src 'self'; worker-src 'self'; \
+    base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'\r\n\
     X-Frame-Options: DENY\r\n\
     Cross-Origin-Resource-Policy: same-origin\r\n\
@@ -205,7 +241,7 @@ fn serve(
     let host =
         Host::parse(request.host()?).filter(|host| web.is_ours(host)).ok_or(HttpError::Host)?;
     let path = request.path();
-    let file = FILES.iter().find(|(of_file, ..)| *of_file == path && !for_metrics);
+    let file = FILES.iter().position(|(of_file, ..)| *of_file == path && !for_metrics);
     let known = file.is_some()
         || ["/healthz", "/readyz", "/metrics"].contains(&path)
         || path == "/ws" && !for_metrics;
@@ -216,12 +252,19 @@ fn serve(
         _ => return Err(HttpError::Method),
     };
     let ok = |kind, body: &[u8]| {
-        let head = if kind == TEXT || kind == METRICS { "no-store" } else { "no-cache" };
-        let head = format!("Cache-Control: {head}\r\n");
-        Ok(Response::Whole(answer("200 OK", &head, kind, body, with_body)))
+        let head = "Cache-Control: no-store\r\n";
+        Ok(Response::Whole(answer("200 OK", head, kind, body, with_body)))
     };
     match (file, path) {
-        (Some((_, kind, text)), _) => ok(kind, text.as_bytes()),
+        (Some(file), _) => {
+            let (_, kind, bytes) = FILES[file];
+            let packed = &PACKED[file];
+            let is_packed = !packed.is_empty() && request.has_token("accept-encoding", "gzip");
+            let encoding = if is_packed { "Content-Encoding: gzip\r\n" } else { "" };
+            let head = format!("Cache-Control: no-cache\r\nVary: Accept-Encoding\r\n{encoding}");
+            let body = if is_packed { packed } else { bytes };
+            Ok(Response::Whole(answer("200 OK", &head, kind, body, with_body)))
+        }
         // While the server stops it takes no requests, and while the relay is away nobody can come
         // in; that is all that differs between the two.
         (None, "/readyz") if context.settings.is_away => Err(HttpError::Away),
@@ -521,7 +564,7 @@ mod tests {
         let whole = answered("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
         let head = answered("HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n");
         let (_, _, page) = FILES[0];
-        assert_eq!(whole.strip_prefix(&*head), Some(page));
+        assert_eq!(whole.strip_prefix(&*head).map(str::as_bytes), Some(page));
         assert!(head.contains(&format!("Content-Length: {}\r\n", page.len())), "{head}");
         for field in [
             "X-Content-Type-Options: nosniff",
@@ -536,8 +579,28 @@ mod tests {
     }
 
     #[test]
+    fn the_page_is_small_on_its_way() {
+        const BYTES_MAX: usize = 60 * 1024;
+        let files = FILES.iter().zip(PACKED.iter());
+        let files = files.filter(|((_, kind, _), _)| ![ICON, PNG].contains(kind));
+        let bytes: usize = files.map(|(_, packed)| packed.len()).sum();
+        assert!(bytes < BYTES_MAX, "{bytes} bytes");
+        let whole = answered("GET /page.js HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert!(whole.ends_with(str::from_utf8(FILES[2].2).unwrap()), "it is as it is");
+        let head = b"GET /page.js HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: br, gzip\r\n\r\n";
+        let packed = answer_to(head, "127.0.0.1", false);
+        assert!(packed.ends_with(&PACKED[2]) && packed.len() < whole.len() / 2);
+        let head = String::from_utf8_lossy(&packed[..packed.len() - PACKED[2].len()]).into_owned();
+        assert!(head.contains("\r\nContent-Encoding: gzip\r\n"), "{head}");
+    }
+
+    #[test]
     fn the_page_needs_nothing_from_elsewhere_and_makes_no_html_of_text() {
-        for (path, _, text) in FILES {
+        for (path, kind, bytes) in FILES {
+            if [ICON, PNG].contains(&kind) {
+                continue;
+            }
+            let text = str::from_utf8(bytes).unwrap();
             for word in
                 ["http://", "https://", "src=\"//", "@import", "innerHTML", "insertAdjacent"]
             {

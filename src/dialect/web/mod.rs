@@ -16,6 +16,7 @@ use std::io::Write as _;
 
 use tungstenite::protocol::frame::coding::CloseCode;
 
+pub(super) use self::http::prepare;
 pub(super) use self::json::ClientMessage;
 use self::json::{Company, Localized, ServerMessage};
 pub(super) use self::session::Session;

@@ -2,14 +2,17 @@
 // The page's side of the dialect `web` begins here: how one comes in, is there, is cut off and
 // comes back, writes and leaves. The modules in page/ have the rest: the connection, the logs, the
 // rooms, the words.
+import * as alerts from "./page/alerts.js";
 import * as archive from "./page/archive.js";
+import * as complete from "./page/complete.js";
 import * as connection from "./page/connection.js";
+import { stored } from "./page/connection.js";
 import * as lines from "./page/lines.js";
-import { byId, me, setMe } from "./page/lines.js";
+import { byId } from "./page/lines.js";
 import * as order from "./page/order.js";
-import { stored } from "./page/order.js";
 import * as rooms from "./page/rooms.js";
-import { fillWords, fullTime, lang, listed, words } from "./page/words.js";
+import { me, setMe } from "./page/text.js";
+import { fillWords, fullTime, lang, words } from "./page/words.js";
 
 /** @typedef {import("./page/types.js").Line & { type: string }} Line */
 /** @typedef {import("./page/types.js").Sent} Sent */
@@ -23,11 +26,20 @@ import { fillWords, fullTime, lang, listed, words } from "./page/words.js";
 const SENT_MAX = 100;
 // How often a name is asked for again that our own lost connection may still have.
 const TAKEN_MAX = 14;
-// In milliseconds: how long an answer may take; how long a line may be unconfirmed, and the server
-// quiet, before it is asked something. A proxy can go silent without closing anything.
-const ANSWER_MAX = 10_000;
-const UNCONFIRMED_MAX = 5_000;
+// In milliseconds: how long one waits to be let in; how long a line may be unconfirmed, and the
+// server quiet, before it is asked something, and how long it may take to answer that. A proxy can go
+// silent without closing anything; with the second that `watch` may be late twice, it is noticed
+// within 10 seconds of a line.
+const ENTRY_MAX = 10_000;
+const UNCONFIRMED_MAX = 3_000;
+const ANSWER_MAX = 5_000;
 const QUIET_MAX = 60_000;
+// Lines that one message may have, and how often as long as a line it may be, as JSON.
+const LINES_MAX = 50;
+const MESSAGE_LINES = 3;
+// Commands that come back into the box if they were not understood, and how many are remembered.
+const MISTAKES = ["usage", "unknown_command", "nobody"];
+const COMMANDS_MAX = 20;
 // Commands by which nobody but us and perhaps one other is told anything we wrote.
 const PRIVATE_COMMAND = new RegExp(
   "^/(msg|tell|reply|r|nick|who|names|list|history|search|forget|ignore|unignore|help|quit|exit|" +
@@ -49,9 +61,8 @@ const otherButton = byId("other", HTMLButtonElement);
 const error = byId("error", HTMLElement);
 const status = byId("status", HTMLElement);
 const bound = byId("bound", HTMLElement);
-const room = byId("room", HTMLElement);
+const roomPart = byId("room", HTMLElement);
 const toggles = ["switch", "toggle", "self"].map((id) => byId(id, HTMLButtonElement));
-const notifyButton = byId("notify", HTMLButtonElement);
 const composer = byId("composer", HTMLFormElement);
 const line = byId("line", HTMLTextAreaElement);
 
@@ -86,9 +97,16 @@ let lineBytesMax = 4096;
  * @type {string | null}
  */
 let token = null;
+// It is told that the server has not answered yet.
+let isWaiting = false;
 // The server was asked for a topic, and when, only to see whether it is there.
 let isAsked = false;
 let askedAt = 0;
+/**
+ * Commands that were sent, by their keys.
+ * @type {Map<string, string>}
+ */
+const commands = new Map();
 /**
  * What was sent, for the arrow keys, and which of it is in the field.
  * @type {string[]}
@@ -106,7 +124,8 @@ function connect() {
 function disconnected() {
   const wasJoining = wanted !== null && me === null;
   setMe(null);
-  isAsked = isPasswordAsked = false;
+  isAsked = isPasswordAsked = isWaiting = false;
+  commands.clear();
   rooms.lose();
   archive.lose();
   order.lose();
@@ -154,8 +173,11 @@ const handlers = {
   say: (message) => heard(message, {}),
   me: (message) => heard(message, { emote: true }),
   msg: (message) => heard(message, { private: words.forYou }),
-  sent: (message) =>
-    rooms.active.log.addLine({ ...message, from: me ?? "" }, { private: words.to(message.to) }),
+  sent(message) {
+    rooms.all().forEach(({ log }) => log.confirmPrivate(message));
+    const how = { private: words.to(message.to) };
+    rooms.active.log.addLine({ ...message, from: me ?? "" }, how);
+  },
   history(message) {
     if (archive.take(message, message.key)) return;
     (roomOf(message) ?? rooms.active).log.recall(message.lines);
@@ -170,13 +192,13 @@ const handlers = {
   join(message) {
     const where = roomOf(message);
     where?.people.add(message);
-    where?.log.addNotice(words.joined(listed(message.names), message.count));
+    where?.log.addPresence(message);
   },
   leave(message) {
     const where = roomOf(message);
-    const why = message.words ?? message.why?.[lang];
+    const why = message.words ?? message.why?.[lang] ?? "";
     where?.people.remove(message);
-    where?.log.addNotice(words.gone(listed(message.names), why, message.count));
+    where?.log.addPresence(message, why);
   },
   removed(message) {
     const where = roomOf(message);
@@ -189,7 +211,7 @@ const handlers = {
     rooms.remove(message.room);
     store();
     addNotice(text, true);
-    if (rooms.note(rooms.active, text, true)) notify({ from: message.room, text });
+    if (rooms.note(rooms.active, text, true)) alert({ from: message.room, text });
   },
   rank(message) {
     const where = roomOf(message);
@@ -238,7 +260,7 @@ const handlers = {
     const notice = addNotice(words.invited(from, name) + " ");
     notice.append(rooms.doorTo(name, words.joinThis(name)));
     const text = words.invited(from, name);
-    if (rooms.note(rooms.active, text, true)) notify({ from, text });
+    if (rooms.note(rooms.active, text, true)) alert({ from, text });
   },
   ignoring(message) {
     order.ignore(message.names);
@@ -248,8 +270,13 @@ const handlers = {
     const notice = addNotice(text[lang]);
     if (answer !== undefined) order.wantAnswer(notice, answer);
   },
-  help: ({ commands }) =>
-    rooms.active.log.addList(commands.map(({ form, purpose }) => [form[lang], purpose[lang]])),
+  help({ commands: told }) {
+    // What only terminals understand, the page would say aloud.
+    /** @type {[string, string][]} */
+    const entries = told.map(({ form, purpose }) =>
+      [form[lang], words.purposes[form.en.split(" ")[0]] ?? purpose[lang]]);
+    rooms.active.log.addList(told.length > 1 ? [...entries, ...words.keys] : entries);
+  },
   refused,
   goodbye: () => leave(words.left),
   stopping: () => addNotice(words.stopping),
@@ -261,6 +288,10 @@ const handlers = {
  * @param {ServerMessage<T>} message
  */
 function handle(message) {
+  if (isWaiting) {
+    isWaiting = false;
+    if (me !== null) setStatus(words.here(me), true);
+  }
   handlers[message.type]?.(message);
 }
 
@@ -304,6 +335,7 @@ function proveAccount(name) {
 function refused(message) {
   const text = message.text[lang];
   if (archive.take(text, message.key) || order.refuse(text, message.key)) return;
+  if (message.key !== undefined) giveBack(message.key, message.why);
   const isOfName = NAME_REFUSALS.includes(message.why);
   const name = wanted;
   if (message.why === "password" || message.why === "wrong_passwords") {
@@ -446,8 +478,13 @@ function watch() {
   const quiet = connection.quietFor();
   const unconfirmed = rooms.all().flatMap(({ log }) => log.pending).map(({ at }) => at * 1000);
   const isDoubtful = now - Math.min(...unconfirmed, now) > UNCONFIRMED_MAX;
-  if (quiet > ANSWER_MAX && wanted !== null && (me === null || isAsked)) connection.drop();
-  else if (quiet > QUIET_MAX || (isDoubtful && now - askedAt > UNCONFIRMED_MAX)) ask();
+  if (isDoubtful && me !== null && !isWaiting) {
+    isWaiting = true;
+    setStatus(words.waiting);
+  }
+  if (isAsked ? quiet > ANSWER_MAX : quiet > ENTRY_MAX && wanted !== null && me === null) {
+    connection.drop();
+  } else if (quiet > QUIET_MAX || (isDoubtful && now - askedAt > UNCONFIRMED_MAX)) ask();
 }
 
 function ask() {
@@ -467,7 +504,15 @@ function ask() {
 function heard(said, how) {
   const where = how.private ? rooms.active : roomOf(said);
   if (!where?.log.addLine(said, how) || said.again || said.from === me) return;
-  if (rooms.note(where, said.text, how.private !== undefined)) notify(said, where);
+  if (rooms.note(where, said.text, how.private !== undefined)) alert(said, where);
+}
+
+/**
+ * @param {{ from: string, text: string }} said
+ * @param {rooms.Room} [where]
+ */
+function alert(said, where) {
+  alerts.alert(said, () => where && rooms.get(where.name) && rooms.show(where));
 }
 
 /** @param {{ room?: string }} message */
@@ -508,9 +553,8 @@ function setStatus(text, isHere = false) {
 /** @param {string} name */
 function enterRoom(name) {
   entry.hidden = true;
-  for (const one of [room, ...toggles]) one.hidden = false;
-  const canAsk = "Notification" in window && window.isSecureContext;
-  notifyButton.hidden = !canAsk || Notification.permission !== "default";
+  for (const one of [roomPart, ...toggles]) one.hidden = false;
+  alerts.offer();
   setStatus(words.here(name), true);
   line.focus();
 }
@@ -521,7 +565,8 @@ function enterRoom(name) {
  */
 function askName(why, question = "") {
   entry.hidden = false;
-  for (const one of [room, notifyButton, ...toggles]) one.hidden = true;
+  for (const one of [roomPart, ...toggles]) one.hidden = true;
+  alerts.hide();
   secret.hidden = !question;
   passwordField.required = question !== "";
   passwordField.value = "";
@@ -558,29 +603,14 @@ function takePassword() {
   history.replaceState(null, "", "/" + (found[1] ? "#" + found[1] : ""));
 }
 
-/**
- * @param {{ from: string, text: string }} said
- * @param {rooms.Room} [where]
- */
-function notify(said, where) {
-  if (!("Notification" in window) || Notification.permission !== "granted") return;
-  try {
-    const shown = new Notification(said.from, { body: said.text, tag: "chinwag" });
-    shown.addEventListener("click", () => {
-      window.focus();
-      if (where && rooms.get(where.name)) rooms.show(where);
-    });
-  } catch {
-    // Some phones have the permission and still cannot.
-  }
-}
-
 // ── what stays when the page is loaded again ──
 
 /** Remembers who we are, and our rooms. */
 function store() {
   stored(() => {
     localStorage.setItem("name", wanted ?? "");
+    // Another tab may have another.
+    sessionStorage.setItem("name", wanted ?? "");
     const names = rooms.all().map((one) => one.name);
     sessionStorage.setItem("rooms", JSON.stringify(names));
   });
@@ -588,11 +618,18 @@ function store() {
 
 /** Remembers what only the page that comes next in this tab may know: a copy of the tab may not. */
 function leaveToken() {
+  if (me !== null || returning) stored(() => sessionStorage.setItem("drafts", drafts()));
   if (!returning || token === null) return;
   const lost = rooms.all().flatMap(({ name, log }) =>
     log.pending.map((unsaid) => ({ ...unsaid, name, item: undefined })));
   const left = { ...order.whoWeAre(), token, lost };
   stored(() => sessionStorage.setItem("resume", JSON.stringify(left)));
+}
+
+/** What is written and not sent, in each room. */
+function drafts() {
+  if (!isSecret(line.value)) [rooms.active.draft, rooms.active.target] = [line.value, rooms.target];
+  return JSON.stringify(rooms.all().map(({ name, draft, target }) => ({ name, draft, target })));
 }
 
 /** @param {string} key */
@@ -606,53 +643,88 @@ function take(key) {
 
 function submit() {
   const text = line.value.toWellFormed?.() ?? line.value;
-  const typed = text.split(/\r\n|\r|\n/).filter((one) => one.trim() !== "");
-  const bytes = new TextEncoder();
-  if (typed.some((one) => bytes.encode(one).length > lineBytesMax)) {
-    addNotice(words.tooLong(lineBytesMax), true);
+  const typed = text.split(/\r\n|\r|\n/).map((one) => one.trim() && one);
+  while (typed[0] === "") typed.shift();
+  while (typed.at(-1) === "") typed.pop();
+  const bytes = (/** @type {string} */ one) => new TextEncoder().encode(one).length;
+  const isLong = typed.some((one) => bytes(one) > lineBytesMax) ||
+    bytes(JSON.stringify(typed)) > lineBytesMax * MESSAGE_LINES;
+  if (isLong || typed.length > LINES_MAX) {
+    addNotice(isLong ? words.tooLong(lineBytesMax) : words.linesMax(LINES_MAX), true);
     return;
   }
-  for (const one of typed) {
-    if (!send(one)) return;
-  }
-  if (typed.length > 0 && !isSecret(text)) sent.push(text);
+  // What was sent of it is not sent again.
+  while (typed.length > 0 && send(typed)) continue;
+  line.value = typed.join("\n");
+  if (typed.length > 0) return;
+  if (text.trim() && !isSecret(text)) sent.push(text);
   if (sent.length > SENT_MAX) sent.shift();
   recalled = sent.length;
-  line.value = "";
   hideSecret();
+  complete.close();
   lines.scrollToEnd();
 }
 
 /**
- * What is written to one person must not be said to all, whatever it begins with.
- * @param {string} text
+ * Sends of these lines as many as go together, and takes them away. What is written to one person
+ * must not be said to all, whatever it begins with.
+ * @param {string[]} typed
  */
-function send(text) {
-  if (rooms.target === null || PRIVATE_COMMAND.test(text)) return say(text);
-  if (me === null) return false;
-  return connection.send({ type: "msg", to: rooms.target, text: text.replace(/^\/\//, "/") });
+function send(typed) {
+  const [first] = typed;
+  const isOne = typed.length === 1 || rooms.target !== null || /^\/(?!\/)/.test(first);
+  const text = isOne ? first : typed.join("\n");
+  const isSent = rooms.target !== null && !PRIVATE_COMMAND.test(first)
+    ? text === "" || tell(rooms.target, text.replace(/^\/\//, "/")) : say(text);
+  if (isSent) typed.splice(0, isOne ? 1 : typed.length);
+  while (typed[0] === "") typed.shift();
+  return isSent;
 }
 
 /**
- * Says a line in the room that is shown, or has the server do what it says.
+ * Says lines in the room that is shown, or has the server do what one says.
  * @param {string} text
  */
 function say(text) {
   const emote = /^\/me\s+(\S.*)$/.exec(text);
-  if (!emote && /^\/(?!\/)/.test(text)) {
-    if (me === null) return false;
-    if (/^\/history\b/i.test(text)) rooms.active.log.recalls = true;
-    return connection.send({ type: "say", text, room: rooms.active.name || undefined });
-  }
+  const alone = /^\/(?:msg|tell)\s+(\S+)\s+(.*\S.*)$/i.exec(text);
+  if (alone) return tell(alone[1], alone[2]);
+  if (!emote && /^\/(?!\/)/.test(text)) return command(text);
   if (rooms.target === null && order.confirm(text)) return true;
-  const said = emote?.[1] ?? text.replace(/^\/\//, "/");
+  return sayPending({ text: emote?.[1] ?? text.replace(/^\/\//, "/"), emote: emote !== null });
+}
+
+/**
+ * @param {string} to
+ * @param {string} text
+ */
+function tell(to, text) {
+  return me !== null && sayPending({ text, to, emote: false });
+}
+
+/** @param {string} text */
+function command(text) {
+  if (me === null) return false;
+  if (/^\/history\b/i.test(text)) rooms.active.log.recalls = true;
+  if (/^\/(help|h)\s*$/i.test(text)) return connection.send({ type: "help" });
+  const key = connection.newKey();
+  if (!isSecret(text)) commands.set(key, text);
+  const [oldest] = commands.keys();
+  if (commands.size > COMMANDS_MAX) commands.delete(oldest);
+  return connection.send({ type: "say", text, room: rooms.active.name || undefined, key });
+}
+
+/**
+ * Sends what the server is to confirm, and shows it in grey until then.
+ * @param {{ text: string, emote: boolean, to?: string }} what
+ */
+function sayPending(what) {
   const here = rooms.active;
   const key = connection.newKey();
-  const after = here.log.lastId;
-  const mine = { key, from: wanted ?? "", text: said, emote: emote !== null, after };
+  const mine = { ...what, key, from: wanted ?? "", after: here.log.lastId };
   const isSent = me !== null && sendPending(here, mine);
   // In no room, the server says why it is not said.
-  if (here.name === "") return isSent;
+  if (here.name === "" && !what.to) return isSent;
   // Cut off, we say it when we are back.
   if (!isSent && token === null) return false;
   here.log.addPending(mine);
@@ -660,14 +732,39 @@ function say(text) {
 }
 
 /**
- * Sends what is to be confirmed.
  * @param {rooms.Room} where
  * @param {Sent} line
  */
-function sendPending({ name }, { key, text, emote }) {
+function sendPending({ name }, { key, text, emote, to }) {
+  const where = name || undefined;
+  if (to) return connection.send({ type: "msg", to, text, key });
+  if (text.includes("\n")) {
+    return connection.send({ type: "say", lines: text.split("\n"), room: where, key });
+  }
   const type = emote ? "me" : "say";
   const told = emote ? text : text.replace(/^\//, "//");
-  return connection.send({ type, text: told, room: name || undefined, key });
+  return connection.send({ type, text: told, room: where, key });
+}
+
+/**
+ * What the server has not done comes back to where it was written, if nothing else is there.
+ * @param {string} key
+ * @param {string} why
+ */
+function giveBack(key, why) {
+  const typed = commands.get(key);
+  commands.delete(key);
+  if (typed && MISTAKES.includes(why) && line.value === "") line.value = typed;
+  for (const where of rooms.all()) {
+    const unsaid = where.log.takeBack(key);
+    if (!unsaid) continue;
+    const isHere = where === rooms.active;
+    if (isHere ? line.value !== "" : where.draft !== "") return where.log.giveUp(unsaid);
+    const isTo = (isHere ? rooms.target : where.target) === (unsaid.to ?? null);
+    const text = isTo && unsaid.to ? unsaid.text.replace(/^\//, "//") : lines.writtenAs(unsaid);
+    if (isHere) line.value = text;
+    else where.draft = text;
+  }
 }
 
 /** @param {string} text */
@@ -695,6 +792,12 @@ composer.addEventListener("submit", (event) => {
 line.addEventListener("input", hideSecret);
 line.addEventListener("keydown", (event) => {
   if (event.altKey) return;
+  if (!event.isComposing && complete.press(event)) {
+    event.preventDefault();
+    // Escape would also write to everybody again.
+    event.stopPropagation();
+    return;
+  }
   const isPlain = !event.shiftKey && !event.isComposing && event.keyCode !== 229;
   if (event.key === "Enter" && isPlain) {
     event.preventDefault();
@@ -730,11 +833,6 @@ otherButton.addEventListener("click", () => {
   account = null;
   askName("");
 });
-notifyButton.addEventListener("click", async () => {
-  await Notification.requestPermission();
-  notifyButton.hidden = true;
-  line.focus();
-});
 byId("seek", HTMLButtonElement).addEventListener("click", archive.openSearch);
 byId("talk", HTMLElement).addEventListener("click", ({ target: clicked }) => {
   if (!(clicked instanceof HTMLButtonElement)) return;
@@ -762,6 +860,8 @@ window.addEventListener("pagehide", leaveToken);
 // The page was kept and is shown again: it has the token itself.
 window.addEventListener("pageshow", (event) => event.persisted && take("resume"));
 setInterval(watch, 1000);
+// Offline it says so, and can be installed. Only over https, or on the machine itself.
+navigator.serviceWorker?.register("/worker.js").catch(() => undefined);
 
 /** Whoever follows a link to a room is told where it leads. */
 function showBound() {
@@ -772,7 +872,8 @@ function showBound() {
 fillWords();
 line.placeholder = words.write;
 takePassword();
-nameField.value = stored(() => localStorage.getItem("name")) ?? "";
+const nameHere = stored(() => sessionStorage.getItem("name"));
+nameField.value = nameHere ?? stored(() => localStorage.getItem("name")) ?? "";
 showBound();
 rooms.show(rooms.active);
 const before = take("rooms");
@@ -781,6 +882,10 @@ if (before && nameField.value) {
   wanted = nameField.value;
   returning = true;
   for (const name of before) rooms.add(name);
+  for (const { name, draft, target } of take("drafts") ?? []) {
+    const room = rooms.get(name);
+    if (room) [room.draft, room.target] = [draft, target];
+  }
   store();
   const resume = take("resume");
   token = resume?.token ?? null;

@@ -2,8 +2,9 @@
 // What the server has kept: older lines, which come when one scrolls up to them; those that were
 // missed, where the page knows that some are; and the search.
 import { send } from "./connection.js";
-import { byId, element, scrollTo, whenAtTop, withNextLines } from "./lines.js";
+import { byId, scrollTo, whenAtTop, withNextLines } from "./lines.js";
 import * as rooms from "./rooms.js";
+import { element } from "./text.js";
 import { clock, days, words } from "./words.js";
 
 /** @typedef {import("./types.js").Hit} Hit */
@@ -139,6 +140,13 @@ function search(text) {
   });
 }
 
+/** @param {string} text */
+function textElement(text) {
+  const made = element("span", "text", text);
+  made.dir = "auto";
+  return made;
+}
+
 /** @param {Hit} hit */
 function hitItem(hit) {
   const at = new Date(hit.at * 1000);
@@ -146,9 +154,9 @@ function hitItem(hit) {
   button.type = "button";
   const head = `${days.format(at)}, ${clock.format(at)}, ${hit.room}`;
   const text = hit.from + (hit.me ? " " : ": ") + hit.text;
-  button.append(element("span", "head", head), element("span", "text", text));
+  button.append(element("span", "head", head), textElement(text));
   button.addEventListener("click", () => open(hit));
-  const item = element("li");
+  const item = element("li", "old");
   item.append(button);
   return item;
 }

@@ -82,6 +82,19 @@ export function send(message) {
   return true;
 }
 
+/**
+ * What is stored is only a convenience, and storage may be forbidden.
+ * @template T
+ * @param {() => T} use
+ */
+export function stored(use) {
+  try {
+    return use();
+  } catch {
+    return null;
+  }
+}
+
 /** A key that was not there before. */
 export function newKey() {
   keys += 1;

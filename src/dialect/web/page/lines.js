@@ -1,8 +1,9 @@
 // @ts-check
-// The log of a room: what is said becomes elements, with links and our own name marked. Whatever
-// anyone writes becomes text, never HTML. What one says oneself stands at the end, grey, until the
-// server has told where in the room's order it is; what was told already is not shown again.
-import { clock, days, fullTime, words } from "./words.js";
+// The log of a room: what is said becomes elements (their texts are made in text.js). What one says
+// oneself stands at the end, grey, until the server has told where in the room's order it is; what
+// was told already is not shown again.
+import { addLines, addText, Block, element, me, mentionsMe } from "./text.js";
+import { clock, days, fullTime, listed, shortTime, words } from "./words.js";
 
 /** @typedef {import("./types.js").Line} Line */
 /** @typedef {Line & { type: string }} Said */
@@ -13,33 +14,21 @@ import { clock, days, fullTime, words } from "./words.js";
 /** @typedef {import("./types.js").Entered} Entered */
 /** @typedef {import("./types.js").Sent} Sent */
 /**
- * `id` is known if that came before the line itself; `asked` is set when the server has answered
- * something that was sent later.
- * @typedef {Sent & { at: number, id?: number, asked?: boolean, item: HTMLElement }} Pending
+ * `id` is known if that came before the line itself; `got` is how many of its lines have come;
+ * `asked` is set when the server has answered something that was sent later.
+ * @typedef {Sent & { at: number, id?: number, got: number, asked?: boolean, item: HTMLElement }
+ *   } Pending
  */
 
 // Lines that are kept on the page. A long session does not slow it down.
 const LINES_MAX = 1000;
-// Links in one line, and times that our own name is marked in it. What is more stays text, so that
-// no line is made of thousands of elements.
-const LINKS_MAX = 16;
-const MARKS_MAX = 16;
 // Lines of one person within this time have one head.
 const TOGETHER_SECONDS = 300;
 // So near to its top, in pixels, a log is asked for what is older.
 const AT_TOP = 200;
-// An expression that is found nowhere.
-const NOTHING = /(?!)/g;
-
 const down = byId("down", HTMLButtonElement);
+const up = byId("up", HTMLButtonElement);
 
-/**
- * Our name; null while we are not in the room. Others read it, `setMe` changes it.
- * @type {string | null}
- */
-export let me = null;
-// What finds our name in a text. To make it takes longer than to use it.
-let ownName = NOTHING;
 /**
  * The log that is on the page, and those that have something to show with the next batch, and what
  * else is to be done then.
@@ -53,29 +42,6 @@ const tasks = new Set();
 let batch = 0;
 let wasAtEnd = true;
 let height = 0;
-
-/** @param {string | null} name */
-export function setMe(name) {
-  me = name;
-  ownName = name === null ? NOTHING : finderOf(name);
-}
-
-/**
- * A name is a word of its own, or stands in a script that has no spaces between words.
- * @param {string} name
- */
-function finderOf(name) {
-  const escaped = name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  const spaceless = ["Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar"];
-  const other = spaceless.map((script) => `\\p{sc=${script}}`).join("");
-  const letter = `(?![${other}])[\\p{L}\\p{N}_]`;
-  return new RegExp(`(?<!${letter})${escaped}(?!${letter})`, "giu");
-}
-
-/** @param {string} text */
-export function mentionsMe(text) {
-  return text.search(ownName) >= 0;
-}
 
 // ── what is added to a log ──
 
@@ -110,6 +76,18 @@ export class Log {
    */
   #last = null;
   #lastDay = "";
+  /** @type {Block | null} */
+  #block = null;
+  /**
+   * Who has come and gone since anything else happened, and the words of those who went.
+   * @type {{ item: HTMLElement, joined: Set<string>, left: Map<string, string> } | null}
+   */
+  #presence = null;
+  /**
+   * Stands before the first line that was not read.
+   * @type {HTMLElement | null}
+   */
+  divider = null;
   /**
    * What is to be shown with the next batch.
    * @type {HTMLElement[]}
@@ -131,6 +109,7 @@ export class Log {
       if (this.element.clientHeight !== height) return;
       wasAtEnd = isAtEnd();
       if (wasAtEnd) down.hidden = true;
+      if (!isDividerAbove(this)) up.hidden = true;
       if (wasAtEnd) this.#most = LINES_MAX;
       else if (this.element.scrollTop < AT_TOP) atTop(this);
     });
@@ -163,7 +142,7 @@ export class Log {
     }
     history.slice(fresh).forEach((said) => this.#addSaid(said));
     this.lastId = id;
-    [...this.pending].forEach((line) => this.#giveUp(line));
+    [...this.pending].forEach((line) => this.giveUp(line));
   }
 
   /**
@@ -194,15 +173,21 @@ export class Log {
       if (line.from === me) this.#confirm(line);
     }
     this.#shownId = Math.max(this.#shownId, line.id ?? 0);
+    if (this.#block?.goesOn(line) && !how.emote) {
+      if (!this.#block.add(line)) this.#block = null;
+      this.#change();
+      return true;
+    }
     const at = new Date(line.at * 1000);
-    this.#addDay(at);
+    if (!line.again) this.#addDay(at);
     const item = lineItem(line, how);
     const same = this.#last && this.#last.from === line.from && this.#last.private === how.private;
     if (this.#last && same && line.at - this.#last.at < TOGETHER_SECONDS) {
       item.classList.add("joined");
     }
-    this.#last = { from: line.from, private: how.private, at: line.at };
     this.#add(item);
+    this.#last = { from: line.from, private: how.private, at: line.at };
+    this.#block = how.emote || how.private ? null : Block.of(item, line);
     return true;
   }
 
@@ -249,7 +234,11 @@ export class Log {
    * @returns {HTMLElement | null}
    */
   find(id) {
-    return this.element.querySelector(`[data-id="${id}"]`);
+    /** @type {NodeListOf<HTMLElement>} */
+    const blocks = this.element.querySelectorAll("[data-last]");
+    const has = (/** @type {HTMLElement} */ { dataset }) =>
+      Number(dataset.id) <= id && id <= Number(dataset.last);
+    return this.element.querySelector(`[data-id="${id}"]`) ?? [...blocks].find(has) ?? null;
   }
 
   /**
@@ -310,6 +299,40 @@ export class Log {
     lines.forEach((said) => this.addLine({ ...said, again: true }, { emote: said.type === "me" }));
   }
 
+  /**
+   * Some have come or gone. What happens in a row is told in one notice.
+   * @param {{ names: string[], count: number }} told
+   * @param {string} [why] what those who went have said, or what is said of it
+   */
+  addPresence({ names, count }, why) {
+    const isJoin = why === undefined;
+    const now = this.#presence ?? { item: element("li", "notice"), joined: new Set(), left: new Map() };
+    for (const name of names) {
+      if (isJoin) now.left.delete(name);
+      else now.joined.delete(name);
+      if (isJoin) now.joined.add(name);
+      else now.left.set(name, why);
+    }
+    const left = [...now.left].map(([name, reason]) =>
+      reason && now.left.size > 1 ? `${name} (${reason})` : name);
+    const [only] = now.left.size === 1 ? now.left.values() : [];
+    now.item.textContent = [
+      now.joined.size > 0 ? words.joined(listed([...now.joined])) : "",
+      left.length > 0 ? words.gone(listed(left), only) : "",
+    ].filter(Boolean).join(" · ") + words.now(count);
+    if (this.#presence) return this.#change();
+    this.addElement(now.item);
+    this.#presence = now;
+  }
+
+  /** What was added last, and what comes, is not read yet. */
+  divide() {
+    if (this.divider) this.#gone.push(this.divider);
+    this.divider = element("li", "day unread", words.unreadFrom);
+    this.#queue.splice(Math.max(this.#queue.length - 1, 0), 0, this.divider);
+    this.#change();
+  }
+
   /** @param {string} text */
   #addRule(text) {
     return this.addElement(element("li", "day", text));
@@ -341,8 +364,9 @@ export class Log {
 
   /** @param {HTMLElement} item */
   addElement(item) {
+    const added = this.#add(item);
     this.#last = null;
-    return this.#add(item);
+    return added;
   }
 
   // ── what one says oneself ──
@@ -353,11 +377,11 @@ export class Log {
    */
   addPending(sent) {
     const at = Math.floor(Date.now() / 1000);
-    const item = lineItem({ ...sent, at }, sent);
+    const item = lineItem({ ...sent, at }, pendingHow(sent));
     item.classList.add("pending");
     // It is read out when it is confirmed.
     item.ariaLive = "off";
-    this.pending.push({ ...sent, at, item });
+    this.pending.push({ ...sent, at, item, got: 0 });
     this.#change();
   }
 
@@ -371,7 +395,28 @@ export class Log {
     if (!line) return;
     line.id = id;
     line.item.classList.remove("pending");
-    if (id <= this.lastId) this.#take(line);
+    if (line.to) this.pending = this.pending.filter((one) => one !== line);
+    else if (id <= this.lastId) this.#take(line);
+  }
+
+  /**
+   * The server has sent this to one person alone.
+   * @param {{ to: string, text: string }} told
+   */
+  confirmPrivate({ to, text }) {
+    const isIt = (/** @type {Pending} */ one) => one.to?.toLowerCase() === to.toLowerCase() && one.text === text;
+    const found = this.pending.find(isIt);
+    if (found) this.#take(found);
+  }
+
+  /**
+   * The server has not done what was sent under this key. Returns what that was.
+   * @param {string} key
+   */
+  takeBack(key) {
+    const line = this.pending.find((one) => one.key === key);
+    if (line) this.#take(line);
+    return line;
   }
 
   /**
@@ -380,7 +425,7 @@ export class Log {
    */
   doubtPending() {
     for (const line of [...this.pending]) {
-      if (line.asked) this.#giveUp(line);
+      if (line.asked) this.giveUp(line);
       line.asked = true;
     }
   }
@@ -390,10 +435,13 @@ export class Log {
    * @param {Line & { type: string }} line
    */
   #confirm({ id = 0, text, type }) {
-    const isLike = (/** @type {Pending} */ one) =>
-      one.text === text && one.emote === (type === "me") && one.after < id;
-    const found = this.pending.find((one) => one.id === id || (!one.id && isLike(one)));
-    if (found) this.#take(found);
+    const isNext = (/** @type {Pending} */ one) =>
+      one.text.split("\n")[one.got] === text && one.emote === (type === "me") && one.after < id;
+    const isIt = (/** @type {Pending} */ one) => !one.to && (!one.id || id < one.id) && isNext(one);
+    const found = this.pending.find((one) => one.id === id || isIt(one));
+    if (!found) return;
+    found.got += 1;
+    if (found.id === id || found.got === found.text.split("\n").length) this.#take(found);
   }
 
   /** @param {Pending} line */
@@ -408,14 +456,14 @@ export class Log {
    * It cannot be known whether this was said. Whoever wrote it may send it again.
    * @param {Pending} line
    */
-  #giveUp(line) {
+  giveUp(line) {
     this.#take(line);
     if (line.id !== undefined) return;
-    const item = this.addElement(lineItem(line, line));
+    const item = this.addElement(lineItem(line, pendingHow(line)));
     item.classList.add("unsure");
     const button = element("button", "resend", words.resend);
     button.type = "button";
-    button.value = line.emote ? `/me ${line.text}` : line.text.replace(/^\//, "//");
+    button.value = writtenAs(line);
     const note = element("div", "note", words.unsure + " ");
     note.append(button);
     item.append(note);
@@ -429,6 +477,7 @@ export class Log {
    */
   #add(item) {
     this.#queue.push(item);
+    this.#block = this.#presence = null;
     if (this.#queue.length > LINES_MAX) this.#queue.splice(0, this.#queue.length - LINES_MAX);
     this.#change();
     return item;
@@ -464,11 +513,18 @@ function olderItems(lines, next) {
   /** @type {HTMLElement[]} */
   const items = [];
   let last = "";
+  let block = /** @type {Block | null} */ (null);
   for (const said of lines) {
+    if (block?.goesOn(said) && said.type === "say") {
+      if (!block.add(said)) block = null;
+      continue;
+    }
     const day = days.format(new Date(said.at * 1000));
     if (day !== last) items.push(element("li", "day", day));
     last = day;
-    items.push(lineItem(said, { emote: said.type === "me" }));
+    const item = lineItem(said, { emote: said.type === "me" });
+    block = said.type === "say" ? Block.of(item, said) : null;
+    items.push(item);
   }
   if (next?.matches(".day") && next.textContent === last) next.remove();
   return items;
@@ -477,6 +533,20 @@ function olderItems(lines, next) {
 /** @param {Line & { type: string }} line */
 function keyOf(line) {
   return JSON.stringify([line.type, line.from, line.text, line.at]);
+}
+
+/** @param {Sent} line */
+function pendingHow({ emote, to }) {
+  return { emote, private: to && words.to(to) };
+}
+
+/**
+ * What one types to say this.
+ * @param {Sent} line
+ */
+export function writtenAs({ emote, text, to }) {
+  if (to) return `/msg ${to} ${text}`;
+  return emote ? `/me ${text}` : text.replace(/^\//, "//");
 }
 
 /**
@@ -492,73 +562,25 @@ function lineItem(line, how) {
   if (how.private) item.classList.add("private");
   else if (line.from !== me && mentionsMe(line.text)) item.classList.add("mention");
   const head = element("div", "head");
-  head.append(element("span", "from", line.from));
+  const from = element("button", "from", line.from);
+  from.type = "button";
+  from.value = line.from;
+  // All are in the list of people as well, which is shorter.
+  from.tabIndex = -1;
+  from.dir = "auto";
+  head.append(from);
   if (how.private) head.append(element("span", "to", how.private));
-  const time = element("time", "", clock.format(at));
+  if (line.again) item.classList.add("old");
+  const time = element("time", "", (line.again ? shortTime : clock).format(at));
   time.dateTime = at.toISOString();
   time.title = fullTime.format(at);
   head.append(time);
   const text = element("div", "text");
+  text.dir = "auto";
   if (how.emote) text.append(element("span", "", line.from + " "));
-  addText(text, line.text);
+  addLines(text, line.text);
   item.append(avatar("div", line.from), head, text);
   return item;
-}
-
-// ── texts ──
-
-/**
- * Text with its links and our own name made visible. It takes time in proportion to its length,
- * whatever is in it.
- * @param {HTMLElement} parent
- * @param {string} text
- */
-function addText(parent, text) {
-  let [done, links, marks] = [0, 0, 0];
-  const addPlain = (/** @type {string} */ plain) => {
-    let from = 0;
-    for (const match of plain.matchAll(ownName)) {
-      if (marks === MARKS_MAX) break;
-      marks += 1;
-      parent.append(plain.slice(from, match.index), element("mark", "", match[0]));
-      from = match.index + match[0].length;
-    }
-    parent.append(plain.slice(from));
-  };
-  for (const match of text.matchAll(/\bhttps?:\/\/[^\s<>"“”「」（），。、；！？]+/gi)) {
-    if (links === LINKS_MAX) break;
-    const found = withoutStops(match[0]);
-    const link = anchor(found);
-    if (!link) continue;
-    links += 1;
-    addPlain(text.slice(done, match.index));
-    parent.append(link);
-    done = match.index + found.length;
-  }
-  addPlain(text.slice(done));
-}
-
-/**
- * What ends a sentence or a bracket is not part of a link. An expression for it would look at a row
- * of dots from each of them.
- * @param {string} text
- */
-function withoutStops(text) {
-  let end = text.length;
-  while (".,;:!?'\")]}*".includes(text[end - 1])) end -= 1;
-  return text.slice(0, end);
-}
-
-/** @param {string} text */
-function anchor(text) {
-  if (!URL.canParse(text)) return null;
-  const url = new URL(text);
-  if (url.protocol !== "http:" && url.protocol !== "https:") return null;
-  const link = element("a", "", text);
-  link.href = url.href;
-  link.target = "_blank";
-  link.rel = "noopener noreferrer";
-  return link;
 }
 
 // ── elements ──
@@ -573,20 +595,6 @@ export function byId(id, kind) {
   const found = document.getElementById(id);
   if (found instanceof kind) return found;
   throw new Error(`the page has no ${kind.name} ${id}`);
-}
-
-/**
- * A new element.
- * @template {keyof HTMLElementTagNameMap} Tag
- * @param {Tag} tag
- * @param {string} [className]
- * @param {string} [text]
- */
-export function element(tag, className, text) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
 }
 
 /**
@@ -622,6 +630,10 @@ export function drawer(panel, button) {
     panel.classList.toggle("open", is);
     button.ariaExpanded = String(is);
   };
+  document.addEventListener("pointerdown", ({ target }) => {
+    if (!(target instanceof Node) || panel.contains(target) || button.contains(target)) return;
+    if (panel.classList.contains("open")) open(false);
+  });
   button.addEventListener("click", () => open(!panel.classList.contains("open")));
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !panel.classList.contains("open")) return;
@@ -650,7 +662,19 @@ export function showLog(log) {
   log.element.scrollTop = log.scrolled ?? log.element.scrollHeight;
   wasAtEnd = log.scrolled === null;
   down.hidden = wasAtEnd;
+  showWayUp();
   resized.observe(log.element);
+}
+
+/** Whether what is not read begins above what is to be seen. @param {Log} log */
+function isDividerAbove({ divider, element: list }) {
+  return divider !== null && divider.isConnected &&
+    divider.getBoundingClientRect().bottom < list.getBoundingClientRect().top;
+}
+
+/** There is a way to where what is not read begins, if that is not to be seen. */
+export function showWayUp() {
+  up.hidden = !isDividerAbove(shown);
 }
 
 /**
@@ -707,6 +731,11 @@ export function scrollToEnd() {
   shown.element.scrollTop = shown.element.scrollHeight;
 }
 
+up.addEventListener("click", () => {
+  shown.divider?.scrollIntoView({ block: "start" });
+  up.hidden = true;
+  shown.element.focus();
+});
 down.addEventListener("click", () => {
   scrollToEnd();
   down.hidden = true;

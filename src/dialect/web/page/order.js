@@ -1,9 +1,10 @@
 // @ts-check
 // Order: whether we have an account, what can be done to somebody, what is set for a room, and the
 // key of one. All of it is asked of the server in the commands that one can also type.
-import { newKey, send, sentCount } from "./connection.js";
-import { byId, element, me } from "./lines.js";
+import { newKey, send, sentCount, stored } from "./connection.js";
+import { byId } from "./lines.js";
 import * as rooms from "./rooms.js";
+import { element, me } from "./text.js";
 import { words } from "./words.js";
 
 /** @typedef {import("./types.js").Settings} Settings */
@@ -96,19 +97,6 @@ export function lose() {
 
 /** The account that we are logged in to, and whether we are an operator of the server. */
 let standing = { account: /** @type {string | null} */ (null), isOperator: false };
-
-/**
- * What is stored is only a convenience, and storage may be forbidden.
- * @template T
- * @param {() => T} use
- */
-export function stored(use) {
-  try {
-    return use();
-  } catch {
-    return null;
-  }
-}
 
 /**
  * The token of this account, if one is kept that may still be good.
@@ -220,6 +208,10 @@ function deeds() {
       rooms.setTarget(whom);
       closeMenu();
     }],
+    [words.mention, () => {
+      rooms.insert(`@${whom} `);
+      closeMenu();
+    }],
     [isIgnored ? words.unignore : words.ignore, tell(isIgnored ? "/unignore" : "/ignore")],
     [words.whois, tell("/whois")],
   ];
@@ -231,9 +223,11 @@ function deeds() {
     all.push(rank === "operator" ? [words.deop, tell("/deop")] : [words.op, tell("/op")]);
     all.push([words.kick, () => askWhy(words.kick, "/kick", false)]);
     all.push([words.banHere, () => askWhy(words.banHere, `/ban ${room}`, true)]);
+    all.push([words.unban, tell(`/unban ${room}`)]);
   }
   if (standing.isOperator) {
     all.push([words.mute, () => askWhy(words.mute, "/mute", true)]);
+    all.push([words.unmute, tell("/unmute")]);
     all.push([words.ban, () => askWhy(words.ban, "/ban", true)]);
   }
   return all;
@@ -252,8 +246,8 @@ function openMenu(button) {
     return item;
   });
   showMenu("menu", words.deeds(whom), items);
-  const { bottom, right } = button.getBoundingClientRect();
-  menu.style.right = `${innerWidth - right}px`;
+  const { bottom, left } = button.getBoundingClientRect();
+  menu.style.left = `${Math.max(0, Math.min(left, innerWidth - menu.offsetWidth))}px`;
   menu.style.top = `${Math.max(0, Math.min(bottom, innerHeight - menu.offsetHeight))}px`;
 }
 
@@ -317,9 +311,9 @@ function askWhy(label, command, hasSpan) {
   showMenu("dialog", title, [form]);
 }
 
-byId("members", HTMLElement).addEventListener("click", ({ target }) => {
-  const button = target instanceof Element && target.closest(".deeds");
-  if (!(button instanceof HTMLButtonElement)) return;
+byId("room", HTMLElement).addEventListener("click", ({ target }) => {
+  const button = target instanceof Element && target.closest(".deeds, .from");
+  if (!(button instanceof HTMLButtonElement) || button.value === me) return;
   const isOpen = whom === button.value;
   closeMenu(isOpen);
   if (!isOpen) openMenu(button);
@@ -341,7 +335,7 @@ menu.addEventListener("focusout", ({ relatedTarget }) => {
 });
 document.addEventListener("pointerdown", ({ target }) => {
   if (!(target instanceof Element) || menu.hidden) return;
-  if (!menu.contains(target) && !target.matches(".deeds")) closeMenu();
+  if (!menu.contains(target) && !target.matches(".deeds, .from")) closeMenu();
 });
 
 // ── what the server wants to be sure of ──

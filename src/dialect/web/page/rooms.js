@@ -1,10 +1,10 @@
 // @ts-check
 // The rooms one is in: what the page knows of each, who is there, whom the next lines are for, and
 // which room is shown.
+import * as alerts from "./alerts.js";
 import { send } from "./connection.js";
-import {
-  avatar, byId, drawer, element, hue, Log, me, mentionsMe, showLog, withNextLines,
-} from "./lines.js";
+import { avatar, byId, drawer, hue, Log, showLog, showWayUp, withNextLines } from "./lines.js";
+import { element, me, mentionsMe } from "./text.js";
 import { collator, words } from "./words.js";
 
 /** @typedef {import("./types.js").Entered} Entered */
@@ -151,7 +151,9 @@ function showMembers() {
       mark.title = rank === "operator" ? words.operator : words.voiced;
       button.append(mark);
     }
-    button.append(element("span", "name", name));
+    const called = element("span", "name", name);
+    called.dir = "auto";
+    button.append(called);
     const item = element("li");
     item.append(button);
     if (name === me) {
@@ -175,10 +177,24 @@ function showMembers() {
   if (count > names.length) items.push(element("li", "more", words.more(count - names.length)));
   memberList.replaceChildren(...items);
   // Whoever is at somebody in the list, with the keyboard, stays there.
-  const place = had ? names.indexOf(had.textContent ?? "") : -1;
-  const [button, deeds] = items[place]?.querySelectorAll("button") ?? [];
-  (isOfDeeds ? deeds : button)?.focus();
-  if (had && place < 0) line.focus();
+  if (!had) return;
+  const name = had.textContent ?? "";
+  const place = names.indexOf(name);
+  // Whoever was at somebody who has gone is at who comes next.
+  const next = names.findIndex((other) => other !== me && collator.compare(other, name) > 0);
+  const [button, deeds] = items[place < 0 ? next : place]?.querySelectorAll("button") ?? [];
+  ((isOfDeeds ? deeds : button) ?? line).focus();
+}
+
+/**
+ * Puts something where the cursor is in what is written.
+ * @param {string} text
+ */
+export function insert(text) {
+  const isAlone = /(^|\s)$/.test(line.value.slice(0, line.selectionStart));
+  line.setRangeText((isAlone ? "" : " ") + text, line.selectionStart, line.selectionEnd, "end");
+  openPeople(false);
+  line.focus();
 }
 
 /** @param {string | null} name */
@@ -218,7 +234,9 @@ export class Room {
     this.name = name;
     this.people = new People(name);
     this.#button.type = "button";
-    this.#button.append(element("span", "name", name), this.#badge);
+    const called = element("span", "name", name);
+    called.dir = "auto";
+    this.#button.append(called, this.#badge);
     this.#button.addEventListener("click", () => show(this));
     this.item.append(this.#button);
   }
@@ -311,6 +329,7 @@ export function setTopic(room, now) {
  */
 export function note(room, text, isForMe) {
   if (room === active && document.hasFocus()) return false;
+  if (room.unread === 0) room.log.divide();
   const isMention = isForMe || mentionsMe(text);
   room.unread += 1;
   room.mentions += Number(isMention);
@@ -339,6 +358,7 @@ export function read() {
   active.unread = active.mentions = 0;
   showHead();
   showUnread();
+  withNextLines(showWayUp);
 }
 
 /**
@@ -438,8 +458,7 @@ function showUnread() {
   }
   elsewhere.textContent = unread > 0 ? String(unread) : "";
   elsewhere.classList.toggle("mentioned", mentions > 0);
-  const name = active.name && `${active.name} · `;
-  document.title = `${unread > 0 ? `(${unread}) ` : ""}${name}chinwag`;
+  alerts.count(active.name, unread);
 }
 
 joined.placeholder = words.joinRoom;

@@ -45,9 +45,16 @@ export type Resumed = Entered & { gap: boolean };
 
 /**
  * What we say, known by its key until the server has confirmed it. `after` is the id of the last
- * thing in the room when it was written.
+ * thing in the room when it was written. The text may have several lines; `to` is whom alone it is for.
  */
-export type Sent = { key: string; from: string; text: string; emote: boolean; after: number };
+export type Sent = {
+  key: string;
+  from: string;
+  text: string;
+  emote: boolean;
+  after: number;
+  to?: string;
+};
 
 /** The key of what is answered, if it had one. */
 export type Asked = { key?: string };
@@ -109,7 +116,9 @@ export type ClientMessage =
   | { type: "login"; name: string; token: string }
   | { type: "resume"; token: string; rooms: Record<string, number> }
   | { type: "say" | "me"; text: string; room?: string; key?: string }
-  | { type: "msg"; to: string; text: string }
+  | { type: "say"; lines: string[]; room?: string; key: string }
+  | { type: "msg"; to: string; text: string; key: string }
+  | { type: "help" }
   | { type: "join"; room: string; text?: string }
   | { type: "part" | "topic"; room: string }
   | { type: "rooms" }
@@ -152,8 +161,20 @@ export type Words = {
   forYou: string;
   toTarget: (name: string) => string;
   message: (name: string) => string;
-  joined: (names: string, count: number) => string;
-  gone: (names: string, why: string | undefined, count: number) => string;
+  joined: (names: string) => string;
+  gone: (names: string, why: string | undefined) => string;
+  now: (count: number) => string;
+  up: string;
+  unreadFrom: string;
+  waiting: string;
+  linesMax: (lines: number) => string;
+  sound: string;
+  mention: string;
+  offers: string;
+  unmute: string;
+  unban: string;
+  purposes: Record<string, string>;
+  keys: [string, string][];
   renamed: (old: string, name: string) => string;
   members: (names: string, count: number) => string;
   more: (count: number) => string;

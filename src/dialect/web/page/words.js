@@ -17,6 +17,28 @@ const en = {
   write: "Write a message",
   send: "Send",
   down: "↓ New messages",
+  up: "↑ Where you left off",
+  unreadFrom: "New",
+  waiting: "Waiting for the server…",
+  linesMax: (lines) => `A message has at most ${lines} lines. Nothing was sent.`,
+  sound: "Sound when I am mentioned",
+  mention: "Mention",
+  offers: "Completions",
+  unmute: "Unmute",
+  unban: "Let in again",
+  purposes: {
+    "/who": "list who is here, or in another room",
+    "/help": "show this, or one command",
+    "/quit": "leave. //text says /text",
+  },
+  keys: [
+    ["Shift+Enter", "a new line in the same message"],
+    ["Tab", "complete a name or a command; also @ and the beginning of a name"],
+    ["```", "a line with this begins and ends code; `code` in a line"],
+    ["↑ ↓", "what you have sent before"],
+    ["Alt+↑ Alt+↓", "the other rooms"],
+    ["Ctrl+Shift+F", "search"],
+  ],
   everyone: "Write to everyone",
   rooms: "Rooms",
   allRooms: "All rooms",
@@ -38,8 +60,9 @@ const en = {
   forYou: "only for you",
   toTarget: (name) => `Only ${name} will see this`,
   message: (name) => `Write to ${name} alone`,
-  joined: (names, count) => `${names} joined (${count} here)`,
-  gone: (names, why, count) => `${names} left${why ? ": " + why : ""} (${count} here)`,
+  joined: (names) => `${names} joined`,
+  gone: (names, why) => `${names} left${why ? ": " + why : ""}`,
+  now: (count) => ` (${count} here)`,
   renamed: (old, name) => `${old} is now ${name}`,
   members: (names, count) => `${count} here: ${names}`,
   more: (count) => `and ${count} more`,
@@ -120,6 +143,28 @@ const zh = {
   write: "输入消息",
   send: "发送",
   down: "↓ 新消息",
+  up: "↑ 上次看到的地方",
+  unreadFrom: "新消息",
+  waiting: "正在等待服务器…",
+  linesMax: (lines) => `一条消息最多 ${lines} 行，没有发送。`,
+  sound: "有人提到我时发出声音",
+  mention: "提到",
+  offers: "补全",
+  unmute: "取消禁言",
+  unban: "允许再进来",
+  purposes: {
+    "/who": "列出在线的人，或另一个房间里的人",
+    "/help": "显示命令，或一个命令的说明",
+    "/quit": "离开。//文本 即发送 /文本",
+  },
+  keys: [
+    ["Shift+Enter", "在同一条消息里换行"],
+    ["Tab", "补全昵称或命令; 也可输入 @ 和昵称的开头"],
+    ["```", "单独一行表示代码的开始和结束; 行内用 `代码`"],
+    ["↑ ↓", "以前发送的内容"],
+    ["Alt+↑ Alt+↓", "其他房间"],
+    ["Ctrl+Shift+F", "搜索"],
+  ],
   everyone: "发给所有人",
   rooms: "房间",
   allRooms: "所有房间",
@@ -141,8 +186,9 @@ const zh = {
   forYou: "只发给你",
   toTarget: (name) => `只有 ${name} 能看到`,
   message: (name) => `只发给 ${name}`,
-  joined: (names, count) => `${names} 加入了聊天 (在线 ${count} 人)`,
-  gone: (names, why, count) => `${names} 离开了聊天${why ? ": " + why : ""} (在线 ${count} 人)`,
+  joined: (names) => `${names} 加入了聊天`,
+  gone: (names, why) => `${names} 离开了聊天${why ? ": " + why : ""}`,
+  now: (count) => ` (在线 ${count} 人)`,
   renamed: (old, name) => `${old} 改名为 ${name}`,
   members: (names, count) => `在线 ${count} 人: ${names}`,
   more: (count) => `另外 ${count} 人`,
@@ -212,9 +258,12 @@ const zh = {
 export const lang = navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en";
 export const words = { en, zh }[lang];
 
-export const clock = new Intl.DateTimeFormat(lang, { timeStyle: "short" });
-export const fullTime = new Intl.DateTimeFormat(lang, { dateStyle: "full", timeStyle: "medium" });
-export const days = new Intl.DateTimeFormat(lang, { dateStyle: "full" });
+// Times are written as the browser is set to, which may be another language than the page has.
+const locales = [...navigator.languages];
+export const clock = new Intl.DateTimeFormat(locales, { timeStyle: "short" });
+export const shortTime = new Intl.DateTimeFormat(locales, { dateStyle: "short", timeStyle: "short" });
+export const fullTime = new Intl.DateTimeFormat(locales, { dateStyle: "full", timeStyle: "medium" });
+export const days = new Intl.DateTimeFormat(locales, { dateStyle: "full" });
 export const collator = new Intl.Collator(lang, { numeric: true });
 
 /** Fills the page with its words: `data-text` asks for a text, `data-label` for a name. */
