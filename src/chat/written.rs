@@ -46,8 +46,9 @@ pub(crate) trait Members {
 /// What a line of the log says.
 #[derive(Debug)]
 pub(crate) enum Line<'a> {
-    /// Its server begins, with this version of the format, under this label.
-    Up { version: u32, label: &'a str },
+    /// Its server begins, with this version of the format, under this label, in the place of that
+    /// server, or of none (`-`).
+    Up { version: u32, label: &'a str, instead_of: &'a str },
     /// Another server has gone.
     Down { node: &'a str },
     /// Somebody has a name, with this number at its server.
@@ -299,7 +300,8 @@ pub(crate) fn read<'a>(
     match verb {
         "up" => {
             let version = words.number()?.try_into().ok()?;
-            return Some(Line::Up { version, label: words.node()? });
+            let (label, instead_of) = (words.node()?, words.node()?);
+            return Some(Line::Up { version, label, instead_of });
         }
         "down" => return Some(Line::Down { node: words.node()? }),
         "come" => {

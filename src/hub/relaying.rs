@@ -373,6 +373,12 @@ impl Hub {
     pub fn poll_relay(&mut self) -> Option<String> {
         let relay = self.relay.as_mut()?;
         let mut lines = relay.lines.pop_front()?;
+        if lines.starts_with("up ") {
+            // Whose place this server takes is known when all has been read.
+            let same = |(_, of): &(&Arc<str>, &Node)| *of.label == *relay.label;
+            let before = relay.nodes.iter().find(same).map_or("-", |(node, _)| node);
+            lines = format!("{lines} {before}");
+        }
         while let Some(next) = relay.lines.front()
             && lines.len() + 1 + next.len() <= BATCH_BYTES_MAX
         {
@@ -536,7 +542,9 @@ impl Hub {
         };
         let (id, at) = (self.last_entry, entry.at_ms / 1000);
         match line {
-            Line::Up { version, label } => self.begin_node(entry, (version, label)),
+            Line::Up { version, label, instead_of } => {
+                self.begin_node(entry, (version, label, instead_of));
+            }
             Line::Down { node } => self.end_node(node),
             Line::Came { number, fact } => {
                 let is_own = *relay.node == *entry.node;
@@ -592,14 +600,23 @@ impl Hub {
         }
     }
 
-    fn begin_node(&mut self, entry: &Relayed<'_>, (version, label): (u32, &str)) {
+    fn begin_node(&mut self, entry: &Relayed<'_>, (version, label, instead_of): (u32, &str, &str)) {
         if version != VERSION {
             log::error!("relay: {label} is of another version ({version}), and not listened to");
             return;
         }
-        let Some(relay) = &self.relay else { return };
+        let Some(relay) = &mut self.relay else { return };
         let same = |(node, of): &(&Arc<str>, &Node)| *of.label == *label && ***node != *entry.node;
         let before = relay.nodes.iter().find(same).map(|(node, _)| Arc::clone(node));
+        // It was written when another had the label, and is executed late: whoever has it by now
+        // began after that.
+        if before.as_deref().unwrap_or("-") != instead_of {
+            relay.gone.push_back(entry.node.into());
+            if *relay.node == *entry.node {
+                self.give_up(CloseReason::RelayLost);
+            }
+            return;
+        }
         if let Some(before) = before {
             if let Some(relay) = &mut self.relay
                 && relay.node == before

@@ -50,7 +50,7 @@ impl Engine {
     /// The other side has gone. What it has sent is executed later, if it is `late`; or never.
     pub(crate) fn cut(&mut self, wire: usize, late: bool) {
         match self.wires.get_mut(&wire) {
-            Some(wire) if late => (wire.is_cut, wire.blocked) = (true, None),
+            Some(wire) if late || wire.is_cut => (wire.is_cut, wire.blocked) = (true, None),
             _ => drop(self.wires.remove(&wire)),
         }
     }

@@ -100,7 +100,7 @@ impl Buffers {
 
     fn drop_if_wanted(&mut self) {
         if self.link.poll_drop() {
-            self.cut(false);
+            self.cut(true);
         }
     }
 }
