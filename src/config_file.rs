@@ -1,4 +1,4 @@
-//! The `--config` file as what the flags are unless they are given. It knows no flag by name: keys
+//! A `--config` file, the server's or the client's, as what the flags are unless they are given. It knows no flag by name: keys
 //! are looked up among the flags, and each value is checked as it would be on a command line.
 
 use std::path::Path;
