@@ -171,7 +171,7 @@ fn an_exit_code_says_that_not_all_was_said() {
 #[test]
 fn a_lost_connection_is_no_clean_end() {
     let mut server = server(&[]);
-    let mut client = joins(&server, "alice", &[]);
+    let client = joins(&server, "alice", &[]);
     client.stdout.waits_for("* You are alice");
     server.kill();
     assert!(fails(client, 1).starts_with("chinwag: the connection has ended"));
@@ -301,7 +301,7 @@ fn a_certificate_is_trusted_by_its_fingerprint_alone() {
     let (cert, key) = (file("chinwag-cert.pem"), file("chinwag-key.pem"));
     let args = ["--listen", "web+tls=127.0.0.1:0", "--tls-cert", &cert, "--tls-key", &key];
     let server = Server::start(&args);
-    let address = server.address("web");
+    let address = server.address("web+tls");
     let run = |address: String, args: &[&str]| {
         let mut client = Process::spawn(join(address, &[&["--nick", "alice"], args].concat()));
         drop(client.stdin.take());

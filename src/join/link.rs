@@ -13,7 +13,6 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use rustls::{ClientConnection, StreamOwned};
 use tungstenite::client::IntoClientRequest as _;
 use tungstenite::handshake::HandshakeError;
-use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Bytes, Error, Message, WebSocket};
 
@@ -60,7 +59,6 @@ pub(crate) enum End {
 enum Order {
     Text(String),
     Ping(u64),
-    Close,
 }
 
 /// A connection that is there, or is being made. Dropping it ends it.
@@ -92,11 +90,6 @@ impl Link {
 
     pub(crate) fn ping(&self, number: u64) {
         self.order(Order::Ping(number));
-    }
-
-    /// Takes leave: the server lets us go at once.
-    pub(crate) fn close(&self) {
-        self.order(Order::Close);
     }
 
     fn order(&self, order: Order) {
@@ -286,10 +279,10 @@ fn wrong(address: &Address, failure: Failure, first: &[u8], trust: Option<&tls::
             format!("At {address} is a web server, but no chinwag ({}).", response.status())
         };
     }
-    if let Some(Error::Io(error)) = &error {
-        if let Some(told) = trust.and_then(|trust| trust.explain(error)) {
-            return format!("No TLS with {address}: {told}.");
-        }
+    if let Some(Error::Io(error)) = &error
+        && let Some(told) = trust.and_then(|trust| trust.explain(error))
+    {
+        return format!("No TLS with {address}: {told}.");
     }
     if let Some(what) = known(first) {
         return format!("{address}: {what}.");
@@ -361,10 +354,10 @@ fn talk(
             }
         }
         // What is owed, such as an answer to a ping, is sent by a flush.
-        if let Err(error) = socket.flush() {
-            if !would_block(&error) {
-                return lost(error, code);
-            }
+        if let Err(error) = socket.flush()
+            && !would_block(&error)
+        {
+            return lost(error, code);
         }
         let timeout = (!is_read).then_some(Duration::ZERO);
         match poll.poll(&mut events, timeout) {
@@ -386,10 +379,6 @@ fn take_orders(
             Ok(Order::Text(text)) => socket.write(Message::text(text)),
             Ok(Order::Ping(number)) => {
                 socket.write(Message::Ping(Bytes::copy_from_slice(&number.to_be_bytes())))
-            }
-            Ok(Order::Close) => {
-                let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-                socket.close(Some(frame))
             }
             Err(TryRecvError::Empty) => return Ok(true),
             Err(TryRecvError::Disconnected) => return Ok(false),

@@ -61,8 +61,8 @@ pub(crate) struct Arguments {
     /// is TLS, at port 443. [default: 127.0.0.1]
     #[arg(value_name = "HOST[:PORT]")]
     address: Option<Address>,
-    /// The same, for the configuration file.
-    #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "address")]
+    /// The same, as it can stand in the file; what stands without a flag counts more.
+    #[arg(long, value_name = "HOST[:PORT]")]
     host: Option<Address>,
     /// Takes this nickname.
     ///

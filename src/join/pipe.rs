@@ -253,15 +253,15 @@ impl Pipe {
             let here = self.lang.welcome(&me, &entered.room, &entered.members);
             self.notice(None, &here);
             for line in entered.history {
-                self.again(line);
+                self.again(&line);
             }
         }
         self.leave("");
     }
 
     /// A line of the history, behind its time.
-    fn again(&mut self, message: ServerMessage) {
-        let (ServerMessage::Say(line) | ServerMessage::Me(line)) = &message else { return };
+    fn again(&mut self, message: &ServerMessage) {
+        let (ServerMessage::Say(line) | ServerMessage::Me(line)) = message else { return };
         let minutes = line.at.div_euclid(60).rem_euclid(24 * 60);
         let time = format!("[{:02}:{:02}] ", minutes / 60, minutes % 60);
         let emote = matches!(message, ServerMessage::Me(_));
@@ -270,9 +270,7 @@ impl Pipe {
 
     fn refused(&mut self, text: &str, key: Option<String>) {
         let why = text.trim_end_matches('.');
-        if self.me.is_none() {
-            self.end = Some(Err(why.to_owned()));
-        } else if !self.to_join.is_empty() {
+        if !self.is_ready() {
             self.end = Some(Err(why.to_owned()));
         } else if let Some(key) = key {
             let number = self.unconfirmed.remove(&key);
@@ -292,7 +290,7 @@ impl Pipe {
             ServerMessage::Say(line) if self.is_others(&line) => self.said(&line, false, ""),
             ServerMessage::Me(line) if self.is_others(&line) => self.said(&line, true, ""),
             ServerMessage::Msg(line) => {
-                self.print(None, &format!("[{} -> you] ", line.from), &line.text)
+                self.print(None, &format!("[{} -> you] ", line.from), &line.text);
             }
             ServerMessage::Sent { to, text, .. } => {
                 self.print(None, &format!("[you -> {to}] "), &text);
@@ -317,6 +315,14 @@ impl Pipe {
                 }
                 self.notice(None, text.of(lang));
             }
+            other => self.answered(other),
+        }
+    }
+
+    /// An answer to a command.
+    fn answered(&mut self, message: ServerMessage) {
+        let lang = self.lang;
+        match message {
             ServerMessage::Who { members, count, room } => {
                 self.notice(room.as_deref(), &lang.members(&members, count));
             }
@@ -324,10 +330,8 @@ impl Pipe {
                 self.notice(room.as_deref(), &lang.topic(&text, by.as_deref()));
             }
             ServerMessage::Invite { from, room } => self.notice(None, &lang.invited(&from, &room)),
-            ServerMessage::Part { room } => {
-                if room == self.room {
-                    self.end = Some(Err(lang.parted(&room)));
-                }
+            ServerMessage::Part { room } if room == self.room => {
+                self.end = Some(Err(lang.parted(&room).trim_end_matches(['.', '。']).to_owned()));
             }
             ServerMessage::Rooms { rooms, .. } => {
                 for listed in rooms {
@@ -336,7 +340,7 @@ impl Pipe {
                 }
             }
             ServerMessage::History { lines, .. } => {
-                lines.into_iter().for_each(|line| self.again(line));
+                lines.iter().for_each(|line| self.again(line));
             }
             ServerMessage::Found { lines, .. } => {
                 for found in lines {

@@ -114,7 +114,7 @@ impl Look<'_> {
                 rows.push(self.rule(&day, Style::Dim));
             }
             if room.divider == Some(item.number) {
-                rows.push(self.rule(self.lang.new(), Style::Rule));
+                rows.push(self.rule(self.lang.new_ones(), Style::Rule));
             }
             rows.extend(self.item(item));
             let placed = rows.into_iter().enumerate().rev();

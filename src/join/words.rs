@@ -113,7 +113,7 @@ impl Lang {
         self.pick("more was missed than the server has", "错过的比服务器保存的更多")
     }
 
-    pub(crate) fn new(self) -> &'static str {
+    pub(crate) fn new_ones(self) -> &'static str {
         self.pick("new", "新消息")
     }
 }

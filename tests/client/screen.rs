@@ -227,8 +227,7 @@ impl Seen {
 
     /// The screen is that of the shell.
     pub(crate) fn is_plain(&self) -> bool {
-        let screen = self.parser.screen();
-        !screen.alternate_screen() && !screen.bracketed_paste()
+        !self.parser.screen().alternate_screen()
     }
 
     /// What is on the screen, row by row, without the blanks behind it.

@@ -319,8 +319,8 @@ fn a_resized_window_shows_the_typed_line_whole_and_words_hang() {
     // The end of it, and one column for the cursor.
     alice.sees_input(&format!("> {}", &line[52 - 27..]), 29);
     bob.says("the quick brown fox jumps over the lazy dog");
-    alice.sees("bob: the quick brown fox");
-    alice.sees("     jumps over the lazy dog");
+    alice.sees("bob: the quick brown fox jumps");
+    alice.sees("     over the lazy dog");
     for columns in [1, 2, 3, 4] {
         alice.resizes(5, columns);
     }
@@ -338,7 +338,7 @@ fn wide_and_combining_characters_take_the_columns_that_they_take() {
     alice.sees_input("> 你好e\u{301}🦀", 9);
     alice.types(LEFT);
     alice.sees_input("> 你好e\u{301}🦀", 7);
-    alice.types(&format!("{LEFT}{LEFT}\x7f"));
+    alice.types(&format!("{LEFT}\x7f"));
     alice.sees_input("> 你e\u{301}🦀", 4);
     // A wide character that fits into the row by half only is not shown.
     alice.types(CTRL_C);
@@ -352,18 +352,18 @@ fn wide_and_combining_characters_take_the_columns_that_they_take() {
 #[test]
 fn a_log_is_gone_through_by_pages() {
     let (_server, mut bob, mut alice) = alice_and_bob(&["--no-time"]);
-    for number in 0..60 {
+    for number in 0..80 {
         bob.says(&format!("line {number:02}"));
     }
-    alice.sees("bob: line 59");
+    alice.sees("bob: line 79");
     alice.types(PAGE_UP);
     alice.sees("PageDown: more below");
-    assert_eq!(alice.rows()[21], "bob: line 38");
-    bob.says("line 60");
+    assert_eq!(alice.rows()[21], "bob: line 58");
+    bob.says("line 80");
     alice.types(PAGE_UP);
-    alice.waits_for("an earlier page", |seen| (seen.rows()[21] == "bob: line 17").then_some(()));
+    alice.waits_for("an earlier page", |seen| (seen.rows()[21] == "bob: line 37").then_some(()));
     alice.types(&format!("{PAGE_DOWN}{PAGE_DOWN}{PAGE_DOWN}"));
-    alice.sees("bob: line 60");
+    alice.sees("bob: line 80");
     assert!(!status(&alice).contains("PageDown"));
 }
 
@@ -391,7 +391,7 @@ fn the_password_of_an_account_is_asked_for_without_echo() {
     alice.types("/register correct horse");
     alice.sees_input("> /register *************", 25);
     alice.says("");
-    alice.sees("registered");
+    alice.sees("alice is your account now.");
     alice.says("/quit");
     alice.ends();
     let mut alice = Sitter::start(server.address("web"), &["--nick", "alice"], &[]);
@@ -503,7 +503,8 @@ fn the_bell_and_the_desktop_tell_of_what_they_are_to_tell() {
         assert_eq!(shown.contains("\x1b]"), told.is_some(), "{notify}");
         assert!(told.is_none_or(|told| shown.contains(told)), "{notify}");
         // Who looks at it needs no notification.
-        alice.types("\x1b[I");
+        alice.types("\x1b[Ix");
+        alice.sees_input("> x", 3);
         let before = shown.matches("\x1b]").count();
         bob.says("alice again");
         alice.sees("bob: alice again");
@@ -571,7 +572,6 @@ fn it_speaks_the_language_of_its_user() {
     alice.types("王\t");
     alice.sees_input("> 王芳:", 8);
     alice.says("你好");
-    wang.sees_prefix("* ");
     wang.sees("alice: 王芳: 你好");
     wang.says("/msg alice 你好");
     alice.sees("[王芳 -> 你] 你好");

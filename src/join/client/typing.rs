@@ -136,7 +136,7 @@ impl Client {
         if said > PASTED_MAX {
             self.pasted = Some(lines);
         } else {
-            self.say_all(lines);
+            self.say_all(&lines);
         }
     }
 
@@ -145,7 +145,7 @@ impl Client {
         match key.code {
             KeyCode::Char('y' | 'Y') => {
                 let lines = self.pasted.take().unwrap_or_default();
-                self.say_all(lines);
+                self.say_all(&lines);
             }
             KeyCode::Char('n' | 'N') | KeyCode::Esc => self.pasted = None,
             _ => {}
@@ -153,7 +153,7 @@ impl Client {
     }
 
     /// What was pasted is text, whatever it begins with.
-    fn say_all(&mut self, lines: Vec<String>) {
+    fn say_all(&mut self, lines: &[String]) {
         for line in lines.iter().filter(|line| !line.trim().is_empty()) {
             if !self.say(line, How { emote: false, to: None }) {
                 return self.editor.insert(line);
