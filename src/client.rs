@@ -3,8 +3,8 @@
 //!
 //! Here live [`ServerLine`], what a line is, and [`Room`], what can be learnt from one after the
 //! other: our own nickname, who is here, who talked last. Both understand either language of the
-//! server. [`Theme`] gives lines their colours, and [`InputHistory`] keeps what was typed. How
-//! lines are sent and shown is up to the client; `examples/client.rs` is one.
+//! server. How lines are sent and shown is up to the client; `examples/client.rs` is one, and bots
+//! are others. What people sit in, `chinwag join`, talks the WebSocket instead.
 //!
 //! ```
 //! use chinwag::client::{Room, ServerLine};
@@ -13,20 +13,14 @@
 //! room.hear("* You are alice. Here now: alice, bob. Type /help for help.");
 //! assert_eq!(room.me(), Some("alice"));
 //! assert_eq!(room.hear("bob: hi"), ServerLine::Said { from: "bob", text: "hi" });
-//! assert_eq!(room.complete("b", 1), Some(("bob: ".to_owned(), 5)));
+//! assert!(room.is_mentioned("hi Alice"));
 //! ```
-
-mod input_history;
-mod theme;
 
 use std::io::{self, BufRead, Read as _};
 
-pub use input_history::InputHistory;
-pub use theme::{Bell, LocalTime, Theme};
-
 use crate::dialect::phrases::{self, Phrases};
 use crate::dialect::{Dialect, Lang, Stage};
-use crate::event::{Command, Topic};
+use crate::event::Command;
 use crate::text;
 
 /// Bytes of a line that are kept together; a server sends no longer ones.
@@ -164,8 +158,6 @@ pub struct Room {
     question: Option<Question>,
     /// Who is here, as far as we know; who talked last stands last.
     people: Vec<String>,
-    /// What has been completed, as it is now, and then what else could be made of it.
-    completions: Vec<String>,
 }
 
 impl Room {
@@ -252,55 +244,32 @@ impl Room {
         })
     }
 
-    /// What Tab makes of `line` with the cursor behind so many characters, and where the cursor is
-    /// then; `None` if there is nothing that the word before the cursor could become.
-    ///
-    /// A word that nicknames of others begin with becomes one, `alice: ` at the beginning of the
-    /// line and `alice ` elsewhere; `/h` becomes `/history `. The case of letters does not matter.
-    /// Of several nicknames, that of whoever talked last comes first, and the next one for a line
-    /// that has just been completed.
-    pub fn complete(&mut self, line: &str, cursor: usize) -> Option<(String, usize)> {
-        let end = line.char_indices().nth(cursor).map_or(line.len(), |(at, _)| at);
-        let (input_history, rest) = line.split_at(end);
-        match self.completions.first() {
-            Some(completed) if completed == input_history => self.completions.rotate_left(1),
-            _ => self.completions = self.completions(input_history),
-        }
-        let completed = self.completions.first()?;
-        Some((format!("{completed}{rest}"), completed.chars().count()))
+    /// Who is here, as far as we know, ourselves among them; who talked last stands last.
+    #[must_use]
+    pub fn people(&self) -> &[String] {
+        &self.people
     }
 
-    /// All that [`complete`](Self::complete) can make of `input_history`, best first.
-    fn completions(&self, input_history: &str) -> Vec<String> {
-        let start = input_history.rfind(' ').map_or(0, |space| space + 1);
-        let (before, word) = input_history.split_at(start);
-        let word = word.to_lowercase();
-        let is_wanted = |candidate: &&str| candidate.to_lowercase().starts_with(&word);
-        if before.is_empty() && word.starts_with('/') {
-            let forms = Topic::ALL.map(|topic| languages()[0].form(topic));
-            let commands = forms.into_iter().filter_map(|form| form.split(' ').next());
-            return commands.filter(is_wanted).map(|command| format!("{command} ")).collect();
-        }
-        let end = if before.is_empty() { ": " } else { " " };
-        let others = self.people.iter().rev().map(String::as_str);
-        let others = others.filter(|name| self.me() != Some(name)).filter(is_wanted);
-        others.map(|name| format!("{before}{name}{end}")).collect()
-    }
-
-    /// Whether `text` has our nickname in it, in any case and not within a longer word.
-    ///
-    /// Only ASCII letters, digits and `_` make a word longer, since not every script has spaces
-    /// between words.
+    /// Whether `text` has our nickname in it, as [`is_mentioned`] tells.
     #[must_use]
     pub fn is_mentioned(&self, text: &str) -> bool {
-        let Some(me) = self.me().map(str::to_lowercase) else { return false };
-        let text = text.to_lowercase();
-        let goes_on = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
-        text.match_indices(&me).any(|(at, _)| {
-            let (before, after) = (&text[..at], &text[at + me.len()..]);
+        self.me().is_some_and(|me| is_mentioned(me, text))
+    }
+}
+
+/// Whether `text` has this nickname in it, in any case and not within a longer word.
+///
+/// Only ASCII letters, digits and `_` make a word longer, since not every script has spaces between
+/// words.
+#[must_use]
+pub fn is_mentioned(name: &str, text: &str) -> bool {
+    let (name, text) = (name.to_lowercase(), text.to_lowercase());
+    let goes_on = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
+    !name.is_empty()
+        && text.match_indices(&name).any(|(at, _)| {
+            let (before, after) = (&text[..at], &text[at + name.len()..]);
             !goes_on(before.chars().next_back()) && !goes_on(after.chars().next())
         })
-    }
 }
 
 /// The phrases in all languages, English first.
@@ -489,37 +458,13 @@ mod tests {
     }
 
     #[test]
-    fn a_word_becomes_a_nickname_or_a_command() {
+    fn who_talked_last_stands_last() {
         let carla = Event::Said { from: "Carla", text: "", at: 0, id: 0 };
         let mut room = room_after(Lang::En, &[carla]);
-        assert_eq!(room.completions("c"), ["Carla: ", "carol: "]);
-        assert_eq!(room.completions("hi CAR"), ["hi Carla ", "hi carol "]);
         room.hear("** carol waves");
-        assert_eq!(room.completions("c"), ["carol: ", "Carla: "]);
         room.hear("[bob -> you] hi");
-        assert_eq!(room.completions(""), ["bob: ", "carol: ", "Carla: "]);
         room.hear("[you -> carol] hi");
-        assert_eq!(room.completions("/msg "), ["/msg bob ", "/msg carol ", "/msg Carla "]);
-        assert_eq!(room.completions("al"), [""; 0], "one does not talk to oneself");
-        assert_eq!(room.completions("/H"), ["/history ", "/help "]);
-        assert_eq!(room.completions("/").len(), Topic::ALL.len());
-        assert_eq!(room.completions("x /h"), [""; 0]);
-    }
-
-    #[test]
-    fn one_word_after_the_other_is_offered() {
-        let mut room = room_after(Lang::En, &[]);
-        room.hear("bob: hi");
-        let (mut line, mut cursor) = (String::new(), 0);
-        for completed in ["bob: ", "carol: ", "bob: ", "carol: "] {
-            (line, cursor) = room.complete(&line, cursor).unwrap();
-            assert_eq!((&*line, cursor), (completed, completed.len()));
-        }
-        assert_eq!(room.complete("carol: B", 8), Some(("carol: bob ".to_owned(), 11)));
-        assert_eq!(room.complete("你好 b, 你好", 4), Some(("你好 bob , 你好".to_owned(), 7)));
-        assert_eq!(room.complete("x", 1), None);
-        assert_eq!(room.complete("", 0), Some(("bob: ".to_owned(), 5)));
-        assert_eq!(room.complete("x", 7), None);
+        assert_eq!(room.people(), ["alice", "Carla", "carol", "bob"]);
     }
 
     #[test]

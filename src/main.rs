@@ -8,6 +8,8 @@ mod account_tasks;
 #[cfg(feature = "data")]
 mod archive_tasks;
 mod config_file;
+#[cfg(feature = "client")]
+mod join;
 mod logger;
 #[cfg(feature = "tls")]
 mod make_cert;
@@ -347,6 +349,8 @@ struct Arguments {
 /// What to do instead of serving.
 #[derive(Subcommand, Debug)]
 enum Task {
+    #[cfg(feature = "client")]
+    Join(join::Arguments),
     /// Makes a certificate that nobody vouches for, and its key, in the current directory.
     #[cfg(feature = "tls")]
     MakeCert {
@@ -491,6 +495,8 @@ impl Task {
     /// Does it, and says what came of it.
     fn run(self) -> Result<String, Failure> {
         match self {
+            #[cfg(feature = "client")]
+            Task::Join(arguments) => arguments.run().map(|()| String::new()),
             #[cfg(feature = "tls")]
             Task::MakeCert { names } => {
                 let now = Duration::from_secs(present().unix_seconds);
@@ -635,6 +641,12 @@ impl Arguments {
         let Some(arguments) = Arguments::parse_with(command.clone(), &words)? else {
             return Ok(None);
         };
+        #[cfg(feature = "client")]
+        if let Some(Task::Join(join)) = &arguments.task {
+            let Some(path) = join.config_file() else { return Ok(Some(arguments)) };
+            let command = join::with_defaults(command, &path)?;
+            return Arguments::parse_with(command, &words);
+        }
         match arguments.config {
             None => Ok(Some(arguments)),
             Some(path) => {

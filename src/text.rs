@@ -52,7 +52,8 @@ pub fn clean(line: &str) -> Cow<'_, str> {
 
 /// Takes out of `line` only the characters that [`clean`] takes out wherever they stand. That
 /// is for what has been laid out already, such as a whole line from a server.
-pub(crate) fn without_controls(line: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn without_controls(line: &str) -> Cow<'_, str> {
     filtered(line, |c| !steers(c))
 }
 

@@ -13,11 +13,11 @@ use std::process::Command;
 const README_LINES_MAX: usize = 200;
 
 /// Pages that tell of an example's flags, not only of the server's.
-const EXAMPLES: &[(&str, &str)] = &[("client.md", "client"), ("performance.md", "load")];
+const EXAMPLES: &[(&str, &str)] = &[("performance.md", "load")];
 
-/// What the program does with an archive besides serving it; flags of these are in one page.
-const ARCHIVE_PAGE: &str = "archive.md";
-const ARCHIVE_TASKS: [&str; 3] = ["export", "import", "forget"];
+/// Pages that tell of the flags of what the program does besides serving.
+const TASKS: &[(&str, &[&str])] =
+    &[("archive.md", &["export", "import", "forget"]), ("client.md", &["join"])];
 
 /// A page: where it is, its text, and its blocks of code taken out of that.
 struct Page {
@@ -201,14 +201,16 @@ fn is_capital(word: &str) -> bool {
 fn flags_that_are_named_exist_and_all_are_named() {
     let help = help();
     let (ours, mut named) = (flags(&help), BTreeSet::new());
-    let of_tasks = ARCHIVE_TASKS.map(|task| help_of(&[task, "--help"])).concat();
     for page in pages() {
+        let tasks = TASKS.iter().filter(|(name, _)| *name == page.name());
+        let tasks = tasks.flat_map(|(_, tasks)| tasks.iter());
+        let of_tasks: String = tasks.map(|task| help_of(&[task, "--help"])).collect();
         let example = EXAMPLES.iter().find(|(name, _)| *name == page.name());
         let others = example.map(|(_, example)| example_flags(example)).unwrap_or_default();
         let spans = page.spans();
         let spans: Vec<_> = spans.iter().filter(|span| span.starts_with('-')).collect();
         for flag in spans.iter().flat_map(|span| flags(span)) {
-            let of_task = page.name() == ARCHIVE_PAGE && flags(&of_tasks).contains(flag);
+            let of_task = flags(&of_tasks).contains(flag);
             let exists = ours.contains(flag) || others.contains(flag) || of_task;
             assert!(exists, "{}: there is no {flag}", page.name());
             if ["README.md", "operations.md"].contains(&page.name()) {
@@ -224,7 +226,7 @@ fn flags_that_are_named_exist_and_all_are_named() {
 
 #[test]
 fn variables_that_are_named_exist() {
-    let known = help() + &sources(&["examples/", "tests/"]);
+    let known = help() + &help_of(&["join", "--help"]) + &sources(&["examples/", "tests/"]);
     for page in pages() {
         let words = page.prose.split(|c: char| !c.is_ascii_uppercase() && c != '_');
         let commands = page.commands.iter().flat_map(|line| line.split('='));
@@ -272,6 +274,7 @@ fn check(command: &str, help: &str) -> Result<(), String> {
     while words.next_if(|word| word.starts_with("CHINWAG_")).is_some() {}
     match words.next().unwrap() {
         "cargo" => check_cargo(&words.collect::<Vec<_>>(), help),
+        "chinwag" => check_arguments(&words.collect::<Vec<_>>(), help),
         // The help says the same.
         "nc" => exists(help.contains(command), command),
         "cd" => exists(words.all(|folder| root().join(folder).is_dir()), command),
@@ -282,6 +285,16 @@ fn check(command: &str, help: &str) -> Result<(), String> {
 
 fn exists(exists: bool, what: &str) -> Result<(), String> {
     exists.then_some(()).ok_or_else(|| format!("there is no {what}"))
+}
+
+/// What stands behind the name of the program: its own flags, or a task and the flags of that.
+fn check_arguments(arguments: &[&str], help: &str) -> Result<(), String> {
+    let task = arguments.first().filter(|word| !word.starts_with('-'));
+    let of_task = task.map(|task| help_of(&[task, "--help"])).unwrap_or_default();
+    let all = format!("{help}{of_task}");
+    let known = flags(&all);
+    let unknown = arguments.iter().flat_map(|word| flags(word)).find(|flag| !known.contains(flag));
+    unknown.map_or(Ok(()), |flag| exists(false, flag))
 }
 
 fn check_cargo(words: &[&str], help: &str) -> Result<(), String> {
@@ -303,9 +316,7 @@ fn check_cargo(words: &[&str], help: &str) -> Result<(), String> {
     match options {
         ["test" | "bench" | "build" | "run"]
         | ["build" | "run", "--release"]
-        | ["install", "cargo-fuzz"] => {
-            known_flags(&flags(help).into_iter().map(str::to_owned).collect())
-        }
+        | ["install", "cargo-fuzz"] => check_arguments(arguments, help),
         ["run", "--release", "--example", name]
         | ["run", "--profile", "simulate", "--example", name] => {
             is_file("examples", name)?;

@@ -44,15 +44,22 @@ impl Sitter {
     /// Starts the client with these arguments behind the address, and these variables.
     #[track_caller]
     pub(crate) fn start(address: SocketAddr, args: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_chinwag"));
+        command.args(["join", &address.to_string()]);
+        command.args(args);
+        Self::run(command, variables)
+    }
+
+    /// Starts a command in a terminal, with these variables.
+    #[track_caller]
+    pub(crate) fn run(mut command: CommandBuilder, variables: &[(&str, &str)]) -> Self {
         let size = PtySize { rows: 24, cols: 80, ..PtySize::default() };
         let terminal = portable_pty::native_pty_system().openpty(size).unwrap();
-        let mut command = CommandBuilder::new(crate::client_path());
-        command.arg(address.to_string());
-        command.args(args);
         command.env("TERM", "xterm-256color");
-        for unwanted in ["NO_COLOR", "CHINWAG_NICK"] {
-            command.env_remove(unwanted);
-        }
+        command.env("LC_ALL", "C.UTF-8");
+        command.env("XDG_CONFIG_HOME", "/nowhere");
+        let unwanted = ["NO_COLOR", "CHINWAG_NICK", "CHINWAG_PASSWORD", "CHINWAG_CLIENT_CONFIG"];
+        unwanted.into_iter().for_each(|name| command.env_remove(name));
         for (name, value) in variables {
             command.env(name, value);
         }
@@ -94,7 +101,7 @@ impl Sitter {
     pub(crate) fn join(address: SocketAddr, name: &str, args: &[&str]) -> Self {
         let args: Vec<&str> = ["--nick", name].iter().chain(args).copied().collect();
         let sitter = Self::start(address, &args, &[]);
-        sitter.sees(&format!("* You are {name}."));
+        sitter.sees(&format!("* You are {name}, in #lobby."));
         sitter
     }
 
@@ -180,6 +187,13 @@ impl Sitter {
         })
     }
 
+    /// Sends the client the signal of this name, such as `TERM`.
+    pub(crate) fn signals(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.process_id.unwrap());
+        let done = std::process::Command::new("sh").args(["-c", &kill]).status().unwrap();
+        assert!(done.success(), "{kill}");
+    }
+
     /// Waits until the client has ended, and returns its exit code.
     #[track_caller]
     pub(crate) fn ends(&self) -> u32 {
@@ -207,7 +221,13 @@ impl Seen {
     pub(crate) fn is_ready_for_others(&self) -> bool {
         let screen = self.parser.screen();
         let (row, column) = screen.cursor_position();
-        column == 0 && self.rows()[usize::from(row)].is_empty() && !screen.bracketed_paste()
+        let is_clean = column == 0 && self.rows()[usize::from(row)].is_empty();
+        is_clean && !screen.bracketed_paste() && !screen.alternate_screen()
+    }
+
+    /// The screen is that of the shell.
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.parser.screen().alternate_screen()
     }
 
     /// What is on the screen, row by row, without the blanks behind it.

@@ -1,54 +1,40 @@
 //! The client at a terminal.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::common::{PATIENCE, Person, Server, WELCOME};
+use portable_pty::CommandBuilder;
+
+use crate::common::{Folder, Person, Server};
 use crate::screen::Sitter;
+use crate::server;
 
 const LEFT: &str = "\x1b[D";
 const UP: &str = "\x1b[A";
 const DOWN: &str = "\x1b[B";
+const PAGE_UP: &str = "\x1b[5~";
+const PAGE_DOWN: &str = "\x1b[6~";
 const CTRL_C: &str = "\x03";
 const CTRL_D: &str = "\x04";
 
-/// A server of which the test says each byte.
-struct Puppet(BufReader<TcpStream>);
-
-impl Puppet {
-    /// The next client that comes to `listener`.
-    fn accept(listener: &TcpListener) -> Self {
-        let (socket, _) = listener.accept().unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self(BufReader::new(socket))
-    }
-
-    fn says(&mut self, bytes: &[u8]) {
-        self.0.get_mut().write_all(bytes).unwrap();
-    }
-
-    #[track_caller]
-    fn hears(&mut self, expected: &str) {
-        let mut line = String::new();
-        self.0.read_line(&mut line).unwrap();
-        assert_eq!(line, format!("{expected}\n"));
-    }
-}
-
-fn puppet_theatre() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    (listener, address)
-}
-
 /// A server, bob who came by `nc`, and alice at a terminal.
 fn alice_and_bob(args: &[&str]) -> (Server, Person, Sitter) {
-    let server = Server::start(&["--flood", "0"]);
+    let server = server(&["--flood", "0"]);
     let mut bob = Person::join(&server, "bob");
-    let alice = Sitter::join(server.address("lines"), "alice", args);
+    let alice = Sitter::join(server.address("web"), "alice", args);
     bob.sees("* alice joined (2 here)");
     (server, bob, alice)
+}
+
+/// The status row, which is the last but one.
+fn status(sitter: &Sitter) -> String {
+    let rows = sitter.rows();
+    rows[rows.len() - 2].clone()
+}
+
+/// A paste, as terminals bracket it.
+fn paste(text: &str) -> String {
+    format!("\x1b[200~{text}\x1b[201~")
 }
 
 #[test]
@@ -64,17 +50,17 @@ fn what_is_typed_survives_what_arrives() {
         alice.sees(&format!("bob: {number} and 19"));
         alice.sees_input(format!("> {typed}").trim_end(), 2 + typed.len() as u16);
     }
-    // Each line stands in a row of its own, in order, above the one that is typed.
+    // Each line stands in a row of its own, in order, above the status and the one that is typed.
     let rows = alice.rows();
-    let numbers = (0..).map(|line| (16 - (line / 20), 19 - line % 20)).take(23);
+    let numbers = (0..).map(|line| (16 - (line / 20), 19 - line % 20)).take(22);
     let mut expected: Vec<_> = numbers.map(|(n, line)| format!("bob: {n} and {line}")).collect();
     expected.reverse();
-    expected.push("> slowly but surely".to_owned());
-    assert_eq!(rows, expected);
+    assert_eq!(rows[..22], expected);
+    assert!(rows[22].starts_with(" alice · #lobby (2 here) · "), "{}", rows[22]);
+    assert_eq!(rows[23], "> slowly but surely");
     alice.types(&format!("{LEFT}{LEFT}{LEFT}{LEFT}{LEFT}{LEFT}"));
     bob.says("again");
     alice.sees("bob: again");
-    alice.sees_input("> slowly but surely", 13);
     alice.says("very ");
     bob.sees("alice: slowly but very surely");
     alice.sees("alice: slowly but very surely");
@@ -82,74 +68,249 @@ fn what_is_typed_survives_what_arrives() {
 }
 
 #[test]
-fn tab_completes_nicknames_and_commands() {
+fn tab_completes_names_commands_and_rooms_also_behind_signs() {
     let (server, mut bob, mut alice) = alice_and_bob(&[]);
     let _barbara = Person::join(&server, "Barbara");
-    bob.sees("* Barbara joined (3 here)");
-    alice.sees("* Barbara joined (3 here)");
+    alice.sees("Barbara joined (3 here)");
     bob.says("hi");
     alice.sees("bob: hi");
-    alice.types("b\t");
-    alice.sees_input("> bob:", 7);
-    alice.types("\t");
-    alice.sees_input("> Barbara:", 11);
-    alice.types("\t");
-    alice.sees_input("> bob:", 7);
-    alice.types("and BARB\t");
-    alice.sees_input("> bob: and Barbara", 19);
-    alice.types(&format!("{CTRL_C}/m\t"));
-    alice.sees_input("> /me", 6);
-    alice.types("\tb\t");
-    alice.sees_input("> /msg bob", 11);
+    for (typed, row, column) in [
+        ("b\t", "> bob:", 7),
+        ("\t", "> Barbara:", 11),
+        ("\t", "> bob:", 7),
+        ("and BARB\t", "> bob: and Barbara", 19),
+        ("\x03@b\t", "> @bob", 7),
+        ("\x03see (b\t", "> see (bob", 10),
+        ("\x03/m\t", "> /me", 6),
+        ("\tb\t", "> /msg bob", 11),
+        ("\x03/join #l\t", "> /join #lobby", 15),
+    ] {
+        alice.types(typed);
+        alice.sees_input(row, column);
+    }
 }
 
 #[test]
-fn tab_completes_in_a_chinese_room() {
-    let server = Server::start(&["--lang", "zh"]);
-    let mut alice = Sitter::start(server.address("lines"), &["--nick", "alice"], &[]);
-    alice.sees("您的昵称是 alice");
-    let mut wang = Person::connect(&server);
-    wang.sees("* 欢迎来到 chinwag。请输入您的昵称:");
-    wang.says("王芳");
-    alice.sees("王芳 加入了聊天");
-    alice.types("王\t");
-    alice.sees_input("> 王芳:", 8);
-    alice.says("你好");
-    wang.sees_prefix("* ");
-    wang.sees("alice: 王芳: 你好");
-    wang.says("/msg alice 你好");
-    alice.sees("[王芳 -> 你] 你好");
-    assert!(alice.cell("[王芳 -> 你]").bold());
+fn rooms_have_numbers_and_count_what_is_new() {
+    let (_server, mut bob, mut alice) = alice_and_bob(&["--no-time"]);
+    alice.says("/join ops");
+    alice.sees("* You are alice, in #ops.");
+    alice.sees("1:#lobby [2:#ops]");
+    alice.types("a draft");
+    bob.says("one");
+    bob.says("two, Alice");
+    alice.sees("1:#lobby(2!) [2:#ops]");
+    assert_eq!(alice.bells(), 1);
+    alice.types("\x1b1");
+    alice.sees("[1:#lobby] 2:#ops");
+    alice.sees_input(">", 2);
+    let rows = alice.rows();
+    let at = rows.iter().position(|row| row == "── new ──").expect("a divider");
+    assert_eq!(rows[at + 1..at + 3], ["bob: one", "bob: two, Alice"]);
+    alice.types("\x1b[1;3C");
+    alice.sees("1:#lobby [2:#ops]");
+    alice.sees_input("> a draft", 9);
+    alice.types("\x1b[1;3D");
+    alice.sees("[1:#lobby] 2:#ops");
+    assert!(!alice.rows().contains(&"── new ──".to_owned()), "it has been seen");
+    alice.says("/part #ops");
+    alice.sees("* You have left #ops.");
 }
 
 #[test]
-fn what_was_typed_can_be_typed_again() {
+fn who_comes_and_goes_is_one_line_and_can_be_hidden() {
+    let (server, mut bob, mut alice) = alice_and_bob(&["--no-time"]);
+    let carol = Person::join(&server, "carol");
+    alice.sees("* carol joined (3 here)");
+    let _dave = Person::join(&server, "dave");
+    alice.sees("* carol, dave joined (4 here)");
+    drop(carol);
+    bob.sees("* carol joined (3 here)");
+    alice.sees("* dave joined; carol joined and left (3 here)");
+    let about = |rows: Vec<String>| rows.iter().filter(|row| row.contains("dave")).count();
+    assert_eq!(about(alice.rows()), 1);
+    assert!(alice.cell("* dave joined").dim());
+    alice.says("/set presence off");
+    alice.sees("presence off");
+    assert_eq!(about(alice.rows()), 0);
+    alice.says("/set presence on");
+    alice.sees("* dave joined; carol joined and left (3 here)");
+}
+
+#[test]
+fn after_a_cut_what_was_missed_stands_once_below_a_rule() {
+    let mut server = server(&["--flood", "0", "--resume-grace", "60"]);
+    let (proxy, cut) = cutting_proxy(server.address("web"));
+    let mut bob = Person::join(&server, "bob");
+    let mut alice = Sitter::join(proxy, "alice", &["--no-time"]);
+    bob.says("before");
+    alice.sees("bob: before");
+    alice.types("half a line");
+    cut.close();
+    alice.sees("* There is no connection. Next try in ");
+    alice.sees_input("> half a line", 13);
+    alice.says("");
+    alice.sees("alice: half a line …");
+    for line in ["one", "two", "three"] {
+        bob.says(line);
+    }
+    cut.open();
+    alice.sees("── 3 missed ──");
+    bob.sees("* alice joined (2 here)");
+    bob.sees("alice: half a line");
+    alice.waits_for("its confirmation", |seen| {
+        seen.rows().contains(&"alice: half a line".to_owned()).then_some(())
+    });
+    let rows = alice.rows();
+    let at = rows.iter().position(|row| row == "bob: before").unwrap();
+    assert!(rows[at + 1].starts_with("* There was no connection from "), "{rows:#?}");
+    let after = ["── 3 missed ──", "bob: one", "bob: two", "bob: three", "alice: half a line"];
+    assert_eq!(rows[at + 2..at + 7], after);
+    let twice = |text: &str| rows.iter().filter(|row| row.contains(text)).count();
+    assert_eq!(twice("connection"), 1);
+    server.kill();
+    alice.sees("* There is no connection. Next try in ");
+}
+
+#[test]
+fn what_a_lost_server_did_not_confirm_is_offered_again() {
+    let mut server = server(&[]);
+    let (lines, web) = (server.address("lines"), server.address("web"));
+    let mut alice = Sitter::join(web, "alice", &["--no-time"]);
+    server.kill();
+    alice.sees("* There is no connection. Next try in ");
+    alice.says("still there?");
+    alice.sees("alice: still there? …");
+    let listen = [format!("lines={lines}"), format!("web={web}")];
+    let server = Server::start(&["--listen", &listen[0], "--listen", &listen[1]]);
+    alice.sees("? still there? (not confirmed; /again says it again)");
+    alice.sees("* There was no connection from ");
+    let mut carol = Person::join(&server, "carol");
+    alice.says("/again");
+    carol.sees("alice: still there?");
+    alice.waits_for("its confirmation", |seen| {
+        seen.rows().contains(&"alice: still there?".to_owned()).then_some(())
+    });
+    assert!(!alice.rows().iter().any(|row| row.starts_with('?')), "{:#?}", alice.rows());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_dead_link_is_noticed() {
+    let (server, _bob, alice) = alice_and_bob(&[]);
+    let start = std::time::Instant::now();
+    server.pause();
+    alice.sees("* There is no connection.");
+    // The machine may be slow; that it is within 30 seconds is shown by a test of the pulse.
+    assert!(start.elapsed().as_secs() >= 10, "a server may think for a while");
+    server.resume();
+    alice.sees("* There was no connection from ");
+}
+
+#[test]
+fn a_paste_is_text_and_much_of_it_is_asked_about() {
+    let (_server, mut bob, mut alice) = alice_and_bob(&["--no-time"]);
+    alice.types(&paste("quit\nexit\n/quit\r\nif:\n\tx\x07\nend"));
+    for line in ["quit", "exit", "/quit", "if:", "\tx"] {
+        bob.sees(&format!("alice: {line}"));
+    }
+    alice.sees("alice: \u{20}       x".trim_end());
+    alice.sees_input("> end", 5);
+    alice.types(CTRL_C);
+    alice.types(&paste("1\n2\n3\n4\n5\n6\n"));
+    alice.sees_input("Say these 6 lines? y/n", 23);
+    alice.types("n");
+    alice.sees_input(">", 2);
+    alice.types(&paste("1\n2\n3\n4\n5\n6\n"));
+    alice.sees_input("Say these 6 lines? y/n", 23);
+    alice.types("y");
+    for number in 1..=6 {
+        bob.sees(&format!("alice: {number}"));
+    }
+    alice.types("/msg bob ");
+    alice.types(&paste("a\nb\n"));
+    alice.sees_input("> /msg bob a b", 14);
+    alice.says("");
+    bob.sees("[alice -> you] a b");
+}
+
+#[test]
+fn only_quit_leaves_and_the_terminal_is_as_before() {
+    for keys in ["/quit\r", "/quit see you\r", "SIGTERM"] {
+        let (_server, mut bob, mut alice) = alice_and_bob(&[]);
+        assert_ne!(alice.settings(), alice.settings_before, "keys come one by one");
+        for others in ["quit\r", "exit\r"] {
+            alice.types(others);
+        }
+        bob.sees("alice: quit");
+        bob.sees("alice: exit");
+        alice.types(&format!("half{CTRL_C}{CTRL_C}{CTRL_D}"));
+        alice.sees("* /quit leaves.");
+        if keys == "SIGTERM" {
+            alice.signals("TERM");
+        } else {
+            alice.types(keys);
+        }
+        bob.sees_prefix("* alice left");
+        assert_eq!(alice.ends(), 0, "{keys:?}");
+        assert_eq!(alice.settings(), alice.settings_before, "{keys:?}");
+        alice.waits_for("a clean row", |seen| seen.is_ready_for_others().then_some(()));
+    }
+}
+
+#[test]
+fn control_z_gives_the_terminal_back_and_comes_back_clean() {
+    let server = server(&[]);
+    let mut bob = Person::join(&server, "bob");
+    let mut shell = CommandBuilder::new("bash");
+    shell.args(["--norc", "--noprofile", "-i"]);
+    let mut alice = Sitter::run(shell, &[("PS1", "shell$ ")]);
+    alice.sees("shell$");
+    let binary = env!("CARGO_BIN_EXE_chinwag");
+    alice.says(&format!("{binary} join {} --nick alice --no-time", server.address("web")));
+    alice.sees("* You are alice, in #lobby.");
+    bob.sees("* alice joined (2 here)");
+    alice.types("half a line\x1a");
+    alice.sees("Stopped");
+    alice.waits_for("the shell's screen", |seen| seen.is_plain().then_some(()));
+    bob.says("meanwhile");
+    alice.says("echo \"I am $((40 + 2))\"");
+    alice.sees("I am 42");
+    alice.says("fg");
+    alice.sees("bob: meanwhile");
+    alice.sees_input("> half a line", 13);
+    alice.says("");
+    bob.sees("alice: half a line");
+    alice.says("/quit");
+    bob.sees("* alice left (1 here)");
+    alice.waits_for("the shell's screen", |seen| seen.is_plain().then_some(()));
+    alice.says("exit");
+    alice.ends();
+}
+
+#[test]
+fn what_was_typed_can_be_typed_again_and_is_found() {
     let (_server, mut bob, mut alice) = alice_and_bob(&[]);
-    for line in ["one", "two"] {
+    for line in ["one tea", "two"] {
         alice.says(line);
         bob.sees(&format!("alice: {line}"));
     }
     alice.types(&format!("half{UP}"));
     alice.sees_input("> two", 5);
     alice.types(UP);
-    alice.sees_input("> one", 5);
+    alice.sees_input("> one tea", 9);
     alice.types(&format!("{DOWN}{DOWN}"));
     alice.sees_input("> half", 6);
-    alice.says(UP);
-    bob.sees("alice: two");
+    alice.types("\x12tea");
+    alice.sees_input("(search 'tea') one tea", 22);
+    alice.says("");
+    bob.sees("alice: one tea");
+    alice.types("one two\x1bb\x17");
+    alice.sees_input("> two", 2);
 }
 
 #[test]
-fn a_pasted_text_is_said_line_by_line_and_a_tab_in_it_completes_nothing() {
-    let (_server, mut bob, mut alice) = alice_and_bob(&[]);
-    alice.types("\x1b[200~if:\n\tx\r\n\x07y\x1b[201~");
-    bob.sees("alice: if:");
-    bob.sees("alice:  x");
-    alice.sees_input(">  y", 4);
-}
-
-#[test]
-fn a_resized_window_shows_the_typed_line_whole() {
+fn a_resized_window_shows_the_typed_line_whole_and_words_hang() {
     let (_server, mut bob, mut alice) = alice_and_bob(&["--no-time"]);
     let line: String = ('a'..='z').chain('A'..='Z').collect();
     alice.types(&line);
@@ -157,18 +318,14 @@ fn a_resized_window_shows_the_typed_line_whole() {
     alice.resizes(10, 30);
     // The end of it, and one column for the cursor.
     alice.sees_input(&format!("> {}", &line[52 - 27..]), 29);
-    bob.says("hi");
-    alice.sees("bob: hi");
-    alice.sees_input(&format!("> {}", &line[52 - 27..]), 29);
-    alice.types("\x01");
-    alice.sees_input(&format!("> {}", &line[..27]), 2);
-    alice.resizes(30, 100);
-    alice.sees_input(&format!("> {line}"), 2);
+    bob.says("the quick brown fox jumps over the lazy dog");
+    alice.sees("bob: the quick brown fox jumps");
+    alice.sees("     over the lazy dog");
     for columns in [1, 2, 3, 4] {
         alice.resizes(5, columns);
     }
     alice.resizes(24, 80);
-    alice.says("x");
+    alice.says("\x01x");
     bob.sees(&format!("alice: x{line}"));
 }
 
@@ -181,211 +338,115 @@ fn wide_and_combining_characters_take_the_columns_that_they_take() {
     alice.sees_input("> 你好e\u{301}🦀", 9);
     alice.types(LEFT);
     alice.sees_input("> 你好e\u{301}🦀", 7);
-    alice.types(LEFT);
-    alice.sees_input("> 你好e\u{301}🦀", 6);
-    alice.types("\x7f");
+    alice.types(&format!("{LEFT}\x7f"));
     alice.sees_input("> 你e\u{301}🦀", 4);
     // A wide character that fits into the row by half only is not shown.
     alice.types(CTRL_C);
     alice.resizes(24, 12);
     alice.types(&"好".repeat(9));
-    alice.sees_input(&format!("> {}", "好".repeat(4)), 10);
+    alice.sees_input(&format!("> {}", "好".repeat(4)), 11);
     alice.says("");
     bob.sees(&format!("alice: {}", "好".repeat(9)));
 }
 
 #[test]
-fn nothing_from_the_server_steers_the_terminal() {
-    let (listener, address) = puppet_theatre();
-    let alice = Sitter::start(address, &["--no-time", "--no-color"], &[]);
-    let mut server = Puppet::accept(&listener);
-    server.says(b"bob: \x1b[2J\x1b]0;x\x07\xc2\x9b1mA\rB\x08\x00\xff\r\n\x1b[31m* x\n");
-    alice.sees("bob: [2J]0;x1mAB");
-    alice.sees("[31m* x");
+fn a_log_is_gone_through_by_pages() {
+    let (_server, mut bob, mut alice) = alice_and_bob(&["--no-time"]);
+    for number in 0..80 {
+        bob.says(&format!("line {number:02}"));
+    }
+    alice.sees("bob: line 79");
+    alice.types(PAGE_UP);
+    alice.sees("PageDown: more below");
+    assert_eq!(alice.rows()[21], "bob: line 58");
+    bob.says("line 80");
+    alice.types(PAGE_UP);
+    alice.waits_for("an earlier page", |seen| (seen.rows()[21] == "bob: line 37").then_some(()));
+    alice.types(&format!("{PAGE_DOWN}{PAGE_DOWN}{PAGE_DOWN}"));
+    alice.sees("bob: line 80");
+    assert!(!status(&alice).contains("PageDown"));
+}
+
+#[test]
+fn nothing_that_others_write_steers_the_terminal() {
+    let (_server, mut bob, alice) = alice_and_bob(&["--no-time", "--no-color", "--notify", "off"]);
+    bob.says("\x1b[2J\x1b]0;x\x07\u{9b}1mA\x08\0 \u{202e}B");
+    bob.says("/topic \x1b]0;x\x07");
+    alice.sees("bob: [2J]0;x1mA B");
+    alice.sees("]0;x");
     assert_eq!(alice.bells(), 0);
     let bytes = alice.bytes();
-    for forbidden in [&b"\x1b[2J"[..], b"\x1b]0", b"\x1b[31m", b"A\rB", b"\xc2\x9b"] {
+    for forbidden in [&b"\x1b[2J]"[..], b"\x1b]0", b"\x1b[1m", b"\xc2\x9b", b"\x08"] {
         assert!(!bytes.windows(forbidden.len()).any(|part| part == forbidden), "{forbidden:?}");
     }
 }
 
+#[cfg(feature = "data")]
 #[test]
-fn a_password_is_not_shown_and_is_given_again_after_a_lost_connection() {
-    let (listener, address) = puppet_theatre();
-    let mut alice = Sitter::start(address, &["--nick", "alice", "--no-time"], &[]);
-    let mut server = Puppet::accept(&listener);
-    server.says(b"* What is the password?\n");
-    alice.sees("* What is the password?");
-    alice.types(&format!("sesXme{LEFT}{LEFT}"));
-    alice.sees_input("> ******", 6);
-    alice.types("\x7fa\t");
-    alice.says(UP);
-    server.hears("sesame");
-    server.says(b"! That is not the password. Try again.\n");
-    alice.sees("! That is not the password.");
-    alice.types(UP);
-    alice.types("quit");
-    alice.sees_input("> ****", 6);
+fn the_password_of_an_account_is_asked_for_without_echo() {
+    let folder = Folder::new("client-sits-account");
+    let data = folder.file("chat.db");
+    let server = server(&["--data", data.to_str().unwrap()]);
+    let mut alice = Sitter::join(server.address("web"), "alice", &[]);
+    alice.types("/register correct horse");
+    alice.sees_input("> /register *************", 25);
     alice.says("");
-    server.hears("quit");
-    server.says(format!("* A word before.\n{WELCOME}\n").as_bytes());
-    server.hears("alice");
-    server.says(b"* You are alice. Here now: alice. Type /help for help.\n");
-    alice.sees("* You are alice.");
-    alice.types("half a line");
-    alice.sees_input("> half a line", 13);
-    drop(server);
-    let mut server = Puppet::accept(&listener);
-    server.says(b"* What is the password?\n");
-    server.hears("quit");
-    // It has been changed, and the connection is lost while the new one is typed.
-    server.says(b"! That is not the password. Try again.\n");
-    alice.sees_input("> ***********", 13);
-    drop(server);
-    alice.sees_input(">", 2);
-    for secret in [&b"sesame"[..], b"sesXme", b"> quit"] {
+    alice.sees("alice is your account now.");
+    alice.says("/quit");
+    alice.ends();
+    let mut alice = Sitter::start(server.address("web"), &["--nick", "alice"], &[]);
+    alice.sees_input("Password of alice:", 19);
+    alice.says("wrong");
+    alice.sees("! ");
+    alice.sees_input("Password of alice:", 19);
+    alice.types("correct horse\t");
+    alice.says(UP);
+    alice.sees("* You are alice, in #lobby.");
+    alice.says("/search horse");
+    alice.sees("* Nothing was found.");
+    for secret in [&b"correct"[..], b"wrong"] {
         assert!(!alice.bytes().windows(secret.len()).any(|part| part == secret));
     }
 }
 
 #[test]
-fn after_a_lost_connection_it_comes_back_with_its_name_and_the_typed_line() {
-    let (mut server, _bob, mut alice) = alice_and_bob(&[]);
-    let address = server.address("lines");
-    alice.types("half a line");
-    server.kill();
-    alice.sees("* There is no connection. Next try in 1s.");
-    alice.sees_input("> half a line", 13);
-    alice.types("\r");
-    alice.sees("* There is no connection. This is not sent yet.");
-    alice.sees("* There is no connection. Next try in 2s.");
-    let server = Server::start(&["--listen", &format!("lines={address}")]);
-    // The first line of the new connection's.
-    let in_again = |rows: Vec<String>| rows.iter().filter(|row| row.contains("* You are")).count();
-    alice.waits_for("another welcome", |seen| (in_again(seen.rows()) == 2).then_some(()));
-    alice.sees_input("> half a line", 13);
-    let mut carol = Person::join(&server, "carol");
-    alice.sees("* carol joined (2 here)");
-    alice.types("\r");
-    carol.sees("alice: half a line");
-}
-
-#[test]
-fn a_nickname_that_the_lost_connection_still_has_is_tried_again() {
-    let (listener, address) = puppet_theatre();
-    let mut alice = Sitter::start(address, &["--nick", "alice"], &[]);
-    let asks = |server: &mut Puppet| server.says(format!("{WELCOME}\n").as_bytes());
-    let welcome = |server: &mut Puppet, name: &str| {
-        server.says(format!("* You are {name}. Here now: {name}.").as_bytes());
-        server.says(b" Type /help for help.\n");
-    };
-    let mut server = Puppet::accept(&listener);
-    asks(&mut server);
-    server.hears("alice");
-    welcome(&mut server, "alice");
-    server.says(b"* alice is now eve\n");
-    alice.sees("* alice is now eve");
-    drop(server);
-    let mut server = Puppet::accept(&listener);
-    asks(&mut server);
-    server.hears("eve");
-    alice.says("not a nickname");
-    alice.sees("This is not sent yet.");
-    server.says(b"! The nickname eve is taken. Try another.\n");
-    let mut rest = String::new();
-    server.0.read_to_string(&mut rest).unwrap();
-    assert_eq!(rest, "", "a line must not be taken for a nickname");
-    drop(server);
-    let mut server = Puppet::accept(&listener);
-    asks(&mut server);
-    server.hears("eve");
-    welcome(&mut server, "eve");
-    alice.waits_for("two welcomes", |seen| {
-        let welcomes = seen.rows().iter().filter(|row| row.contains("* You are")).count();
-        (welcomes == 2).then_some(())
-    });
-    alice.sees_input("> not a nickname", 16);
-    alice.says("");
-    server.hears("not a nickname");
-}
-
-#[test]
 fn a_nickname_is_asked_for_and_asked_for_again() {
-    let server = Server::start(&[]);
+    let server = server(&[]);
     let mut bob = Person::join(&server, "bob");
     let variables = [("CHINWAG_NICK", "bob")];
-    let mut alice = Sitter::start(server.address("lines"), &[], &variables);
+    let mut alice = Sitter::start(server.address("web"), &[], &variables);
     alice.sees("! The nickname bob is taken. Try another.");
+    alice.sees_input("Nickname:", 10);
     alice.says("alice");
     bob.sees("* alice joined (2 here)");
-    alice.sees("* You are alice. Here now: alice, bob.");
-    let mut carol = Sitter::start(server.address("lines"), &[], &[]);
-    carol.sees(WELCOME);
-    carol.says("carol");
-    bob.sees("* carol joined (3 here)");
+    alice.sees("* You are alice, in #lobby. Here now: alice, bob.");
+    let mut carol = Sitter::start(server.address("web"), &[], &[]);
+    carol.sees_input("Nickname:", 10);
+    carol.types(CTRL_C);
+    assert_eq!(carol.ends(), 0, "who is not in yet can go");
 }
 
 #[test]
-fn however_one_leaves_the_server_hears_it_and_the_terminal_is_as_before() {
-    for keys in [CTRL_D, "half\x03\x03", "/quit\r", "exit\r", "SIGTERM"] {
-        let server = Server::start(&[]);
-        let mut bob = Person::join(&server, "bob");
-        let mut alice = Sitter::start(server.address("lines"), &[], &[]);
-        alice.sees(WELCOME);
-        alice.says("alice");
-        bob.sees("* alice joined (2 here)");
-        alice.sees("* You are alice.");
-        assert_ne!(alice.settings(), alice.settings_before, "keys come one by one");
-        if keys == "SIGTERM" {
-            alice.types("half");
-            alice.sees_input("> half", 6);
-            let kill = format!("kill -TERM {}", alice.process_id.unwrap());
-            assert!(
-                std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success()
-            );
-        } else {
-            alice.types(keys);
-        }
-        bob.sees("* alice left (1 here)");
-        assert_eq!(alice.ends(), 0, "{keys:?}");
-        assert_eq!(alice.settings(), alice.settings_before, "{keys:?}");
-        alice.waits_for("a clean row", |seen| seen.is_ready_for_others().then_some(()));
-    }
-}
-
-#[test]
-fn one_can_leave_while_there_is_no_connection_or_no_answer() {
-    let (listener, address) = puppet_theatre();
-    let mut alice = Sitter::start(address, &[], &[]);
-    let mut server = Puppet::accept(&listener);
-    server.says(b"* hi\n");
-    alice.sees("* hi");
-    alice.types(CTRL_C);
-    alice.types(CTRL_C);
-    assert_eq!(alice.ends(), 0, "the server does not answer");
-    let mut alice = Sitter::start(address, &[], &[]);
-    drop((Puppet::accept(&listener), server, listener));
-    alice.sees("There is no connection.");
-    alice.says("/quit");
-    assert_eq!(alice.ends(), 0);
+fn what_cannot_be_joined_is_one_sentence() {
+    let server = server(&[]);
+    let alice = Sitter::start(server.address("lines"), &["--nick", "alice"], &[]);
+    assert_eq!(alice.ends(), 1);
+    alice.sees("that is the `lines` listener");
 }
 
 #[test]
 fn colours_tell_people_and_kinds_of_lines_apart() {
     let (server, mut bob, mut alice) = alice_and_bob(&["--no-time"]);
     let mut carol = Person::join(&server, "carol");
-    bob.sees("* carol joined (3 here)");
     bob.says("one");
-    alice.sees("bob: one");
     carol.sees("bob: one");
     carol.says("two");
     alice.sees("carol: two");
-    bob.sees("carol: two");
     bob.says("hi Alice");
     bob.says("/msg alice psst");
+    alice.says("/msg bob back");
     alice.says("/nope");
     alice.sees("! There is no command");
-    alice.sees("bob -> you] psst");
     let plain = vt100::Color::Default;
     let (of_bob, of_carol) = (alice.cell("bob: one"), alice.cell("carol: two"));
     assert_ne!(of_bob.fgcolor(), plain);
@@ -396,57 +457,72 @@ fn colours_tell_people_and_kinds_of_lines_apart() {
     assert!(alice.cell("hi Alice").bold() && !alice.cell("one").bold());
     assert!(alice.cell("[bob -> you] psst").bold());
     assert_eq!(alice.cell("! There is").fgcolor(), vt100::Color::Idx(1));
+    alice.sees("[you -> bob] back");
+    let private = alice.rows().iter().filter(|row| row.contains("back")).count();
+    assert_eq!(private, 1, "a private message that was sent is one row");
 }
 
 #[test]
 fn there_are_no_colours_if_none_are_wanted() {
-    let server = Server::start(&[]);
+    let server = server(&[]);
     let cases = [
         (Some("--no-color"), None, false),
         (None, Some(("NO_COLOR", "1")), false),
         (None, Some(("NO_COLOR", "")), true),
-        (None, None, true),
     ];
     for (option, variable, colourful) in cases {
-        let (args, variables) = (option.as_slice(), variable.as_slice());
-        let mut alice = Sitter::start(server.address("lines"), args, variables);
-        alice.sees(WELCOME);
-        alice.says("alice");
-        alice.sees("* You are alice.");
+        let args: Vec<_> = ["--nick", "alice"].into_iter().chain(option).collect();
+        let mut alice = Sitter::start(server.address("web"), &args, variable.as_slice());
+        alice.sees("* You are alice");
         let is_coloured = |bytes: &[u8]| {
             bytes.split(|byte| *byte == 0x1b).any(|after| {
                 let end = after.iter().position(u8::is_ascii_alphabetic);
                 after.first() == Some(&b'[') && end.is_some_and(|end| after[end] == b'm')
             })
         };
-        assert_eq!(is_coloured(&alice.bytes()), colourful, "{args:?} {variables:?}");
-        alice.types(CTRL_D);
+        assert_eq!(is_coloured(&alice.bytes()), colourful, "{args:?} {variable:?}");
+        alice.says("/quit");
         assert_eq!(alice.ends(), 0);
     }
 }
 
 #[test]
-fn the_bell_rings_for_what_it_is_to_ring_for() {
-    for (bell, rings) in [("off", 0), ("private", 1), ("mention", 2)] {
-        let (_server, mut bob, alice) = alice_and_bob(&["--bell", bell]);
+fn the_bell_and_the_desktop_tell_of_what_they_are_to_tell() {
+    for (bell, notify, rings, told) in [
+        ("off", "off", 0, None),
+        ("private", "osc9", 1, Some("\x1b]9;bob: hi alice\x07")),
+        ("mention", "osc777", 2, Some("\x1b]777;notify;bob;hi alice\x07")),
+    ] {
+        let (_server, mut bob, mut alice) = alice_and_bob(&["--bell", bell, "--notify", notify]);
         for line in ["hi", "hi alice", "/msg alice psst", "malice"] {
             bob.says(line);
         }
         alice.sees("bob: malice");
         assert_eq!(alice.bells(), rings, "{bell}");
+        let shown = String::from_utf8_lossy(&alice.bytes()).into_owned();
+        assert_eq!(shown.contains("\x1b]"), told.is_some(), "{notify}");
+        assert!(told.is_none_or(|told| shown.contains(told)), "{notify}");
+        // Who looks at it needs no notification.
+        alice.types("\x1b[Ix");
+        alice.sees_input("> x", 3);
+        let before = shown.matches("\x1b]").count();
+        bob.says("alice again");
+        alice.sees("bob: alice again");
+        let shown = String::from_utf8_lossy(&alice.bytes()).into_owned();
+        assert_eq!(shown.matches("\x1b]").count(), before);
     }
 }
 
 #[test]
-fn a_line_stands_behind_the_local_time_and_one_of_the_history_too() {
-    let server = Server::start(&[]);
+fn a_line_stands_behind_the_local_time_and_a_day_has_a_rule() {
+    let server = server(&[]);
     let mut bob = Person::join(&server, "bob");
     let minute = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 60;
     let before = minute();
     bob.says("hi");
     let args = ["--nick", "alice"];
     let east = [("TZ", "<+0530>-5:30")];
-    let alice = Sitter::start(server.address("lines"), &args, &east);
+    let alice = Sitter::start(server.address("web"), &args, &east);
     alice.sees("bob: hi");
     bob.sees("* alice joined (2 here)");
     bob.says("bye");
@@ -455,10 +531,90 @@ fn a_line_stands_behind_the_local_time_and_one_of_the_history_too() {
         .map(|minute| (minute + 5 * 60 + 30) % (24 * 60))
         .map(|minute| format!("{:02}:{:02}", minute / 60, minute % 60))
         .collect();
-    for line in ["bob: hi", "* You are alice.", "bob: bye"] {
+    for line in ["bob: hi", "* You are alice", "bob: bye"] {
         let rows = alice.rows();
         let row = rows.iter().find(|row| row.contains(line)).unwrap();
         let shown = times.iter().any(|time| row.starts_with(&format!("{time} {line}")));
         assert!(shown, "{row:?} stands behind none of {times:?}");
     }
+}
+
+#[test]
+fn what_is_said_is_kept_in_a_file_for_each_room() {
+    let folder = Folder::new("client-log");
+    let log = folder.file("chat.log");
+    let (_server, mut bob, mut alice) = alice_and_bob(&["--log", log.to_str().unwrap()]);
+    bob.says("in the lobby");
+    bob.says("/msg alice psst");
+    alice.says("/join ops");
+    alice.sees("* You are alice, in #ops.");
+    alice.says("in ops");
+    alice.says("/quit");
+    alice.ends();
+    let read = |name: &str| {
+        let text = std::fs::read_to_string(folder.file(name)).unwrap();
+        let without_time = |line: &str| line.splitn(3, ' ').nth(2).unwrap().to_owned();
+        text.lines().map(without_time).collect::<Vec<_>>()
+    };
+    assert!(read("chat.lobby.log").contains(&"bob: in the lobby".to_owned()));
+    assert!(read("chat.ops.log").contains(&"alice: in ops".to_owned()));
+    assert_eq!(read("chat.log"), ["[bob -> you] psst"]);
+}
+
+#[test]
+fn it_speaks_the_language_of_its_user() {
+    let server = server(&[]);
+    let args = ["--nick", "alice", "--lang", "zh"];
+    let mut alice = Sitter::start(server.address("web"), &args, &[]);
+    alice.sees("您是 alice,在 #lobby。");
+    let mut wang = Person::join(&server, "王芳");
+    alice.sees("王芳 加入了聊天 (2 人)");
+    alice.types("王\t");
+    alice.sees_input("> 王芳:", 8);
+    alice.says("你好");
+    wang.sees("alice: 王芳: 你好");
+    wang.says("/msg alice 你好");
+    alice.sees("[王芳 -> 你] 你好");
+    assert!(alice.cell("[王芳 -> 你]").bold());
+}
+
+/// What cuts the connections through a proxy, and lets no new ones in until it is opened.
+struct Cut(std::sync::Arc<std::sync::Mutex<(bool, Vec<std::net::TcpStream>)>>);
+
+impl Cut {
+    fn close(&self) {
+        let mut state = self.0.lock().unwrap();
+        state.0 = false;
+        for socket in state.1.drain(..) {
+            let _ = socket.shutdown(std::net::Shutdown::Both);
+        }
+    }
+
+    fn open(&self) {
+        self.0.lock().unwrap().0 = true;
+    }
+}
+
+/// A proxy whose connections can be cut.
+fn cutting_proxy(server: SocketAddr) -> (SocketAddr, Cut) {
+    use std::net::{TcpListener, TcpStream};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let state = std::sync::Arc::new(std::sync::Mutex::new((true, Vec::new())));
+    let cut = Cut(std::sync::Arc::clone(&state));
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let mut state = state.lock().unwrap();
+            if !state.0 {
+                continue;
+            }
+            let server = TcpStream::connect(server).unwrap();
+            for (from, to) in [(&client, &server), (&server, &client)] {
+                let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            }
+            state.1.extend([client, server]);
+        }
+    });
+    (address, cut)
 }
