@@ -50,6 +50,8 @@ pub(crate) struct Connection {
     pub(crate) input_ended: bool,
     /// What it sends can be read by others on its way.
     pub(crate) is_exposed: bool,
+    /// It is a bot of the server's own program, and stays in the room that it came into.
+    pub(crate) is_bot: bool,
     /// When something was asked for last, in seconds since 1970, of which the high bits are left
     /// out.
     pub(crate) heard_at: u32,
@@ -215,6 +217,7 @@ impl Connection {
             timer: Timer::Closing,
             input_ended: false,
             is_exposed: false,
+            is_bot: false,
             heard_at: 0,
             turned_away: false,
             may_read: false,

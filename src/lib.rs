@@ -22,20 +22,45 @@
 //! [`config`] is what an operator can decide, [`metrics`] what the server counts; `timers` are all
 //! deadlines.
 //!
-//! ```no_run
-//! use chinwag::{config::Config, server::Server};
+//! # In a program of one's own
+//! A [`server::Server`] runs in a thread. Its [`handle::Handle`] stops it from others, and has bots
+//! in its rooms, which say lines and are told what is said:
+//!
+//! ```
+//! use chinwag::config::{Config, ListenerSpec};
+//! use chinwag::{dialect::Dialect, handle::Said, server::Server};
+//! use std::{net::SocketAddr, thread};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut server = Server::bind(&Config::default())?;
-//! server.run()?;
+//! let address = SocketAddr::from(([127, 0, 0, 1], 0)); // any port that is free
+//! let listeners = vec![ListenerSpec { address, ..ListenerSpec::usual(Dialect::Lines) }];
+//! let mut server = Server::bind(&Config { listeners, ..Config::default() })?;
+//! let handle = server.handle();
+//! let running = thread::spawn(move || server.run());
+//!
+//! // What waits in a channel is bounded: here 100 lines. The server never waits for a bot.
+//! let (reporter, _) = handle.join("reporter", "#builds", 100)?;
+//! let (_listener, heard) = handle.join("listener", "#builds", 100)?;
+//! reporter.say("The build is green.")?;
+//! let (from, text) = ("reporter".to_owned(), "The build is green.".to_owned());
+//! let said = Said::Line { from, text };
+//! assert!(heard.iter().any(|told| told == said));
+//!
+//! handle.stop();
+//! running.join().unwrap()?;
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! `examples/embedded.rs` makes lines of a web hook. The server takes the process's signals:
+//! SIGTERM and SIGINT stop it, and not the program.
 
 // Unit tests may take the time wherever they like.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod server;
+
+pub mod handle;
 
 pub mod turn;
 

@@ -26,6 +26,7 @@ use crate::config::TlsFiles;
 use crate::config::{CLIENTS_MIN, Changes, Config, LISTENERS_MAX, ListenerSpec, Prelude};
 use crate::dialect::{Dialect, Transport};
 use crate::event::CloseReason;
+use crate::handle::{BotLink, Handle, Handles, Wanted};
 #[cfg(feature = "relay")]
 use crate::hub::Hub;
 use crate::hub::TURNED_AWAY_MAX;
@@ -95,6 +96,8 @@ pub struct Server {
     /// What it goes by, apart from what the system does not allow.
     config: Config,
     waker: Arc<Waker>,
+    /// The program in which it is embedded has clones of this.
+    handle: Handle,
     /// Keeps what is said, if that is wanted.
     #[cfg(feature = "data")]
     archive: Option<Archive>,
@@ -115,6 +118,9 @@ struct MioSockets {
     datagrams: Vec<(Dialect, Datagrams)>,
     /// The server's own terminal and the connection that it is.
     console: Option<(Console, ConnectionKey)>,
+    /// What other threads want of the server, and the bots that have come in.
+    handles: Handles,
+    bots: Vec<ConnectionKey>,
     /// What carries the bytes of each connection, by the index of its key.
     links: Slab<Link>,
     /// Those of whom something must come before their dialect is spoken, and may have.
@@ -152,6 +158,8 @@ enum Link {
     /// The UDP socket with this index.
     Datagrams(u32),
     Console,
+    /// A bot of the program in which the server is embedded.
+    Bot(Box<BotLink>),
 }
 
 /// Somebody who was accepted, and at which listener.
@@ -221,12 +229,16 @@ impl Server {
         let poll = Poll::new().map_err(StartError::System)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(StartError::System)?);
         let signals = Signals::register(poll.registry(), SIGNALS, &waker);
+        let line_bytes_max = config.limits.line_bytes_max;
+        let (handle, handles) = Handles::new(wake_with(&waker), line_bytes_max);
         let mut sockets = MioSockets {
             signals: signals.map_err(StartError::System)?,
             events: Events::with_capacity(budgets.events_per_poll),
             listeners: Vec::new(),
             datagrams: Vec::new(),
             console: None,
+            handles,
+            bots: Vec::new(),
             links: Slab::new(),
             preparing: VecDeque::new(),
             unread: Vec::new(),
@@ -273,6 +285,7 @@ impl Server {
             sockets,
             config: asked,
             waker,
+            handle,
             #[cfg(feature = "data")]
             archive,
             #[cfg(feature = "data")]
@@ -293,6 +306,12 @@ impl Server {
     ) {
         self.sockets.rereads = on_hangup;
         self.reading = Some(Background::new(read, after, Arc::clone(&self.waker)));
+    }
+
+    /// By which other threads can stop the server, and have bots in its rooms.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
     }
 
     /// What is spoken where, with the ports that the listeners really have.
@@ -367,6 +386,7 @@ impl Server {
     /// See [`run`](Self::run).
     pub fn turn(&mut self) -> io::Result<()> {
         self.event_loop.turn(&mut self.sockets)?;
+        self.let_bots_in();
         #[cfg(feature = "data")]
         self.serve();
         #[cfg(feature = "tls")]
@@ -390,6 +410,21 @@ impl Server {
             }
         }
         Ok(())
+    }
+
+    /// Lets those bots in that want to come; none any more once the server stops.
+    fn let_bots_in(&mut self) {
+        let Server { event_loop, sockets, .. } = self;
+        if event_loop.is_stopping() {
+            return sockets.handles.close();
+        }
+        while let Some(Wanted { name, room, link, answer }) = sockets.handles.poll_wanted() {
+            let (key, come) = event_loop.add_bot(&name, &room);
+            sockets.add(key, Link::Bot(Box::new(link)));
+            sockets.bots.push(key);
+            // If nobody waits for that any more, the bot is dropped, and leaves.
+            let _ = answer.send(come);
+        }
     }
 
     /// Hands the archive what is to be kept, it and the keeper of accounts what they are asked, and
@@ -862,7 +897,9 @@ impl Sockets for MioSockets {
         {
             told.push(PollEvent::Readable(key));
         }
+        told.extend(self.bots.iter().copied().map(PollEvent::Readable));
         let Received { mut stops, hangups } = self.signals.received();
+        stops += usize::from(self.handles.poll_stop());
         if self.rereads {
             self.hung_up |= hangups > 0;
         } else {
@@ -979,6 +1016,7 @@ impl Sockets for MioSockets {
                 read
             }
             (Link::Console, Some((console, _))) => console.read(buffer),
+            (Link::Bot(bot), _) => bot.read(buffer),
             (Link::Console | Link::Datagrams(_) | Link::Header(..), _) => {
                 Err(io::ErrorKind::WouldBlock.into())
             }
@@ -992,6 +1030,7 @@ impl Sockets for MioSockets {
             (Link::Tls(stream, _), _) => stream.write(slices),
             (Link::Datagrams(index), _) => self.datagrams[*index as usize].1.send(key, slices),
             (Link::Console, Some((console, _))) => Ok(console.write(slices)),
+            (Link::Bot(bot), _) => Ok(bot.write(slices)),
             (Link::Console, None) | (Link::Header(..), _) => {
                 Err(io::ErrorKind::NotConnected.into())
             }
@@ -1007,7 +1046,7 @@ impl Sockets for MioSockets {
             Link::Datagrams(index) if wanted => {
                 self.datagrams[*index as usize].1.note_blocked(key, registry)
             }
-            Link::Datagrams(_) | Link::Console | Link::Header(..) => Ok(()),
+            Link::Datagrams(_) | Link::Console | Link::Bot(_) | Link::Header(..) => Ok(()),
         }
     }
 
@@ -1052,13 +1091,15 @@ impl Sockets for MioSockets {
                 true
             }
             // There is no other side that could still send.
-            Link::Datagrams(_) | Link::Console => false,
+            Link::Datagrams(_) | Link::Console | Link::Bot(_) => false,
         }
     }
 
     fn close(&mut self, key: ConnectionKey) {
-        if let Link::Datagrams(index) = self.links.remove(key.index()) {
-            self.datagrams[index as usize].1.remove(key);
+        match self.links.remove(key.index()) {
+            Link::Datagrams(index) => self.datagrams[index as usize].1.remove(key),
+            Link::Bot(_) => self.bots.retain(|bot| *bot != key),
+            _ => {}
         }
     }
 
@@ -1189,7 +1230,6 @@ fn start_keeper(
 }
 
 /// Wakes the loop from another thread. If it cannot be woken, it looks at its next turn.
-#[cfg(feature = "data")]
 fn wake_with(waker: &Arc<Waker>) -> impl Fn() + Send + Sync + 'static {
     let waker = Arc::clone(waker);
     move || drop(waker.wake())

@@ -26,8 +26,9 @@ use std::time::{Duration, Instant};
 use crate::config::{Config, Prelude};
 use crate::dialect::Dialect;
 use crate::event::CloseReason;
-use crate::hub::Hub;
+use crate::hub::{Hub, JoinError};
 use crate::key::ConnectionKey;
+use crate::nickname::Nickname;
 use crate::timers::Now;
 use crate::token::TOKEN_BYTES;
 
@@ -322,6 +323,18 @@ impl EventLoop {
         key
     }
 
+    /// A bot comes into a room, between two turns ([`Hub::add_bot`]). Its input is told of as that
+    /// of others. The connection is there in any case, and is closed if the bot cannot come in.
+    pub fn add_bot(
+        &mut self,
+        name: &Nickname,
+        room: &str,
+    ) -> (ConnectionKey, Result<(), JoinError>) {
+        let (key, come) = self.hub.add_bot(name, room, self.now);
+        self.add_slot(key);
+        (key, come)
+    }
+
     /// What takes effect at once of `config` does so. It may be called between two turns.
     pub fn update(&mut self, config: &Config) {
         self.drain = config.limits.drain;
@@ -346,6 +359,12 @@ impl EventLoop {
         self.note(sockets);
         self.hub.handle_turn_end(sockets.now().instant - self.now.instant);
         Ok(())
+    }
+
+    /// Whether the server was asked to stop.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.is_some()
     }
 
     /// Whether there is nothing more to do after a stop.

@@ -12,6 +12,9 @@ use std::process::Command;
 /// Lines of the README, which is to be read at one go.
 const README_LINES_MAX: usize = 200;
 
+/// The README in Chinese.
+const README_ZH: &str = "README.zh.md";
+
 /// Pages that tell of an example's flags, not only of the server's.
 const EXAMPLES: &[(&str, &str)] = &[("performance.md", "load")];
 
@@ -72,7 +75,10 @@ impl Page {
 fn pages() -> Vec<Page> {
     let entries = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let docs = entries.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
-    let pages = ["README.md", "CHANGELOG.md"].map(|name| root().join(name)).into_iter().chain(docs);
+    let pages = ["README.md", README_ZH, "CHANGELOG.md"]
+        .map(|name| root().join(name))
+        .into_iter()
+        .chain(docs);
     pages.map(Page::read).collect()
 }
 
@@ -236,9 +242,43 @@ fn variables_that_are_named_exist() {
     }
 }
 
+/// What is the same in any language is the same in both READMEs: commands, examples, figures, files
+/// and what is in code.
+#[test]
+fn the_readme_in_chinese_says_the_same() {
+    let text = |name| fs::read_to_string(root().join(name)).unwrap();
+    let (english, chinese) = (text("README.md"), text(README_ZH));
+    let blocks = |text: &str| -> Vec<String> {
+        text.split("\n```").skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    assert_eq!(blocks(&english), blocks(&chinese), "blocks of code");
+    let levels = |text: &str| text.lines().filter(|line| line.starts_with("## ")).count();
+    assert_eq!(levels(&english), levels(&chinese), "headings");
+    let rows = |text: &str| text.lines().filter(|line| line.starts_with('|')).count();
+    assert_eq!(rows(&english), rows(&chinese), "rows of tables");
+    let [english, chinese] = ["README.md", README_ZH].map(|name| Page::read(root().join(name)));
+    let only_there = ["README.md", README_ZH];
+    let links = |page: &Page| -> BTreeSet<String> {
+        let links = page.links().into_iter().filter(|link| !only_there.contains(link));
+        links.map(str::to_owned).collect()
+    };
+    assert_eq!(links(&english), links(&chinese), "links");
+    let spans = |page: &Page| -> BTreeSet<String> {
+        page.spans().into_iter().filter(|span| span != "--lang zh").collect()
+    };
+    assert_eq!(spans(&english), spans(&chinese), "what stands in backquotes");
+    assert!(english.links().contains(&README_ZH) && chinese.links().contains(&"README.md"));
+}
+
 #[test]
 fn the_defaults_in_the_readme_are_the_programs() {
-    let (help, readme) = (help(), fs::read_to_string(root().join("README.md")).unwrap());
+    for name in ["README.md", README_ZH] {
+        check_defaults(&fs::read_to_string(root().join(name)).unwrap());
+    }
+}
+
+fn check_defaults(readme: &str) {
+    let help = help();
     let rows = readme.lines().filter_map(|line| line.strip_prefix("| `--"));
     let mut seen = 0;
     for row in rows {

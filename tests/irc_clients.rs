@@ -262,28 +262,19 @@ impl Drop for Bot {
     }
 }
 
-/// Starts a bot of `tests/irc/`, and has it answer.
-fn bot_answers(script: &str) {
+/// The bot that needs no library is in `docs/bots.md`.
+#[test]
+fn a_bot_on_an_irc_library_answers() {
+    let found = Command::new("python3").args(["-c", "import irc.bot"]).output();
+    let found = found.is_ok_and(|output| output.status.success());
+    assert!(found, "the Python package irc is missing: python3 -m pip install irc");
     let server = server();
     let mut lena = Person::join(&server, "lena");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/irc").join(script);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/irc/bot_library.py");
     let port = server.address("irc").port().to_string();
     let child = Command::new("python3").arg(path).args([&port]).stdin(Stdio::null()).spawn();
     let _bot = Bot(child.unwrap_or_else(|error| panic!("python3: {error}")));
     lena.sees("* echobot joined (2 here)");
     lena.says("!echo hi there");
     lena.sees("echobot: hi there");
-}
-
-#[test]
-fn a_bot_on_the_standard_library_answers() {
-    bot_answers("bot_stdlib.py");
-}
-
-#[test]
-fn a_bot_on_an_irc_library_answers() {
-    let found = Command::new("python3").args(["-c", "import irc.bot"]).output();
-    let found = found.is_ok_and(|output| output.status.success());
-    assert!(found, "the Python package irc is missing: python3 -m pip install irc");
-    bot_answers("bot_library.py");
 }

@@ -34,6 +34,7 @@
 mod accounts;
 mod addresses;
 mod backlog;
+mod bots;
 mod closing;
 mod deadlines;
 mod input;
@@ -57,6 +58,7 @@ use ipnet::IpNet;
 
 pub(crate) use self::addresses::AddressKey;
 use self::addresses::Addresses;
+pub use self::bots::JoinError;
 use self::closing::level;
 use self::input::is_owed_much;
 use self::irc::Irc;

@@ -326,7 +326,7 @@ impl Hub {
             // That was said already.
         } else if spec.many_rooms {
             self.tell_titled(key, Some(title), &Event::Parted);
-        } else if room == LOBBY {
+        } else if room == LOBBY || self.connections[key].is_bot {
             self.close(key, CloseReason::Kicked, "");
             self.arm(key);
         } else {
