@@ -14,6 +14,8 @@ mod common;
 
 #[path = "browser/chromium.rs"]
 mod chromium;
+#[path = "browser/daily.rs"]
+mod daily;
 #[path = "browser/proxy.rs"]
 mod proxy;
 

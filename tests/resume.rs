@@ -367,6 +367,49 @@ fn each_room_is_told_and_those_that_one_is_not_in_are_joined_if_that_can_be() {
 // ---- Saying something again -----------------------------------------------------------------
 
 #[test]
+fn several_lines_are_one_message_which_forges_nothing_and_is_confirmed_once() {
+    let server = start(&[]);
+    let (mut alice, mut bob) = alice_and_bob(&server);
+    let mut carol = Browser::joins(&server, "carol");
+    let lines = [" ", "```", "\tif x {", "", "* eve joined\nroot: hi\r", "/quit", "```", ""];
+    let message = json!({ "type": "say", "lines": lines, "key": "m1" });
+    let told = ["```", "\tif x {", "", "* eve joinedroot: hi", "/quit", "```"];
+    bob.sees_a("join");
+    alice.sees("* carol joined (3 here)");
+    bob.sends(message.clone());
+    let ids: Vec<u64> = told
+        .iter()
+        .map(|text| {
+            let line = carol.sees_said(text);
+            assert_eq!(line["from"], "bob");
+            assert_eq!(bob.sees_said(text), line);
+            alice.sees(&format!("bob: {text}"));
+            line["id"].as_u64().unwrap()
+        })
+        .collect();
+    assert!(ids.windows(2).all(|two| two[1] == two[0] + 1), "nothing comes between: {ids:?}");
+    let ack = json!({ "type": "ack", "key": "m1", "id": ids.last() });
+    assert_eq!(bob.next(), ack);
+    bob.is_cut();
+    let resumed = bob.comes_back(&server);
+    assert_eq!(resumed["rooms"][0]["history"], json!([]));
+    bob.sends(message);
+    assert_eq!(bob.next(), ack, "it is not said again");
+
+    // All or nothing.
+    for (lines, why) in [(vec!["x"; 51], "too_many_lines"), (vec!["x"; 50], "no_such_room")] {
+        let room = if why == "no_such_room" { "#nowhere" } else { "#lobby" };
+        bob.sends(json!({ "type": "say", "lines": lines, "room": room, "key": why }));
+        let refused = bob.sees_a("refused");
+        assert_eq!((&refused["why"], &refused["key"]), (&json!(why), &json!(why)));
+    }
+    bob.sends(json!({ "type": "say", "lines": [], "key": "m2" }));
+    bob.says("the end");
+    alice.sees("bob: the end");
+    bob.sees_said("the end");
+}
+
+#[test]
 fn what_has_a_key_is_said_once() {
     let server = start(&[]);
     let (mut alice, mut bob) = alice_and_bob(&server);

@@ -204,11 +204,12 @@ impl Tab {
         self.call("Input.insertText", json!({ "text": text }));
     }
 
-    /// Presses a key by its name, such as `Enter`, or `Alt+ArrowUp`.
+    /// Presses a key by its name, such as `Enter`, `Alt+ArrowUp` or `Shift+Enter`.
     pub(crate) fn presses(&self, key: &str) {
-        let (key, modifiers) = match key.strip_prefix("Alt+") {
-            Some(key) => (key, 1),
-            None => (key, 0),
+        let (key, modifiers) = match key.split_once('+') {
+            Some(("Alt", key)) => (key, 1),
+            Some(("Shift", key)) => (key, 8),
+            _ => (key, 0),
         };
         let code = match key {
             "Enter" => 13,
