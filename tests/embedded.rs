@@ -134,7 +134,9 @@ fn whoever_cannot_come_in_is_told_why() {
     assert_eq!(join("LENA", "lobby"), Err(JoinError::Taken));
     assert_eq!(join("a b", "lobby"), Err(JoinError::Nickname(NicknameError::BadCharacter)));
     assert_eq!(join("server", "lobby"), Err(JoinError::Nickname(NicknameError::Reserved)));
-    for (room, why) in [("none", "No other rooms"), ("a b", "No other rooms"), ("-", "name")] {
+    for (room, why) in
+        [("none", "No other rooms"), ("a b", "cannot be the name"), ("-", "cannot be the name")]
+    {
         let refused = join("bot", room);
         let says_why = |sentence: &str| sentence.contains(why) && !sentence.contains('!');
         assert!(

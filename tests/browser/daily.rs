@@ -1,13 +1,10 @@
 //! What makes the page one to stay in all day: nothing is lost, names complete, code is code, one
 //! finds one's place again, and everybody can use it.
 
-use std::fs;
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use crate::chromium::{Chromium, Tab};
-use crate::common::{Person, Server, room};
+use crate::common::{Person, Server};
 use crate::{
     OPEN, alice_with_a_server_of_paper, is_told, line, page, person_in, sent_by, tab_in_ops, texts,
 };
@@ -53,36 +50,6 @@ fn a_line_without_an_answer_is_noticed_within_ten_seconds() {
 }
 
 #[test]
-fn what_the_server_does_not_take_comes_back_into_the_box() {
-    let Some(chromium) = Chromium::start("en-US") else { return };
-    let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
-    let mut bob = Person::join(&server, "bob");
-    alice.waits_for("document.querySelector('.deeds[value=bob]')");
-    alice.finds("document.querySelector('.deeds[value=bob]').parentNode.firstChild.click()");
-    alice.says("psst");
-    bob.sees("[alice -> you] psst");
-    alice.sees("only for bob");
-    alice.waits_for("document.querySelectorAll('#log .pending').length == 0");
-    bob.says("/quit");
-    alice.sees("bob left");
-    alice.says("/still there?");
-    alice.sees("bob");
-    alice.waits_for("document.querySelector('#line').value == '/still there?'");
-    assert_eq!(alice.finds("document.querySelector('#target').innerText.includes('bob')"), true);
-    assert_eq!(texts(&alice, "#log .private .text"), ["psst"]);
-    writes(&alice, "/msg nobody hello");
-    alice.presses("Enter");
-    alice.waits_for("document.querySelector('#line').value == '/msg nobody hello'");
-    alice.presses("Escape");
-    writes(&alice, "/whoo");
-    alice.presses("Enter");
-    alice.sees("There is no command /whoo");
-    alice.waits_for("document.querySelector('#line').value == '/whoo'");
-}
-
-#[test]
 fn what_is_written_survives_a_reload_and_each_tab_keeps_its_name() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
@@ -110,7 +77,8 @@ fn names_and_commands_complete_by_tab_and_at() {
     let server = Server::start_with_listeners(&OPEN, &[]);
     let alice = chromium.open(&page(&server));
     alice.joins_as("alice");
-    let [mut bob, _bobby, _carol] = room(&server, ["bob", "Bobby", "carol"]);
+    let [mut bob, _bobby, _carol] =
+        ["bob", "Bobby", "carol"].map(|name| Person::join(&server, name));
     alice.waits_for("document.querySelectorAll('#members li').length == 4");
     for (typed, keys, expected) in [
         ("ca", &["Tab"][..], "carol: "),
@@ -375,7 +343,7 @@ fn the_focus_stays_when_people_come_and_go() {
     let server = Server::start_with_listeners(&OPEN, &[]);
     let alice = chromium.open(&page(&server));
     alice.joins_as("alice");
-    let [mut bob, _carol] = room(&server, ["bob", "carol"]);
+    let [mut bob, _carol] = ["bob", "carol"].map(|name| Person::join(&server, name));
     alice.waits_for("document.querySelector('.deeds[value=carol]')");
     alice.finds("document.querySelector('.deeds[value=bob]').focus()");
     let _dave = Person::join(&server, "dave");
@@ -384,70 +352,6 @@ fn the_focus_stays_when_people_come_and_go() {
     bob.says("/quit");
     alice.sees("bob left");
     alice.waits_for("document.activeElement.value == 'carol'");
-}
-
-/// What axe-core finds wrong. It is fetched by `.ci/page/check`; without it, that is said.
-fn faults(tab: &Tab) -> Option<Value> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/page/node_modules/axe-core");
-    let Ok(axe) = fs::read_to_string(folder.join("axe.min.js")) else {
-        assert!(std::env::var_os("CI").is_none(), "there is no axe-core; see .ci/page/check");
-        eprintln!("skipped: there is no axe-core, which .ci/page/check fetches");
-        return None;
-    };
-    tab.finds(&format!("{axe}; 0"));
-    Some(tab.finds(
-        "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>
-            violations.map(({ id, nodes }) => [id, ...nodes.slice(0, 5).map((node) =>
-                node.html.slice(0, 200) + ' ' + node.any.map((one) => one.message).join())]))",
-    ))
-}
-
-#[test]
-fn an_audit_finds_nothing_in_either_theme() {
-    let Some(chromium) = Chromium::start("en-US") else { return };
-    let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = chromium.open(&page(&server));
-    let audit = |what: &str| {
-        for (width, dark) in [(960, false), (960, true), (390, false)] {
-            alice.looks_like(width, 720, dark);
-            let found = faults(&alice);
-            assert!(
-                found.is_none_or(|found| found == json!([])),
-                "{what}, {width}, dark: {dark}: {:#}",
-                faults(&alice).unwrap()
-            );
-        }
-    };
-    audit("the question");
-    alice.joins_as("alice");
-    let mut bob = Person::join(&server, "bob");
-    bob.says("alice: see `x` at https://example.org/");
-    bob.says("\tindented");
-    bob.says("/msg alice psst");
-    bob.says("/join ops");
-    alice.says("/history");
-    alice.says("/topic what it is about");
-    alice.says("```\ncode\n```\nend");
-    alice.says("/help");
-    alice.says("/nonsense");
-    alice.sees("There is no command");
-    alice.finds("document.hasFocus = () => false");
-    bob.answers_to("/join lobby");
-    bob.says("alice?");
-    alice.waits_for("document.querySelector('#log .unread')");
-    audit("the room");
-    for (button, dialog) in
-        [("#self", "#account"), ("#configure", "#settings"), ("#seek", "#search")]
-    {
-        alice.finds(&format!("document.querySelector({button:?}).click()"));
-        alice.waits_for(&format!("document.querySelector({dialog:?}).open"));
-        audit(dialog);
-        alice.finds(&format!("document.querySelector({dialog:?}).close()"));
-    }
-    alice.looks_like(960, 720, false);
-    writes(&alice, "@b");
-    assert_eq!(offers(&alice), ["bob"]);
-    audit("completion");
 }
 
 #[test]
