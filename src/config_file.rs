@@ -1,5 +1,6 @@
-//! A `--config` file, the server's or the client's, as what the flags are unless they are given. It knows no flag by name: keys
-//! are looked up among the flags, and each value is checked as it would be on a command line.
+//! A `--config` file, the server's or the client's, as what the flags are unless they are given. It
+//! knows no flag by name: keys are looked up among the flags, and each value is checked as it would
+//! be on a command line.
 
 use std::path::Path;
 

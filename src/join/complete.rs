@@ -80,7 +80,7 @@ mod tests {
         let people = ["Barbara", "alice", "bob", "王芳"].map(str::to_owned);
         let known = Known { me: "alice", people: &people, rooms: vec!["#lobby", "#ops"] };
         let mut completer = Completer::default();
-        let complete = |line: &&str| completer.complete(line, line.chars().count(), &known);
+        let mut complete = |line: &&str| completer.complete(line, line.chars().count(), &known);
         lines.iter().map(|line| complete(line).map_or_else(String::new, |it| it.0)).collect()
     }
 

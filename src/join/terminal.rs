@@ -4,7 +4,6 @@
 use std::io::{self, Write as _};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
 use chinwag::Now;
 use chinwag::server::present;
@@ -28,7 +27,7 @@ const EVENTS_MAX: usize = 1000;
 
 /// How long it takes at most until we are stopped, if we can be.
 #[cfg(unix)]
-const STOPPED_AFTER: Duration = Duration::from_millis(500);
+const STOPPED_AFTER: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Columns and rows where the terminal does not tell.
 const USUAL_SIZE: (u16, u16) = (80, 24);
