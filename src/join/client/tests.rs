@@ -45,7 +45,10 @@ impl Sitting {
     }
 
     fn entered(id: u64, lines: &[(&str, &str, &str, u64)]) -> Value {
-        let line = |&(kind, from, text, id): &(&str, &str, &str, u64)| json!({"type": kind, "from": from, "text": text, "at": START, "id": id});
+        let line = |&(kind, from, text, id): &(&str, &str, &str, u64)| {
+            let at = START;
+            json!({"type": kind, "from": from, "text": text, "at": at, "id": id})
+        };
         let history: Vec<_> = lines.iter().map(line).collect();
         json!({"room": "#lobby", "members": ["alice", "bob"], "count": 2, "id": id,
             "history": history})
@@ -137,6 +140,13 @@ fn what_is_said_is_marked_until_it_is_confirmed_whichever_comes_first() {
     sitting.says("alice", "/etc", 12, 0);
     sitting.told(&json!({"type": "ack", "key": "c2", "id": 12}));
     assert_eq!(sitting.log()[2..], ["alice: one", "alice: /etc"]);
+    // The server may have taken something out of it.
+    sitting.types("a    b");
+    sitting.says("alice", "a b", 13, 0);
+    sitting.told(&json!({"type": "ack", "key": "c3", "id": 13}));
+    assert_eq!(sitting.log()[4..], ["alice: a b"]);
+    sitting.types("\u{2800}");
+    assert_eq!(sitting.log().len(), 5, "what says nothing has no answer");
 }
 
 #[test]
@@ -188,6 +198,25 @@ fn what_the_server_no_longer_has_is_a_gap_and_no_count() {
     sitting.opens();
     sitting.resumed(90, true, &[("say", "bob", "late", 90)]);
     assert_eq!(sitting.log()[3..], ["── more was missed than the server has ──", "bob: late"]);
+}
+
+#[test]
+fn after_a_restart_it_is_told_if_the_archive_has_more() {
+    for (lines, rules) in [
+        (&[("say", "bob", "hi", 9), ("say", "bob", "late", 90)][..], "── 1 missed ──"),
+        (&[("say", "bob", "late", 90)][..], "── more was missed: /history 1000 ──"),
+    ] {
+        let mut sitting = Sitting::new();
+        sitting.loses();
+        sitting.opens();
+        sitting.refuses("token");
+        let mut welcome = Sitting::entered(95, lines);
+        welcome["type"] = json!("welcome");
+        welcome["name"] = json!("alice");
+        welcome["kept"] = json!(true);
+        sitting.told(&welcome);
+        assert_eq!(sitting.log()[3..], [rules, "bob: late"]);
+    }
 }
 
 #[test]
