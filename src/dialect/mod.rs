@@ -39,7 +39,7 @@ pub(crate) fn prepare() {
 /// What is spoken at a door.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
-    /// UTF-8 lines over TCP, for `nc`, `telnet`, scripts and the bundled client.
+    /// UTF-8 lines over TCP, for `nc`, `telnet` and scripts.
     #[default]
     Lines,
     /// Messages without an end over TCP; the server asks `NICK`.

@@ -2,14 +2,13 @@
 
 use std::str::FromStr;
 
-use chinwag::dialect::Dialect;
-
 /// The path of the WebSocket.
 const PATH: &str = "/ws";
 
-/// Where the dialect `web` listens, as it stands in [`Dialect`]; that is not there without `web`.
+/// Where the dialect `web` listens, which the library knows only with the feature `web`.
 #[cfg(feature = "web")]
 fn usual_ports() -> (u16, u16) {
+    use chinwag::dialect::Dialect;
     (Dialect::Web.port(), Dialect::Web.tls_port())
 }
 

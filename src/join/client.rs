@@ -24,6 +24,8 @@ use super::words::Lang;
 mod coming;
 mod rooms;
 mod telling;
+#[cfg(test)]
+mod tests;
 mod typing;
 mod view;
 

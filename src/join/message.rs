@@ -173,6 +173,16 @@ pub(crate) struct Entered {
     pub(crate) kept: bool,
 }
 
+impl Entered {
+    /// The number of the first line of the history.
+    pub(crate) fn first_id(&self) -> Option<u64> {
+        match self.history.first()? {
+            ServerMessage::Say(line) | ServerMessage::Me(line) => line.id,
+            _ => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub(crate) struct Topic {
     pub(crate) text: String,

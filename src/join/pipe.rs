@@ -9,6 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use chinwag::server::present;
+use chinwag::text::is_blank;
 use serde_json::{Value, json};
 
 use super::link::{End, Happened, Link, Target};
@@ -124,7 +125,8 @@ impl Pipe {
 
     fn say(&mut self, line: &str) {
         let number = self.lines;
-        if line.trim().is_empty() {
+        // The server does not answer to what says nothing.
+        if is_blank(line) {
             return;
         }
         if line.len() > self.line_bytes_max {

@@ -293,7 +293,7 @@ impl Room {
             }
         }
         if was_here && told.gap {
-            self.push(rules.now, Body::Rule(rules.lang.gap().to_owned()));
+            self.push(rules.now, Body::Rule(rules.lang.gap(told.kept).to_owned()));
         }
         let others = missed.iter().filter(|(line, _)| line.from != me).count();
         if was_here && others > 0 && !told.gap {

@@ -4,7 +4,6 @@
 use std::io::{self, Write as _};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
 use chinwag::Now;
 use chinwag::server::present;
@@ -28,7 +27,7 @@ const EVENTS_MAX: usize = 1000;
 
 /// How long it takes at most until we are stopped, if we can be.
 #[cfg(unix)]
-const STOPPED_AFTER: Duration = Duration::from_millis(500);
+const STOPPED_AFTER: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Columns and rows where the terminal does not tell.
 const USUAL_SIZE: (u16, u16) = (80, 24);
@@ -201,23 +200,24 @@ impl Sitting {
         Ok(())
     }
 
-    /// Gives the terminal back to the shell, until it wants us to go on.
-    #[cfg(unix)]
+    /// Gives the terminal back to the shell, until it wants us to go on. Where there is no such
+    /// thing nothing happens.
     fn suspend(&mut self) -> io::Result<()> {
+        if !cfg!(unix) {
+            return Ok(());
+        }
         self.raw = None;
-        // What started us, as cargo, is stopped with us, or the shell would not notice.
-        let stop = rustix::process::Signal::TSTP;
-        rustix::process::kill_current_process_group(stop)?;
-        // Where nobody could continue us we are not stopped, and go on at once.
-        let _ = self.continued.recv_timeout(STOPPED_AFTER);
+        #[cfg(unix)]
+        {
+            // What started us, as cargo, is stopped with us, or the shell would not notice.
+            let stop = rustix::process::Signal::TSTP;
+            rustix::process::kill_current_process_group(stop)?;
+            // Where nobody could continue us we are not stopped, and go on at once.
+            let _ = self.continued.recv_timeout(STOPPED_AFTER);
+        }
         self.raw = Some(RawTerminal::enter()?);
         self.screen = Screen::default();
         self.client.handle_resume(present());
-        Ok(())
-    }
-
-    #[cfg(not(unix))]
-    fn suspend(&mut self) -> io::Result<()> {
         Ok(())
     }
 
@@ -233,8 +233,10 @@ impl Sitting {
         }
         for (number, row) in frame.rows.iter().enumerate() {
             if is_new || self.screen.frame.rows.get(number) != Some(row) {
-                queue!(out, MoveTo(0, number as u16), Print(self.painted(row)))?;
-                queue!(out, Clear(ClearType::UntilNewLine))?;
+                // Behind a full row the cursor stands on its last column: to clear from there on
+                // would take that away.
+                queue!(out, MoveTo(0, number as u16), Clear(ClearType::UntilNewLine))?;
+                queue!(out, Print(self.painted(row)))?;
             }
         }
         queue!(out, MoveTo(frame.cursor.0 as u16, frame.cursor.1 as u16))?;

@@ -109,7 +109,10 @@ impl Lang {
         self.pick(format!("{count} missed"), format!("错过 {count} 条"))
     }
 
-    pub(crate) fn gap(self) -> &'static str {
+    pub(crate) fn gap(self, is_kept: bool) -> &'static str {
+        if is_kept {
+            return self.pick("more was missed: /history 1000", "错过了更多:/history 1000");
+        }
         self.pick("more was missed than the server has", "错过的比服务器保存的更多")
     }
 

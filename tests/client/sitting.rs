@@ -283,7 +283,8 @@ fn control_z_gives_the_terminal_back_and_comes_back_clean() {
     bob.sees("alice: half a line");
     alice.says("/quit");
     bob.sees("* alice left (1 here)");
-    alice.waits_for("the shell's screen", |seen| seen.is_plain().then_some(()));
+    // What is typed before the shell asks for it may still be read by the client.
+    alice.sees_input("shell$", 7);
     alice.says("exit");
     alice.ends();
 }
@@ -318,9 +319,12 @@ fn a_resized_window_shows_the_typed_line_whole_and_words_hang() {
     alice.resizes(10, 30);
     // The end of it, and one column for the cursor.
     alice.sees_input(&format!("> {}", &line[52 - 27..]), 29);
-    bob.says("the quick brown fox jumps over the lazy dog");
-    alice.sees("bob: the quick brown fox jumps");
+    bob.says("the quick brown fox leaps over the lazy dog");
+    alice.sees("bob: the quick brown fox leaps");
     alice.sees("     over the lazy dog");
+    // Many terminals would erase the last column of a full row if what is behind it were.
+    let bytes = alice.bytes();
+    assert!(!bytes.windows(8).any(|part| part == b"leaps\x1b[K"));
     for columns in [1, 2, 3, 4] {
         alice.resizes(5, columns);
     }

@@ -119,11 +119,16 @@ impl Client {
         let is_back = before.contains(&entered.room);
         let had_left = is_first && !before.is_empty() && !is_back;
         if !had_left {
-            self.enter(entered);
+            // Of what an archive has, the newcomer is told the last lines. If none of them is
+            // known, there may be others before.
+            let last = self.room_mut(&entered.room).map_or(0, |room| room.last_id);
+            let gap = entered.kept && last > 0 && entered.first_id().is_some_and(|id| id > last);
+            self.enter(&Entered { gap, ..entered.clone() });
             if !is_back {
                 let told = self.lang.welcome(name, &entered.room, &entered.members);
                 let motd = if is_first { std::mem::take(&mut self.motd) } else { Vec::new() };
-                for text in motd.into_iter().chain([told]) {
+                let topic = entered.topic.as_ref().map(|it| self.lang.topic(&it.text, None));
+                for text in motd.into_iter().chain([told]).chain(topic) {
                     self.notice(Some(&entered.room), &text);
                 }
                 self.show_new(&entered.room);

@@ -2,6 +2,7 @@
 
 use chinwag::Now;
 use chinwag::client::veiled;
+use chinwag::text::is_blank;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use serde_json::json;
 
@@ -243,8 +244,9 @@ impl Client {
     /// Says something in the room that is shown, or to one person. Without a connection it is said
     /// when there is one again.
     fn say(&mut self, text: &str, how: How) -> bool {
-        if text.trim().is_empty() || !self.fits(text) {
-            return text.trim().is_empty();
+        // The server does not answer to what says nothing.
+        if is_blank(text) || !self.fits(text) {
+            return is_blank(text);
         }
         if !self.was_in {
             return false;
