@@ -82,7 +82,7 @@ mod system {
         waker: std::task::Waker,
     }
 
-    type Listener = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<()>>>;
+    type Listener = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<()>> + Send>;
 
     impl Signals {
         /// Begins to listen; `waker` is woken at each wish.
