@@ -741,29 +741,6 @@ fn whoever_gives_no_name_is_told_why() {
 }
 
 #[test]
-fn each_line_of_a_message_counts_for_the_pace() {
-    let mut clock = Clockwork::new(Limits::default());
-    let key = clock.upgrades();
-    clock.names(key, "alice");
-    clock.end_turn();
-    clock.sent(key);
-    let lines = vec!["x"; 50];
-    let message = serde_json::json!({ "type": "say", "lines": lines }).to_string();
-    let late = r#"{"type":"say","text":"late"}"#;
-    for message in [&message, late] {
-        clock.hub.handle_input(key, &masked(0x81, message.as_bytes()), clock.now);
-    }
-    clock.end_turn();
-    let said = String::from_utf8_lossy(&clock.sent(key)).matches("\"say\"").count();
-    assert_eq!(said, 50, "one message is not torn apart");
-    // 30 in 3 seconds: 20 were too many.
-    clock.waits(1.9);
-    assert!(!String::from_utf8_lossy(&clock.sent(key)).contains("late"));
-    clock.waits(0.3);
-    assert!(String::from_utf8_lossy(&clock.sent(key)).contains("late"));
-}
-
-#[test]
 fn an_address_with_too_many_connections_is_told_so() {
     let mut clock = Clockwork::new(Limits { per_address_max: 1, ..Limits::default() });
     let first = clock.comes();
