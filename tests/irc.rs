@@ -430,6 +430,7 @@ fn whoever_asks_for_capabilities_is_told_more() {
     let mut bo = Irc::comes_with(&server, "bo", caps);
     al.joins("#c");
     al.says("PRIVMSG #c :before");
+    al.answers("");
     bo.says("@label=one JOIN #c");
     let told = bo.sees_until("BATCH -");
     assert!(told[0].starts_with("@label=one :irc.chinwag BATCH +"), "{told:?}");
