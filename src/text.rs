@@ -12,6 +12,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use unicode_width::UnicodeWidthChar;
 
@@ -61,6 +62,14 @@ pub fn without_controls(line: &str) -> Cow<'_, str> {
 /// blank under another name (U+2800, U+3164), nor what only changes the character before it.
 pub fn is_blank(line: &str) -> bool {
     line.chars().all(|c| blank_columns(c).is_some() || is_mark(c))
+}
+
+/// The places from the first to the last of these lines in which, once clean, something is to be
+/// seen.
+pub(crate) fn seen(lines: &[String]) -> Range<usize> {
+    let is_seen = |line: &String| !is_blank(&clean(line));
+    let first = lines.iter().position(is_seen).unwrap_or_default();
+    first..lines.iter().rposition(is_seen).map_or(first, |last| last + 1)
 }
 
 /// Whether `chunk` has part of a character that must be looked at, or could: of one that

@@ -397,7 +397,12 @@ fn several_lines_are_one_message_which_forges_nothing_and_is_confirmed_once() {
     assert_eq!(bob.next(), ack, "it is not said again");
 
     // All or nothing.
-    for (lines, why) in [(vec!["x"; 51], "too_many_lines"), (vec!["x"; 50], "no_such_room")] {
+    let behind_blank_ones = [vec![" "; 20], vec!["x"; 51]].concat();
+    for (lines, why) in [
+        (vec!["x"; 51], "too_many_lines"),
+        (behind_blank_ones, "too_many_lines"),
+        (vec!["x"; 50], "no_such_room"),
+    ] {
         let room = if why == "no_such_room" { "#nowhere" } else { "#lobby" };
         bob.sends(json!({ "type": "say", "lines": lines, "room": room, "key": why }));
         let refused = bob.sees_a("refused");

@@ -245,24 +245,19 @@ impl Chat {
         lines: &'a [String],
         answers: &mut Answers<'_>,
     ) -> Judged<'a> {
+        let lines = &lines[text::seen(lines)];
+        if lines.is_empty() {
+            return Judged::Done;
+        }
         let lines_max = if self.is_slow_for(asker.user, room) { 1 } else { MESSAGE_LINES_MAX };
         let clean = |line: &'a String| match text::clean(line) {
             line if text::is_blank(&line) => Cow::Borrowed(""),
             line => line,
         };
-        let mut lines: Vec<_> = lines.iter().take(MESSAGE_LINES_MAX + 1).map(clean).collect();
-        while lines.last().is_some_and(|line| line.is_empty()) {
-            lines.pop();
-        }
-        let blank = lines.iter().take_while(|line| line.is_empty()).count();
-        lines.drain(..blank);
-        if lines.is_empty() {
-            return Judged::Done;
-        }
         match self.line_refusal(asker.user, room, asker.now) {
             Some(refusal) => answers.refuse(refusal),
             None if lines.len() > lines_max => answers.refuse(Refusal::TooManyLines(lines_max)),
-            None => Judged::Lines { room, lines },
+            None => Judged::Lines { room, lines: lines.iter().map(clean).collect() },
         }
     }
 

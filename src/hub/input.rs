@@ -9,6 +9,7 @@ use super::returning::Keyed;
 use super::telling::tell;
 use super::{Hub, OWN_BYTES_MAX, WRONG_PASSWORDS_MAX, awaiting_nick, counted};
 use crate::archive::Proof;
+use crate::author::Extra;
 use crate::chat::commands::Answers;
 use crate::chat::{
     Applied, Asker, Conflict, Fact, Judged, LOBBY, MaybeExtra, RoomKey, Standing, User, UserKey,
@@ -407,7 +408,10 @@ impl Hub {
         let judged = chat.judge(asker, room, command, &mut Answers(&mut answer));
         match judged {
             Judged::Propose(fact) => self.propose_for(key, fact),
-            Judged::Lines { room, lines } => self.say_lines((key, user), room, lines),
+            Judged::Lines { room, lines } => {
+                let extra = self.saying.take();
+                self.say((key, user), room, lines.into_iter(), (false, extra));
+            }
             Judged::List(listing) => self.list(key, room, listing),
             Judged::Ignore(target) => match self.chat.ignore(user, target) {
                 Ok(()) => self.tell_ignored(key, user),
@@ -512,28 +516,30 @@ impl Hub {
             let name = self.chat.name(*to).to_owned();
             return self.refuse(key, Refusal::TellTooMuch(&name));
         }
-        // Who is in one room only would not have been processed while that is full.
-        if let Fact::Said { room, text, emote, extra, .. } = &fact
-            && self.is_full(*room)
-            && self.only_room_of(key).is_none()
-        {
-            let (room, emote, extra) = (*room, *emote, extra.clone());
-            let lines = vec![text.clone().into_owned()];
-            let parked = Parked { room, lines, emote, extra, key: self.take_key(key) };
-            return self.park(key, parked);
+        if let Fact::Said { user, room, text, emote, extra } = fact {
+            return self.say((key, user), room, [text].into_iter(), (emote, extra));
         }
         let wanted = match &fact {
             Fact::Renamed { name, .. } => Some(name.clone()),
             _ => None,
         };
-        let is_line = matches!(fact, Fact::Said { .. } | Fact::Told { .. });
-        match self.propose(fact) {
-            Applied::Later => {
-                let given = self.take_key(key);
-                self.then(Next::Asked { key, wanted, is_line, given });
-            }
-            applied => self.answer_asked(key, &applied, (wanted.as_ref(), is_line)),
+        let is_line = matches!(fact, Fact::Told { .. });
+        let applied = self.propose(fact);
+        self.note_asked(key, &applied, (wanted, is_line));
+    }
+
+    /// Tells somebody what has become of what they asked for: now, or when that shows.
+    fn note_asked(
+        &mut self,
+        key: ConnectionKey,
+        applied: &Applied,
+        (wanted, is_line): (Option<Nickname>, bool),
+    ) {
+        if let Applied::Later = applied {
+            let given = self.take_key(key);
+            return self.then(Next::Asked { key, wanted, is_line, given });
         }
+        self.answer_asked(key, applied, (wanted.as_ref(), is_line));
     }
 
     /// Tells somebody what has become of what they asked for, if they would not see it otherwise.
@@ -561,32 +567,22 @@ impl Hub {
         }
     }
 
-    /// Somebody says several lines as one message, which is confirmed once.
-    fn say_lines(
+    /// Somebody says lines as one message, which is confirmed once.
+    fn say<'a>(
         &mut self,
         (key, user): (ConnectionKey, UserKey),
         room: RoomKey,
-        lines: Vec<Cow<'_, str>>,
+        lines: impl ExactSizeIterator<Item = Cow<'a, str>>,
+        (emote, extra): (bool, MaybeExtra),
     ) {
+        // Who is in one room only would not have been processed while that is full.
         if self.is_full(room) && self.only_room_of(key).is_none() {
-            let lines = lines.into_iter().map(Cow::into_owned).collect();
-            let (extra, given) = (self.saying.take(), self.take_key(key));
-            let parked = Parked { room, lines, emote: false, extra, key: given };
+            let lines = lines.map(Cow::into_owned).collect();
+            let parked = Parked { room, lines, emote, extra, key: self.take_key(key) };
             return self.park(key, parked);
         }
-        let extra = self.saying.take();
-        match self.propose_lines((user, room), lines.into_iter(), (false, extra)) {
-            Applied::Refused(_) => self.refuse(key, Refusal::NotSaid),
-            Applied::Later => {
-                let given = self.take_key(key);
-                self.then(Next::Asked { key, wanted: None, is_line: true, given });
-            }
-            _ => {
-                if let Some(given) = self.take_key(key) {
-                    self.confirm(key, user, &given);
-                }
-            }
-        }
+        let applied = self.propose_lines((user, room), lines, (emote, extra));
+        self.note_asked(key, &applied, (None, true));
     }
 
     /// Lines of one message, one after the other. If one cannot be said, none after it is; but
@@ -595,18 +591,17 @@ impl Hub {
         &mut self,
         (user, room): (UserKey, RoomKey),
         lines: impl ExactSizeIterator<Item = Cow<'a, str>>,
-        (emote, extra): (bool, MaybeExtra),
+        (emote, mut extra): (bool, MaybeExtra),
     ) -> Applied {
         let (mut last, count) = (Applied::Said, lines.len());
         let message = (self.last_entry + 1) ^ self.relay_salt();
         let is_told_apart = count > 1 && (self.has_irc() || self.relay.is_some());
+        let whole = is_told_apart.then(|| extra.take().map_or_else(Extra::default, |it| *it));
         for (place, text) in lines.enumerate() {
-            let extra = match &extra {
-                extra if is_told_apart => {
-                    let extra = extra.as_deref().cloned().unwrap_or_default();
-                    Some(Box::new(extra.of_line(message, place, count)))
-                }
-                extra => extra.clone(),
+            let extra = match &whole {
+                Some(whole) => Some(Box::new(whole.of_line(message, place, count))),
+                // There is one line, or nobody whom more could be told.
+                None => extra.take(),
             };
             last = self.propose(Fact::Said { user, room, text, emote, extra });
             if !matches!(last, Applied::Said | Applied::Later) {

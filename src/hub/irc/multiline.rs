@@ -110,21 +110,20 @@ impl Hub {
                 None => lines.push(line.clone()),
             }
         }
-        let is_blank = |line: &String| text::is_blank(&format::plain(line));
-        let Some(first) = lines.iter().position(|line| !is_blank(line)) else {
+        let plain: Vec<_> = lines.iter().map(|line| format::plain(line).into_owned()).collect();
+        let seen = text::seen(&plain);
+        let (lines, plain) = (&lines[seen.clone()], &plain[seen]);
+        if plain.is_empty() {
             let why = "There are blank lines only";
             return self.fail_batch(who.0, "MULTILINE_INVALID", "", why);
-        };
-        let last = lines.iter().rposition(|line| !is_blank(line)).unwrap_or(first);
-        let lines = &lines[first..=last];
-        if !batch.target.starts_with('#') || lines.len() == 1 {
-            for line in lines.iter().filter(|line| !is_blank(line)) {
+        }
+        if !batch.target.starts_with('#') || plain.len() == 1 {
+            for (line, _) in lines.iter().zip(plain).filter(|(_, plain)| !text::is_blank(plain)) {
                 let said = Said::new(line, batch.tags.clone(), batch.is_notice);
                 self.irc_say(who, &batch.target, &said);
             }
             return;
         }
-        let plain: Vec<_> = lines.iter().map(|line| format::plain(line).into_owned()).collect();
         let is_formatted = plain.iter().zip(lines).any(|(plain, line)| plain != line);
         let formatted: Vec<_> = lines.iter().map(|line| format::cleaned(line)).collect();
         let formatted = if is_formatted { formatted.join("\n") } else { String::new() };
@@ -134,7 +133,7 @@ impl Hub {
             is_notice: batch.is_notice,
             part: None,
         }));
-        self.execute_command(who.0, Some(&batch.target), Command::Lines(&plain));
+        self.execute_command(who.0, Some(&batch.target), Command::Lines(plain));
         self.saying = None;
     }
 }
