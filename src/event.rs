@@ -783,7 +783,7 @@ impl CloseReason {
     /// The reason with that label, as others are told it: numbers are not known.
     pub(crate) fn of_label(label: &str) -> Option<CloseReason> {
         let second = Duration::from_secs(0);
-        let all = [
+        let all: [CloseReason; CloseReason::COUNT] = [
             CloseReason::Quit,
             CloseReason::EndOfInput,
             CloseReason::ConnectionLost,

@@ -101,6 +101,12 @@ impl Flag {
         }
     }
 
+    /// The flag with that letter.
+    #[must_use]
+    pub fn of_letter(letter: char) -> Option<Flag> {
+        Flag::ALL.into_iter().find(|flag| flag.letter() == letter)
+    }
+
     /// The word for it, as in `/room moderated on`.
     #[must_use]
     pub fn word(self) -> &'static str {

@@ -4,9 +4,11 @@
 //! outside, and two that stand in the same place are compared in constant time: how long a look-up
 //! takes tells nothing of the tokens that there are.
 
+use std::array;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use blake2::{Blake2s256, Digest as _};
 use subtle::ConstantTimeEq as _;
 
 /// What a token has, in bytes.
@@ -23,6 +25,18 @@ impl Token {
         Token(random)
     }
 
+    /// By what other servers know it, to whom the token itself is not told.
+    pub(crate) fn hash(&self) -> u128 {
+        let digest = self.digest();
+        u128::from_be_bytes(array::from_fn(|place| digest[place]))
+    }
+
+    /// What stands in a file in its place. A token is as random as can be: it needs no salt, and
+    /// nobody can guess it however fast that would be.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        Blake2s256::digest(self.to_string()).into()
+    }
+
     /// Reads what a [`Display`](fmt::Display) wrote.
     #[must_use]
     pub fn parse(text: &str) -> Option<Token> {
@@ -37,6 +51,12 @@ impl Token {
         }
         Some(Token(bytes))
     }
+}
+
+/// A number that is the same at all servers for a key under which something is said.
+pub(crate) fn key_hash(key: &str) -> u64 {
+    let digest = Blake2s256::digest(key);
+    u64::from_be_bytes(array::from_fn(|place| digest[place]))
 }
 
 impl PartialEq for Token {
@@ -97,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_token_is_read_as_it_was_written_and_not_shown_otherwise() {
-        let token = Token::new(std::array::from_fn(|place| place as u8 * 7));
+        let token = Token::new(array::from_fn(|place| place as u8 * 7));
         let text = token.to_string();
         assert_eq!((text.len(), Token::parse(&text)), (64, Some(token.clone())));
         assert_eq!(format!("{token:?}"), "Token(…)");

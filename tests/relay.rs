@@ -10,7 +10,13 @@
     reason = "a test that cannot go on has failed, and says so by a panic"
 )]
 
+#[cfg(feature = "web")]
+#[path = "resume/browser.rs"]
+mod browser;
 mod common;
+#[cfg(feature = "web")]
+#[path = "relay/returning.rs"]
+mod returning;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -1,11 +1,12 @@
 //! Worlds of the relay: two to four servers, the real loop, hub and link, and an engine that fails
-//! in all ways, from one seed. At the end all servers agree, nobody has heard anything twice or in
-//! another order than others, and who was there all the time has heard all.
+//! in all ways, from one seed; people at terminals, and in browsers, who come back at any server.
+//! At the end all servers agree, nobody has heard anything twice or in another order than others,
+//! and who was there all the time has heard all.
 //!
 //! `CHINWAG_WORLDS=100000 cargo test --release --test relay_worlds` lives through more of them, and
 //! `CHINWAG_SEED=7` through one.
 
-#![cfg(feature = "relay")]
+#![cfg(all(feature = "relay", feature = "web"))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,6 +14,8 @@
     reason = "a test that cannot go on has failed, and says so by a panic"
 )]
 
+#[path = "relay_worlds/browser.rs"]
+mod browser;
 #[path = "relay_worlds/engine.rs"]
 mod engine;
 #[path = "relay_worlds/server.rs"]
@@ -23,7 +26,9 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use browser::Browser;
 use chinwag::Now;
+use chinwag::dialect::Dialect;
 use fastrand::Rng;
 
 use engine::Engine;
@@ -40,6 +45,8 @@ struct Person {
     name: String,
     server: usize,
     client: Rc<RefCell<Client>>,
+    /// They are in one.
+    browser: Option<Browser>,
     /// When they were in, as a count of lines that had been said.
     came: Option<usize>,
     /// They have been in the lobby under their name all the time.
@@ -49,6 +56,25 @@ struct Person {
 }
 
 impl Person {
+    /// Comes to a server, for the first time or again.
+    fn connects(&mut self, place: usize, server: &mut Server) {
+        let dialect = if self.browser.is_some() { Dialect::Web } else { Dialect::Lines };
+        (self.server, self.client) = (place, server.connect(dialect));
+        match &mut self.browser {
+            Some(browser) => browser.connects(&self.client),
+            None => self.sends(&self.name.clone()),
+        }
+    }
+
+    /// Says the line of this number.
+    fn says(&mut self, number: usize) {
+        self.said.push(number);
+        match &mut self.browser {
+            Some(browser) => browser.says(&self.client, number),
+            None => self.sends(&format!("line {number}")),
+        }
+    }
+
     fn sends(&mut self, text: &str) {
         let mut client = self.client.borrow_mut();
         client.input.extend(text.as_bytes());
@@ -56,15 +82,21 @@ impl Person {
     }
 
     fn text(&self) -> String {
-        String::from_utf8(self.client.borrow().output.clone()).unwrap()
+        String::from_utf8_lossy(&self.client.borrow().output).into_owned()
     }
 
     fn is_in(&self) -> bool {
+        if let Some(browser) = &self.browser {
+            return browser.is_in && !self.client.borrow().closed;
+        }
         self.text().contains("* You are ") && !self.client.borrow().closed
     }
 
     /// The numbers of the lines that they have heard, and by whom.
     fn heard(&self) -> Vec<(String, usize)> {
+        if let Some(browser) = &self.browser {
+            return browser.heard.clone();
+        }
         let text = self.text();
         let lines = text.lines().filter(|line| !line.starts_with(['*', '!', '[']));
         let said = lines.filter_map(|line| line.split_once(": line "));
@@ -82,6 +114,7 @@ struct Faults {
     flushes: f64,
     freezes: f64,
     crashes: f64,
+    away: f64,
 }
 
 struct World {
@@ -94,6 +127,9 @@ struct World {
     frozen: Vec<u64>,
     people: Vec<Person>,
     lines: usize,
+    /// The engine has lost what it had confirmed. Who comes back at a server that has never seen
+    /// that knows more than it does, which nobody can tell.
+    has_lost_tail: bool,
     faults: Faults,
     /// How soon what is left of a connection that was cut is executed.
     haste: f64,
@@ -113,6 +149,7 @@ impl World {
             flushes: rate(0.005),
             freezes: rate(0.005),
             crashes: rate(0.01),
+            away: rate(0.02),
         };
         let engine = Rc::new(RefCell::new(Engine::new()));
         let mut world = World {
@@ -123,6 +160,7 @@ impl World {
             frozen: Vec::new(),
             people: Vec::new(),
             lines: 0,
+            has_lost_tail: false,
             faults,
             haste: if rng.bool() { 1.0 } else { 0.01 },
             rng,
@@ -158,6 +196,7 @@ impl World {
         self.act();
         self.fail();
         self.run();
+        self.browse();
         for person in self.people.iter_mut().filter(|person| person.came.is_none()) {
             person.came = person.is_in().then_some(self.lines);
         }
@@ -182,18 +221,38 @@ impl World {
         }
     }
 
+    /// Those in browsers read what has come, and come back if they are cut off.
+    fn browse(&mut self) {
+        for person in &mut self.people {
+            let Some(browser) = &mut person.browser else { continue };
+            browser.reads(&person.name, &person.client);
+            person.is_steady &= !browser.has_lost;
+            let is_cut = person.client.borrow().closed || self.rng.f64() < self.faults.away;
+            if is_cut && !browser.is_out {
+                // The server may see that they have gone, or not.
+                person.client.borrow_mut().ended = self.rng.bool();
+                let place = self.rng.usize(0..self.servers.len());
+                person.connects(place, &mut self.servers[place]);
+            }
+        }
+    }
+
     fn act(&mut self) {
         let draw = self.rng.u32(0..100);
         if draw < 10 && self.people.len() < 40 {
-            let server = self.rng.usize(0..self.servers.len());
+            let place = self.rng.usize(0..self.servers.len());
             // Some want a name that others want, too.
             let number = if self.rng.bool() { self.people.len() } else { self.rng.usize(0..6) };
-            let (name, came) = (format!("p{number}"), None);
-            let client = self.servers[server].connect();
-            let (is_steady, said) = (true, Vec::new());
-            let mut person = Person { name, server, client, came, is_steady, said };
-            let name = person.name.clone();
-            person.sends(&name);
+            let mut person = Person {
+                name: format!("p{number}"),
+                server: place,
+                client: Rc::default(),
+                browser: self.rng.bool().then(Browser::default),
+                came: None,
+                is_steady: true,
+                said: Vec::new(),
+            };
+            person.connects(place, &mut self.servers[place]);
             return self.people.push(person);
         }
         let here = (0..self.people.len()).filter(|place| self.people[*place].is_in());
@@ -201,10 +260,10 @@ impl World {
         let person = &mut self.people[place];
         match draw {
             0..70 => {
-                person.said.push(self.lines);
-                person.sends(&format!("line {}", self.lines));
+                person.says(self.lines);
                 self.lines += 1;
             }
+            _ if person.browser.is_some() => {}
             70..74 => {
                 person.is_steady = false;
                 person.sends(&format!("/nick q{}", self.rng.u32(0..8)));
@@ -245,6 +304,7 @@ impl World {
         if restart || tail {
             engine.restart();
         }
+        self.has_lost_tail |= tail;
         if tail {
             engine.lose_tail(self.rng.usize(1..20));
         }
@@ -266,9 +326,11 @@ impl World {
         self.engine.borrow_mut().error = None;
         self.engine.borrow_mut().stalled_until = 0;
         self.frozen.fill(0);
+        self.faults.away = 0.0;
         for _ in 0..3000 {
             self.ms += 20;
             self.run();
+            self.browse();
         }
     }
 
@@ -284,12 +346,16 @@ impl World {
         }
         self.check_checkpoint(&states[0]);
         let heard: Vec<_> = self.people.iter().map(Person::heard).collect();
-        for heard in &heard {
+        let may_differ = |person: &Person| person.browser.is_some() && self.has_lost_tail;
+        for (_, heard) in self.people.iter().zip(&heard).filter(|(it, _)| !may_differ(it)) {
             let numbers: HashSet<_> = heard.iter().map(|(_, number)| number).collect();
             assert_eq!(numbers.len(), heard.len(), "something was heard twice: {heard:?}");
         }
         // Who was told that the engine has lost lines may have heard some that then came otherwise.
-        let lost = |person: &Person| person.text().contains("! The relay has lost");
+        let lost = |person: &Person| match &person.browser {
+            Some(browser) => browser.has_lost || self.has_lost_tail,
+            None => person.text().contains("! The relay has lost"),
+        };
         let kept = self.people.iter().zip(&heard).filter(|(person, _)| !lost(person));
         let kept: Vec<_> = kept.map(|(_, heard)| heard).collect();
         for one in &kept {
@@ -310,7 +376,11 @@ impl World {
 
     /// Who was in the lobby all the time has heard what others who were said there since.
     fn check_all_is_heard(&self, heard: &[Vec<(String, usize)>]) {
-        let steady = |person: &&Person| person.is_steady && person.is_in();
+        let is_known = |person: &Person| person.browser.is_none() || !self.has_lost_tail;
+        let steady = |person: &&Person| person.is_steady && person.is_in() && is_known(person);
+        for person in self.people.iter().filter(steady) {
+            assert!(person.browser.as_ref().is_none_or(Browser::is_done), "{:?}", person.browser);
+        }
         for (listener, heard) in self.people.iter().zip(heard).filter(|(it, _)| steady(it)) {
             let heard: HashSet<_> = heard.iter().map(|(_, number)| *number).collect();
             let others = self.people.iter().filter(steady);

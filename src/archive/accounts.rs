@@ -5,7 +5,6 @@ use std::fmt;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::path::Path;
 
-use blake2::{Blake2s256, Digest as _};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 
 use super::passwords::hash_password;
@@ -171,7 +170,7 @@ pub(super) fn add_token(
     run(&transaction, sql, (entry.id, int(TOKENS_MAX - 1)))?;
     let until = int(now.saturating_add(TOKEN_SECONDS));
     let sql = "INSERT OR REPLACE INTO token VALUES (?1, ?2, ?3)";
-    run(&transaction, sql, (hash_of(token), entry.id, until))?;
+    run(&transaction, sql, (token.digest(), entry.id, until))?;
     transaction.commit()?;
     Ok(true)
 }
@@ -184,7 +183,7 @@ pub(super) fn has_token(
     now: u64,
 ) -> rusqlite::Result<bool> {
     let sql = "SELECT account FROM token WHERE hash = ?1 AND account = ?2 AND until > ?3";
-    Ok(find(connection, sql, (hash_of(token), entry.id, int(now)))?.is_some())
+    Ok(find(connection, sql, (token.digest(), entry.id, int(now)))?.is_some())
 }
 
 /// A token of an account is good for thirty days from now.
@@ -194,14 +193,8 @@ pub(super) fn renew_token(
     now: u64,
 ) -> rusqlite::Result<()> {
     let until = int(now.saturating_add(TOKEN_SECONDS));
-    run(connection, "UPDATE token SET until = ?2 WHERE hash = ?1", (hash_of(token), until))
+    run(connection, "UPDATE token SET until = ?2 WHERE hash = ?1", (token.digest(), until))
         .map(drop)
-}
-
-/// What stands in the file of a token. A token is as random as can be: it needs no salt, and nobody
-/// can guess it however fast that would be.
-fn hash_of(token: &Token) -> [u8; 32] {
-    Blake2s256::digest(token.to_string()).into()
 }
 
 fn immediate(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {

@@ -15,7 +15,7 @@ use super::written::{
     Members, Words, or_dash, read_sanction, read_standing, word_of, write_sanction, write_standing,
 };
 use crate::chat::Standing;
-use crate::rights::{Flag, Rank};
+use crate::rights::Rank;
 use crate::text;
 
 /// Users of whom a checkpoint tells: their server and their number there, and their key here.
@@ -66,11 +66,10 @@ impl Chat {
 
     fn write_room(&self, room: &Room, members: &impl Members, out: &mut String) {
         let (name, rights) = (room.name(), &room.rights);
-        let flags: String =
-            Flag::ALL.iter().filter(|flag| rights.has(**flag)).map(|flag| flag.letter()).collect();
         let key = rights.key.as_deref().map_or("-".to_owned(), word_of);
         let (opened_at, limit) = (or_dash(room.opened_at()), or_dash(rights.limit));
-        let _ = writeln!(out, "room {name} {opened_at} {} {limit} {key}", word_of(&flags));
+        let _ =
+            writeln!(out, "room {name} {opened_at} {} {limit} {key}", word_of(&rights.letters()));
         if let Some(topic) = room.topic() {
             let _ = writeln!(out, "topic {name} {} {} {}", topic.at, word_of(topic.by), topic.text);
         }
@@ -167,10 +166,8 @@ impl Chat {
         };
         let flags = words.text(16)?;
         let rights = &mut self.rooms[room.place()].rights;
-        for flag in Flag::ALL {
-            rights.set_flag(flag, flags.contains(flag.letter()));
-        }
-        rights.limit = words.maybe()?.map(u32::try_from).transpose().ok()?;
+        rights.set_letters(&flags);
+        rights.limit = words.maybe()?;
         rights.key = match words.0 {
             "-" => None,
             _ => Some(words.text(512)?.into()),
@@ -198,19 +195,11 @@ impl Chat {
 
     fn read_membership(&mut self, key: UserKey, words: &mut Words<'_>) -> Option<()> {
         let room = self.room_called(&words.room()?)?;
-        let rank = match words.next()? {
-            "-" => None,
-            letter => Some(Rank::of_letter(letter.parse().ok()?)?),
-        };
-        let user = self.users.get_mut(key)?;
-        let is_first = user.room().is_none();
-        user.add_room(room);
+        let rank = words.rank()?;
+        self.users.get_mut(key)?.add_room(room);
         let joined = &mut self.rooms[room.place()];
         joined.add(&self.users, key);
         joined.set_rank(key, rank);
-        if is_first {
-            self.ignoring.join(&mut self.users, key);
-        }
         Some(())
     }
 

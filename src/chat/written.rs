@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use super::Chat;
 use super::entry::{AccountFact, Authority, Fact, Leaving, MaybeExtra, Order, Standing};
@@ -39,6 +40,9 @@ pub(crate) trait Members {
     /// The server of a user, and their number there.
     fn member_of(&self, user: UserKey) -> Option<(&str, u64)>;
 
+    /// The number of a user who is at this server.
+    fn own_number_of(&self, user: UserKey) -> Option<u64>;
+
     /// The user with this number at this server.
     fn user_of(&self, node: &str, number: u64) -> Option<UserKey>;
 }
@@ -51,8 +55,14 @@ pub(crate) enum Line<'a> {
     Up { version: u32, label: &'a str, instead_of: &'a str },
     /// Another server has gone.
     Down { node: &'a str },
+    /// Somebody has a token, which hashes to this.
+    Pass { user: UserKey, hash: u128 },
+    /// Somebody who was at another server is at this one from now on, with that number.
+    Taken { user: UserKey, number: u64 },
     /// Somebody has a name, with this number at its server.
     Came { number: u64, fact: Fact<'a> },
+    /// Somebody says something, under a key that hashes to this.
+    Keyed { fact: Fact<'a>, key: u64 },
     /// Anything else.
     Fact(Fact<'a>),
 }
@@ -62,7 +72,7 @@ pub(crate) enum Line<'a> {
 /// Writes what happens at a server as a line, without its end. `None` if it cannot be told to
 /// others, since one of those whom it is about has gone.
 pub(crate) fn write(chat: &Chat, members: &impl Members, fact: &Fact<'_>) -> Option<String> {
-    let number = |user: &UserKey| Some(members.member_of(*user)?.1);
+    let number = |user: &UserKey| members.own_number_of(*user);
     let whom = |user: &UserKey| {
         let (node, number) = members.member_of(*user)?;
         Some(format!("{node} {number}"))
@@ -108,6 +118,12 @@ pub(crate) fn write(chat: &Chat, members: &impl Members, fact: &Fact<'_>) -> Opt
             write_order(number(by)?, room, order, whom)?
         }
     })
+}
+
+/// Adds to a line by which somebody says something that they do so under this key.
+pub(crate) fn add_key(line: &mut String, key: u64) {
+    let verb = line.find(['/', ' ']).unwrap_or(line.len());
+    line.insert_str(verb, &format!("={key:x}"));
 }
 
 fn write_order(
@@ -248,10 +264,18 @@ impl<'a> Words<'a> {
     }
 
     /// A number, or `-` for none.
-    pub(super) fn maybe(&mut self) -> Option<Option<u64>> {
+    pub(super) fn maybe<N: FromStr>(&mut self) -> Option<Option<N>> {
         match self.next()? {
             "-" => Some(None),
             number => number.parse().ok().map(Some),
+        }
+    }
+
+    /// The letter of a rank, or `-` for none.
+    pub(super) fn rank(&mut self) -> Option<Option<Rank>> {
+        match self.next()? {
+            "-" => Some(None),
+            letter => Some(Some(Rank::of_letter(letter.parse().ok()?)?)),
         }
     }
 
@@ -296,7 +320,7 @@ pub(crate) fn read<'a>(
 ) -> Option<Line<'a>> {
     (line.len() <= LINE_BYTES_MAX).then_some(())?;
     let mut words = Words(line);
-    let (verb, extra) = read_verb(words.next()?)?;
+    let (verb, key, extra) = read_verb(words.next()?)?;
     match verb {
         "up" => {
             let version = words.number()?.try_into().ok()?;
@@ -304,6 +328,10 @@ pub(crate) fn read<'a>(
             return Some(Line::Up { version, label, instead_of });
         }
         "down" => return Some(Line::Down { node: words.node()? }),
+        "take" => {
+            let user = members.user_of(words.node()?, words.number()?)?;
+            return Some(Line::Taken { user, number: words.number()? });
+        }
         "come" => {
             let (number, name) = (words.number()?, words.name()?);
             let address: IpAddr = words.next()?.parse().ok()?;
@@ -317,6 +345,10 @@ pub(crate) fn read<'a>(
     let room_of = |words: &mut Words<'a>| chat.room_called(&words.room()?);
     let whom = |words: &mut Words<'a>| members.user_of(words.node()?, words.number()?);
     let fact = match verb {
+        "pass" => {
+            let hash = u128::from_str_radix(words.next()?, 16).ok()?;
+            return Some(Line::Pass { user, hash });
+        }
         "join" => {
             let room = words.room()?;
             Fact::Joined { user, room, key: words.rest_within(KEY_BYTES_MAX)? }
@@ -327,7 +359,9 @@ pub(crate) fn read<'a>(
         "say" | "me" => {
             let (room, text) = (room_of(&mut words)?, words.rest());
             let emote = verb == "me";
-            (!text::is_blank(&text)).then_some(())?;
+            // Only within a message of several lines one may be blank.
+            let is_part = extra.as_ref().is_some_and(|extra| extra.part.is_some());
+            (is_part || !text::is_blank(&text)).then_some(())?;
             Fact::Said { user, room, text, emote, extra }
         }
         "tell" => Fact::Told { user, to: whom(&mut words)?, text: words.rest(), extra },
@@ -346,12 +380,32 @@ pub(crate) fn read<'a>(
             Fact::Order { by: user, order }
         }
     };
-    Some(Line::Fact(fact))
+    Some(match key {
+        Some(key) => Line::Keyed { fact, key },
+        None => Line::Fact(fact),
+    })
 }
 
-/// A verb, and what an IRC client said besides the text.
-fn read_verb(word: &str) -> Option<(&str, MaybeExtra)> {
-    let Some((verb, extra)) = word.split_once('/') else { return Some((word, None)) };
+/// A verb, the key under which something is said, and what an IRC client said besides the text.
+fn read_verb(word: &str) -> Option<(&str, Option<u64>, MaybeExtra)> {
+    let (word, extra) = match word.split_once('/') {
+        Some((word, extra)) => (word, Some(extra)),
+        None => (word, None),
+    };
+    let (verb, key) = match word.split_once('=') {
+        Some((verb @ ("say" | "me" | "tell"), key)) => (verb, Some(key)),
+        Some(_) => return None,
+        None => (word, None),
+    };
+    let key = key.map(|key| u64::from_str_radix(key, 16)).transpose().ok()?;
+    let extra = match extra {
+        Some(extra) => Some(Box::new(read_extra(extra)?)),
+        None => None,
+    };
+    Some((verb, key, extra))
+}
+
+fn read_extra(extra: &str) -> Option<Extra> {
     let mut parts = extra.split('/');
     let is_notice = parts.next()? == "1";
     let mut cleaned = || Some(text_of(parts.next()?)?.into_boxed_str());
@@ -367,7 +421,7 @@ fn read_verb(word: &str) -> Option<(&str, MaybeExtra)> {
             is_last: parts.next()? == "1",
         }),
     };
-    Some((verb, Some(Box::new(Extra { formatted, tags, is_notice, part }))))
+    Some(Extra { formatted, tags, is_notice, part })
 }
 
 pub(super) fn read_standing(words: &mut Words<'_>) -> Option<Standing> {
@@ -424,10 +478,7 @@ fn read_order<'a>(
         }
         "lock" => Order::Locked { age: words.maybe()? },
         "unlock" => Order::Unlocked,
-        "slow" => {
-            let seconds = words.maybe()?.map(u32::try_from).transpose().ok()?;
-            Order::Slowed { seconds }
-        }
+        "slow" => Order::Slowed { seconds: words.maybe()? },
         "announce" => Order::Announced { text: words.rest().into_owned() },
         _ => return read_order_of_room(chat, verb, words, whom),
     };
@@ -454,18 +505,10 @@ fn read_order_of_room<'a>(
     }
     let room = maybe_room?;
     Some(match verb {
-        "rank" => {
-            let user = whom(words)?;
-            let rank = match words.next()? {
-                "-" => None,
-                letter => Some(Rank::of_letter(letter.parse().ok()?)?),
-            };
-            Order::Ranked { room, user, rank }
-        }
+        "rank" => Order::Ranked { room, user: whom(words)?, rank: words.rank()? },
         "unrank" => Order::Unranked { room, account: Nickname::parse(words.next()?).ok()? },
         "flag" => {
-            let letter: char = words.next()?.parse().ok()?;
-            let flag = Flag::ALL.into_iter().find(|flag| flag.letter() == letter)?;
+            let flag = Flag::of_letter(words.next()?.parse().ok()?)?;
             let setting = Setting::Flag(flag, words.next()? == "1");
             Order::Set { room, setting }
         }
@@ -474,10 +517,7 @@ fn read_order_of_room<'a>(
             let setting = Setting::Key((!key.is_empty()).then(|| key.into_owned()));
             Order::Set { room, setting }
         }
-        "limit" => {
-            let limit = words.maybe()?.map(u32::try_from).transpose().ok()?;
-            Order::Set { room, setting: Setting::Limit(limit) }
-        }
+        "limit" => Order::Set { room, setting: Setting::Limit(words.maybe()?) },
         "kick" => {
             let (user, how) = (whom(words)?, read_removal(words.next()?)?);
             let why = words.rest_within(REASON_BYTES_MAX)?.into_owned();
@@ -518,6 +558,10 @@ mod tests {
         fn member_of(&self, user: UserKey) -> Option<(&str, u64)> {
             let number = (0..10).find(|number| UserKey::nth(*number) == user)?;
             Some(("one.1.1", number as u64))
+        }
+
+        fn own_number_of(&self, user: UserKey) -> Option<u64> {
+            Some(self.member_of(user)?.1)
         }
 
         fn user_of(&self, node: &str, number: u64) -> Option<UserKey> {
@@ -568,6 +612,7 @@ mod tests {
             Fact::Renamed { user, name: Nickname::unchecked("[::1]:77") },
             said("hello  there ", false, None),
             said("waves", true, extra.clone()),
+            said("", false, extra.clone()),
             Fact::Told { user, to, text: "-".into(), extra },
             Fact::Away { user, why: Some("tea".into()) },
             Fact::Away { user, why: None },
@@ -602,6 +647,21 @@ mod tests {
             match read(&chat, &All, "one.1.1", &line) {
                 Some(Line::Fact(read)) => assert_eq!(format!("{read:?}"), format!("{fact:?}")),
                 read => panic!("{line:?} of {fact:?} is read as {read:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_said_may_have_a_key() {
+        for fact in facts() {
+            let mut line = write(&chat(), &All, &fact).unwrap();
+            add_key(&mut line, 0xabc);
+            let is_said = matches!(fact, Fact::Said { .. } | Fact::Told { .. });
+            match read(&chat(), &All, "one.1.1", &line) {
+                Some(Line::Keyed { fact: read, key: 0xabc }) if is_said => {
+                    assert_eq!(format!("{read:?}"), format!("{fact:?}"));
+                }
+                read => assert!(read.is_none() && !is_said, "{line:?} is read as {read:?}"),
             }
         }
     }

@@ -104,7 +104,9 @@ impl Hub {
     /// Who may have been cut off against their will is waited for first.
     pub(super) fn close(&mut self, key: ConnectionKey, reason: CloseReason, words: &str) {
         let held = match self.connections[key].state {
-            State::Chatting(user) => self.hold(key, user, reason),
+            State::Chatting(user) => {
+                self.hold(key, user, reason) || self.leave_to_others(user, reason)
+            }
             _ => false,
         };
         self.close_connection(key, reason, (words, held));

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Instant;
 use std::{iter, mem};
 
-use super::relaying::Next;
+use super::next::Next;
 use super::returning::Keyed;
 use super::telling::tell;
 use super::{Hub, OWN_BYTES_MAX, WRONG_PASSWORDS_MAX, awaiting_nick, counted};
@@ -104,17 +104,11 @@ impl Hub {
         let Parked { room, lines, emote, extra, key: given } = parked;
         // Meanwhile others may have come and gone.
         self.flush_presence_of(user);
+        self.keyed = given.map(|given| Keyed::new(key, given));
         let lines = lines.into_iter().map(Cow::Owned);
         let applied = self.propose_lines((user, room), lines, (emote, extra));
-        match (applied, given) {
-            (Applied::Said, Some(given)) => self.confirm(key, user, &given),
-            // Something was decided while it waited.
-            (Applied::Refused(_), _) => self.refuse(key, Refusal::NotSaid),
-            (Applied::Later, given) => {
-                self.then(Next::Asked { key, wanted: None, is_line: true, given });
-            }
-            _ => {}
-        }
+        self.note_asked(key, &applied, (None, true));
+        self.keyed = None;
     }
 
     /// What has arrived from `key` for now ends here, and perhaps a message with it.
@@ -452,7 +446,7 @@ impl Hub {
         let fact = Fact::Joined { user, room: room.clone(), key: given.into() };
         match self.propose(fact) {
             Applied::Refused(_) => self.could_not_go(key, &room, back),
-            Applied::Later => self.then(Next::Went { key, room, back }),
+            Applied::Later => self.then(key, Next::Went { room, back }),
             _ => {}
         }
     }
@@ -537,7 +531,7 @@ impl Hub {
     ) {
         if let Applied::Later = applied {
             let given = self.take_key(key);
-            return self.then(Next::Asked { key, wanted, is_line, given });
+            return self.then(key, Next::Asked { wanted, is_line, given });
         }
         self.answer_asked(key, applied, (wanted.as_ref(), is_line));
     }
@@ -594,7 +588,7 @@ impl Hub {
         (emote, mut extra): (bool, MaybeExtra),
     ) -> Applied {
         let (mut last, count) = (Applied::Said, lines.len());
-        let message = (self.last_entry + 1) ^ self.relay_salt();
+        let message = self.relay.as_ref().map_or(self.last_entry + 1, |relay| relay.next_message());
         let is_told_apart = count > 1 && (self.has_irc() || self.relay.is_some());
         let whole = is_told_apart.then(|| extra.take().map_or_else(Extra::default, |it| *it));
         for (place, text) in lines.enumerate() {
@@ -694,7 +688,7 @@ impl Hub {
         }
         match self.name_connection(key, name, &Standing::default()) {
             Ok(Came::Now) => {}
-            Ok(Came::Later) => self.then(Next::Named { key, name: name.clone() }),
+            Ok(Came::Later) => self.then(key, Next::Named { name: name.clone() }),
             Err(conflict) => self.refuse_name(key, name, conflict),
         }
     }
@@ -775,7 +769,7 @@ impl Hub {
                 Ok(Came::Now) => return,
                 Ok(Came::Later) => {
                     let (name, standing) = (name.clone(), Box::new(standing.clone()));
-                    return self.then(Next::Suffixed { key, name, number, standing });
+                    return self.then(key, Next::Suffixed { name, number, standing });
                 }
             }
         }
@@ -812,6 +806,7 @@ impl Hub {
         let dialect = self.connections[key].dialect;
         if dialect.spec().can_resume {
             self.tickets.issue(user, dialect);
+            self.pass_on(user);
         }
         // Asking for a name costs nobody a line of what they may say.
         self.connections[key].budget = Budget::default();
@@ -834,7 +829,7 @@ impl Hub {
         }
         let room = self.chat[LOBBY].name().clone();
         if let Applied::Later = self.propose(Fact::Joined { user, room, key: "".into() }) {
-            self.then(Next::Entered { key });
+            self.then(key, Next::Entered);
         }
         self.tell_watchers_online(user);
     }

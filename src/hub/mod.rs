@@ -40,6 +40,8 @@ mod deadlines;
 mod input;
 mod irc;
 mod moderation;
+mod next;
+mod passes;
 mod preparing;
 mod presence;
 mod relaying;

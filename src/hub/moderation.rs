@@ -1,7 +1,7 @@
 //! Order, as far as connections have to do with it: who is put out is closed, who is kept out is
 //! told why, and each act of an operator is told, logged and kept.
 
-use super::relaying::Next;
+use super::next::Next;
 use super::telling::time_of;
 use super::{Hub, awaiting_nick};
 use crate::archive::{Act, Record};
@@ -79,7 +79,7 @@ impl Hub {
         match self.propose(Fact::Order { by, order }) {
             Applied::Later => {
                 let proposed = Box::new(proposed.clone());
-                self.then(Next::Sanctioned { key, by, proposed });
+                self.then(key, Next::Sanctioned { by, proposed });
             }
             Applied::Said => self.put_out_hit(by, proposed),
             _ => self.refuse(key, Refusal::NotSaid),

@@ -11,15 +11,15 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::returning::Keyed;
+use super::next::Next;
+use super::passes::Passes;
 use super::{Hub, awaiting_nick};
 use crate::chat::written::{self, Line, Members, VERSION};
-use crate::chat::{Applied, Conflict, Entry, Fact, Leaving, Proposed, Standing, UserKey};
+use crate::chat::{Applied, Conflict, Entry, Fact, Leaving, UserKey};
 use crate::connection::{Connection, State, Wait, Waiting};
-use crate::event::{CloseReason, Event, Refusal};
+use crate::event::{CloseReason, Event};
 use crate::key::ConnectionKey;
 use crate::metrics::RelayCounts;
-use crate::nickname::Nickname;
 use crate::timers::Now;
 
 /// Lines that are handed out at once, in bytes: one entry of the log.
@@ -64,11 +64,15 @@ pub(super) struct Relaying {
     gone: VecDeque<Arc<str>>,
     /// The server of each user, and the number there.
     members: HashMap<UserKey, (Arc<str>, u64)>,
+    /// By what they can come back at another server.
+    pub(super) passes: Passes,
     /// Lines that were not handed out.
     lines: VecDeque<String>,
     /// What follows from each line that has not come back.
     pending: VecDeque<Pending>,
     pending_bytes: usize,
+    /// Lines until now.
+    pushed: u64,
     /// There are lines that nobody has asked for yet.
     has_news: bool,
     /// What was proposed last changes what its author may do next.
@@ -102,39 +106,21 @@ struct Node {
 #[derive(Debug)]
 struct Pending {
     bytes: usize,
-    next: Next,
+    next: Option<(ConnectionKey, Next)>,
     /// Whose line it is, if somebody has said it.
     said_by: Option<ConnectionKey>,
     /// Who is listened to again when it has come back.
     resumes: Option<ConnectionKey>,
 }
 
-/// What is to be done when it is known what has become of a proposal.
-#[derive(Debug)]
-pub(super) enum Next {
-    /// Nothing.
-    Nothing,
-    /// Somebody has a name, or is asked for another.
-    Named { key: ConnectionKey, name: Nickname },
-    /// Somebody has a name, or gets another: that with the first suffix from this on.
-    Suffixed { key: ConnectionKey, name: Nickname, number: u32, standing: Box<Standing> },
-    /// An IRC client has its nickname, or is asked for another.
-    NamedIrc { key: ConnectionKey, name: Nickname },
-    /// Somebody is in, and listened to.
-    Entered { key: ConnectionKey },
-    /// Somebody is told if it was not done, and that it was if they gave a key.
-    Asked { key: ConnectionKey, wanted: Option<Nickname>, is_line: bool, given: Option<String> },
-    /// Somebody is where they wanted to go, or goes back.
-    Went { key: ConnectionKey, room: Nickname, back: Option<Nickname> },
-    /// Those whom it hits are put out.
-    Sanctioned { key: ConnectionKey, by: UserKey, proposed: Box<Proposed> },
-    /// Somebody is told how many lines are forgotten.
-    Forgot { key: ConnectionKey },
-}
-
 impl Members for Relaying {
     fn member_of(&self, user: UserKey) -> Option<(&str, u64)> {
         self.members.get(&user).map(|(node, number)| (&**node, *number))
+    }
+
+    fn own_number_of(&self, user: UserKey) -> Option<u64> {
+        let (node, number) = self.members.get(&user)?;
+        (*node == self.node).then_some(*number)
     }
 
     fn user_of(&self, node: &str, number: u64) -> Option<UserKey> {
@@ -152,9 +138,11 @@ impl Relaying {
             nodes: HashMap::new(),
             gone: VecDeque::new(),
             members: HashMap::new(),
+            passes: Passes::default(),
             lines: VecDeque::new(),
             pending: VecDeque::new(),
             pending_bytes: 0,
+            pushed: 0,
             has_news: false,
             is_deciding: false,
             is_live: false,
@@ -184,12 +172,57 @@ impl Relaying {
         }
     }
 
-    fn push(&mut self, line: String, said_by: Option<ConnectionKey>) {
+    /// A number for a message of several lines, which no other has, here or elsewhere.
+    pub(super) fn next_message(&self) -> u64 {
+        self.secret.wrapping_add(self.pushed)
+    }
+
+    /// Proposes what decides what its author may do next.
+    pub(super) fn decide(&mut self, line: String) {
+        self.is_deciding = true;
+        self.push(line, None);
+    }
+
+    /// The line by which a connection here takes a user from another server.
+    pub(super) fn line_of_taking(&self, user: UserKey, number: u64) -> Option<String> {
+        let (node, before) = self.members.get(&user)?;
+        Some(format!("take {node} {before} {number}"))
+    }
+
+    /// A user is at that server from now on, with that number. Returns at which they were.
+    fn move_member(&mut self, user: UserKey, node: &str, number: u64) -> Option<Arc<str>> {
+        let (to, _) = self.nodes.get_key_value(node)?;
+        let (from, before) = self.members.insert(user, (Arc::clone(to), number))?;
+        self.nodes.get_mut(&from)?.members.remove(&before);
+        self.nodes.get_mut(node)?.members.insert(number, user);
+        Some(from)
+    }
+
+    /// A user has left.
+    fn forget(&mut self, user: UserKey) {
+        self.passes.forget(user);
+        if let Some((node, number)) = self.members.remove(&user)
+            && let Some(node) = self.nodes.get_mut(&node)
+        {
+            node.members.remove(&number);
+        }
+    }
+
+    pub(super) fn push(&mut self, line: String, said_by: Option<ConnectionKey>) {
         let bytes = line.len() + 1;
+        self.pushed += 1;
         self.pending_bytes += bytes;
-        self.pending.push_back(Pending { bytes, next: Next::Nothing, said_by, resumes: None });
+        self.pending.push_back(Pending { bytes, next: None, said_by, resumes: None });
         self.lines.push_back(line);
         self.has_news = true;
+    }
+
+    /// A server has gone, and what it writes late is nothing.
+    fn note_gone(&mut self, node: &str) {
+        self.gone.push_back(node.into());
+        if self.gone.len() > GONE_MAX {
+            self.gone.pop_front();
+        }
     }
 
     fn is_full(&self) -> bool {
@@ -251,7 +284,7 @@ impl Hub {
             recorded.clear();
         }
         let Some(relay) = &mut self.relay else { return };
-        (relay.nodes, relay.gone, relay.members) = Default::default();
+        (relay.nodes, relay.gone, relay.members, relay.passes) = Default::default();
     }
 
     /// All that the log has decided until now, for servers that come later.
@@ -265,6 +298,10 @@ impl Hub {
         for (name, Node { label, seq, .. }) in &relay.nodes {
             let _ = writeln!(out, "node {name} {label} {seq}");
         }
+        for (user, (node, number)) in &relay.members {
+            relay.passes.write(*user, (node, *number), &mut out);
+        }
+        relay.passes.write_said(&mut out);
         out.push('\n');
         self.chat.write_checkpoint(&**relay, &mut out);
         out
@@ -280,20 +317,29 @@ impl Hub {
     fn read_checkpoint(&mut self, checkpoint: &str) -> Option<()> {
         let relay = self.relay.as_mut()?;
         let (servers, state) = checkpoint.split_once("\n\n")?;
+        let mut passes = Vec::new();
         for line in servers.lines() {
             let words: Vec<_> = line.split(' ').collect();
             match words[..] {
                 ["id", id] => self.last_entry = id.parse().ok()?,
-                ["gone", node] => relay.gone.push_back(node.into()),
+                ["gone", node] => relay.note_gone(node),
                 ["node", name, label, seq] => {
                     let (label, seq) = (label.into(), seq.parse().ok()?);
                     let node = Node { label, seq, members: BTreeMap::new() };
                     relay.nodes.insert(name.into(), node);
                 }
+                ["pass", node, number, id, hash] => {
+                    passes.push(((node.to_owned(), number.parse().ok()?), (id, hash)));
+                }
+                ["said", pass, key, said] => relay.passes.read_said((pass, key, said))?,
                 _ => return None,
             }
         }
-        for ((node, number), user) in self.chat.read_checkpoint(state)? {
+        let known = self.chat.read_checkpoint(state)?;
+        for (member, pass) in &passes {
+            relay.passes.read(*known.get(member)?, *pass)?;
+        }
+        for ((node, number), user) in known {
             let (name, _) = relay.nodes.get_key_value(&*node)?;
             relay.members.insert(user, (Arc::clone(name), number));
             relay.nodes.get_mut(&*node)?.members.insert(number, user);
@@ -319,7 +365,7 @@ impl Hub {
             // A line may be what ends this server's name.
             let relay = self.relay.as_mut().filter(|relay| is_own && *relay.node == *entry.node);
             if let Some(pending) = relay.and_then(|relay| relay.pending.pop_front()) {
-                self.go_on(pending, &applied);
+                self.has_come_back(pending, &applied);
             }
         }
     }
@@ -398,11 +444,6 @@ impl Hub {
         })
     }
 
-    /// A number by which what this server counts differs from what others count; 0 without others.
-    pub(super) fn relay_salt(&self) -> u64 {
-        self.relay.as_ref().map_or(0, |relay| relay.secret)
-    }
-
     /// Whether another process shares the rooms under the label of this one, which must stop.
     #[must_use]
     pub fn is_usurped(&self) -> bool {
@@ -453,7 +494,7 @@ impl Hub {
             self.commit_here(Fact::Moved { user: *user, origin: None });
         }
         let Some(relay) = &mut self.relay else { return Applied::Refused(Conflict::OutOfDate) };
-        let Some(line) = written::write(&self.chat, &**relay, fact) else {
+        let Some(mut line) = written::write(&self.chat, &**relay, fact) else {
             return Applied::Refused(Conflict::OutOfDate);
         };
         let said_by = match fact {
@@ -463,15 +504,23 @@ impl Hub {
             _ => None,
         };
         relay.is_deciding |= said_by.is_none();
+        let is_last = match fact {
+            Fact::Said { extra: Some(extra), .. } => extra.part.is_none_or(|part| part.is_last),
+            _ => true,
+        };
+        let keyed = self.keyed.as_mut().zip(said_by);
+        if let Some(key) = keyed.and_then(|(keyed, by)| keyed.hash_of_line(by, is_last)) {
+            written::add_key(&mut line, key);
+        }
         relay.push(line, said_by);
         Applied::Later
     }
 
     /// What follows when what was proposed last has come back.
-    pub(super) fn then(&mut self, next: Next) {
+    pub(super) fn then(&mut self, key: ConnectionKey, next: Next) {
         let pending = self.relay.as_mut().and_then(|relay| relay.pending.back_mut());
         if let Some(pending) = pending {
-            pending.next = next;
+            pending.next = Some((key, next));
         }
     }
 
@@ -529,7 +578,7 @@ impl Hub {
     // ── applying ─────────────────────────────────────────────────────────────────────────────────
 
     /// A fact that concerns this server alone becomes so.
-    fn commit_here(&mut self, fact: Fact<'_>) -> Applied {
+    pub(super) fn commit_here(&mut self, fact: Fact<'_>) -> Applied {
         let entry = Entry { id: self.last_entry, at: self.now.unix_seconds, fact };
         self.commit(entry)
     }
@@ -562,6 +611,26 @@ impl Hub {
                 }
                 return applied;
             }
+            Line::Pass { user, hash } => {
+                if let Some(relay) = &mut self.relay {
+                    relay.passes.add(user, hash, id);
+                }
+            }
+            Line::Taken { user, number } => return self.apply_taken(entry, user, number),
+            Line::Keyed { fact, key } => {
+                let (Fact::Said { user, .. } | Fact::Told { user, .. }) = fact else {
+                    return nothing;
+                };
+                // They were cut off before this showed, and have said it again.
+                if relay.passes.said(user, key).is_some() {
+                    return nothing;
+                }
+                let applied = self.commit(Entry { id, at, fact });
+                if let (Applied::Said, Some(relay)) = (&applied, &mut self.relay) {
+                    relay.passes.note_said(user, key, id);
+                }
+                return applied;
+            }
             Line::Fact(fact) => {
                 let gone = match &fact {
                     Fact::Left { user, .. } => Some(*user),
@@ -569,8 +638,10 @@ impl Hub {
                     _ => None,
                 };
                 let applied = self.commit(Entry { id, at, fact });
-                if let (Some(user), Applied::Left(_)) = (gone, &applied) {
-                    self.forget_member(user);
+                if let (Some(user), Applied::Left(_), Some(relay)) =
+                    (gone, &applied, &mut self.relay)
+                {
+                    relay.forget(user);
                 }
                 return applied;
             }
@@ -591,13 +662,16 @@ impl Hub {
         }
     }
 
-    fn forget_member(&mut self, user: UserKey) {
-        let Some(relay) = &mut self.relay else { return };
-        if let Some((node, number)) = relay.members.remove(&user)
-            && let Some(node) = relay.nodes.get_mut(&node)
-        {
-            node.members.remove(&number);
+    /// Somebody has come back at the server that wrote the entry.
+    fn apply_taken(&mut self, entry: &Relayed<'_>, user: UserKey, number: u64) -> Applied {
+        let Some(relay) = &mut self.relay else { return Applied::Refused(Conflict::OutOfDate) };
+        let Some(from) = relay.move_member(user, entry.node, number) else {
+            return Applied::Refused(Conflict::OutOfDate);
+        };
+        if from == relay.node {
+            self.let_go_of(user);
         }
+        Applied::Moved { from: None }
     }
 
     fn begin_node(&mut self, entry: &Relayed<'_>, (version, label, instead_of): (u32, &str, &str)) {
@@ -611,7 +685,7 @@ impl Hub {
         // It was written when another had the label, and is executed late: whoever has it by now
         // began after that.
         if before.as_deref().unwrap_or("-") != instead_of {
-            relay.gone.push_back(entry.node.into());
+            relay.note_gone(entry.node);
             if *relay.node == *entry.node {
                 self.give_up(CloseReason::RelayLost);
             }
@@ -647,14 +721,11 @@ impl Hub {
         }
         let Some(relay) = &mut self.relay else { return };
         let Some(node) = relay.nodes.remove(name) else { return };
-        relay.gone.push_back(name.into());
-        if relay.gone.len() > GONE_MAX {
-            relay.gone.pop_front();
-        }
+        relay.note_gone(name);
         log::info!("relay: {} has gone, with {} people", node.label, node.members.len());
         for user in node.members.into_values() {
             if let Some(relay) = &mut self.relay {
-                relay.members.remove(&user);
+                relay.forget(user);
             }
             let why = Leaving::Reason(CloseReason::RelayLost(0));
             self.commit_here(Fact::Left { user, why });
@@ -664,13 +735,15 @@ impl Hub {
     // ── what follows ─────────────────────────────────────────────────────────────────────────────
 
     /// A line of this server has come back.
-    fn go_on(&mut self, pending: Pending, applied: &Applied) {
+    fn has_come_back(&mut self, pending: Pending, applied: &Applied) {
         let Pending { bytes, next, resumes, .. } = pending;
         if let Some(relay) = &mut self.relay {
             relay.pending_bytes -= bytes;
             relay.is_deciding = false;
         }
-        self.do_next(next, applied);
+        if let Some(next) = next {
+            self.go_on(next, applied);
+        }
         if let Some(key) = resumes {
             let is_deciding = self.relay.as_ref().is_some_and(|relay| relay.is_deciding);
             match is_deciding && self.connections.get(key).is_some() {
@@ -681,69 +754,6 @@ impl Hub {
         if self.relay.as_ref().is_some_and(|relay| !relay.waiting.is_empty()) {
             self.resume_relayed();
         }
-    }
-
-    fn do_next(&mut self, next: Next, applied: &Applied) {
-        let key = match &next {
-            Next::Nothing => return,
-            Next::Named { key, .. }
-            | Next::Suffixed { key, .. }
-            | Next::NamedIrc { key, .. }
-            | Next::Entered { key }
-            | Next::Asked { key, .. }
-            | Next::Went { key, .. }
-            | Next::Sanctioned { key, .. }
-            | Next::Forgot { key } => *key,
-        };
-        let is_naming =
-            matches!(next, Next::Named { .. } | Next::Suffixed { .. } | Next::NamedIrc { .. });
-        let is_here = self.connections.get(key).is_some_and(Connection::is_heard);
-        if let (true, Applied::Connected(user)) = (is_naming, applied) {
-            if is_here {
-                self.named(key, *user);
-                self.arm(key);
-            } else {
-                self.propose(Fact::Left { user: *user, why: Leaving::Plain });
-            }
-            return;
-        }
-        if !is_here {
-            return;
-        }
-        let conflict = match applied {
-            Applied::Refused(conflict) => Some(*conflict),
-            _ => None,
-        };
-        match (next, conflict) {
-            (Next::Named { name, .. }, Some(conflict)) => {
-                self.refuse_name(key, &name, conflict);
-            }
-            (Next::NamedIrc { name, .. }, Some(conflict)) => {
-                self.refuse_irc_name(key, &name, (conflict, None));
-            }
-            (Next::Suffixed { name, number, standing, .. }, Some(conflict)) => match conflict {
-                Conflict::NameTaken | Conflict::Registered => {
-                    self.join_with(key, (&name, number), &standing);
-                }
-                conflict => self.keep_out(key, None, conflict),
-            },
-            (Next::Entered { .. }, _) => self.process_if_read(key),
-            (Next::Asked { wanted, is_line, given, .. }, _) => {
-                self.keyed = given.map(|given| Keyed { by: key, key: given });
-                self.answer_asked(key, applied, (wanted.as_ref(), is_line));
-                self.keyed = None;
-            }
-            (Next::Went { room, back, .. }, Some(_)) => self.could_not_go(key, &room, back),
-            (Next::Sanctioned { by, proposed, .. }, None) => self.put_out_hit(by, &proposed),
-            (Next::Sanctioned { .. }, Some(_)) => self.refuse(key, Refusal::NotSaid),
-            (Next::Forgot { .. }, _) => {
-                if let Applied::Forgot(lines) = applied {
-                    self.tell(key, None, &Event::Forgotten(*lines));
-                }
-            }
-            _ => {}
-        }
-        self.arm(key);
     }
 
     // ── while the engine is away ─────────────────────────────────────────────────────────────────

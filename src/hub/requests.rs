@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::Hub;
-use super::relaying::Next;
+use super::next::Next;
 use super::returning::Keyed;
 use crate::archive::{Act, Answer, Before, Health, Kept, Record, Request};
 use crate::chat::{Applied, Entry, Fact, RoomKey, UserKey};
@@ -77,7 +77,7 @@ impl Hub {
         user.iter().for_each(|user| self.flush_presence_of(*user));
         let given = asked.key.take();
         let waits = self.begin_answer(key);
-        self.keyed = given.clone().map(|given| Keyed { by: key, key: given });
+        self.keyed = given.clone().map(|given| Keyed::new(key, given));
         match (asked.request, user) {
             (Request::Account(request), _) => self.handle_account_answer(key, request, answer),
             (request, Some(user)) => {
@@ -218,7 +218,7 @@ impl Hub {
         let since = self.chat.user(user).map(|user| user.since);
         let applied = self.propose(Fact::Forgot { user });
         if let Applied::Later = applied {
-            return self.then(Next::Forgot { key });
+            return self.then(key, Next::Forgot);
         }
         let (Applied::Forgot(lines), Some(author)) = (applied, since) else { return };
         if self.chat.remembers() {

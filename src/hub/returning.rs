@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::addresses::block_of;
 use super::telling::Shared;
-use super::tickets::{Held, Owner};
+use super::tickets::{Held, Owner, TicketKey};
 use super::{Hub, awaiting_nick};
 use crate::chat::commands::Answers;
 use crate::chat::{
@@ -18,7 +18,7 @@ use crate::dialect::{About, Dialect};
 use crate::event::{CloseReason, Command, Event, Missed, Refusal, Resumed, RoomView, Said};
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
-use crate::token::{TOKEN_BYTES, Token};
+use crate::token::{TOKEN_BYTES, Token, key_hash};
 
 /// So many wrong tokens are no mistake any more.
 const WRONG_TOKENS_MAX: u8 = 10;
@@ -30,7 +30,7 @@ const ROOMS_KNOWN_MAX: usize = 100;
 const ROOMS_REFUSED_MAX: usize = 10;
 
 /// What somebody knows of a room: its name, and the number of the last thing in it.
-type Known = (String, EntryId);
+pub(super) type Known = (String, EntryId);
 
 /// The bytes of a key, at most.
 const KEY_BYTES_MAX: usize = 64;
@@ -38,11 +38,30 @@ const KEY_BYTES_MAX: usize = 64;
 /// What is done now is to be confirmed under this key.
 #[derive(Debug)]
 pub(super) struct Keyed {
-    pub(super) by: ConnectionKey,
-    pub(super) key: String,
+    by: ConnectionKey,
+    key: String,
+    /// Lines of a message that were proposed before its last.
+    lines: u32,
 }
 
 impl Keyed {
+    pub(super) fn new(by: ConnectionKey, key: String) -> Keyed {
+        Keyed { by, key, lines: 0 }
+    }
+
+    /// By what other servers know the next line of what is done now, if `by` has asked for it. The
+    /// last, or only one, has the key itself.
+    pub(super) fn hash_of_line(&mut self, by: ConnectionKey, is_last: bool) -> Option<u64> {
+        if self.by != by {
+            return None;
+        }
+        if is_last {
+            return Some(key_hash(&self.key));
+        }
+        self.lines += 1;
+        Some(key_hash(&format!("{} {}", self.lines, self.key)))
+    }
+
     /// The key of what is done now, if `by` has asked for it and gave one.
     pub(super) fn of(keyed: Option<&Keyed>, by: ConnectionKey) -> Option<&str> {
         keyed.filter(|keyed| keyed.by == by).map(|keyed| &*keyed.key)
@@ -129,8 +148,12 @@ impl Hub {
 
     /// The server stops: nobody comes back to it.
     pub(super) fn wait_for_nobody(&mut self) {
-        for (user, dialect) in self.tickets.forget_all() {
-            self.depart(user, dialect, CloseReason::Stopping, "");
+        for user in self.tickets.all_held() {
+            if !self.leave_to_others(user, CloseReason::Stopping)
+                && let Some(dialect) = self.tickets.dialect(user)
+            {
+                self.depart(user, dialect, CloseReason::Stopping, "");
+            }
         }
     }
 
@@ -203,14 +226,19 @@ impl Hub {
     /// Somebody who is asked for a name says that they are who has this token.
     pub(super) fn come_back(&mut self, key: ConnectionKey, token: &str, known: &[Known]) {
         let known = &known[..known.len().min(ROOMS_KNOWN_MAX)];
-        let token = Token::parse(token);
-        let ticket = token.and_then(|token| Some((self.tickets.find(&token)?, token)));
-        let Some((ticket, token)) = ticket else { return self.refuse_token(key) };
+        let Some(token) = Token::parse(token) else { return self.refuse_token(key) };
+        let Some(ticket) = self.tickets.find(&token) else {
+            return match self.is_elsewhere(&token) {
+                Some(user) if self.is_kept_out(key, user) => {
+                    self.keep_out(key, None, Conflict::Banned);
+                }
+                Some(user) => self.take(key, user, (token, known)),
+                None => self.refuse_token(key),
+            };
+        };
         let (user, before) = match self.tickets.owner(ticket) {
             Owner::User(user) => {
-                let who = (self.chat.account_of(user), self.connections[key].remote.ip());
-                let is_banned = self.chat.ban_of(who, self.now.unix_seconds).is_some();
-                if is_banned && !self.chat.is_operator(user) {
+                if self.is_kept_out(key, user) {
                     return self.keep_out(key, None, Conflict::Banned);
                 }
                 self.take_over(key, user);
@@ -247,13 +275,32 @@ impl Hub {
                 (user, rooms)
             }
         };
+        self.is_back((key, user), (ticket, &token), (before, known));
+    }
+
+    /// Whether somebody who comes back as a user may not, since they were banned meanwhile.
+    fn is_kept_out(&self, key: ConnectionKey, user: UserKey) -> bool {
+        let who = (self.chat.account_of(user), self.connections[key].remote.ip());
+        let is_banned = self.chat.ban_of(who, self.now.unix_seconds).is_some();
+        is_banned && !self.chat.is_operator(user)
+    }
+
+    /// What is for a user goes to this connection, which has shown their token. They come into the
+    /// rooms in which they were before, and in which they say they were.
+    pub(super) fn is_back(
+        &mut self,
+        (key, user): (ConnectionKey, UserKey),
+        (ticket, token): (TicketKey, &Token),
+        (before, known): (Vec<Nickname>, &[Known]),
+    ) {
         let mail = self.tickets.mail(user).map(std::mem::take).unwrap_or_default();
         let connection = &mut self.connections[key];
         connection.state = State::Chatting(user);
         connection.budget = Budget::default();
         log::info!("back: {} from {}", self.chat.name(user), connection.remote);
         let refused = self.join_again(key, user, before, known);
-        let token = self.tickets.renew(ticket, user, &token);
+        let token = self.tickets.renew(ticket, user, token);
+        self.pass_on(user);
         self.tell_missed((key, user), &token, known);
         self.send(key, &mail);
         for name in refused {
@@ -261,7 +308,7 @@ impl Hub {
         }
     }
 
-    fn refuse_token(&mut self, key: ConnectionKey) {
+    pub(super) fn refuse_token(&mut self, key: ConnectionKey) {
         let State::AwaitingNick { wrong_tokens, .. } = &mut self.connections[key].state else {
             return;
         };
@@ -279,12 +326,16 @@ impl Hub {
         let address = self.connections[key].remote.ip();
         self.propose(Fact::Moved { user, origin: Some((key, address)) });
         if let Some(before) = before {
-            // It is nobody's now.
-            let deadline = self.now.instant;
-            self.connections[before].state = awaiting_nick(deadline, None);
-            self.close(before, CloseReason::Replaced, "");
-            self.arm(before);
+            self.put_off(before);
         }
+    }
+
+    /// Closes the connection of somebody who has come back over another one.
+    pub(super) fn put_off(&mut self, key: ConnectionKey) {
+        // It is nobody's now.
+        self.connections[key].state = awaiting_nick(self.now.instant, None);
+        self.close(key, CloseReason::Replaced, "");
+        self.arm(key);
     }
 
     /// Somebody comes into the rooms that they were in, and into those that they say they know, as
@@ -393,11 +444,12 @@ impl Hub {
             self.refuse_input(key, Refusal::Key(KEY_BYTES_MAX));
             return false;
         }
-        if let Some(id) = self.tickets.said(user, given) {
+        let said = self.tickets.said(user, given);
+        if let Some(id) = said.or_else(|| self.said_elsewhere(user, given)) {
             self.tell(key, None, &Event::Acked { key: given, id });
             return false;
         }
-        self.keyed = Some(Keyed { by: key, key: given.to_owned() });
+        self.keyed = Some(Keyed::new(key, given.to_owned()));
         true
     }
 

@@ -25,8 +25,8 @@ const TOKEN_TIME: Duration = Duration::from_secs(600);
 /// Tokens that are kept ready; each that comes in takes one.
 const STOCK: usize = 16;
 
-/// Tokens that are good for one owner at the same time, besides the last.
-const BEFORE_MAX: usize = 3;
+/// Tokens that are good for one owner at the same time.
+pub(super) const TOKENS_MAX: usize = 4;
 
 /// Keys that are remembered for one.
 const KEYS_MAX: usize = 1000;
@@ -134,7 +134,13 @@ impl Tickets {
 
     /// Gives somebody who has come in a ticket, if there is a token for it.
     pub(super) fn issue(&mut self, user: UserKey, dialect: Dialect) {
-        let Some(token) = self.stock.pop() else { return };
+        if let Some(token) = self.stock.pop() {
+            self.issue_by(&token, user, dialect);
+        }
+    }
+
+    /// Gives somebody a ticket for a token that is theirs.
+    pub(super) fn issue_by(&mut self, token: &Token, user: UserKey, dialect: Dialect) -> TicketKey {
         let (state, said) = (State::Here, VecDeque::new());
         let ticket = Ticket {
             token: token.clone(),
@@ -146,8 +152,14 @@ impl Tickets {
             said,
         };
         let key = TicketKey(self.slab.insert(ticket) as u32);
-        self.by_token.insert(token, key);
+        self.by_token.insert(token.clone(), key);
         self.by_user.insert(user, key);
+        key
+    }
+
+    /// The latest token of a user.
+    pub(super) fn token(&self, user: UserKey) -> Option<&Token> {
+        Some(&self.slab[self.of(user)?.0 as usize].token)
     }
 
     /// The token of somebody who has not been told it.
@@ -173,7 +185,7 @@ impl Tickets {
         if let Some(token) = token {
             by_token.insert(token.clone(), key);
             ticket.before.push(mem::replace(&mut ticket.token, token));
-            if ticket.before.len() > BEFORE_MAX {
+            if ticket.before.len() == TOKENS_MAX {
                 // They certainly have the one that they gave.
                 let oldest = usize::from(ticket.before[0] == *by);
                 by_token.remove(&ticket.before.remove(oldest));
@@ -320,6 +332,11 @@ impl Tickets {
             self.gone.pop_first();
             self.remove(key);
         }
+    }
+
+    /// All who are waited for.
+    pub(super) fn all_held(&self) -> Vec<UserKey> {
+        self.held.iter().map(|(_, key)| self.slab[key.0 as usize].user).collect()
     }
 
     /// Nobody comes back any more. Returns those who were waited for.

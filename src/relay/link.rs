@@ -16,6 +16,8 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use data_encoding::HEXLOWER;
+
 use super::resp::{Replies, Reply, command};
 use crate::author::Cloak;
 use crate::hub::Relayed;
@@ -534,7 +536,7 @@ impl Link {
                 }
             }
             Ask::About => self.greeted(side, reply.text().unwrap_or_default()),
-            Ask::Secret => match reply.text().and_then(parse_secret) {
+            Ask::Secret => match reply.text().and_then(secret_of) {
                 Some(secret) => self.events.push_back(LinkEvent::Secret(secret)),
                 None => self.lose("its secret is none"),
             },
@@ -589,8 +591,7 @@ impl Link {
         // Two logs that begin in one second are two.
         let now = self.now.unix_seconds * 1000 + self.draw() % 1000;
         let (key, now) = (self.key("epoch"), now.to_string());
-        let secret: String =
-            self.settings.secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let secret = HEXLOWER.encode(&self.settings.secret);
         let secret_key = self.key("secret");
         self.ask(Side::Commands, Ask::SetSecret, &["SET", &secret_key, &secret, "NX"]);
         self.ask(Side::Commands, Ask::Secret, &["GET", &secret_key]);
@@ -717,6 +718,11 @@ impl Link {
                 self.forget_log(&format!("entries {from} to {to} of the log are gone"));
                 return self.load();
             }
+            if *entry.node == *self.node
+                && self.batches.front().is_some_and(|it| it.seq < entry.seq)
+            {
+                return self.lose_log("the engine has lost what it had confirmed");
+            }
             self.take(place, entry);
         }
         if self.phase == Phase::CatchingUp && entries.len() < READ_ENTRIES {
@@ -836,13 +842,9 @@ impl Link {
     }
 }
 
-/// Bytes, each as two digits.
-fn parse_secret(text: &str) -> Option<[u8; Cloak::SECRET_BYTES]> {
-    let mut secret = [0; Cloak::SECRET_BYTES];
-    for (place, byte) in secret.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * place..2 * place + 2)?, 16).ok()?;
-    }
-    Some(secret)
+/// The secret that these digits say.
+fn secret_of(digits: &str) -> Option<[u8; Cloak::SECRET_BYTES]> {
+    HEXLOWER.decode(digits.as_bytes()).ok()?.try_into().ok()
 }
 
 /// An entry and its place: when its log began, and its number there.

@@ -14,12 +14,14 @@ use chinwag::relay::{Link, LinkSettings, Side, exchange};
 use chinwag::token::TOKEN_BYTES;
 use chinwag::turn::{Accepted, Budgets, Datagram, EventLoop, PollEvent, Sockets};
 use chinwag::{ConnectionKey, Now};
+use fastrand::Rng;
 
 use super::engine::Engine;
 
 /// What somebody at a server sends and gets.
 #[derive(Debug, Default)]
 pub(crate) struct Client {
+    pub(crate) dialect: Dialect,
     pub(crate) input: VecDeque<u8>,
     pub(crate) output: Vec<u8>,
     /// It sends no more.
@@ -43,6 +45,7 @@ pub(crate) struct Buffers {
     wires: [Option<usize>; 2],
     engine: Shared<Engine>,
     port: u16,
+    rng: Rng,
 }
 
 impl Server {
@@ -62,12 +65,14 @@ impl Server {
             wires: [None, None],
             engine: Rc::clone(engine),
             port: 1024,
+            rng: Rng::with_seed(seed),
         };
         Server { event_loop, sockets }
     }
 
-    pub(crate) fn connect(&mut self) -> Shared<Client> {
-        let client = Shared::<Client>::default();
+    pub(crate) fn connect(&mut self, dialect: Dialect) -> Shared<Client> {
+        let client = Client { dialect, ..Client::default() };
+        let client = Rc::new(RefCell::new(client));
         self.sockets.arriving.push_back(Rc::clone(&client));
         client
     }
@@ -113,7 +118,7 @@ impl Sockets for Buffers {
     }
 
     fn random(&mut self) -> Option<[u8; TOKEN_BYTES]> {
-        None
+        Some(std::array::from_fn(|_| self.rng.u8(..)))
     }
 
     fn poll(&mut self, _: Option<Duration>, events: &mut Vec<PollEvent>) -> io::Result<usize> {
@@ -142,7 +147,7 @@ impl Sockets for Buffers {
         let handle = self.arriving.pop_front()?;
         self.port = self.port.checked_add(1).unwrap_or(1024);
         let remote = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        let (dialect, prelude) = (Dialect::Lines, Prelude::default());
+        let (dialect, prelude) = (handle.borrow().dialect, Prelude::default());
         Some(Accepted { handle, dialect, prelude, remote, is_exposed: false })
     }
 

@@ -348,9 +348,7 @@ impl Hub {
         letter: char,
         on: bool,
     ) -> bool {
-        let Some(flag) = Flag::ALL.into_iter().find(|flag| flag.letter() == letter) else {
-            return false;
-        };
+        let Some(flag) = Flag::of_letter(letter) else { return false };
         if self.chat[room].rights.has(flag) != on || !self.is_in_charge(key, room) {
             let value = if on { "on" } else { "off" };
             self.order(key, channel, Moderation::Set { what: flag.word(), value });

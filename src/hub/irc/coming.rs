@@ -20,7 +20,7 @@ use crate::dialect::irc::{Registering, SERVER, Verb};
 use crate::event::{CloseReason, Refusal};
 use crate::hub::Hub;
 use crate::hub::input::Came;
-use crate::hub::relaying::Next;
+use crate::hub::next::Next;
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
 use crate::text;
@@ -163,7 +163,7 @@ impl Hub {
         let standing = Standing { account, authority, profile, at_once, ..Standing::default() };
         match self.name_connection(key, name, &standing) {
             Ok(Came::Now) => {}
-            Ok(Came::Later) => self.then(Next::NamedIrc { key, name: name.clone() }),
+            Ok(Came::Later) => self.then(key, Next::NamedIrc { name: name.clone() }),
             Err(conflict) => {
                 self.refuse_irc_name(key, name, (conflict, standing.account.as_ref()));
             }
