@@ -289,7 +289,8 @@ struct Arguments {
     #[arg(default_value = usual_keep())]
     keep: Vec<KeepRule>,
 
-    /// Whether nicknames can be accounts, which have a password, or must be. They need --data.
+    /// Whether nicknames can be accounts, which have a password, or must be. They need --data or
+    /// --relay.
     ///
     /// With required only who has an account may come in; the older dialects then need
     /// --classic-open. With off there are none.

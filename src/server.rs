@@ -19,8 +19,6 @@ use slab::Slab;
 #[cfg(feature = "data")]
 use crate::archive::{Answer, Archive, Keeper, Request, Settings};
 use crate::author::Cloak;
-#[cfg(feature = "data")]
-use crate::config::Accounts;
 #[cfg(feature = "tls")]
 use crate::config::TlsFiles;
 use crate::config::{CLIENTS_MIN, Changes, Config, LISTENERS_MAX, ListenerSpec, Prelude};
@@ -1211,8 +1209,7 @@ fn open_archive(
 /// Whether there can be accounts, or operators with a password.
 #[cfg(feature = "data")]
 fn needs_keeper(config: &Config) -> bool {
-    let has_accounts = config.data.is_some() && config.accounts != Accounts::Off;
-    has_accounts || !config.operator_passwords.is_empty()
+    config.has_accounts() || !config.operator_passwords.is_empty()
 }
 
 /// Starts the keeper of accounts, if it is needed. The chat knows of these accounts.

@@ -10,6 +10,9 @@
     reason = "a test that cannot go on has failed, and says so by a panic"
 )]
 
+#[cfg(all(feature = "web", feature = "data"))]
+#[path = "relay/accounts.rs"]
+mod accounts;
 #[cfg(feature = "web")]
 #[path = "resume/browser.rs"]
 mod browser;

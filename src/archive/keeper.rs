@@ -33,6 +33,9 @@ const REQUESTS_MAX: usize = 64;
 /// gives back the memory that hashing takes.
 const IDLE: Duration = Duration::from_secs(5);
 
+/// The system does not give what hashing takes.
+const NOT_HASHED: &str = "no memory or no random numbers: a password cannot be hashed";
+
 /// The keeper as the server holds it. Dropping it ends its thread, which is not waited for; what
 /// waits is not done then.
 pub struct Keeper {
@@ -104,9 +107,9 @@ impl Queue {
 
 impl Keeper {
     /// Starts the keeper of the accounts in a file that the archive has opened, or of none: then it
-    /// answers [`AccountRequest::Oper`] alone. `known` are the accounts of which the chat knows; if
-    /// others are there, that is a change. `now` is in seconds since 1970; `wake` is called in
-    /// another thread when there is something to poll.
+    /// answers [`AccountRequest::Oper`] and [`AccountRequest::Prove`] alone. `known` are the
+    /// accounts of which the chat knows; if others are there, that is a change. `now` is in seconds
+    /// since 1970; `wake` is called in another thread when there is something to poll.
     ///
     /// # Errors
     /// If the system has no thread for it.
@@ -286,12 +289,15 @@ impl Worker {
                 false => AccountAnswer::Wrong,
             });
         }
+        if let AccountRequest::Prove { hash, password, new } = request {
+            return prove(hasher, hash, &password, new.as_ref());
+        }
         let Some(Book { file, open: Some(open), .. }) = book else { return Answer::Failed };
         let mut desk = Desk { open, hasher, now, changes };
         match desk.answer(request) {
             Ok(Some(answer)) => Answer::Account(answer),
             Ok(None) => {
-                log::error!("no memory or no random numbers: a password cannot be hashed");
+                log::error!("{NOT_HASHED}");
                 Answer::Failed
             }
             Err(error) => {
@@ -300,6 +306,28 @@ impl Worker {
             }
         }
     }
+}
+
+/// Tries the password of an account that stands elsewhere, and hashes another one.
+fn prove(
+    hasher: &mut Hasher,
+    hash: Option<String>,
+    password: &Secret,
+    new: Option<&Secret>,
+) -> Answer {
+    if let Some(hash) = &hash
+        && !is_password(hasher, "an account", hash, password)
+    {
+        return Answer::Account(AccountAnswer::Wrong);
+    }
+    let new = match new.map(|new| hasher.hash(new.reveal())) {
+        Some(None) => {
+            log::error!("{NOT_HASHED}");
+            return Answer::Failed;
+        }
+        new => new.flatten(),
+    };
+    Answer::Account(AccountAnswer::Proved { old: hash.unwrap_or_default(), new })
 }
 
 /// Whether a hash is of that password. If there is no hash, it takes as long as if there were one.
@@ -454,7 +482,9 @@ impl Desk<'_> {
                 Ok(Some(AccountAnswer::Done(Some(entry.name), None)))
             }
             // It was answered without an account.
-            AccountRequest::Oper { .. } => Ok(Some(AccountAnswer::Wrong)),
+            AccountRequest::Oper { .. } | AccountRequest::Prove { .. } => {
+                Ok(Some(AccountAnswer::Wrong))
+            }
         }
     }
 

@@ -257,6 +257,15 @@ pub enum AccountRequest {
         /// Its name.
         name: Nickname,
     },
+    /// The password of an account that stands elsewhere is to be tried, and another one hashed.
+    Prove {
+        /// What it hashes to; empty, if there is no such account. `None`: there is nothing to try.
+        hash: Option<String>,
+        /// What they gave.
+        password: Secret,
+        /// The one that is to be hashed, if one is.
+        new: Option<Secret>,
+    },
     /// Somebody says that they know the password of an operator.
     Oper {
         /// The password, hashed, in the form that starts with `$argon2id$`.
@@ -287,6 +296,14 @@ pub enum AccountAnswer {
     /// It is so: registered, logged in, changed. The account as it is spelled, where there is one;
     /// and a token, if one was wanted.
     Done(Option<Nickname>, Option<Secret>),
+    /// To [`AccountRequest::Prove`]: it is the password of `old`, and `new` is what the other one
+    /// hashes to.
+    Proved {
+        /// The hash that was tried, if one was.
+        old: String,
+        /// The hash that was made, if one was.
+        new: Option<String>,
+    },
     /// That is not the password, or the token.
     Wrong,
     /// There is such an account already.

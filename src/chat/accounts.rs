@@ -29,6 +29,11 @@ impl Accounts {
         keys.iter().find_map(|key| self.names.get(key))
     }
 
+    /// Whether there are any.
+    fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
     pub(super) fn insert(&mut self, name: &Nickname) {
         let keys = name.keys();
         if self.find(&keys).is_none() {
@@ -44,9 +49,14 @@ impl Accounts {
 }
 
 impl Chat {
+    /// From now on a name is an account, as it was before.
+    pub(crate) fn add_account(&mut self, name: &Nickname) {
+        self.accounts.insert(name);
+    }
+
     /// The account of that name, if it is one.
     pub(crate) fn account_called(&self, name: &Nickname) -> Option<&Nickname> {
-        if self.accounts.names.is_empty() || !self.has_accounts() {
+        if self.accounts.is_empty() || !self.has_accounts() {
             return None;
         }
         self.accounts.find(&name.keys())

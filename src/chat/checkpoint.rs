@@ -70,6 +70,9 @@ impl Chat {
         let (opened_at, limit) = (or_dash(room.opened_at()), or_dash(rights.limit));
         let _ =
             writeln!(out, "room {name} {opened_at} {} {limit} {key}", word_of(&rights.letters()));
+        for (account, rank) in &rights.accounts {
+            let _ = writeln!(out, "ranked {name} {} {account}", rank.letter());
+        }
         if let Some(topic) = room.topic() {
             let _ = writeln!(out, "topic {name} {} {} {}", topic.at, word_of(topic.by), topic.text);
         }
@@ -85,7 +88,7 @@ impl Chat {
         out: &mut String,
     ) {
         let standing = Standing {
-            account: None,
+            account: user.account().cloned(),
             authority: user.authority().cloned(),
             known: false,
             came_by: user.came_by(),
@@ -128,6 +131,11 @@ impl Chat {
                     let (at, by) = (words.number()?, words.text(128)?);
                     let text = words.rest().into_owned();
                     self.rooms[room.place()].topic = Some(Box::new(Topic { text, by, at }));
+                }
+                "ranked" => {
+                    let room = self.room_called(&words.room()?)?;
+                    let (rank, account) = (words.rank()?, words.room()?);
+                    self.rooms[room.place()].rights.set_rank(&account, rank);
                 }
                 "past" => self.read_past(&known, &mut words)?,
                 "forgotten" => {
@@ -186,6 +194,7 @@ impl Chat {
         user.came_by = standing.came_by;
         user.is_here = standing.at_once;
         user.set_profile(standing.profile);
+        user.set_account(standing.account);
         user.set_authority(standing.authority);
         if spoke_at.is_some() {
             user.order_mut().spoke_at = spoke_at;

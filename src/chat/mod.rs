@@ -70,6 +70,8 @@ pub(crate) struct Chat {
     room_names: HashMap<Arc<str>, RoomKey>,
     /// Whether a room that all have left is remembered.
     remembers: bool,
+    /// It is shared with other servers.
+    is_shared: bool,
     /// What is remembered of rooms that nobody is in; as many as there can be rooms.
     asleep: Sleepers,
     /// Who does not hear whom.
@@ -126,6 +128,7 @@ impl Chat {
             rooms: Slab::new(),
             room_names: HashMap::new(),
             remembers: false,
+            is_shared: false,
             asleep: Sleepers::default(),
             ignoring: Ignoring::default(),
             accounts: Accounts::default(),
@@ -175,7 +178,7 @@ impl Chat {
 
     /// Whether nicknames can be accounts.
     pub(crate) fn has_accounts(&self) -> bool {
-        self.remembers && self.policy.accounts != config::Accounts::Off
+        (self.remembers || self.is_shared) && self.policy.accounts != config::Accounts::Off
     }
 
     /// Whether only those may come in who have an account.
@@ -218,9 +221,15 @@ impl Chat {
     pub(crate) fn anew_from(&self, begins: EntryId) -> Chat {
         let permanent: Vec<_> = self.rooms().filter(|(_, room)| room.is_permanent()).collect();
         let names: Vec<_> = permanent.iter().map(|(_, room)| room.name().clone()).collect();
-        let (remembers, policy, cloak) = (self.remembers, self.policy.clone(), self.cloak);
+        let Chat { remembers, is_shared, cloak, .. } = *self;
+        let policy = self.policy.clone();
         let chat = Chat::new(&self.limits, begins, self[LOBBY].name(), &names);
-        Chat { remembers, policy, cloak, ..chat }
+        Chat { remembers, is_shared, policy, cloak, ..chat }
+    }
+
+    /// From now on rooms and accounts are shared with other servers.
+    pub(crate) fn share(&mut self) {
+        self.is_shared = true;
     }
 
     /// From now on this hides from where people come.

@@ -35,6 +35,9 @@ const LINE_BYTES_MAX: usize = 256 * 1024;
 /// The bytes of what somebody says of themselves, at most.
 const PROFILE_BYTES_MAX: usize = 512;
 
+/// The bytes of what a password hashes to, at most.
+pub(crate) const HASH_BYTES_MAX: usize = 256;
+
 /// Who is who in the log.
 pub(crate) trait Members {
     /// The server of a user, and their number there.
@@ -61,10 +64,38 @@ pub(crate) enum Line<'a> {
     Taken { user: UserKey, number: u64 },
     /// Somebody has a name, with this number at its server.
     Came { number: u64, fact: Fact<'a> },
+    /// Something has become of an account.
+    Account(AccountLine<'a>),
     /// Somebody says something, under a key that hashes to this.
     Keyed { fact: Fact<'a>, key: u64 },
+    /// Somebody gets another name, since the one that they have is an account.
+    Lost { user: UserKey, name: Nickname },
     /// Anything else.
     Fact(Fact<'a>),
+}
+
+/// What a line says of an account.
+#[derive(Debug)]
+pub(crate) struct AccountLine<'a> {
+    /// Its name.
+    pub name: Nickname,
+    /// What has become of it.
+    pub change: AccountChange<'a>,
+}
+
+/// What has become of an account. A mark is that of the password that it must still have.
+#[derive(Debug)]
+pub(crate) enum AccountChange<'a> {
+    /// It is there, with a password that hashes to this.
+    Added { hash: &'a str },
+    /// It has another password, and no token any more.
+    Password { mark: u64, hash: &'a str },
+    /// It is none any more.
+    Removed { mark: u64 },
+    /// It has a token that hashes to this, until then.
+    Token { mark: u64, token: u128, until: u64 },
+    /// It has no token any more.
+    LoggedOut,
 }
 
 // ── writing ──────────────────────────────────────────────────────────────────────────────────────
@@ -110,9 +141,14 @@ pub(crate) fn write(chat: &Chat, members: &impl Members, fact: &Fact<'_>) -> Opt
         Fact::Account(AccountFact::Operator { user, by }) => {
             format!("oper {} {}", number(user)?, write_authority(by.as_ref()))
         }
-        // There are no accounts where servers share their rooms; and where somebody's bytes go is
-        // their server's business.
-        Fact::Account(_) | Fact::Moved { .. } => return None,
+        Fact::Account(AccountFact::LoggedIn { user, account, operator }) => {
+            format!("login {} {account} {}", number(user)?, u8::from(*operator))
+        }
+        Fact::Account(AccountFact::LoggedOut { user }) => format!("logout {}", number(user)?),
+        // Those have lines of their own, with what their passwords hash to; and where somebody's
+        // bytes go is their server's business.
+        Fact::Account(AccountFact::Registered { .. } | AccountFact::Unregistered { .. })
+        | Fact::Moved { .. } => return None,
         Fact::Order { by, order } => {
             let room = order.room().as_ref().map(name_of).unwrap_or(Some("-"))?;
             write_order(number(by)?, room, order, whom)?
@@ -263,6 +299,10 @@ impl<'a> Words<'a> {
         self.next()?.parse().ok()
     }
 
+    pub(super) fn hex(&mut self) -> Option<u64> {
+        u64::from_str_radix(self.next()?, 16).ok()
+    }
+
     /// A number, or `-` for none.
     pub(super) fn maybe<N: FromStr>(&mut self) -> Option<Option<N>> {
         match self.next()? {
@@ -322,22 +362,11 @@ pub(crate) fn read<'a>(
     let mut words = Words(line);
     let (verb, key, extra) = read_verb(words.next()?)?;
     match verb {
-        "up" => {
-            let version = words.number()?.try_into().ok()?;
-            let (label, instead_of) = (words.node()?, words.node()?);
-            return Some(Line::Up { version, label, instead_of });
+        "up" | "down" | "take" | "lose" | "come" => {
+            return read_of_server(members, verb, &mut words);
         }
-        "down" => return Some(Line::Down { node: words.node()? }),
-        "take" => {
-            let user = members.user_of(words.node()?, words.number()?)?;
-            return Some(Line::Taken { user, number: words.number()? });
-        }
-        "come" => {
-            let (number, name) = (words.number()?, words.name()?);
-            let address: IpAddr = words.next()?.parse().ok()?;
-            let standing = Box::new(read_standing(&mut words)?);
-            let fact = Fact::Connected { origin: None, name, address, standing };
-            return Some(Line::Came { number, fact });
+        "account" | "password" | "unaccount" | "token" | "untoken" => {
+            return read_account(verb, &mut words).map(Line::Account);
         }
         _ => {}
     }
@@ -371,6 +400,11 @@ pub(crate) fn read<'a>(
         "invite" => Fact::Invited { user, to: whom(&mut words)?, room: room_of(&mut words)? },
         "forget" => Fact::Forgot { user },
         "topic" => Fact::Topic { user, room: room_of(&mut words)?, text: words.rest() },
+        "login" => {
+            let (account, operator) = (words.room()?, words.next()? == "1");
+            Fact::Account(AccountFact::LoggedIn { user, account, operator })
+        }
+        "logout" => Fact::Account(AccountFact::LoggedOut { user }),
         "oper" => {
             let by = read_authority(words.next()?)?;
             Fact::Account(AccountFact::Operator { user, by })
@@ -384,6 +418,54 @@ pub(crate) fn read<'a>(
         Some(key) => Line::Keyed { fact, key },
         None => Line::Fact(fact),
     })
+}
+
+/// Reads a line of which the server, and no user of it, is the author.
+fn read_of_server<'a>(
+    members: &impl Members,
+    verb: &str,
+    words: &mut Words<'a>,
+) -> Option<Line<'a>> {
+    Some(match verb {
+        "up" => {
+            let version = words.number()?.try_into().ok()?;
+            let (label, instead_of) = (words.node()?, words.node()?);
+            Line::Up { version, label, instead_of }
+        }
+        "down" => Line::Down { node: words.node()? },
+        "take" => {
+            let user = members.user_of(words.node()?, words.number()?)?;
+            Line::Taken { user, number: words.number()? }
+        }
+        "lose" => {
+            let user = members.user_of(words.node()?, words.number()?)?;
+            Line::Lost { user, name: words.name()? }
+        }
+        "come" => {
+            let (number, name) = (words.number()?, words.name()?);
+            let address: IpAddr = words.next()?.parse().ok()?;
+            let standing = Box::new(read_standing(words)?);
+            let fact = Fact::Connected { origin: None, name, address, standing };
+            Line::Came { number, fact }
+        }
+        _ => return None,
+    })
+}
+
+fn read_account<'a>(verb: &str, words: &mut Words<'a>) -> Option<AccountLine<'a>> {
+    let name = words.room()?;
+    let hash = |words: &mut Words<'a>| words.next().filter(|hash| hash.len() <= HASH_BYTES_MAX);
+    let change = match verb {
+        "account" => AccountChange::Added { hash: hash(words)? },
+        "password" => AccountChange::Password { mark: words.hex()?, hash: hash(words)? },
+        "unaccount" => AccountChange::Removed { mark: words.hex()? },
+        "token" => {
+            let (mark, token) = (words.hex()?, u128::from_str_radix(words.next()?, 16).ok()?);
+            AccountChange::Token { mark, token, until: words.number()? }
+        }
+        _ => AccountChange::LoggedOut,
+    };
+    Some(AccountLine { name, change })
 }
 
 /// A verb, the key under which something is said, and what an IRC client said besides the text.
@@ -621,6 +703,12 @@ mod tests {
             Fact::Forgot { user },
             Fact::Topic { user, room, text: "".into() },
             Fact::Account(AccountFact::Operator { user, by: Some(Authority::Console) }),
+            Fact::Account(AccountFact::LoggedIn {
+                user,
+                account: Nickname::unchecked("alice"),
+                operator: true,
+            }),
+            Fact::Account(AccountFact::LoggedOut { user }),
             order(Order::Ranked { room, user: to, rank: Some(Rank::Voice) }),
             order(Order::Ranked { room, user: to, rank: None }),
             order(Order::Set { room, setting: Setting::Flag(Flag::Moderated, true) }),

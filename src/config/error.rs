@@ -138,7 +138,7 @@ impl fmt::Display for ConfigError {
                  let everybody in there with --classic-open"
             ),
             ConfigError::AccountsWithoutData => {
-                f.write_str("--accounts required needs --data, where accounts are kept")
+                f.write_str("--accounts required needs --data, where accounts are kept, or --relay")
             }
             ConfigError::OperatorsNotBuilt => f.write_str(
                 "passwords of operators are not built in; build with --features data, or leave \

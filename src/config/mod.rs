@@ -111,7 +111,7 @@ pub struct Config {
     pub relay: Option<Relay>,
 }
 
-/// Whether there are accounts; they need an archive.
+/// Whether there are accounts; they need an archive, or servers that share them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Accounts {
     /// There are none.
@@ -252,6 +252,13 @@ impl Config {
         })
     }
 
+    /// Whether nicknames can be accounts: they are kept in the archive, or shared.
+    #[must_use]
+    pub fn has_accounts(&self) -> bool {
+        let are_kept = self.data.is_some() || cfg!(feature = "data") && self.relay.is_some();
+        are_kept && self.accounts != Accounts::Off
+    }
+
     /// What of this the conversation with a connection goes by.
     #[must_use]
     pub fn session_settings(&self) -> Settings {
@@ -259,7 +266,7 @@ impl Config {
             line_bytes_max: self.limits.line_bytes_max,
             udp_expiry: self.limits.udp_expiry,
             page: None,
-            has_accounts: self.data.is_some() && self.accounts != Accounts::Off,
+            has_accounts: self.has_accounts(),
             is_away: false,
             #[cfg(feature = "web")]
             web: self.web.clone(),
@@ -279,7 +286,7 @@ impl Config {
             Some(ConfigError::ClassicOpen(dialect))
         } else if let Some(dialect) = classic.filter(|_| needs_account) {
             Some(ConfigError::ClassicAccounts(dialect))
-        } else if needs_account && self.data.is_none() {
+        } else if needs_account && !self.has_accounts() {
             Some(ConfigError::AccountsWithoutData)
         } else if !self.operator_passwords.is_empty() && !cfg!(feature = "data") {
             Some(ConfigError::OperatorsNotBuilt)

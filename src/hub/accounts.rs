@@ -2,10 +2,11 @@
 //! tried elsewhere, since that takes long on purpose ([`requests`](super::requests)); here is who
 //! may give one, and what becomes of the answer.
 
+use super::input::Came;
+use super::next::Next;
 use super::{Hub, WRONG_PASSWORDS_MAX};
 use crate::archive::{
     ACCOUNT_PASSWORD_BYTES, AccountAnswer, AccountChange, AccountRequest, Answer, Proof, Record,
-    Request,
 };
 use crate::chat::{AccountFact, Applied, Authority, Conflict, Fact, Standing, UserKey};
 use crate::connection::{Asked, Proving, State, Wait, Waiting};
@@ -237,9 +238,8 @@ impl Hub {
         if let AccountRequest::Register { .. } = request {
             self.note_try(key);
         }
-        let request = Request::Account(request);
-        let asked = Asked { key: self.take_key(key), ..Asked::new(request.clone()) };
-        self.requests.push_back((key, request));
+        let Some(asked) = self.ask_to_try(key, request) else { return };
+        let asked = Asked { key: self.take_key(key), ..asked };
         self.asking.push((key, address));
         let waiting = &mut self.connections[key].waiting;
         let waiting = waiting.get_or_insert_with(|| Box::new(Waiting::new(Wait::Answer)));
@@ -272,13 +272,19 @@ impl Hub {
         answer: Answer,
     ) {
         let answer = match answer {
+            Answer::Account(AccountAnswer::Proved { old, new }) => {
+                match self.proved_to_all(key, &request, (&old, new.as_deref())) {
+                    Some(answer) => answer,
+                    None => return,
+                }
+            }
             Answer::Account(answer) => answer,
             _ => return self.refuse_proof(key, Refusal::Busy),
         };
         if answer == AccountAnswer::Wrong || answer == AccountAnswer::Missing {
             self.note_try(key);
             let what = match &request {
-                AccountRequest::Oper { .. } => "oper".to_owned(),
+                AccountRequest::Oper { .. } | AccountRequest::Prove { .. } => "oper".to_owned(),
                 AccountRequest::Login { name, .. }
                 | AccountRequest::SetPassword { name, .. }
                 | AccountRequest::Unregister { name, .. }
@@ -297,7 +303,7 @@ impl Hub {
             (AccountAnswer::Done(Some(name), token), None) => {
                 self.log_in(key, &name, token.as_ref());
             }
-            (AccountAnswer::Done(None, _), None) => {}
+            (AccountAnswer::Done(None, _), None) | (AccountAnswer::Proved { .. }, _) => {}
             (AccountAnswer::Wrong | AccountAnswer::Missing, Some(_)) => {
                 self.refuse(key, Refusal::WrongPassword);
             }
@@ -344,7 +350,11 @@ impl Hub {
         }
         self.free_name(account);
         match self.name_connection(key, account, &standing) {
-            Ok(_) => {
+            Ok(came) => {
+                if let Came::Later = came {
+                    self.end_proving(key);
+                    self.then(key, Next::Named { name: account.clone() });
+                }
                 log::info!("event=login account={account} from={}", self.connections[key].remote);
                 self.tell_account(key, account, (AccountEvent::LoggedIn, token));
                 if operator {
@@ -367,11 +377,20 @@ impl Hub {
         loop {
             number = self.chat.lowest_free_suffix(account, number);
             let name = account.with_suffix(number);
+            // Who has it may be at another server.
+            if self.take_name_of(holder, &name) {
+                return;
+            }
             match self.propose(Fact::Renamed { user: holder, name }) {
                 Applied::Refused(Conflict::NameTaken | Conflict::Registered) => number += 1,
                 _ => break,
             }
         }
+        self.tell_name_lost(holder, &old);
+    }
+
+    /// Somebody had a name that is somebody else's account, and has another one now.
+    pub(super) fn tell_name_lost(&mut self, holder: UserKey, old: &Nickname) {
         let origin = self.chat.user(holder).and_then(|user| user.origin);
         let name = self.chat.name(holder).to_owned();
         let event = AccountEvent::NameLost(old.as_str());
@@ -386,7 +405,7 @@ impl Hub {
     }
 
     /// What somebody asked for who is in is so.
-    fn account_is_so(
+    pub(super) fn account_is_so(
         &mut self,
         (key, user): (ConnectionKey, UserKey),
         request: AccountRequest,
@@ -395,7 +414,10 @@ impl Hub {
         let token = token.as_ref();
         match request {
             AccountRequest::Register { name, .. } => {
-                self.propose(Fact::Account(AccountFact::Registered { name: name.clone() }));
+                if self.relay.is_none() {
+                    let name = name.clone();
+                    self.propose(Fact::Account(AccountFact::Registered { name }));
+                }
                 self.become_account(user, &name);
                 self.tell_account(key, &name, (AccountEvent::Registered, token));
                 log::info!("event=register account={name}");
@@ -419,7 +441,7 @@ impl Hub {
                 }
                 log::info!("event=login account={account}");
                 self.tell_account(key, &account, (AccountEvent::LoggedIn, token));
-                if self.chat.is_operator(user) {
+                if self.chat.is_operators(&account) || self.chat.is_operator(user) {
                     self.tell_account(key, &account, (AccountEvent::Operator, None));
                 }
             }
@@ -428,7 +450,9 @@ impl Hub {
                 self.tell_account(key, &name, (AccountEvent::PasswordSet, token));
             }
             AccountRequest::Unregister { name, .. } => {
-                self.unregister(&name);
+                if self.relay.is_none() {
+                    self.unregister(&name);
+                }
                 log::info!("event=unregister account={name}");
                 self.tell_account(key, &name, (AccountEvent::Unregistered, None));
                 self.leave_without_account(key);
@@ -443,6 +467,7 @@ impl Hub {
                 self.note_act(user, ("oper", name.as_str()), None, ("", None));
                 self.tell_account(key, &name, (AccountEvent::Operator, None));
             }
+            AccountRequest::Prove { .. } => {}
             AccountRequest::Logout { name } => {
                 self.tell_account(key, &name, (AccountEvent::LoggedOut, None));
                 self.leave_without_account(key);

@@ -27,9 +27,10 @@
 //! `telling.rs` and `presence.rs`, what comes before a dialect and from behind proxies in
 //! `preparing.rs`, who is too far behind in `backlog.rs`, how connections end in `closing.rs`, who
 //! comes back in `returning.rs`, what is answered later in `requests.rs`, whose a name is in
-//! `accounts.rs`, what is shared with other servers in `relaying.rs`, who is put out and kept out
-//! in `moderation.rs`, and what time brings in `deadlines.rs`. How the bytes of a connection are to
-//! be understood is its session's business (`dialect/session.rs`).
+//! `accounts.rs`, what is shared with other servers in `relaying.rs` (what follows in `next.rs`,
+//! who comes back at another one in `passes.rs`, whose a name is in `shared_accounts.rs`), who is
+//! put out and kept out in `moderation.rs`, and what time brings in `deadlines.rs`. How the bytes
+//! of a connection are to be understood is its session's business (`dialect/session.rs`).
 
 mod accounts;
 mod addresses;
@@ -47,6 +48,7 @@ mod presence;
 mod relaying;
 mod requests;
 mod returning;
+mod shared_accounts;
 mod telling;
 mod tickets;
 

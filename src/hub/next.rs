@@ -3,6 +3,7 @@
 
 use super::Hub;
 use super::returning::{Keyed, Known};
+use crate::archive::AccountRequest;
 use crate::chat::{Applied, Conflict, Fact, Leaving, Proposed, Standing, UserKey};
 use crate::connection::Connection;
 use crate::dialect::Dialect;
@@ -30,6 +31,8 @@ pub(super) enum Next {
     Sanctioned { by: UserKey, proposed: Box<Proposed> },
     /// They are told how many lines are forgotten.
     Forgot,
+    /// An account is as they want it, or not.
+    Account { request: Box<AccountRequest> },
     /// They are who they were at another server, in this dialect, or have come too late.
     Took { user: UserKey, token: Token, known: Box<[Known]>, dialect: Dialect },
 }
@@ -74,6 +77,7 @@ impl Hub {
                 self.answer_keyed(key, applied, (wanted.as_ref(), is_line, given));
             }
             (Next::Sanctioned { by, proposed }, _) => self.put_out_hit(by, &proposed),
+            (Next::Account { request }, _) => self.account_is_shared(key, *request),
             (Next::Forgot, Applied::Forgot(lines)) => {
                 self.tell(key, None, &Event::Forgotten(*lines));
             }
@@ -104,6 +108,7 @@ impl Hub {
             Next::Went { room, back } => self.could_not_go(key, &room, back),
             Next::Sanctioned { .. } => self.refuse(key, Refusal::NotSaid),
             Next::Took { .. } => self.refuse_token(key),
+            Next::Account { request } => self.account_is_not_shared(key, &request, conflict),
             Next::Forgot => {}
         }
     }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::next::Next;
 use super::passes::Passes;
+use super::shared_accounts::SharedAccounts;
 use super::{Hub, awaiting_nick};
 use crate::chat::written::{self, Line, Members, VERSION};
 use crate::chat::{Applied, Conflict, Entry, Fact, Leaving, UserKey};
@@ -64,6 +65,8 @@ pub(super) struct Relaying {
     gone: VecDeque<Arc<str>>,
     /// The server of each user, and the number there.
     members: HashMap<UserKey, (Arc<str>, u64)>,
+    /// Accounts, which are not of one server.
+    pub(super) accounts: SharedAccounts,
     /// By what they can come back at another server.
     pub(super) passes: Passes,
     /// Lines that were not handed out.
@@ -138,6 +141,7 @@ impl Relaying {
             nodes: HashMap::new(),
             gone: VecDeque::new(),
             members: HashMap::new(),
+            accounts: SharedAccounts::default(),
             passes: Passes::default(),
             lines: VecDeque::new(),
             pending: VecDeque::new(),
@@ -255,6 +259,7 @@ impl Hub {
     /// yet.
     pub fn share_as(&mut self, label: &str, secret: u64) {
         self.relay = Some(Box::new(Relaying::new(label, secret)));
+        self.chat.share();
         self.settings.is_away = true;
     }
 
@@ -285,6 +290,7 @@ impl Hub {
         }
         let Some(relay) = &mut self.relay else { return };
         (relay.nodes, relay.gone, relay.members, relay.passes) = Default::default();
+        relay.accounts = SharedAccounts::default();
     }
 
     /// All that the log has decided until now, for servers that come later.
@@ -302,6 +308,7 @@ impl Hub {
             relay.passes.write(*user, (node, *number), &mut out);
         }
         relay.passes.write_said(&mut out);
+        relay.accounts.write(&mut out);
         out.push('\n');
         self.chat.write_checkpoint(&**relay, &mut out);
         out
@@ -331,6 +338,11 @@ impl Hub {
                 ["pass", node, number, id, hash] => {
                     passes.push(((node.to_owned(), number.parse().ok()?), (id, hash)));
                 }
+                ["account", name, hash] => {
+                    let name = relay.accounts.read(name, hash)?;
+                    self.chat.add_account(&name);
+                }
+                ["token", name, token, until] => relay.accounts.read_token((name, token, until))?,
                 ["said", pass, key, said] => relay.passes.read_said((pass, key, said))?,
                 _ => return None,
             }
@@ -616,6 +628,8 @@ impl Hub {
                     relay.passes.add(user, hash, id);
                 }
             }
+            Line::Account(line) => return self.apply_account((id, at), line),
+            Line::Lost { user, name } => return self.apply_lost((id, at), user, name),
             Line::Taken { user, number } => return self.apply_taken(entry, user, number),
             Line::Keyed { fact, key } => {
                 let (Fact::Said { user, .. } | Fact::Told { user, .. }) = fact else {

@@ -68,11 +68,6 @@ impl Hub {
         let Some(waiting) = &mut connection.waiting else { return };
         let Some(mut asked) = waiting.asked.take() else { return };
         self.asking.retain(|(asker, _)| *asker != key);
-        let Some(waiting) = &mut self.connections[key].waiting else { return };
-        if waiting.why == Wait::Answer {
-            waiting.why = Wait::Turn;
-            self.await_turn(key);
-        }
         // What happened before comes before.
         user.iter().for_each(|user| self.flush_presence_of(*user));
         let given = asked.key.take();
@@ -87,6 +82,14 @@ impl Hub {
         }
         self.keyed = None;
         self.end_answer(key, given.as_deref(), waits);
+        // It may wait for something else by now.
+        if let Some(waiting) = &mut self.connections[key].waiting
+            && waiting.why == Wait::Answer
+            && waiting.asked.is_none()
+        {
+            waiting.why = Wait::Turn;
+            self.await_turn(key);
+        }
         self.arm(key);
     }
 

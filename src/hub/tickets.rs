@@ -132,6 +132,11 @@ impl Tickets {
         self.stock.push(token);
     }
 
+    /// A token that is nobody's, if there is one.
+    pub(super) fn take_token(&mut self) -> Option<Token> {
+        self.stock.pop()
+    }
+
     /// Gives somebody who has come in a ticket, if there is a token for it.
     pub(super) fn issue(&mut self, user: UserKey, dialect: Dialect) {
         if let Some(token) = self.stock.pop() {
