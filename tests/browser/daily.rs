@@ -69,6 +69,36 @@ fn what_is_written_survives_a_reload_and_each_tab_keeps_its_name() {
     assert_eq!(written(&alice), "half a thought\nand more");
 }
 
+#[test]
+fn a_private_line_to_somebody_who_has_left_comes_back_into_the_box() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = chromium.open(&page(&server));
+    alice.joins_as("alice");
+    let mut bob = Person::join(&server, "bob");
+    alice.waits_for("document.querySelector('.deeds[value=bob]')");
+    let comes_back = |typed: &str| {
+        writes(&alice, typed);
+        alice.presses("Enter");
+        // It is taken away, and comes back with why.
+        alice.sees("Nobody here is called bob.");
+        alice.waits_for(&format!("document.querySelector('#line').value == {typed:?}"));
+        assert_eq!(texts(&alice, "#log .pending, #log .resend"), [""; 0], "{typed}");
+        alice.finds("document.querySelectorAll('#log .wrong').forEach((e) => e.remove()); 0");
+    };
+    alice.finds("document.querySelector('.deeds[value=bob]').parentElement.firstChild.click()");
+    alice.waits_for("document.querySelector('#target').innerText.includes('Only bob')");
+    bob.says("/quit");
+    alice.sees("bob left");
+    for typed in ["one", "/etc/x", "///x", "/me waves", "//nick eve"] {
+        comes_back(typed);
+    }
+    alice.presses("Escape");
+    for typed in ["/msg bob one", "/msg bob /etc/x", "/msg bob //etc", "/msg bob /me waves"] {
+        comes_back(typed);
+    }
+}
+
 // ---- Names and commands ---------------------------------------------------------------------
 
 #[test]

@@ -761,10 +761,18 @@ function giveBack(key, why) {
     const isHere = where === rooms.active;
     if (isHere ? line.value !== "" : where.draft !== "") return where.log.giveUp(unsaid);
     const isTo = (isHere ? rooms.target : where.target) === (unsaid.to ?? null);
-    const text = isTo && unsaid.to ? unsaid.text.replace(/^\//, "//") : lines.writtenAs(unsaid);
+    const text = isTo && unsaid.to ? writtenTo(unsaid.text) : lines.writtenAs(unsaid);
     if (isHere) line.value = text;
     else where.draft = text;
   }
+}
+
+/**
+ * How one writes this to the person whom all one writes is for, so that it is not a command.
+ * @param {string} text
+ */
+function writtenTo(text) {
+  return text.startsWith("//") || PRIVATE_COMMAND.test(text) ? "/" + text : text;
 }
 
 /** @param {string} text */
