@@ -12,6 +12,8 @@
 
 mod common;
 
+#[path = "browser/audit.rs"]
+mod audit;
 #[path = "browser/chromium.rs"]
 mod chromium;
 #[path = "browser/daily.rs"]

@@ -383,24 +383,3 @@ fn the_focus_stays_when_people_come_and_go() {
     alice.sees("bob left");
     alice.waits_for("document.activeElement.value == 'carol'");
 }
-
-#[test]
-fn everything_is_reached_by_keyboard() {
-    let Some(chromium) = Chromium::start("en-US") else { return };
-    let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = tab_in_ops(&chromium, &server, "alice");
-    let _bob = person_in(&server, "bob", "#ops");
-    alice.waits_for("document.querySelector('.deeds[value=bob]')");
-    alice.finds(
-        "window.reached = new Set(); document.addEventListener('focusin', ({ target }) =>
-        window.reached.add(target)); 0",
-    );
-    let count = "document.querySelectorAll('button, input, textarea, a, #log').length";
-    for _ in 0..alice.finds(count).as_u64().unwrap() {
-        alice.presses("Tab");
-    }
-    let missed = "[...document.querySelectorAll('button, input, textarea, a[href], #log')]
-        .filter((e) => e.checkVisibility() && !e.disabled && !e.matches('.from'))
-        .filter((e) => !window.reached.has(e)).map((e) => e.outerHTML.slice(0, 120))";
-    assert_eq!(alice.finds(missed), json!([]));
-}

@@ -210,8 +210,7 @@ export class Log {
    * @param {Said[]} history
    */
   #addGap(after, history) {
-    const rule = this.#addRule(words.missed);
-    rule.classList.add("gap");
+    const rule = this.addElement(gapItem());
     this.gaps.push({ rule, after, before: history[0]?.id ?? 0 });
   }
 
@@ -261,7 +260,7 @@ export class Log {
    * @param {boolean} more
    */
   showApart(lines, more) {
-    const rule = element("li", "day gap", words.missed);
+    const rule = gapItem();
     this.gaps.push({ rule, after: lines.at(-1)?.id ?? 0, before: this.firstId });
     this.element.prepend(rule);
     this.showOlder(lines, more);
@@ -547,6 +546,15 @@ function pendingHow({ emote, to }) {
 export function writtenAs({ emote, text, to }) {
   if (to) return `/msg ${to} ${text}`;
   return emote ? `/me ${text}` : text.replace(/^\//, "//");
+}
+
+/** Stands where lines are missing, and can be pressed to have them. */
+function gapItem() {
+  const button = element("button", "", words.missed);
+  button.type = "button";
+  const item = element("li", "day gap");
+  item.append(button);
+  return item;
 }
 
 /**
