@@ -60,8 +60,11 @@ pub(super) enum Act {
         at: i64,
         text: String,
     },
-    /// The shell gets the terminal back for a while.
-    Suspend,
+    /// The shell gets the terminal back for a while, and those who were started with us stop as
+    /// well, unless we are to stop alone.
+    Suspend {
+        alone: bool,
+    },
     /// The screen is to be drawn anew.
     Redraw,
     /// It is over, well or for this reason.
@@ -321,6 +324,13 @@ impl Client {
     pub(super) fn handle_terminate(&mut self, now: Now) {
         self.now = now;
         self.leave("");
+    }
+
+    /// Somebody else wants us to be stopped for a while.
+    #[cfg(unix)]
+    pub(super) fn handle_stop(&mut self, now: Now) {
+        self.now = now;
+        self.acts.push(Act::Suspend { alone: true });
     }
 
     // ── what the server tells ──

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use portable_pty::CommandBuilder;
 
 use crate::common::{Folder, Person, Server};
-use crate::screen::Sitter;
+use crate::screen::{Sitter, signals};
 use crate::server;
 
 const LEFT: &str = "\x1b[D";
@@ -287,6 +287,52 @@ fn control_z_gives_the_terminal_back_and_comes_back_clean() {
     alice.sees_input("shell$", 7);
     alice.says("exit");
     alice.ends();
+}
+
+#[test]
+fn a_signal_to_stop_gives_the_terminal_back_as_control_z_does() {
+    let server = server(&[]);
+    let mut bob = Person::join(&server, "bob");
+    let folder = Folder::new("client-stop");
+    let file = folder.file("number");
+    let mut shell = CommandBuilder::new("bash");
+    shell.args(["--norc", "--noprofile", "-i"]);
+    let mut alice = Sitter::run(shell, &[("PS1", "shell$ ")]);
+    alice.sees("shell$");
+    let run = format!("{} join {}", env!("CARGO_BIN_EXE_chinwag"), server.address("web"));
+    alice.says("clear");
+    alice.says(&format!("(echo $BASHPID > {}; exec {run} --nick alice --no-time)", file.display()));
+    alice.sees("* You are alice, in #lobby.");
+    let number = std::fs::read_to_string(&file).unwrap();
+    for round in ["once", "twice"] {
+        alice.types(round);
+        alice.sees_input(&format!("> {round}"), 2 + round.len() as u16);
+        signals(number.trim(), "TSTP");
+        alice.waits_for("the shell's screen", |seen| seen.is_plain().then_some(()));
+        bob.says(&format!("meanwhile {round}"));
+        alice.says("clear; echo \"I am $((40 + 2))\"");
+        alice.sees("I am 42");
+        alice.says("fg");
+        alice.sees(&format!("bob: meanwhile {round}"));
+        alice.sees_input(&format!("> {round}"), 2 + round.len() as u16);
+        alice.says("");
+        bob.sees_until(&format!("alice: {round}"));
+    }
+    alice.says("/quit");
+    bob.sees_until("* alice left (1 here)");
+    alice.sees_input("shell$", 7);
+    alice.says("exit");
+    alice.ends();
+}
+
+#[test]
+fn where_nobody_could_let_it_go_on_the_client_does_not_stop() {
+    let (_server, mut bob, mut alice) = alice_and_bob(&["--no-time"]);
+    alice.types("half\x1a");
+    alice.signals("TSTP");
+    alice.says(" and half");
+    bob.sees("alice: half and half");
+    assert_ne!(alice.settings(), alice.settings_before, "keys come one by one");
 }
 
 #[test]

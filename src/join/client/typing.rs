@@ -23,7 +23,9 @@ impl Client {
         let is_empty = self.editor.is_empty();
         let control = key.modifiers == KeyModifiers::CONTROL;
         match key.code {
-            KeyCode::Char('z') if control => return self.acts.push(Act::Suspend),
+            KeyCode::Char('z') if control => {
+                return self.acts.push(Act::Suspend { alone: false });
+            }
             KeyCode::Char('l') if control => return self.acts.push(Act::Redraw),
             KeyCode::Char('c') if control => return self.interrupt(),
             KeyCode::Char('d') if control && is_empty => return self.interrupt(),
