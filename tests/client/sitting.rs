@@ -194,6 +194,45 @@ fn what_a_lost_server_did_not_confirm_is_offered_again() {
     assert!(!alice.rows().iter().any(|row| row.starts_with('?')), "{:#?}", alice.rows());
 }
 
+#[cfg(feature = "data")]
+#[test]
+fn after_a_restart_what_the_archive_has_is_fetched() {
+    let folder = Folder::new("client-restart");
+    let data = format!("--data={}", folder.file("chat.db").display());
+    let start = |lines: &str, web: &str| {
+        let listen = [format!("--listen=lines={lines}"), format!("--listen=web={web}")];
+        Server::start(&[&data, &listen[0], &listen[1], "--history=5", "--flood=0"])
+    };
+    let any = "127.0.0.1:0";
+    let mut server = start(any, any);
+    let web = server.address("web").to_string();
+    let alice = Sitter::join(server.address("web"), "alice", &["--no-time"]);
+    let mut bob = Person::join(&server, "bob");
+    bob.says("before");
+    alice.sees("bob: before");
+    // A question is answered when all that was said before it is safe.
+    bob.says("/search nowhere");
+    bob.sees_until("* Nothing was found.");
+    // She does not come back before all was said.
+    alice.signals("STOP");
+    server.kill();
+    let server = start(any, &web);
+    let mut bob = Person::join(&server, "bob");
+    (1..=150).for_each(|number| bob.says(&format!("line {number}")));
+    bob.says("/search nowhere");
+    bob.sees_until("* Nothing was found.");
+    alice.signals("CONT");
+    alice.sees("bob: line 150");
+    alice.resizes(170, 80);
+    let lines = (1..=150).map(|number| format!("bob: line {number}"));
+    let expected: Vec<_> = ["── 150 missed ──".to_owned()].into_iter().chain(lines).collect();
+    alice.waits_for("all lines", |seen| {
+        let rows = seen.rows();
+        let at = rows.iter().position(|row| *row == expected[0])?;
+        (rows.get(at..at + expected.len())? == expected).then_some(())
+    });
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_dead_link_is_noticed() {

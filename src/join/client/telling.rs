@@ -158,8 +158,11 @@ impl Client {
     ) {
         let active = self.active;
         let at = room.and_then(|name| self.rooms.iter().position(|room| room.name == name));
-        let Some(room) = self.rooms.get_mut(at.unwrap_or(active)) else { return };
-        if key == Some(&*room.older_key()) {
+        let at = at.unwrap_or(active);
+        let Some(room) = self.rooms.get_mut(at) else { return };
+        if key.is_some_and(|key| room.is_about_missed(key)) {
+            self.missed(at, lines, more);
+        } else if key == Some(&*room.older_key()) {
             room.prepend(lines, more);
         } else {
             lines.iter().for_each(|line| room.recall(line));
