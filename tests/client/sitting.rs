@@ -347,6 +347,7 @@ fn a_signal_to_stop_gives_the_terminal_back_as_control_z_does() {
         alice.types(round);
         alice.sees_input(&format!("> {round}"), 2 + round.len() as u16);
         signals(number.trim(), "TSTP");
+        alice.sees("Stopped");
         alice.waits_for("the shell's screen", |seen| seen.is_plain().then_some(()));
         bob.says(&format!("meanwhile {round}"));
         alice.says("clear; echo \"I am $((40 + 2))\"");
