@@ -32,12 +32,6 @@ const NAMED: [&str; 17] = [
     "region",
 ];
 
-/// Nothing moves, and all that was asked for is on the page.
-fn settles(tab: &Tab) {
-    tab.waits_for("document.getAnimations().every((it) => it.playState == 'finished')");
-    tab.finds("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
-}
-
 /// What the Tab key leads to from where the focus is, until it is there again.
 fn goes_around(tab: &Tab) {
     tab.finds(
@@ -67,7 +61,7 @@ fn nameless(tab: &Tab) -> Vec<String> {
 
 /// What is wrong with what is shown now.
 fn faults_of(tab: &Tab) -> Vec<String> {
-    settles(tab);
+    tab.settles();
     let found = tab.finds(include_str!("audit.js"));
     let mut faults: Vec<String> = serde_json::from_value(found).unwrap();
     faults.extend(nameless(tab));
@@ -147,7 +141,8 @@ fn is_told_all_kinds_of_lines(alice: &Tab) {
     let at = 1_700_000_000;
     let mut emote = line(13, "bob", "waves");
     emote["type"] = "me".into();
-    let old = json!({ "from": "bob", "text": "old `code` https://example.com/", "at": at, "again": true, "id": 3 });
+    let old = json!({ "type": "say", "from": "bob", "text": "old `code` https://example.com/",
+        "at": at, "id": 3 });
     for event in [
         line(12, "bob", "alice: see https://example.com/ and `code`"),
         emote,
