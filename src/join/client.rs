@@ -137,15 +137,14 @@ pub(super) struct Client {
 }
 
 impl Client {
+    /// A client that has not connected, and wants to be in these rooms, whose names have their `#`.
     pub(super) fn new(
         lang: Lang,
         settings: Settings,
         identity: Identity,
-        rooms: Vec<String>,
+        to_join: Vec<String>,
         (zone, now, dice): (TimeZone, Now, u64),
     ) -> Client {
-        let hashed = |room: String| if room.starts_with('#') { room } else { format!("#{room}") };
-        let to_join: Vec<_> = rooms.into_iter().map(hashed).collect();
         Client {
             lang,
             settings,

@@ -197,6 +197,13 @@ pub(crate) struct Listed {
     pub(crate) topic: String,
 }
 
+impl Listed {
+    /// As it is told in one line.
+    pub(crate) fn text(&self) -> String {
+        format!("{} ({}) {}", self.room, self.count, self.topic).trim_end().to_owned()
+    }
+}
+
 /// A line that was looked for.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub(crate) struct Found {
@@ -212,6 +219,13 @@ pub(crate) struct Found {
 pub(crate) struct Help {
     pub(crate) form: Localized,
     pub(crate) purpose: Localized,
+}
+
+impl Help {
+    /// As it is told in one line.
+    pub(crate) fn text(&self, lang: Lang) -> String {
+        format!("{}: {}", self.form.of(lang), self.purpose.of(lang))
+    }
 }
 
 /// A sentence in each language.

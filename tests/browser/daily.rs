@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::chromium::{Chromium, Tab};
 use crate::common::{Person, Server};
 use crate::{
-    OPEN, alice_with_a_server_of_paper, is_told, line, page, person_in, sent_by, tab_in_ops, texts,
+    OPEN, alice_with_a_server_of_paper, is_told, line, page, person_in, sent_by, tab_in_lobby,
+    tab_in_ops, texts,
 };
 
 fn written(tab: &Tab) -> Value {
@@ -73,8 +74,7 @@ fn what_is_written_survives_a_reload_and_each_tab_keeps_its_name() {
 fn a_private_line_to_somebody_who_has_left_comes_back_into_the_box() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     let mut bob = Person::join(&server, "bob");
     alice.waits_for("document.querySelector('.deeds[value=bob]')");
     let comes_back = |typed: &str| {
@@ -105,8 +105,7 @@ fn a_private_line_to_somebody_who_has_left_comes_back_into_the_box() {
 fn names_and_commands_complete_by_tab_and_at() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     let [mut bob, _bobby, _carol] =
         ["bob", "Bobby", "carol"].map(|name| Person::join(&server, name));
     alice.waits_for("document.querySelectorAll('#members li').length == 4");
@@ -186,11 +185,9 @@ fn a_name_in_the_log_leads_to_what_can_be_done() {
 fn several_lines_are_one_message_and_code_is_shown_as_it_is() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     let mut bob = Person::join(&server, "bob");
-    let carol = chromium.open(&page(&server));
-    carol.joins_as("carol");
+    let carol = tab_in_lobby(&chromium, &server, "carol");
     alice.sees("carol joined");
     bob.sees_until("* carol joined (3 here)");
     alice.types("look, `x` is not it:\n```rust\n\tif x {\n\n\t\ty(\"`\");\n\t}");
@@ -278,8 +275,7 @@ fn what_is_new_begins_at_a_rule_and_there_is_a_way_to_it() {
 fn coming_and_going_is_folded_and_old_lines_look_old() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     let mut bob = Person::join(&server, "bob");
     let mut carol = Person::join(&server, "carol");
     bob.sees("* carol joined (3 here)");
@@ -302,8 +298,7 @@ fn coming_and_going_is_folded_and_old_lines_look_old() {
 fn alerts_need_no_https_and_sound_is_off_at_first() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     let mut bob = Person::join(&server, "bob");
     alice.finds(
         "window.tones = 0;
@@ -371,8 +366,7 @@ fn a_tap_beside_it_closes_people() {
 fn the_focus_stays_when_people_come_and_go() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     let [mut bob, _carol] = ["bob", "carol"].map(|name| Person::join(&server, name));
     alice.waits_for("document.querySelector('.deeds[value=carol]')");
     alice.finds("document.querySelector('.deeds[value=bob]').focus()");
