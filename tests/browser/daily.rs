@@ -227,6 +227,27 @@ fn several_lines_are_one_message_and_code_is_shown_as_it_is() {
 }
 
 #[test]
+fn several_lines_behind_a_private_command_are_all_private() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = tab_in_lobby(&chromium, &server, "alice");
+    let [mut bob, mut carol] = ["bob", "carol"].map(|name| Person::join(&server, name));
+    bob.sees("* carol joined (3 here)");
+    // The server takes away what is before a reply.
+    for (command, two) in [("/msg bob", "\ttwo"), ("/r", "two")] {
+        writes(&alice, &format!("{command} one\n\n\ttwo\n/join ops"));
+        alice.presses("Enter");
+        for text in ["one", two, "/join ops"] {
+            bob.sees(&format!("[alice -> you] {text}"));
+        }
+        bob.says("/msg alice yes");
+        bob.sees("[you -> alice] yes");
+        alice.sees("yes");
+    }
+    carol.sees_nothing_more();
+}
+
+#[test]
 fn nobody_else_goes_on_with_somebodys_code() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);

@@ -47,6 +47,8 @@ const PRIVATE_COMMAND = new RegExp(
     "(\\s|$)",
   "i",
 );
+// What is before a text for one person; the lines that follow are for them as well.
+const FOR_ONE = /^\/(?:(?:msg|tell)\s+\S+|reply|r)\s(?=.*\S)/i;
 // Commands with a password in them, which stays nowhere.
 const SECRET_COMMAND = /^\/(register|login|password|unregister|oper)\s/im;
 // Why one cannot come in under a name, whenever one tries.
@@ -678,6 +680,8 @@ function send(typed) {
     ? text === "" || tell(rooms.target, text.replace(/^\/\//, "/")) : say(text);
   if (isSent) typed.splice(0, isOne ? 1 : typed.length);
   while (typed[0] === "") typed.shift();
+  const [toOne] = FOR_ONE.exec(first) ?? [];
+  if (isSent && toOne && typed.length > 0) typed[0] = toOne + typed[0];
   return isSent;
 }
 
@@ -687,7 +691,7 @@ function send(typed) {
  */
 function say(text) {
   const emote = /^\/me\s+(\S.*)$/.exec(text);
-  const alone = /^\/(?:msg|tell)\s+(\S+)\s+(.*\S.*)$/i.exec(text);
+  const alone = /^\/(?:msg|tell)\s+(\S+)(?: +|\s)(.*\S.*)$/i.exec(text);
   if (alone) return tell(alone[1], alone[2]);
   if (!emote && /^\/(?!\/)/.test(text)) return command(text);
   if (rooms.target === null && order.confirm(text)) return true;
