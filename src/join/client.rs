@@ -131,7 +131,7 @@ pub(super) struct Client {
     held: String,
     completer: Completer,
     /// What was pasted, and is said only if that is wanted.
-    pasted: Option<Vec<String>>,
+    pasted: Option<typing::Paste>,
     /// What the server wants to hear before it does something.
     confirmation: Option<String>,
 }

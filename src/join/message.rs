@@ -222,9 +222,16 @@ pub(crate) struct Help {
 }
 
 impl Help {
-    /// As it is told in one line.
+    /// As it is told in one line. What only `lines` understands would be said aloud here.
     pub(crate) fn text(&self, lang: Lang) -> String {
-        format!("{}: {}", self.form.of(lang), self.purpose.of(lang))
+        let purpose = match self.form.en.split(' ').next() {
+            Some("/who") => lang
+                .pick("list who is here, or in another room", "列出在线的人，或另一个房间里的人"),
+            Some("/help") => lang.pick("show this, or one command", "显示命令，或一个命令的说明"),
+            Some("/quit") => lang.pick("leave. //text says /text", "离开。//文本 即发送 /文本"),
+            _ => self.purpose.of(lang),
+        };
+        format!("{}: {purpose}", self.form.of(lang))
     }
 }
 

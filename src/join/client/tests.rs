@@ -389,3 +389,29 @@ fn a_line_that_is_too_long_or_has_no_place_stays_to_be_typed() {
     assert_eq!(sitting.client.editor.value(), "hi");
     assert_eq!(sitting.sent(), [] as [Value; 0]);
 }
+
+#[test]
+fn of_a_paste_that_cannot_be_said_it_is_told_how_much_was_not() {
+    let mut sitting = Sitting::new();
+    let long = "x".repeat(101);
+    sitting.client.handle_paste(&format!("one\n{long}\ntwo\nthree\n"), sitting.now);
+    assert_eq!(sitting.sent().len(), 1);
+    assert_eq!(sitting.client.editor.value(), long);
+    let told = "! 2 more of the pasted lines were not said.".to_owned();
+    assert!(sitting.log().contains(&told), "{:?}", sitting.log());
+}
+
+#[test]
+fn help_is_of_the_client() {
+    let mut sitting = Sitting::new();
+    let both = |text: &str| json!({"en": text, "zh": text});
+    let commands =
+        [("/quit [REASON]", "leave; also /exit, quit and exit"), ("/rooms", "the rooms")];
+    let commands = commands.map(|(form, purpose)| {
+        json!({"form": both(form),
+        "purpose": both(purpose)})
+    });
+    sitting.told(&json!({"type": "help", "commands": commands}));
+    let expected = ["* /quit [REASON]: leave. //text says /text", "* /rooms: the rooms"];
+    assert_eq!(sitting.log()[2..4], expected);
+}
