@@ -67,11 +67,20 @@
     faults.push(`contrast ${contrast.toFixed(2)} of ${what}: ${about(one)}`);
   }
 
+  /** Nothing hides a text, and still there is no place for it. */
+  function isSqueezed(one) {
+    const seen = { opacityProperty: true, visibilityProperty: true };
+    const isClipped = pathTo(one).some((at) => getComputedStyle(at).clipPath !== "none");
+    return one.checkVisibility(seen) && !isClipped && one.getBoundingClientRect().width < 1;
+  }
+
   let looked = 0;
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
     const one = texts.currentNode.parentElement;
-    if (!texts.currentNode.data.trim() || one.closest("noscript, option") || !isSeen(one)) continue;
+    if (!texts.currentNode.data.trim() || one.closest("noscript, option")) continue;
+    if (isSqueezed(one)) faults.push(`no place for the text of ${about(one)}`);
+    if (!isSeen(one)) continue;
     looked += 1;
     checkContrast(one, getComputedStyle(one).color, `“${texts.currentNode.data.trim().slice(0, 20)}”`);
   }

@@ -100,6 +100,7 @@ fn the_audit_finds_what_is_wrong() {
         ("<p data-style='color: #888; background: #999'>pale</p>", "contrast"),
         ("<p data-style='opacity: 0.4'>pale</p>", "contrast"),
         ("<button aria-controls='name'></button>", "no name"),
+        ("<p data-style='width: 0'>no place</p>", "no place for the text"),
         ("<img src='/icon-192.png'>", "an image without a text"),
         ("<button tabindex='-1'>no way</button>", "Tab does not lead there"),
         ("<p id='name'>twice</p>", "an id twice"),

@@ -161,6 +161,20 @@ fn help_is_of_the_page_and_all_it_lists_is_offered() {
 }
 
 #[test]
+fn what_is_listed_can_be_read_however_long_its_names_are() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = tab_in_ops(&chromium, &server, "alice");
+    alice.looks_like(960, 620, false);
+    alice.says("/help");
+    alice.sees("Shift+Enter");
+    let narrowest = "Math.min(...[...document.querySelectorAll('#log dd')]
+        .map((e) => e.getBoundingClientRect().width))";
+    let width = alice.finds(narrowest).as_f64().unwrap();
+    assert!(width > 200.0, "{width} pixels for what a command does");
+}
+
+#[test]
 fn a_name_in_the_log_leads_to_what_can_be_done() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
