@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use crate::chromium::{Chromium, Tab};
 use crate::common::{Person, Server};
 use crate::{
-    OPEN, alice_with_a_server_of_paper, is_told, line, page, person_in, sent_by, tab_in_lobby,
-    tab_in_ops, texts,
+    OPEN, alice_with_a_server_of_paper, is_cut_off, is_told, line, page, person_in, resumed,
+    sent_by, tab_in_lobby, tab_in_ops, texts,
 };
 
 fn written(tab: &Tab) -> Value {
@@ -97,6 +97,27 @@ fn a_private_line_to_somebody_who_has_left_comes_back_into_the_box() {
     for typed in ["/msg bob one", "/msg bob /etc/x", "/msg bob //etc", "/msg bob /me waves"] {
         comes_back(typed);
     }
+}
+
+#[test]
+fn a_reply_that_was_cut_off_is_left_to_be_sent_again() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = alice_with_a_server_of_paper(&chromium, &server);
+    alice.says("/r heard");
+    alice.says("/r not heard");
+    alice.waits_for("window.sent.length == 2");
+    is_told(&alice, &json!({ "type": "sent", "to": "bob", "text": "heard", "at": 1_700_000_000 }));
+    alice.sees("only for bob");
+    is_cut_off(&alice);
+    alice.sees("perhaps not sent");
+    let resends = "[...document.querySelectorAll('#log .resend')].map((e) => e.value)";
+    assert_eq!(alice.finds(resends), json!(["/r not heard"]));
+    is_told(&alice, &resumed("second", false, &[], 11));
+    sent_by(&alice);
+    alice.finds("document.querySelector('#log .resend').click()");
+    assert_eq!(sent_by(&alice)[0]["text"], "/r not heard");
+    assert_eq!(alice.finds(resends), json!([]));
 }
 
 // ---- Names and commands ---------------------------------------------------------------------

@@ -49,6 +49,8 @@ const PRIVATE_COMMAND = new RegExp(
 );
 // What is before a text for one person; the lines that follow are for them as well.
 const FOR_ONE = /^\/(?:(?:msg|tell)\s+\S+|reply|r)\s(?=.*\S)/i;
+// A private line for whoever wrote last, of which only the server knows who that is.
+const REPLY = /^\/(?:reply|r)\s+(.*\S)\s*$/i;
 // Commands with a password in them, which stays nowhere.
 const SECRET_COMMAND = /^\/(register|login|password|unregister|oper)\s/im;
 // Why one cannot come in under a name, whenever one tries.
@@ -127,6 +129,7 @@ function disconnected() {
   const wasJoining = wanted !== null && me === null;
   setMe(null);
   isAsked = isPasswordAsked = isWaiting = false;
+  commands.forEach(doubtReply);
   commands.clear();
   rooms.lose();
   archive.lose();
@@ -177,6 +180,9 @@ const handlers = {
   msg: (message) => heard(message, { private: words.forYou }),
   sent(message) {
     rooms.all().forEach(({ log }) => log.confirmPrivate(message));
+    const isReply = (/** @type {[string, string]} */ [, text]) =>
+      REPLY.exec(text)?.[1] === message.text;
+    commands.delete([...commands].find(isReply)?.[0] ?? "");
     const how = { private: words.to(message.to) };
     rooms.active.log.addLine({ ...message, from: me ?? "" }, how);
   },
@@ -777,6 +783,15 @@ function giveBack(key, why) {
  */
 function writtenTo(text) {
   return text.startsWith("//") || PRIVATE_COMMAND.test(text) ? "/" + text : text;
+}
+
+/**
+ * There is no connection any more, and nobody knows whether this was done: a reply is left to
+ * whoever wrote it.
+ * @param {string} typed
+ */
+function doubtReply(typed) {
+  if (REPLY.test(typed)) addNotice(`${typed} `, true).append(lines.unsureNote(typed));
 }
 
 /** @param {string} text */

@@ -460,12 +460,7 @@ export class Log {
     if (line.id !== undefined) return;
     const item = this.addElement(lineItem(line, pendingHow(line)));
     item.classList.add("unsure");
-    const button = element("button", "resend", words.resend);
-    button.type = "button";
-    button.value = writtenAs(line);
-    const note = element("div", "note", words.unsure + " ");
-    note.append(button);
-    item.append(note);
+    item.append(unsureNote(writtenAs(line)));
   }
 
   // ── what is shown ──
@@ -546,6 +541,19 @@ function pendingHow({ emote, to }) {
 export function writtenAs({ emote, text, to }) {
   if (to) return `/msg ${to} ${text}`;
   return emote ? `/me ${text}` : text.replace(/^\//, "//");
+}
+
+/**
+ * Says that this may not have been sent, and can be pressed to send it again.
+ * @param {string} written
+ */
+export function unsureNote(written) {
+  const button = element("button", "resend", words.resend);
+  button.type = "button";
+  button.value = written;
+  const note = element("div", "note", words.unsure + " ");
+  note.append(button);
+  return note;
 }
 
 /** Stands where lines are missing, and can be pressed to have them. */
