@@ -8,6 +8,8 @@ mod account_tasks;
 #[cfg(feature = "data")]
 mod archive_tasks;
 mod config_file;
+#[cfg(any(feature = "client", feature = "tls"))]
+mod fingerprint;
 #[cfg(feature = "client")]
 mod join;
 mod logger;

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use rcgen::{CertificateParams, DnType, KeyPair};
 
+use crate::fingerprint::Fingerprint;
+
 /// The files, in the current directory.
 const CERT: &str = "chinwag-cert.pem";
 const KEY: &str = "chinwag-key.pem";
@@ -40,14 +42,12 @@ pub(crate) fn run(names: &[String], now: Duration) -> Result<String, String> {
     write(KEY, key.serialize_pem().as_bytes(), true)
         .and_then(|()| write(CERT, cert.pem().as_bytes(), false))
         .map_err(|error| format!("cannot write {KEY} and {CERT}: {error}"))?;
-    let digest = ring::digest::digest(&ring::digest::SHA256, cert.der());
-    let fingerprint: Vec<_> = digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
     Ok(format!(
         "{CERT} and {KEY} are for {} and hold for {DAYS} days. Nobody vouches for them: whoever \
          connects should compare the SHA-256 fingerprint:\n{}\n\
          Start with:  chinwag -l web+tls -l lines+tls --tls-cert {CERT} --tls-key {KEY}\n",
         names.join(", "),
-        fingerprint.join(":")
+        Fingerprint::of(cert.der()),
     ))
 }
 

@@ -12,6 +12,8 @@
 
 mod common;
 
+#[path = "browser/audit.rs"]
+mod audit;
 #[path = "browser/chromium.rs"]
 mod chromium;
 #[path = "browser/daily.rs"]
@@ -44,12 +46,10 @@ fn texts(tab: &Tab, selector: &str) -> Vec<String> {
 fn two_browsers_and_a_terminal_talk_in_one_room() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     let mut bob = Person::join(&server, "bob");
     alice.sees("bob joined (2 here)");
-    let carol = chromium.open(&page(&server));
-    carol.joins_as("carol");
+    let carol = tab_in_lobby(&chromium, &server, "carol");
     bob.sees("* carol joined (3 here)");
     alice.sees("carol joined (3 here)");
     assert_eq!(texts(&carol, "#members .name"), ["alice", "bob", "carol"]);
@@ -129,8 +129,7 @@ fn each_file_of_the_page_is_one_request() {
 fn what_anyone_writes_stays_text() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &["--flood=0"]);
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     let mut bob = Person::join(&server, "bob");
     let evil = [
         "<script>document.title = 'mine'</script>",
@@ -155,8 +154,7 @@ fn what_anyone_writes_stays_text() {
 fn links_are_links_and_open_elsewhere() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     alice.says("see (https://example.com/a?b=c&d), ftp://x and HTTP://example.org/ü.");
     alice.sees("ftp://x");
     assert_eq!(texts(&alice, "#log a"), ["https://example.com/a?b=c&d", "HTTP://example.org/ü"]);
@@ -303,8 +301,7 @@ fn nobodys_marks_stand_over_the_lines_of_others() {
 fn whoever_looks_away_finds_how_much_was_said_and_who_meant_them() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     let mut bob = Person::join(&server, "bob");
     alice.sees("bob joined");
     // The window is never in front in a test, so this is what decides.
@@ -324,8 +321,7 @@ fn after_a_restart_everyone_is_back_under_their_names() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let mut server = Server::start_with_listeners(&OPEN, &[]);
     let listener = format!("--listen=web={}", server.address("web"));
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     alice.says("before");
     alice.sees("before");
     server.kill();
@@ -357,8 +353,7 @@ fn what_was_said_long_ago_comes_when_one_scrolls_up_and_can_be_found() {
     bob.says("/join ops");
     bob.sees("* You are in #ops. Here now: bob.");
     bob.says("你好世界");
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     alice.sees("line 399");
     for first in ["line 299", "line 199", "line 0"] {
         let has = format!(
@@ -395,8 +390,7 @@ fn after_a_restart_nothing_is_missing_that_was_kept() {
     };
     let mut server = start("127.0.0.1:0");
     let address = server.address("web").to_string();
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     alice.says("before");
     alice.sees("before");
     // A question is answered when all that was said before it is safe.
@@ -421,8 +415,7 @@ fn after_a_restart_nothing_is_missing_that_was_kept() {
 fn whoever_loads_the_page_again_is_back_under_their_name() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     alice.says("before");
     alice.sees("before");
     alice.goes_to(&page(&server));
@@ -462,8 +455,7 @@ fn a_name_that_is_taken_is_asked_for_again() {
 fn ten_thousand_lines_do_not_stay() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &["--flood=0"]);
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     let mut bob = Person::join(&server, "bob");
     for number in 1..=10_000 {
         bob.says(&format!("line {number} of ten thousand"));
@@ -479,8 +471,7 @@ fn ten_thousand_lines_do_not_stay() {
 fn the_page_can_be_used_by_those_who_do_not_see_it() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     let _bob = Person::join(&server, "bob");
     alice.sees("bob joined");
     let nameless = "[...document.querySelectorAll('button, input, textarea')]
@@ -506,8 +497,7 @@ fn the_page_can_be_used_by_those_who_do_not_see_it() {
 fn what_is_for_one_person_is_never_said_to_all() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     let (mut bob, mut carol) = (Person::join(&server, "bob"), Person::join(&server, "carol"));
     bob.sees("* carol joined (3 here)");
     alice.sees("carol joined");
@@ -528,8 +518,7 @@ fn what_is_for_one_person_is_never_said_to_all() {
 fn a_name_is_found_in_scripts_without_spaces() {
     let Some(chromium) = Chromium::start("zh-CN") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
-    let page = chromium.open(&page(&server));
-    page.joins_as("小明");
+    let page = tab_in_lobby(&chromium, &server, "小明");
     let mut bob = Person::join(&server, "bob");
     for line in ["小明你好", "你好小明", "小明，你好"] {
         bob.says(line);
@@ -574,8 +563,7 @@ fn each_room_has_its_own_log_people_draft_and_count_of_what_is_new() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
     let mut bob = Person::join(&server, "bob");
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     bob.sees("* alice joined (2 here)");
     alice.says("/join ops");
     alice.waits_for("document.title == '#ops · chinwag' && location.hash == '#ops'");
@@ -654,8 +642,7 @@ fn rooms_can_be_found_and_people_invited() {
     let server = Server::start_with_listeners(&OPEN, &[]);
     let mut bob = person_in(&server, "bob", "#ops");
     bob.says("/topic Who is on call");
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     bob.says("/invite alice");
     alice.sees("bob invites you to #ops.");
     alice.finds("document.querySelector('#log .door').click()");
@@ -681,6 +668,13 @@ fn rooms_can_be_found_and_people_invited() {
         alice.waits_for(&format!("!document.querySelector('#list').innerText.includes({room:?})"));
     }
     alice.waits_for("document.querySelector('#topic').innerText.includes('You are in no room')");
+}
+
+/// Somebody who is at the page, in the lobby.
+fn tab_in_lobby(chromium: &Chromium, server: &Server, name: &str) -> Tab {
+    let tab = chromium.open(&page(server));
+    tab.joins_as(name);
+    tab
 }
 
 /// Somebody who is at the page, in `#ops`.
@@ -806,8 +800,7 @@ fn a_name_with_a_password_is_asked_for_it_once_and_then_known_by_its_token() {
     let folder = common::Folder::new("browser-accounts");
     let server = Server::start_with_listeners(&OPEN, &[&data(&folder)]);
     let is = |text: &str| format!("document.querySelector('#self').textContent == {text:?}");
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     alice.waits_for(&is("guest"));
     alice.finds("document.querySelector('#self').click()");
     alice.waits_for("document.activeElement.id == 'chosen'");

@@ -356,7 +356,7 @@ fn check_cargo(words: &[&str], help: &str) -> Result<(), String> {
     match options {
         ["test" | "bench" | "build" | "run"]
         | ["build" | "run", "--release"]
-        | ["install", "cargo-fuzz"] => check_arguments(arguments, help),
+        | ["install", "cargo-fuzz" | "--path=."] => check_arguments(arguments, help),
         ["run", "--release", "--example", name]
         | ["run", "--profile", "simulate", "--example", name] => {
             is_file("examples", name)?;

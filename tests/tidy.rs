@@ -6,9 +6,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Columns of a line.
 const COLUMNS_MAX: usize = 100;
+
+/// Bytes of what is downloaded to install this.
+const PACKAGE_BYTES_MAX: u64 = 1_000_000;
 
 /// Every Rust file of ours, with its text.
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
@@ -104,4 +108,20 @@ fn a_file_uses_only_what_is_further_down() {
         }
     }
     assert_eq!(seen, (1 << FLOORS.len()) - 1, "a floor has no file");
+}
+
+#[test]
+fn what_is_installed_is_small() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("package");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["package", "--offline", "--no-verify", "--allow-dirty", "--target-dir"]);
+    let done = cargo.arg(&folder).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let name = concat!(env!("CARGO_PKG_NAME"), "-", env!("CARGO_PKG_VERSION"), ".crate");
+    let bytes = fs::metadata(folder.join("package").join(name)).unwrap().len();
+    fs::remove_dir_all(&folder).unwrap();
+    assert!(
+        bytes < PACKAGE_BYTES_MAX,
+        "the package has {bytes} bytes; see `exclude` in Cargo.toml"
+    );
 }

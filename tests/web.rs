@@ -509,10 +509,14 @@ fn the_same_bytes_go_to_every_browser() {
 
 // ---- Frames ---------------------------------------------------------------------------------
 
-/// A frame as a browser sends it, of at most 125 bytes.
+/// A frame as a browser sends it, of at most 65,535 bytes.
 fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mask = [0x37, 0xfa, 0x21, 0x3d];
-    let mut frame = vec![first, 0x80 | payload.len() as u8];
+    let length = u16::try_from(payload.len()).unwrap();
+    let mut frame = match u8::try_from(length) {
+        Ok(short @ ..126) => vec![first, 0x80 | short],
+        _ => [&[first, 0xfe][..], &length.to_be_bytes()].concat(),
+    };
     frame.extend_from_slice(&mask);
     frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
     frame
@@ -878,6 +882,36 @@ fn every_frame_costs() {
         clock.waits(0.1);
         assert_eq!(pongs(clock.sent(carol)), 1);
     }
+}
+
+#[test]
+fn a_message_of_many_lines_goes_at_once_and_what_comes_next_waits_for_each_of_them() {
+    let mut clock = Clockwork::new(Limits::default());
+    let bob = clock.upgrades();
+    clock.names(bob, "bob");
+    let address = ([192, 0, 2, 2], 50_000).into();
+    let alice = clock.hub.handle_connect(Dialect::Lines, address, clock.now).unwrap();
+    clock.hub.handle_input(alice, b"alice\n", clock.now);
+    // Until the whole burst is there again.
+    clock.waits(10.0);
+    clock.sent(alice);
+    let heard = |clock: &mut Clockwork| {
+        let sent = String::from_utf8(clock.sent(alice)).unwrap();
+        sent.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let lines: Vec<_> = (1..=50).map(|number| number.to_string()).collect();
+    for message in [json!({ "type": "say", "lines": lines }), json!({ "type": "say", "text": "!" })]
+    {
+        clock.hub.handle_input(bob, &masked(0x81, message.to_string().as_bytes()), clock.now);
+    }
+    clock.end_turn();
+    let expected: Vec<_> = lines.iter().map(|line| format!("bob: {line}")).collect();
+    assert_eq!(heard(&mut clock), expected);
+    // 20 more than the burst, at 10 a second.
+    clock.waits(1.9);
+    assert_eq!(heard(&mut clock), [""; 0], "not yet");
+    clock.waits(0.3);
+    assert_eq!(heard(&mut clock), ["bob: !"]);
 }
 
 /// The code of the close frame at the end of what was sent.

@@ -60,8 +60,11 @@ pub(super) enum Act {
         at: i64,
         text: String,
     },
-    /// The shell gets the terminal back for a while.
-    Suspend,
+    /// The shell gets the terminal back for a while, and those who were started with us stop as
+    /// well, unless we are to stop alone.
+    Suspend {
+        alone: bool,
+    },
     /// The screen is to be drawn anew.
     Redraw,
     /// It is over, well or for this reason.
@@ -128,21 +131,20 @@ pub(super) struct Client {
     held: String,
     completer: Completer,
     /// What was pasted, and is said only if that is wanted.
-    pasted: Option<Vec<String>>,
+    pasted: Option<typing::Paste>,
     /// What the server wants to hear before it does something.
     confirmation: Option<String>,
 }
 
 impl Client {
+    /// A client that has not connected, and wants to be in these rooms, whose names have their `#`.
     pub(super) fn new(
         lang: Lang,
         settings: Settings,
         identity: Identity,
-        rooms: Vec<String>,
+        to_join: Vec<String>,
         (zone, now, dice): (TimeZone, Now, u64),
     ) -> Client {
-        let hashed = |room: String| if room.starts_with('#') { room } else { format!("#{room}") };
-        let to_join: Vec<_> = rooms.into_iter().map(hashed).collect();
         Client {
             lang,
             settings,
@@ -321,6 +323,13 @@ impl Client {
     pub(super) fn handle_terminate(&mut self, now: Now) {
         self.now = now;
         self.leave("");
+    }
+
+    /// Somebody else wants us to be stopped for a while.
+    #[cfg(unix)]
+    pub(super) fn handle_stop(&mut self, now: Now) {
+        self.now = now;
+        self.acts.push(Act::Suspend { alone: true });
     }
 
     // ── what the server tells ──

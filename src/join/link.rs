@@ -19,6 +19,7 @@ use tungstenite::{Bytes, Error, Message, WebSocket};
 use super::address::Address;
 use super::message::cleaned;
 use super::tls;
+use crate::fingerprint::Fingerprint;
 
 /// How long it may take until an address answers, and then until that is a WebSocket.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -116,7 +117,7 @@ impl Drop for Link {
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) address: Address,
-    pub(crate) pin: Option<tls::Fingerprint>,
+    pub(crate) pin: Option<Fingerprint>,
 }
 
 /// The socket, with TLS or without.

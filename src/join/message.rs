@@ -197,6 +197,13 @@ pub(crate) struct Listed {
     pub(crate) topic: String,
 }
 
+impl Listed {
+    /// As it is told in one line.
+    pub(crate) fn text(&self) -> String {
+        format!("{} ({}) {}", self.room, self.count, self.topic).trim_end().to_owned()
+    }
+}
+
 /// A line that was looked for.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub(crate) struct Found {
@@ -212,6 +219,20 @@ pub(crate) struct Found {
 pub(crate) struct Help {
     pub(crate) form: Localized,
     pub(crate) purpose: Localized,
+}
+
+impl Help {
+    /// As it is told in one line. What only `lines` understands would be said aloud here.
+    pub(crate) fn text(&self, lang: Lang) -> String {
+        let purpose = match self.form.en.split(' ').next() {
+            Some("/who") => lang
+                .pick("list who is here, or in another room", "列出在线的人，或另一个房间里的人"),
+            Some("/help") => lang.pick("show this, or one command", "显示命令，或一个命令的说明"),
+            Some("/quit") => lang.pick("leave. //text says /text", "离开。//文本 即发送 /文本"),
+            _ => self.purpose.of(lang),
+        };
+        format!("{}: {purpose}", self.form.of(lang))
+    }
 }
 
 /// A sentence in each language.

@@ -34,9 +34,9 @@ use jiff::tz::TimeZone;
 use link::Target;
 use log_files::LogFiles;
 use settings::{Call, Notify, Settings, Switch};
-use tls::Fingerprint;
 use words::Lang;
 
+use crate::fingerprint::Fingerprint;
 use crate::{Failure, config_file};
 
 /// The word that asks for the client.
@@ -153,7 +153,8 @@ impl Arguments {
             server_password: password.clone(),
             password,
         };
-        let rooms: Vec<_> = self.room.into_iter().chain(address.room.take()).collect();
+        let hashed = |room: String| if room.starts_with('#') { room } else { format!("#{room}") };
+        let rooms = self.room.into_iter().chain(address.room.take()).map(hashed).collect();
         let target = Target { address, pin: self.pin };
         if io::stdin().is_terminal() && io::stdout().is_terminal() {
             let has_color = !self.no_color && variable("NO_COLOR").is_none();

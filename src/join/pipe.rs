@@ -38,7 +38,8 @@ enum Question {
 struct Pipe {
     lang: Lang,
     identity: Identity,
-    /// The rooms to be in besides the one in which all begin; lines are said in the first.
+    /// The rooms to be in besides the one in which all begin, with their `#`; lines are said in the
+    /// first.
     rooms: Vec<String>,
     /// Those of them that are still to be joined.
     to_join: Vec<String>,
@@ -63,8 +64,6 @@ struct Pipe {
 
 impl Pipe {
     fn new(lang: Lang, identity: Identity, rooms: Vec<String>) -> Pipe {
-        let hashed = |room: String| if room.starts_with('#') { room } else { format!("#{room}") };
-        let rooms: Vec<_> = rooms.into_iter().map(hashed).collect();
         Pipe {
             lang,
             identity,
@@ -336,10 +335,7 @@ impl Pipe {
                 self.end = Some(Err(lang.parted(&room).trim_end_matches(['.', '。']).to_owned()));
             }
             ServerMessage::Rooms { rooms, .. } => {
-                for listed in rooms {
-                    let told = format!("{} ({}) {}", listed.room, listed.count, listed.topic);
-                    self.notice(None, told.trim_end());
-                }
+                rooms.iter().for_each(|listed| self.notice(None, &listed.text()));
             }
             ServerMessage::History { lines, .. } => {
                 lines.iter().for_each(|line| self.again(line));
@@ -350,10 +346,7 @@ impl Pipe {
                 }
             }
             ServerMessage::Help { commands } => {
-                for help in commands {
-                    let told = format!("{}: {}", help.form.of(lang), help.purpose.of(lang));
-                    self.notice(None, &told);
-                }
+                commands.iter().for_each(|help| self.notice(None, &help.text(lang)));
             }
             ServerMessage::Removed { room, text, .. } => self.notice(Some(&room), text.of(lang)),
             ServerMessage::Rank { room, text } | ServerMessage::Set { room, text } => {

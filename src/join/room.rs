@@ -14,6 +14,11 @@ const ITEMS_MAX: usize = 5000;
 /// Names in one line about who came and went.
 const NAMES_MAX: usize = 8;
 
+/// Lines of what was missed that are asked for at once, and how often that is done: what is more
+/// than that is for whoever asks for it.
+const MISSED_COUNT: usize = 100;
+const MISSED_QUESTIONS_MAX: usize = 20;
+
 /// Who came and went longer ago is told in a line of its own, in seconds.
 const TOGETHER_MAX: i64 = 60 * 60;
 
@@ -168,6 +173,22 @@ pub(super) struct Room {
     /// Lines that are older than all of these were asked for.
     pub(super) is_asking: bool,
     pub(super) has_older: bool,
+    /// Where lines are missing that the server has kept.
+    gap: Option<Gap>,
+}
+
+/// A place where lines are missing, while the server is asked for them.
+#[derive(Debug)]
+struct Gap {
+    /// The number of the rule that stands there.
+    rule: u64,
+    /// What is missing is above this number, and below that one.
+    after: u64,
+    before: u64,
+    /// Lines of others that were missed, as far as they are known.
+    others: usize,
+    /// How often the server may still be asked.
+    questions: usize,
 }
 
 /// A key of a line in a history, by which the same is known again where it has no number.
@@ -292,11 +313,13 @@ impl Room {
                 self.confirm(line, *emote);
             }
         }
-        if was_here && told.gap {
-            self.push(rules.now, Body::Rule(rules.lang.gap(told.kept).to_owned()));
-        }
         let others = missed.iter().filter(|(line, _)| line.from != me).count();
-        if was_here && others > 0 && !told.gap {
+        if was_here && told.gap {
+            let rule = self.push(rules.now, Body::Rule(rules.lang.gap(told.kept).to_owned()));
+            let (after, before) = (self.last_id, told.first_id().unwrap_or(told.id + 1));
+            let gap = Gap { rule, after, before, others, questions: MISSED_QUESTIONS_MAX };
+            self.gap = Some(gap).filter(|_| told.kept);
+        } else if was_here && others > 0 {
             self.push(rules.now, Body::Rule(rules.lang.missed(others)));
         }
         let mut shown = Vec::new();
@@ -311,6 +334,88 @@ impl Room {
         }
         self.last_id = told.id.max(self.last_id);
         shown
+    }
+
+    /// How the server is asked for what is missing, if it has kept that.
+    pub(super) fn missed_question(&self) -> Option<Value> {
+        let before = self.gap.as_ref()?.before;
+        Some(json!({
+            "type": "history", "room": self.name, "before": before, "count": MISSED_COUNT,
+            "key": self.missed_key()?,
+        }))
+    }
+
+    /// By which an answer with what was missed is known.
+    fn missed_key(&self) -> Option<String> {
+        self.gap.as_ref().map(|gap| format!("missed {}", gap.before))
+    }
+
+    /// Whether the answer with this key is about what is missing.
+    pub(super) fn is_about_missed(&self, key: &str) -> bool {
+        self.missed_key().is_some_and(|it| it == key)
+    }
+
+    /// The server does not tell what is missing; the rule says how to ask for it.
+    pub(super) fn give_up_missed(&mut self) {
+        self.gap = None;
+    }
+
+    /// Shows lines that were missed below the rule. `more` is whether there are older ones. Returns
+    /// those of others.
+    pub(super) fn fill(
+        &mut self,
+        lines: &[ServerMessage],
+        more: bool,
+        me: &str,
+        rules: &Rules<'_>,
+    ) -> Vec<u64> {
+        let Some(mut gap) = self.gap.take() else { return Vec::new() };
+        let Some(at) = self.items.iter().position(|item| item.number == gap.rule) else {
+            return Vec::new();
+        };
+        let all = lines.iter().filter_map(parts);
+        let missed = all.filter(|(line, _)| line.id.is_some_and(|id| id > gap.after));
+        let missed: Vec<_> = missed.collect();
+        let is_whole = missed.len() < lines.len() || !more;
+        self.make_place(at + 1, missed.len() as u64);
+        let mut shown = Vec::new();
+        for (place, number, (line, emote)) in
+            missed.iter().enumerate().map(|(n, it)| (at + 1 + n, gap.rule + 1 + n as u64, it))
+        {
+            let is_ours = line.from == me;
+            if is_ours {
+                self.confirm(line, *emote);
+            } else {
+                shown.push(number);
+            }
+            let body = said(line, *emote, !is_ours && (rules.is_mention)(&line.text));
+            self.items.insert(place, Item { number, at: line.at, id: line.id, body });
+        }
+        gap.others += shown.len();
+        gap.questions -= 1;
+        gap.before = missed.first().and_then(|(line, _)| line.id).unwrap_or(gap.before);
+        if !is_whole {
+            self.gap = Some(gap).filter(|gap| gap.questions > 0);
+        } else if gap.others > 0 {
+            self.items[at].body = Body::Rule(rules.lang.missed(gap.others));
+        } else {
+            self.items.remove(at);
+        }
+        while self.items.len() > ITEMS_MAX {
+            self.items.pop_front();
+            self.has_older = true;
+        }
+        shown
+    }
+
+    /// Counts what stands at `at` and behind it anew, so that there is place for so many before it.
+    fn make_place(&mut self, at: usize, count: u64) {
+        let from = self.items.get(at).map_or(self.next, |item| item.number);
+        self.items.iter_mut().skip(at).for_each(|item| item.number += count);
+        self.next += count;
+        let moved = |it: u64| if it >= from { it + count } else { it };
+        self.divider = self.divider.map(moved);
+        self.bottom = self.bottom.map(|(it, row)| (moved(it), row));
     }
 
     /// Older lines than the first; returns how many there were.
@@ -328,6 +433,9 @@ impl Room {
             self.next += shift;
             self.divider = self.divider.map(|it| it + shift);
             self.bottom = self.bottom.map(|(it, row)| (it + shift, row));
+            if let Some(gap) = &mut self.gap {
+                gap.rule += shift;
+            }
         }
         let Some(first) = self.items.front().map(|item| item.number) else { return };
         for (back, (line, emote)) in (1..).zip(lines.into_iter().rev()) {

@@ -3,6 +3,11 @@
 
 use std::io::{self, Write as _};
 use std::sync::mpsc;
+#[cfg(unix)]
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 use std::thread;
 
 use chinwag::Now;
@@ -37,6 +42,9 @@ enum Event {
     /// Of the connection with this number.
     Link(u64, Happened),
     Terminate,
+    /// Somebody else wants us to be stopped, as the shell would by `kill -TSTP`.
+    #[cfg(unix)]
+    Stop,
 }
 
 /// The terminal as we need it, until this is dropped, by a panic if need be.
@@ -86,7 +94,7 @@ pub(super) fn run(target: Target, client: Client, logs: LogFiles) -> Result<(), 
     let failed = |error: io::Error| (FAILED, format!("the terminal fails: {error}."));
     let (events, happened) = mpsc::sync_channel(EVENTS_MAX);
     #[cfg(unix)]
-    let continued = watch_signals(&events).map_err(failed)?;
+    let stopping = watch_signals(&events).map_err(failed)?;
     let raw = RawTerminal::enter().map_err(failed)?;
     read_keys(events.clone());
     let mut sitting = Sitting {
@@ -99,7 +107,7 @@ pub(super) fn run(target: Target, client: Client, logs: LogFiles) -> Result<(), 
         screen: Screen::default(),
         raw: Some(raw),
         #[cfg(unix)]
-        continued,
+        stopping,
     };
     let ended = sitting.go_on(&happened);
     drop(sitting);
@@ -117,7 +125,16 @@ struct Sitting {
     screen: Screen,
     raw: Option<RawTerminal>,
     #[cfg(unix)]
+    stopping: Stopping,
+}
+
+/// How we are stopped and go on.
+#[cfg(unix)]
+struct Stopping {
+    /// Tells when we are let go on.
     continued: mpsc::Receiver<()>,
+    /// The signal to stop that comes next is our own.
+    is_ours: Arc<AtomicBool>,
 }
 
 impl Sitting {
@@ -167,6 +184,8 @@ impl Sitting {
                 client.handle_end(end, now);
             }
             Event::Terminate => client.handle_terminate(now),
+            #[cfg(unix)]
+            Event::Stop => client.handle_stop(now),
         }
     }
 
@@ -193,7 +212,7 @@ impl Sitting {
                     self.client.handle_log_failure(&why);
                 }
             }
-            Act::Suspend => self.suspend()?,
+            Act::Suspend { alone } => self.suspend(alone)?,
             Act::Redraw => self.screen = Screen::default(),
             Act::End(_) => {}
         }
@@ -202,22 +221,33 @@ impl Sitting {
 
     /// Gives the terminal back to the shell, until it wants us to go on. Where there is no such
     /// thing nothing happens.
-    fn suspend(&mut self) -> io::Result<()> {
-        if !cfg!(unix) {
+    #[cfg(unix)]
+    fn suspend(&mut self, alone: bool) -> io::Result<()> {
+        use rustix::process::{self, Signal};
+        // A shell gives each job a group of its own; in the first of a session nobody could let us
+        // go on.
+        if process::getpgrp() == process::getsid(None)? {
             return Ok(());
         }
         self.raw = None;
-        #[cfg(unix)]
-        {
+        if !alone {
             // What started us, as cargo, is stopped with us, or the shell would not notice.
-            let stop = rustix::process::Signal::TSTP;
-            rustix::process::kill_current_process_group(stop)?;
-            // Where nobody could continue us we are not stopped, and go on at once.
-            let _ = self.continued.recv_timeout(STOPPED_AFTER);
+            self.stopping.is_ours.store(true, Ordering::SeqCst);
+            process::kill_current_process_group(Signal::TSTP)?;
         }
+        self.stopping.continued.try_iter().for_each(drop);
+        process::kill_process(process::getpid(), Signal::STOP)?;
+        // Another thread may be the one that is stopped first.
+        let _ = self.stopping.continued.recv_timeout(STOPPED_AFTER);
         self.raw = Some(RawTerminal::enter()?);
         self.screen = Screen::default();
         self.client.handle_resume(present());
+        Ok(())
+    }
+
+    #[cfg(not(unix))]
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "as where it can be done")]
+    fn suspend(&mut self, _alone: bool) -> io::Result<()> {
         Ok(())
     }
 
@@ -316,16 +346,19 @@ fn read_keys(events: mpsc::SyncSender<Event>) {
 
 /// Tells of signals; those that let us go on come by a way of their own.
 #[cfg(unix)]
-fn watch_signals(events: &mpsc::SyncSender<Event>) -> io::Result<mpsc::Receiver<()>> {
-    use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+fn watch_signals(events: &mpsc::SyncSender<Event>) -> io::Result<Stopping> {
+    use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
     let (continue_us, continued) = mpsc::channel();
-    let events = events.clone();
-    let mut signals =
-        signal_hook::iterator::Signals::new([SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
+    let is_ours = Arc::new(AtomicBool::new(false));
+    let (events, is_next_ours) = (events.clone(), Arc::clone(&is_ours));
+    let wanted = [SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP];
+    let mut signals = signal_hook::iterator::Signals::new(wanted)?;
     thread::spawn(move || {
         for signal in signals.forever() {
             let is_told = match signal {
                 SIGCONT => continue_us.send(()).is_ok(),
+                SIGTSTP if is_next_ours.swap(false, Ordering::SeqCst) => true,
+                SIGTSTP => events.send(Event::Stop).is_ok(),
                 _ => events.send(Event::Terminate).is_ok(),
             };
             if !is_told {
@@ -333,7 +366,7 @@ fn watch_signals(events: &mpsc::SyncSender<Event>) -> io::Result<mpsc::Receiver<
             }
         }
     });
-    Ok(continued)
+    Ok(Stopping { continued, is_ours })
 }
 
 #[cfg(test)]

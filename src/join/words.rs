@@ -105,6 +105,14 @@ impl Lang {
         self.pick(format!("({count} here)"), format!("({count} 人)"))
     }
 
+    /// Lines that stood behind one that could not be said.
+    pub(crate) fn not_said(self, count: usize) -> String {
+        self.pick(
+            format!("{count} more of the pasted lines were not said."),
+            format!("还有 {count} 行粘贴的内容没有发送。"),
+        )
+    }
+
     pub(crate) fn missed(self, count: usize) -> String {
         self.pick(format!("{count} missed"), format!("错过 {count} 条"))
     }

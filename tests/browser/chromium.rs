@@ -278,11 +278,18 @@ impl Tab {
         self.captures(json!({ "format": "png", "clip": place }))
     }
 
+    /// Waits until what has changed is painted and nothing moves: a button goes over from one
+    /// colour to another.
+    pub(crate) fn settles(&self) {
+        let painted =
+            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))";
+        self.finds(painted);
+        self.waits_for("document.getAnimations().every((it) => it.playState == 'finished')");
+        self.finds(painted);
+    }
+
     fn captures(&self, params: Value) -> Vec<u8> {
-        // Once what has changed is painted.
-        self.finds(
-            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))",
-        );
+        self.settles();
         let shot = self.call("Page.captureScreenshot", params);
         from_base64(shot["data"].as_str().unwrap())
     }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::chromium::{Chromium, Tab};
 use crate::common::{Person, Server};
 use crate::{
-    OPEN, alice_with_a_server_of_paper, is_told, line, page, person_in, sent_by, tab_in_ops, texts,
+    OPEN, alice_with_a_server_of_paper, is_cut_off, is_told, line, page, person_in, resumed,
+    sent_by, tab_in_lobby, tab_in_ops, texts,
 };
 
 fn written(tab: &Tab) -> Value {
@@ -69,14 +70,63 @@ fn what_is_written_survives_a_reload_and_each_tab_keeps_its_name() {
     assert_eq!(written(&alice), "half a thought\nand more");
 }
 
+#[test]
+fn a_private_line_to_somebody_who_has_left_comes_back_into_the_box() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = tab_in_lobby(&chromium, &server, "alice");
+    let mut bob = Person::join(&server, "bob");
+    alice.waits_for("document.querySelector('.deeds[value=bob]')");
+    let comes_back = |typed: &str| {
+        writes(&alice, typed);
+        alice.presses("Enter");
+        // It is taken away, and comes back with why.
+        alice.sees("Nobody here is called bob.");
+        alice.waits_for(&format!("document.querySelector('#line').value == {typed:?}"));
+        assert_eq!(texts(&alice, "#log .pending, #log .resend"), [""; 0], "{typed}");
+        alice.finds("document.querySelectorAll('#log .wrong').forEach((e) => e.remove()); 0");
+    };
+    alice.finds("document.querySelector('.deeds[value=bob]').parentElement.firstChild.click()");
+    alice.waits_for("document.querySelector('#target').innerText.includes('Only bob')");
+    bob.says("/quit");
+    alice.sees("bob left");
+    for typed in ["one", "/etc/x", "///x", "/me waves", "//nick eve"] {
+        comes_back(typed);
+    }
+    alice.presses("Escape");
+    for typed in ["/msg bob one", "/msg bob /etc/x", "/msg bob //etc", "/msg bob /me waves"] {
+        comes_back(typed);
+    }
+}
+
+#[test]
+fn a_reply_that_was_cut_off_is_left_to_be_sent_again() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = alice_with_a_server_of_paper(&chromium, &server);
+    alice.says("/r heard");
+    alice.says("/r not heard");
+    alice.waits_for("window.sent.length == 2");
+    is_told(&alice, &json!({ "type": "sent", "to": "bob", "text": "heard", "at": 1_700_000_000 }));
+    alice.sees("only for bob");
+    is_cut_off(&alice);
+    alice.sees("perhaps not sent");
+    let resends = "[...document.querySelectorAll('#log .resend')].map((e) => e.value)";
+    assert_eq!(alice.finds(resends), json!(["/r not heard"]));
+    is_told(&alice, &resumed("second", false, &[], 11));
+    sent_by(&alice);
+    alice.finds("document.querySelector('#log .resend').click()");
+    assert_eq!(sent_by(&alice)[0]["text"], "/r not heard");
+    assert_eq!(alice.finds(resends), json!([]));
+}
+
 // ---- Names and commands ---------------------------------------------------------------------
 
 #[test]
 fn names_and_commands_complete_by_tab_and_at() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     let [mut bob, _bobby, _carol] =
         ["bob", "Bobby", "carol"].map(|name| Person::join(&server, name));
     alice.waits_for("document.querySelectorAll('#members li').length == 4");
@@ -132,6 +182,20 @@ fn help_is_of_the_page_and_all_it_lists_is_offered() {
 }
 
 #[test]
+fn what_is_listed_can_be_read_however_long_its_names_are() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = tab_in_ops(&chromium, &server, "alice");
+    alice.looks_like(960, 620, false);
+    alice.says("/help");
+    alice.sees("Shift+Enter");
+    let narrowest = "Math.min(...[...document.querySelectorAll('#log dd')]
+        .map((e) => e.getBoundingClientRect().width))";
+    let width = alice.finds(narrowest).as_f64().unwrap();
+    assert!(width > 200.0, "{width} pixels for what a command does");
+}
+
+#[test]
 fn a_name_in_the_log_leads_to_what_can_be_done() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
@@ -156,11 +220,9 @@ fn a_name_in_the_log_leads_to_what_can_be_done() {
 fn several_lines_are_one_message_and_code_is_shown_as_it_is() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     let mut bob = Person::join(&server, "bob");
-    let carol = chromium.open(&page(&server));
-    carol.joins_as("carol");
+    let carol = tab_in_lobby(&chromium, &server, "carol");
     alice.sees("carol joined");
     bob.sees_until("* carol joined (3 here)");
     alice.types("look, `x` is not it:\n```rust\n\tif x {\n\n\t\ty(\"`\");\n\t}");
@@ -197,6 +259,27 @@ fn several_lines_are_one_message_and_code_is_shown_as_it_is() {
     alice.presses("Enter");
     alice.sees("at most 50 lines");
     assert_eq!(written(&alice).as_str().unwrap().len(), 102);
+}
+
+#[test]
+fn several_lines_behind_a_private_command_are_all_private() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = tab_in_lobby(&chromium, &server, "alice");
+    let [mut bob, mut carol] = ["bob", "carol"].map(|name| Person::join(&server, name));
+    bob.sees("* carol joined (3 here)");
+    // The server takes away what is before a reply.
+    for (command, two) in [("/msg bob", "\ttwo"), ("/r", "two")] {
+        writes(&alice, &format!("{command} one\n\n\ttwo\n/join ops"));
+        alice.presses("Enter");
+        for text in ["one", two, "/join ops"] {
+            bob.sees(&format!("[alice -> you] {text}"));
+        }
+        bob.says("/msg alice yes");
+        bob.sees("[you -> alice] yes");
+        alice.sees("yes");
+    }
+    carol.sees_nothing_more();
 }
 
 #[test]
@@ -248,8 +331,7 @@ fn what_is_new_begins_at_a_rule_and_there_is_a_way_to_it() {
 fn coming_and_going_is_folded_and_old_lines_look_old() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     let mut bob = Person::join(&server, "bob");
     let mut carol = Person::join(&server, "carol");
     bob.sees("* carol joined (3 here)");
@@ -272,8 +354,7 @@ fn coming_and_going_is_folded_and_old_lines_look_old() {
 fn alerts_need_no_https_and_sound_is_off_at_first() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     let mut bob = Person::join(&server, "bob");
     alice.finds(
         "window.tones = 0;
@@ -341,8 +422,7 @@ fn a_tap_beside_it_closes_people() {
 fn the_focus_stays_when_people_come_and_go() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = chromium.open(&page(&server));
-    alice.joins_as("alice");
+    let alice = tab_in_lobby(&chromium, &server, "alice");
     let [mut bob, _carol] = ["bob", "carol"].map(|name| Person::join(&server, name));
     alice.waits_for("document.querySelector('.deeds[value=carol]')");
     alice.finds("document.querySelector('.deeds[value=bob]').focus()");
@@ -352,25 +432,4 @@ fn the_focus_stays_when_people_come_and_go() {
     bob.says("/quit");
     alice.sees("bob left");
     alice.waits_for("document.activeElement.value == 'carol'");
-}
-
-#[test]
-fn everything_is_reached_by_keyboard() {
-    let Some(chromium) = Chromium::start("en-US") else { return };
-    let server = Server::start_with_listeners(&OPEN, &[]);
-    let alice = tab_in_ops(&chromium, &server, "alice");
-    let _bob = person_in(&server, "bob", "#ops");
-    alice.waits_for("document.querySelector('.deeds[value=bob]')");
-    alice.finds(
-        "window.reached = new Set(); document.addEventListener('focusin', ({ target }) =>
-        window.reached.add(target)); 0",
-    );
-    let count = "document.querySelectorAll('button, input, textarea, a, #log').length";
-    for _ in 0..alice.finds(count).as_u64().unwrap() {
-        alice.presses("Tab");
-    }
-    let missed = "[...document.querySelectorAll('button, input, textarea, a[href], #log')]
-        .filter((e) => e.checkVisibility() && !e.disabled && !e.matches('.from'))
-        .filter((e) => !window.reached.has(e)).map((e) => e.outerHTML.slice(0, 120))";
-    assert_eq!(alice.finds(missed), json!([]));
 }

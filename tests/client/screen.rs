@@ -189,9 +189,7 @@ impl Sitter {
 
     /// Sends the client the signal of this name, such as `TERM`.
     pub(crate) fn signals(&self, name: &str) {
-        let kill = format!("kill -{name} {}", self.process_id.unwrap());
-        let done = std::process::Command::new("sh").args(["-c", &kill]).status().unwrap();
-        assert!(done.success(), "{kill}");
+        signals(&self.process_id.unwrap().to_string(), name);
     }
 
     /// Waits until the client has ended, and returns its exit code.
@@ -204,6 +202,13 @@ impl Sitter {
     pub(crate) fn settings(&self) -> String {
         settings(&*self.terminal.master)
     }
+}
+
+/// Sends a process the signal of this name.
+pub(crate) fn signals(process_id: &str, name: &str) {
+    let kill = format!("kill -{name} {process_id}");
+    let done = std::process::Command::new("sh").args(["-c", &kill]).status().unwrap();
+    assert!(done.success(), "{kill}");
 }
 
 fn settings(terminal: &dyn MasterPty) -> String {

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use portable_pty::CommandBuilder;
 
 use crate::common::{Folder, Person, Server};
-use crate::screen::Sitter;
+use crate::screen::{Sitter, signals};
 use crate::server;
 
 const LEFT: &str = "\x1b[D";
@@ -194,6 +194,45 @@ fn what_a_lost_server_did_not_confirm_is_offered_again() {
     assert!(!alice.rows().iter().any(|row| row.starts_with('?')), "{:#?}", alice.rows());
 }
 
+#[cfg(feature = "data")]
+#[test]
+fn after_a_restart_what_the_archive_has_is_fetched() {
+    let folder = Folder::new("client-restart");
+    let data = format!("--data={}", folder.file("chat.db").display());
+    let start = |lines: &str, web: &str| {
+        let listen = [format!("--listen=lines={lines}"), format!("--listen=web={web}")];
+        Server::start(&[&data, &listen[0], &listen[1], "--history=5", "--flood=0"])
+    };
+    let any = "127.0.0.1:0";
+    let mut server = start(any, any);
+    let web = server.address("web").to_string();
+    let alice = Sitter::join(server.address("web"), "alice", &["--no-time"]);
+    let mut bob = Person::join(&server, "bob");
+    bob.says("before");
+    alice.sees("bob: before");
+    // A question is answered when all that was said before it is safe.
+    bob.says("/search nowhere");
+    bob.sees_until("* Nothing was found.");
+    // She does not come back before all was said.
+    alice.signals("STOP");
+    server.kill();
+    let server = start(any, &web);
+    let mut bob = Person::join(&server, "bob");
+    (1..=150).for_each(|number| bob.says(&format!("line {number}")));
+    bob.says("/search nowhere");
+    bob.sees_until("* Nothing was found.");
+    alice.signals("CONT");
+    alice.sees("bob: line 150");
+    alice.resizes(170, 80);
+    let lines = (1..=150).map(|number| format!("bob: line {number}"));
+    let expected: Vec<_> = ["── 150 missed ──".to_owned()].into_iter().chain(lines).collect();
+    alice.waits_for("all lines", |seen| {
+        let rows = seen.rows();
+        let at = rows.iter().position(|row| *row == expected[0])?;
+        (rows.get(at..at + expected.len())? == expected).then_some(())
+    });
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_dead_link_is_noticed() {
@@ -210,8 +249,8 @@ fn a_dead_link_is_noticed() {
 #[test]
 fn a_paste_is_text_and_much_of_it_is_asked_about() {
     let (_server, mut bob, mut alice) = alice_and_bob(&["--no-time"]);
-    alice.types(&paste("quit\nexit\n/quit\r\nif:\n\tx\x07\nend"));
-    for line in ["quit", "exit", "/quit", "if:", "\tx"] {
+    alice.types(&paste("quit\n/quit\r\nif:\n\tx\x07\nend"));
+    for line in ["quit", "/quit", "if:", "\tx"] {
         bob.sees(&format!("alice: {line}"));
     }
     alice.sees("alice: \u{20}       x".trim_end());
@@ -221,6 +260,13 @@ fn a_paste_is_text_and_much_of_it_is_asked_about() {
     alice.sees_input("Say these 6 lines? y/n", 23);
     alice.types("n");
     alice.sees_input(">", 2);
+    // What was typed before is not lost, and the last line counts though it stays.
+    alice.types("half");
+    alice.types(&paste("1\n2\n3\n4\n5\n6"));
+    alice.sees_input("Say these 5 lines? y/n", 23);
+    alice.types("n");
+    alice.sees_input("> half", 6);
+    alice.types(CTRL_C);
     alice.types(&paste("1\n2\n3\n4\n5\n6\n"));
     alice.sees_input("Say these 6 lines? y/n", 23);
     alice.types("y");
@@ -287,6 +333,53 @@ fn control_z_gives_the_terminal_back_and_comes_back_clean() {
     alice.sees_input("shell$", 7);
     alice.says("exit");
     alice.ends();
+}
+
+#[test]
+fn a_signal_to_stop_gives_the_terminal_back_as_control_z_does() {
+    let server = server(&[]);
+    let mut bob = Person::join(&server, "bob");
+    let folder = Folder::new("client-stop");
+    let file = folder.file("number");
+    let mut shell = CommandBuilder::new("bash");
+    shell.args(["--norc", "--noprofile", "-i"]);
+    let mut alice = Sitter::run(shell, &[("PS1", "shell$ ")]);
+    alice.sees("shell$");
+    let run = format!("{} join {}", env!("CARGO_BIN_EXE_chinwag"), server.address("web"));
+    alice.says("clear");
+    alice.says(&format!("(echo $BASHPID > {}; exec {run} --nick alice --no-time)", file.display()));
+    alice.sees("* You are alice, in #lobby.");
+    let number = std::fs::read_to_string(&file).unwrap();
+    for round in ["once", "twice"] {
+        alice.types(round);
+        alice.sees_input(&format!("> {round}"), 2 + round.len() as u16);
+        signals(number.trim(), "TSTP");
+        alice.sees("Stopped");
+        alice.waits_for("the shell's screen", |seen| seen.is_plain().then_some(()));
+        bob.says(&format!("meanwhile {round}"));
+        alice.says("clear; echo \"I am $((40 + 2))\"");
+        alice.sees("I am 42");
+        alice.says("fg");
+        alice.sees(&format!("bob: meanwhile {round}"));
+        alice.sees_input(&format!("> {round}"), 2 + round.len() as u16);
+        alice.says("");
+        bob.sees_until(&format!("alice: {round}"));
+    }
+    alice.says("/quit");
+    bob.sees_until("* alice left (1 here)");
+    alice.sees_input("shell$", 7);
+    alice.says("exit");
+    alice.ends();
+}
+
+#[test]
+fn where_nobody_could_let_it_go_on_the_client_does_not_stop() {
+    let (_server, mut bob, mut alice) = alice_and_bob(&["--no-time"]);
+    alice.types("half\x1a");
+    alice.signals("TSTP");
+    alice.says(" and half");
+    bob.sees("alice: half and half");
+    assert_ne!(alice.settings(), alice.settings_before, "keys come one by one");
 }
 
 #[test]

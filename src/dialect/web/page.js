@@ -47,6 +47,10 @@ const PRIVATE_COMMAND = new RegExp(
     "(\\s|$)",
   "i",
 );
+// What is before a text for one person; the lines that follow are for them as well.
+const FOR_ONE = /^\/(?:(?:msg|tell)\s+\S+|reply|r)\s(?=.*\S)/i;
+// A private line for whoever wrote last, of which only the server knows who that is.
+const REPLY = /^\/(?:reply|r)\s+(.*\S)\s*$/i;
 // Commands with a password in them, which stays nowhere.
 const SECRET_COMMAND = /^\/(register|login|password|unregister|oper)\s/im;
 // Why one cannot come in under a name, whenever one tries.
@@ -125,6 +129,7 @@ function disconnected() {
   const wasJoining = wanted !== null && me === null;
   setMe(null);
   isAsked = isPasswordAsked = isWaiting = false;
+  commands.forEach(doubtReply);
   commands.clear();
   rooms.lose();
   archive.lose();
@@ -175,6 +180,9 @@ const handlers = {
   msg: (message) => heard(message, { private: words.forYou }),
   sent(message) {
     rooms.all().forEach(({ log }) => log.confirmPrivate(message));
+    const isReply = (/** @type {[string, string]} */ [, text]) =>
+      REPLY.exec(text)?.[1] === message.text;
+    commands.delete([...commands].find(isReply)?.[0] ?? "");
     const how = { private: words.to(message.to) };
     rooms.active.log.addLine({ ...message, from: me ?? "" }, how);
   },
@@ -678,6 +686,8 @@ function send(typed) {
     ? text === "" || tell(rooms.target, text.replace(/^\/\//, "/")) : say(text);
   if (isSent) typed.splice(0, isOne ? 1 : typed.length);
   while (typed[0] === "") typed.shift();
+  const [toOne] = FOR_ONE.exec(first) ?? [];
+  if (isSent && toOne && typed.length > 0) typed[0] = toOne + typed[0];
   return isSent;
 }
 
@@ -687,7 +697,7 @@ function send(typed) {
  */
 function say(text) {
   const emote = /^\/me\s+(\S.*)$/.exec(text);
-  const alone = /^\/(?:msg|tell)\s+(\S+)\s+(.*\S.*)$/i.exec(text);
+  const alone = /^\/(?:msg|tell)\s+(\S+)(?: +|\s)(.*\S.*)$/i.exec(text);
   if (alone) return tell(alone[1], alone[2]);
   if (!emote && /^\/(?!\/)/.test(text)) return command(text);
   if (rooms.target === null && order.confirm(text)) return true;
@@ -761,10 +771,27 @@ function giveBack(key, why) {
     const isHere = where === rooms.active;
     if (isHere ? line.value !== "" : where.draft !== "") return where.log.giveUp(unsaid);
     const isTo = (isHere ? rooms.target : where.target) === (unsaid.to ?? null);
-    const text = isTo && unsaid.to ? unsaid.text.replace(/^\//, "//") : lines.writtenAs(unsaid);
+    const text = isTo && unsaid.to ? writtenTo(unsaid.text) : lines.writtenAs(unsaid);
     if (isHere) line.value = text;
     else where.draft = text;
   }
+}
+
+/**
+ * How one writes this to the person whom all one writes is for, so that it is not a command.
+ * @param {string} text
+ */
+function writtenTo(text) {
+  return text.startsWith("//") || PRIVATE_COMMAND.test(text) ? "/" + text : text;
+}
+
+/**
+ * There is no connection any more, and nobody knows whether this was done: a reply is left to
+ * whoever wrote it.
+ * @param {string} typed
+ */
+function doubtReply(typed) {
+  if (REPLY.test(typed)) addNotice(`${typed} `, true).append(lines.unsureNote(typed));
 }
 
 /** @param {string} text */

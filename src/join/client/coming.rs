@@ -5,7 +5,7 @@ use std::time::Duration;
 use chinwag::client::is_mentioned;
 use serde_json::json;
 
-use super::super::message::Entered;
+use super::super::message::{Entered, ServerMessage};
 use super::super::room::{Body, Room, Rules};
 use super::super::settings::Call;
 use super::{Act, Client, Question, line_of};
@@ -122,7 +122,8 @@ impl Client {
             // Of what an archive has, the newcomer is told the last lines. If none of them is
             // known, there may be others before.
             let last = self.room_mut(&entered.room).map_or(0, |room| room.last_id);
-            let gap = entered.kept && last > 0 && entered.first_id().is_some_and(|id| id > last);
+            let first = entered.first_id().unwrap_or(entered.id);
+            let gap = entered.kept && last > 0 && first > last;
             self.enter(&Entered { gap, ..entered.clone() });
             if !is_back {
                 let told = self.lang.welcome(name, &entered.room, &entered.members);
@@ -172,15 +173,29 @@ impl Client {
         let me = self.me.clone().unwrap_or_default();
         let is_mention = |text: &str| is_mentioned(&me, text);
         let rules = Rules { lang: self.lang, now: self.unix(), is_mention: &is_mention };
-        let is_active = at == self.active;
         let room = &mut self.rooms[at];
         let numbers = room.enter(told, &me, &rules);
+        self.tell_missed(at, &numbers);
+        at
+    }
+
+    /// The server has told what we have missed in a room, or a part of that.
+    pub(super) fn missed(&mut self, at: usize, lines: &[ServerMessage], more: bool) {
+        let me = self.me.clone().unwrap_or_default();
+        let is_mention = |text: &str| is_mentioned(&me, text);
+        let rules = Rules { lang: self.lang, now: self.unix(), is_mention: &is_mention };
+        let numbers = self.rooms[at].fill(lines, more, &me, &rules);
+        self.tell_missed(at, &numbers);
+    }
+
+    /// Lines with these numbers were missed: they are logged, counted, and if they mean us we are
+    /// called. What is still missing is asked for.
+    fn tell_missed(&mut self, at: usize, numbers: &[u64]) {
+        let is_active = at == self.active;
+        let room = &mut self.rooms[at];
         let mut called = Vec::new();
         let mut logged = Vec::new();
-        for number in &numbers {
-            let Some(item) = room.items.iter().rev().find(|item| item.number == *number) else {
-                continue;
-            };
+        for item in room.items.iter().filter(|item| numbers.contains(&item.number)) {
             if let Body::Said { from, text, emote, mention, .. } = &item.body {
                 logged.push((item.at, line_of(from, text, *emote)));
                 if *mention {
@@ -193,13 +208,14 @@ impl Client {
             }
         }
         let name = room.name.clone();
+        let question = room.missed_question();
         for (at, text) in logged {
             self.acts.push(Act::Log { room: Some(name.clone()), at, text });
         }
         for (from, text) in called {
             self.call(Call::Mention, &from, &text, is_active);
         }
-        at
+        question.into_iter().for_each(|question| self.send(question));
     }
 
     /// The server knows who we are, and tells what we have missed. What it has not confirmed is
@@ -259,6 +275,9 @@ impl Client {
 
     pub(super) fn refused_inside(&mut self, text: &str, key: Option<&str>, room: Option<&str>) {
         if let Some(key) = key {
+            if let Some(room) = self.rooms.iter_mut().find(|room| room.is_about_missed(key)) {
+                return room.give_up_missed();
+            }
             let was_asked = self.rooms.iter_mut().find(|room| key == room.older_key());
             if let Some(room) = was_asked {
                 (room.is_asking, room.has_older) = (false, false);

@@ -95,10 +95,7 @@ impl Client {
                 self.notice(room.as_deref(), &lang.members(&members, count));
             }
             ServerMessage::Rooms { rooms, more } => {
-                for one in rooms {
-                    let told = format!("{} ({}) {}", one.room, one.count, one.topic);
-                    self.notice(None, told.trim_end());
-                }
+                rooms.iter().for_each(|listed| self.notice(None, &listed.text()));
                 if more > 0 {
                     self.notice(None, lang.and_others(more).trim());
                 }
@@ -121,14 +118,9 @@ impl Client {
             ),
             ("/again", lang.pick("says again what was not confirmed", "重新发送未确认的内容")),
         ];
-        let own = own.map(|(form, purpose)| (form.to_owned(), purpose.to_owned()));
-        let told = commands
-            .iter()
-            .map(|help| (help.form.of(lang).to_owned(), help.purpose.of(lang).to_owned()));
-        let all: Vec<_> = told.chain(own).collect();
-        for (form, purpose) in all {
-            self.notice(None, &format!("{form}: {purpose}"));
-        }
+        let told = commands.iter().map(|help| help.text(lang));
+        let own = own.into_iter().map(|(form, purpose)| format!("{form}: {purpose}"));
+        told.chain(own).for_each(|text| self.notice(None, &text));
     }
 
     /// What `/search` has found, the newest first: it is shown in the order of time.
@@ -158,8 +150,11 @@ impl Client {
     ) {
         let active = self.active;
         let at = room.and_then(|name| self.rooms.iter().position(|room| room.name == name));
-        let Some(room) = self.rooms.get_mut(at.unwrap_or(active)) else { return };
-        if key == Some(&*room.older_key()) {
+        let at = at.unwrap_or(active);
+        let Some(room) = self.rooms.get_mut(at) else { return };
+        if key.is_some_and(|key| room.is_about_missed(key)) {
+            self.missed(at, lines, more);
+        } else if key == Some(&*room.older_key()) {
             room.prepend(lines, more);
         } else {
             lines.iter().for_each(|line| room.recall(line));

@@ -206,17 +206,86 @@ fn after_a_restart_it_is_told_if_the_archive_has_more() {
         (&[("say", "bob", "hi", 9), ("say", "bob", "late", 90)][..], "── 1 missed ──"),
         (&[("say", "bob", "late", 90)][..], "── more was missed: /history 1000 ──"),
     ] {
-        let mut sitting = Sitting::new();
-        sitting.loses();
-        sitting.opens();
-        sitting.refuses("token");
-        let mut welcome = Sitting::entered(95, lines);
-        welcome["type"] = json!("welcome");
-        welcome["name"] = json!("alice");
-        welcome["kept"] = json!(true);
-        sitting.told(&welcome);
+        let sitting = back_after_a_restart(95, lines);
         assert_eq!(sitting.log()[3..], [rules, "bob: late"]);
     }
+}
+
+/// Alice comes back to a server that was restarted and has all that was said.
+fn back_after_a_restart(id: u64, lines: &[(&str, &str, &str, u64)]) -> Sitting {
+    let mut sitting = Sitting::new();
+    sitting.loses();
+    sitting.opens();
+    sitting.refuses("token");
+    sitting.acts();
+    let mut welcome = Sitting::entered(id, lines);
+    welcome["type"] = json!("welcome");
+    welcome["name"] = json!("alice");
+    welcome["kept"] = json!(true);
+    sitting.told(&welcome);
+    sitting
+}
+
+fn history(before: u64, more: bool, lines: &[(&str, &str, &str, u64)]) -> Value {
+    json!({"type": "history", "room": "#lobby", "key": format!("missed {before}"), "more": more,
+        "lines": Sitting::entered(0, lines)["history"]})
+}
+
+#[test]
+fn after_a_restart_what_was_missed_is_fetched_and_stands_below_its_rule() {
+    let mut sitting = back_after_a_restart(95, &[("say", "bob", "late", 90)]);
+    let asked = |before: u64| {
+        json!({"type": "history", "room": "#lobby", "before": before, "count": 100,
+            "key": format!("missed {before}")})
+    };
+    assert_eq!(sitting.sent(), [asked(90)]);
+    sitting.says("bob", "meanwhile", 96, 0);
+    let two = [("say", "alice", "of mine", 80), ("me", "bob", "looks for alice", 81)];
+    sitting.told(&history(90, true, &two));
+    let acts = sitting.acts();
+    assert!(acts.contains(&Act::Ring) && acts.contains(&Act::Send(asked(80))), "{acts:?}");
+    assert!(sitting.log()[3].starts_with("── more was missed"), "{:?}", sitting.log());
+    sitting.told(&history(80, true, &[("say", "bob", "hi", 9), ("say", "bob", "early", 70)]));
+    assert_eq!(sitting.sent(), [] as [Value; 0]);
+    let expected = [
+        "── 3 missed ──",
+        "bob: early",
+        "alice: of mine",
+        "** bob looks for alice",
+        "bob: late",
+        "bob: meanwhile",
+    ];
+    assert_eq!(sitting.log()[3..], expected);
+    sitting.says("bob", "last", 97, 0);
+    assert_eq!(sitting.log()[9..], ["bob: last"]);
+}
+
+#[test]
+fn where_nothing_was_missed_after_a_restart_there_is_no_rule() {
+    let mut sitting = back_after_a_restart(95, &[]);
+    assert_eq!(sitting.sent()[0]["before"], 96);
+    sitting.told(&history(96, false, &[("say", "bob", "hi", 9)]));
+    assert_eq!(sitting.log()[1..].len(), 2, "{:?}", sitting.log());
+}
+
+#[test]
+fn what_the_server_does_not_find_is_left_to_be_asked_for() {
+    let mut sitting = back_after_a_restart(95, &[("say", "bob", "late", 90)]);
+    sitting.acts();
+    let text = json!({"en": "The archive has failed.", "zh": ""});
+    sitting.told(&json!({"type": "refused", "why": "archive_failed", "text": text,
+        "key": "missed 90"}));
+    assert_eq!(sitting.log()[3..], ["── more was missed: /history 1000 ──", "bob: late"]);
+    // Nor is asked without end for what is too much.
+    let mut sitting = back_after_a_restart(5000, &[("say", "bob", "late", 4990)]);
+    let mut questions = 0;
+    while let [question] = &*sitting.sent() {
+        let before = question["before"].as_u64().unwrap();
+        sitting.told(&history(before, true, &[("say", "bob", "one", before - 1)]));
+        questions += 1;
+    }
+    assert_eq!(questions, 20);
+    assert!(sitting.log().contains(&"── more was missed: /history 1000 ──".to_owned()));
 }
 
 #[test]
@@ -319,4 +388,30 @@ fn a_line_that_is_too_long_or_has_no_place_stays_to_be_typed() {
     sitting.types("hi");
     assert_eq!(sitting.client.editor.value(), "hi");
     assert_eq!(sitting.sent(), [] as [Value; 0]);
+}
+
+#[test]
+fn of_a_paste_that_cannot_be_said_it_is_told_how_much_was_not() {
+    let mut sitting = Sitting::new();
+    let long = "x".repeat(101);
+    sitting.client.handle_paste(&format!("one\n{long}\ntwo\nthree\n"), sitting.now);
+    assert_eq!(sitting.sent().len(), 1);
+    assert_eq!(sitting.client.editor.value(), long);
+    let told = "! 2 more of the pasted lines were not said.".to_owned();
+    assert!(sitting.log().contains(&told), "{:?}", sitting.log());
+}
+
+#[test]
+fn help_is_of_the_client() {
+    let mut sitting = Sitting::new();
+    let both = |text: &str| json!({"en": text, "zh": text});
+    let commands =
+        [("/quit [REASON]", "leave; also /exit, quit and exit"), ("/rooms", "the rooms")];
+    let commands = commands.map(|(form, purpose)| {
+        json!({"form": both(form),
+        "purpose": both(purpose)})
+    });
+    sitting.told(&json!({"type": "help", "commands": commands}));
+    let expected = ["* /quit [REASON]: leave. //text says /text", "* /rooms: the rooms"];
+    assert_eq!(sitting.log()[2..4], expected);
 }

@@ -13,6 +13,21 @@ use super::{Act, Client, Question};
 /// Lines of a paste that are said without asking.
 const PASTED_MAX: usize = 5;
 
+/// Lines that were pasted, the first behind what was typed before it, and what follows the last.
+pub(super) struct Paste {
+    lines: Vec<String>,
+    rest: String,
+    /// Characters of that before the cursor.
+    cursor: usize,
+}
+
+impl Paste {
+    /// How many of them say something.
+    pub(super) fn count(&self) -> usize {
+        self.lines.iter().filter(|line| !line.trim().is_empty()).count()
+    }
+}
+
 impl Client {
     /// A key was pressed, while so many rows of a log were to be seen.
     pub(in super::super) fn handle_key(&mut self, key: KeyEvent, seen: (usize, usize), now: Now) {
@@ -23,7 +38,9 @@ impl Client {
         let is_empty = self.editor.is_empty();
         let control = key.modifiers == KeyModifiers::CONTROL;
         match key.code {
-            KeyCode::Char('z') if control => return self.acts.push(Act::Suspend),
+            KeyCode::Char('z') if control => {
+                return self.acts.push(Act::Suspend { alone: false });
+            }
             KeyCode::Char('l') if control => return self.acts.push(Act::Redraw),
             KeyCode::Char('c') if control => return self.interrupt(),
             KeyCode::Char('d') if control && is_empty => return self.interrupt(),
@@ -122,22 +139,15 @@ impl Client {
         let Some((lines, rest)) = text.rsplit_once('\n') else {
             return self.editor.insert(&text);
         };
-        let (before, behind) = {
-            let (before, behind) =
-                super::super::editor::split_at(self.editor.value(), self.editor.cursor());
-            (before.to_owned(), behind.to_owned())
-        };
-        let mut lines: Vec<_> = lines.split('\n').map(str::to_owned).collect();
-        if let Some(first) = lines.first_mut() {
-            first.insert_str(0, &before);
-        }
-        let cursor = rest.chars().count();
-        self.editor.set_with_cursor(format!("{rest}{behind}"), cursor);
-        let said = lines.iter().filter(|line| !line.trim().is_empty()).count();
-        if said > PASTED_MAX {
-            self.pasted = Some(lines);
+        let (before, behind) =
+            super::super::editor::split_at(self.editor.value(), self.editor.cursor());
+        let lines = format!("{before}{lines}").split('\n').map(str::to_owned).collect();
+        let paste = Paste { lines, rest: format!("{rest}{behind}"), cursor: rest.chars().count() };
+        if paste.count() + usize::from(!rest.trim().is_empty()) > PASTED_MAX {
+            // What was typed stays, should it not be wanted.
+            self.pasted = Some(paste);
         } else {
-            self.say_all(&lines);
+            self.say_all(paste);
         }
     }
 
@@ -145,20 +155,30 @@ impl Client {
     fn decide(&mut self, key: KeyEvent) {
         match key.code {
             KeyCode::Char('y' | 'Y') => {
-                let lines = self.pasted.take().unwrap_or_default();
-                self.say_all(&lines);
+                let pasted = self.pasted.take();
+                pasted.into_iter().for_each(|paste| self.say_all(paste));
             }
             KeyCode::Char('n' | 'N') | KeyCode::Esc => self.pasted = None,
             _ => {}
         }
     }
 
-    /// What was pasted is text, whatever it begins with.
-    fn say_all(&mut self, lines: &[String]) {
-        for line in lines.iter().filter(|line| !line.trim().is_empty()) {
-            if !self.say(line, How { emote: false, to: None }) {
-                return self.editor.insert(line);
+    /// What was pasted is text, whatever it begins with. What is behind its last line end stays to
+    /// be typed on.
+    fn say_all(&mut self, Paste { lines, rest, cursor }: Paste) {
+        self.editor.set_with_cursor(rest, cursor);
+        let mut lines = lines.iter().filter(|line| !line.trim().is_empty());
+        while let Some(line) = lines.next() {
+            if self.say(line, How { emote: false, to: None }) {
+                continue;
             }
+            self.editor.insert(line);
+            let left = lines.count();
+            if left > 0 {
+                let told = self.lang.not_said(left);
+                self.refusal(None, &told);
+            }
+            return;
         }
     }
 

@@ -129,8 +129,8 @@ impl Client {
 
     fn prompt(&self) -> String {
         let lang = self.lang;
-        if let Some(lines) = &self.pasted {
-            let count = lines.iter().filter(|line| !line.trim().is_empty()).count();
+        if let Some(pasted) = &self.pasted {
+            let count = pasted.count();
             return lang
                 .pick(format!("Say these {count} lines? y/n "), format!("发送这 {count} 行?y/n "));
         }

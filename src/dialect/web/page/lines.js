@@ -210,8 +210,7 @@ export class Log {
    * @param {Said[]} history
    */
   #addGap(after, history) {
-    const rule = this.#addRule(words.missed);
-    rule.classList.add("gap");
+    const rule = this.addElement(gapItem());
     this.gaps.push({ rule, after, before: history[0]?.id ?? 0 });
   }
 
@@ -261,7 +260,7 @@ export class Log {
    * @param {boolean} more
    */
   showApart(lines, more) {
-    const rule = element("li", "day gap", words.missed);
+    const rule = gapItem();
     this.gaps.push({ rule, after: lines.at(-1)?.id ?? 0, before: this.firstId });
     this.element.prepend(rule);
     this.showOlder(lines, more);
@@ -461,12 +460,7 @@ export class Log {
     if (line.id !== undefined) return;
     const item = this.addElement(lineItem(line, pendingHow(line)));
     item.classList.add("unsure");
-    const button = element("button", "resend", words.resend);
-    button.type = "button";
-    button.value = writtenAs(line);
-    const note = element("div", "note", words.unsure + " ");
-    note.append(button);
-    item.append(note);
+    item.append(unsureNote(writtenAs(line)));
   }
 
   // ── what is shown ──
@@ -547,6 +541,28 @@ function pendingHow({ emote, to }) {
 export function writtenAs({ emote, text, to }) {
   if (to) return `/msg ${to} ${text}`;
   return emote ? `/me ${text}` : text.replace(/^\//, "//");
+}
+
+/**
+ * Says that this may not have been sent, and can be pressed to send it again.
+ * @param {string} written
+ */
+export function unsureNote(written) {
+  const button = element("button", "resend", words.resend);
+  button.type = "button";
+  button.value = written;
+  const note = element("div", "note", words.unsure + " ");
+  note.append(button);
+  return note;
+}
+
+/** Stands where lines are missing, and can be pressed to have them. */
+function gapItem() {
+  const button = element("button", "", words.missed);
+  button.type = "button";
+  const item = element("li", "day gap");
+  item.append(button);
+  return item;
 }
 
 /**

@@ -143,6 +143,11 @@ function anchor(text) {
 // ── code ──
 
 /** @param {string} text */
+function isOpening(text) {
+  return /^```\S*\s*$/.test(text);
+}
+
+/** @param {string} text */
 function isFence(text) {
   return text.trimEnd() === "```";
 }
@@ -170,7 +175,7 @@ export class Block {
    */
   static of(item, line) {
     const text = item.querySelector(".text");
-    return /^```\S*\s*$/.test(line.text) && text instanceof HTMLElement
+    return isOpening(line.text) && text instanceof HTMLElement
       ? new Block(text, line) : null;
   }
 
@@ -217,7 +222,7 @@ export function addLines(parent, text) {
   lines.forEach((line, number) => {
     if (code && isFence(line)) code = null;
     else if (code) code.append(line + "\n");
-    else if (lines.length > 1 && /^```\S*\s*$/.test(line)) {
+    else if (lines.length > 1 && isOpening(line)) {
       const pre = element("pre");
       code = pre.appendChild(element("code"));
       parent.append(pre);
