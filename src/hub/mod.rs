@@ -600,6 +600,7 @@ impl Hub {
     pub fn handle_closed(&mut self, key: ConnectionKey) {
         let Some(connection) = self.connections.remove(key) else { return };
         self.forget_watcher(key);
+        self.forget_markers(key);
         self.clients -= usize::from(!connection.turned_away);
         if let Some(address) = connection.address {
             self.addresses.leave(address, self.now.instant);

@@ -299,6 +299,7 @@ impl<'a> Writer<'_, 'a> {
                 self.write(&["TAGMSG ", to, "\r\n"]);
             }
             Change::Gone(why) => self.quit(0, name, why),
+            Change::Removed(how) => self.line(0, name, &["QUIT :", how]),
             _ => {}
         }
     }
@@ -331,23 +332,18 @@ impl<'a> Writer<'_, 'a> {
                 self.line(0, by, &["MODE ", room, " ", &change]);
             }
             Occurrence::Settings { rights, .. } => {
-                let modes = modes_of(rights, true);
-                self.replies().tell(numeric::RPL_CHANNELMODEIS, &[room, &modes]);
+                self.replies().modes(room, &modes_of(rights, true));
             }
             // Whoever was put off the server is told of in other words.
             Occurrence::Removed { is_gone: true, .. } => {}
             Occurrence::Removed { name, by, why, .. } => {
                 self.line(0, by, &["KICK ", room, " ", name, " :", or(why, by)]);
             }
-            Occurrence::YouRemoved { how, by, why } => match how {
+            Occurrence::YouRemoved { whom, how, by, why } => match how {
                 Removal::Kick | Removal::Ban if !room.is_empty() => {
-                    let nick = self.reader.nick();
-                    self.line(0, by, &["KICK ", room, " ", nick, " :", or(why, by)]);
+                    self.line(0, by, &["KICK ", room, " ", whom, " :", or(why, by)]);
                 }
-                _ => {
-                    let nick = self.reader.nick();
-                    self.line(0, by, &["KILL ", nick, " :", or(why, by)]);
-                }
+                _ => self.line(0, by, &["KILL ", whom, " :", or(why, by)]),
             },
             Occurrence::Sanctioned(sanction, by) if sanction.kind == SanctionKind::Ban => {
                 if sanction.room.is_some() && !room.is_empty() {
@@ -411,7 +407,7 @@ impl<'a> Writer<'_, 'a> {
         if let Refusal::Closed(reason) = refusal {
             let others_are_told = phrases::of(Lang::En).parting(reason);
             let words = others_are_told.map_or_else(|| self.sentence(refusal), str::to_owned);
-            return self.error(&words);
+            return self.error(or(&words, reason.label()));
         }
         if asked.is_silent() {
             return;
@@ -423,13 +419,12 @@ impl<'a> Writer<'_, 'a> {
                 return self.replies().say(numeric::ERR_NICKNAMEINUSE, &[name], text);
             }
             Refusal::Nickname(error, name) => {
-                let shown = if name.is_empty() || name.contains(' ') { "*" } else { name };
                 let text = error.to_string();
-                return self.replies().say(numeric::ERR_ERRONEUSNICKNAME, &[shown], &text);
+                return self.replies().say(numeric::ERR_ERRONEUSNICKNAME, &[name], &text);
             }
             // It is so already.
             Refusal::SameName(_) | Refusal::AlreadyIn(_) | Refusal::HasRank(..) => return,
-            Refusal::Nobody(name) => (numeric::ERR_NOSUCHNICK, &[or(name, "*")]),
+            Refusal::Nobody(name) => (numeric::ERR_NOSUCHNICK, &[name]),
             Refusal::NoSuchRoom(_) | Refusal::RoomsFixed | Refusal::RoomsFull(_) => {
                 (numeric::ERR_NOSUCHCHANNEL, &[room])
             }
@@ -460,6 +455,7 @@ impl<'a> Writer<'_, 'a> {
                 let text = "Messages must be UTF-8";
                 return self.replies().server(&["FAIL ", asked.name(), " INVALID_UTF8 :", text]);
             }
+            Refusal::Usage(_) if asked.is_message() => (numeric::ERR_NOTEXTTOSEND, &[]),
             Refusal::Usage(_) => (numeric::ERR_NEEDMOREPARAMS, &[asked.name()]),
             Refusal::UnknownCommand(word) => (numeric::ERR_UNKNOWNCOMMAND, &[word]),
             Refusal::Password | Refusal::PasswordNeeded => (numeric::ERR_PASSWDMISMATCH, &[]),

@@ -24,7 +24,11 @@ type Who = (ConnectionKey, UserKey);
 impl Hub {
     pub(super) fn irc_chathistory(&mut self, who: Who, given: &[&str]) {
         let key = who.0;
-        let what = given[0].to_ascii_uppercase();
+        let what = given.first().copied().unwrap_or_default().to_ascii_uppercase();
+        if what.is_empty() {
+            let why = "Missing parameters";
+            return self.fail(key, Verb::ChatHistory, "NEED_MORE_PARAMS", ("", why));
+        }
         let fail = |hub: &mut Hub, code: &str, why: &str| {
             let shown = text::clean(&what).replace(' ', "_");
             hub.fail(key, Verb::ChatHistory, code, (&shown, why));

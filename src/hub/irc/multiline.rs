@@ -2,9 +2,11 @@
 //! said one after the other, without anybody else's line between them. IRC clients that can take it
 //! are told them in a batch as well, whatever they were said with.
 
+use std::borrow::Cow;
+
 use crate::author::Extra;
 use crate::chat::UserKey;
-use crate::dialect::irc::caps::{MULTILINE_BYTES_MAX, MULTILINE_LINES_MAX};
+use crate::dialect::irc::caps::{Caps, MULTILINE_BYTES_MAX, MULTILINE_LINES_MAX};
 use crate::dialect::irc::message::Message;
 use crate::dialect::irc::{Batch, Verb, format};
 use crate::event::Command;
@@ -24,17 +26,25 @@ impl Hub {
         message: &Message<'_>,
     ) {
         let given = message.parameters();
+        let has_labels = self.caps_of(key).has(Caps::LABELED_RESPONSE);
+        let label = message.tag("label").filter(|label| has_labels && !label.is_empty());
+        let label = label.map(Cow::into_owned);
         let Some(session) = self.connections[key].session.irc_mut() else { return };
         if let Some(reference) = given[0].strip_prefix('+') {
             let kind = given.get(1).copied().unwrap_or_default();
-            let Some(target) = given.get(2).filter(|_| kind == KIND) else {
+            if kind != KIND {
                 return self.fail_batch(key, "UNKNOWN_TYPE", kind, "That kind is not known here");
+            }
+            let Some(target) = given.get(2).filter(|it| !it.is_empty() && !reference.is_empty())
+            else {
+                let why = "A message needs a reference and a target";
+                return self.fail_batch(key, "MULTILINE_INVALID", "", why);
             };
             session.batch = Some(Box::new(Batch {
                 reference: reference.to_owned(),
                 target: (*target).to_owned(),
                 tags: message.client_tags(),
-                label: message.tag("label").map(Into::into),
+                label,
                 lines: Vec::new(),
                 is_notice: false,
             }));
@@ -42,6 +52,7 @@ impl Hub {
             && let Some(batch) = session.batch.take_if(|batch| batch.reference == reference)
         {
             let waits = self.begin_answer(key);
+            self.irc.apart = batch.label.is_some().then(Vec::new);
             self.say_batch((key, user), &batch);
             self.end_answer(key, batch.label.as_deref(), waits);
         } else {
