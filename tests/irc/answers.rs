@@ -181,6 +181,54 @@ fn what_standard_replies_are_for_is_told_by_them() {
 }
 
 #[test]
+fn who_may_not_is_told_so_once_and_by_the_number_for_that() {
+    let server = server(&[]);
+    let mut al = Irc::comes(&server, "al");
+    let mut bo = Irc::comes(&server, "bo");
+    al.joins("#c");
+    bo.joins("#c");
+    al.sees(":bo!bo@host JOIN #c");
+    al.says("MODE #c +m");
+    for client in [&mut al, &mut bo] {
+        client.sees(":al!al@host MODE #c +m");
+    }
+    let text = "This room is moderated: only operators and the voiced may speak.";
+    let operator_only = "482 bo #c :You are not an operator of that channel";
+    dialogue(
+        &mut bo,
+        &[
+            ("TOPIC #c :x", &[&format!("482 bo #c :{text}")]),
+            ("PRIVMSG #c :x", &[&format!("404 bo #c :{text}")]),
+            ("MODE #c +bbv a b bo", &[operator_only]),
+            ("MODE #c b-nt", &[operator_only, "368 bo #c :End of channel ban list"]),
+        ],
+    );
+    al.says("MODE #c -oo al al");
+    al.sees(":al!al@host MODE #c -o al");
+    assert_eq!(al.answers(""), ["482 al #c :You are not an operator of that channel"]);
+}
+
+#[test]
+fn nothing_is_said_of_a_message_that_was_refused() {
+    let server = server(&[]);
+    let caps = "batch draft/multiline labeled-response";
+    let mut al = Irc::comes_with(&server, "al", caps);
+    let mut bo = Irc::comes(&server, "bo");
+    al.joins("#c");
+    bo.joins("#c");
+    al.sees(":bo!bo@host JOIN #c");
+    al.says("@label=x BATCH +m draft/multiline #c");
+    let lines: Vec<_> = (0..30).map(|n| format!("@batch=m PRIVMSG #c :{n}\r\n")).collect();
+    al.sends(lines.concat().as_bytes());
+    let why = "FAIL BATCH MULTILINE_MAX_LINES 24 :That message is too long";
+    assert_eq!(al.answers("BATCH -m"), [format!("@label=x :irc.chinwag {why}")]);
+    bo.sees_nothing_more();
+    al.says("BATCH +m draft/multiline #c\r\n@batch=m PRIVMSG #c :again\r\nBATCH -m");
+    al.sees_nothing_more();
+    bo.sees(":al!al@host PRIVMSG #c :again");
+}
+
+#[test]
 fn bounds_of_a_list_may_stand_behind_its_names() {
     let server = server(&[]);
     let mut al = Irc::comes(&server, "al");

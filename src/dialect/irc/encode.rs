@@ -440,6 +440,10 @@ impl<'a> Writer<'_, 'a> {
             Refusal::RoomKey(_) => (numeric::ERR_BADCHANNELKEY, &[room]),
             Refusal::RoomFull(_) => (numeric::ERR_CHANNELISFULL, &[room]),
             Refusal::RoomBanned(_) => (numeric::ERR_BANNEDFROMCHAN, &[room]),
+            Refusal::Muted(_) | Refusal::Moderated if asked == Verb::Topic => {
+                let text = self.sentence(refusal);
+                return self.replies().say(numeric::ERR_CHANOPRIVSNEEDED, &[room], &text);
+            }
             Refusal::Muted(_)
             | Refusal::Moderated
             | Refusal::Slow(_)

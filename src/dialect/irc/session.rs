@@ -62,6 +62,8 @@ pub(crate) struct Batch {
     pub(crate) label: Option<String>,
     /// Each line, and whether it goes on with the one before.
     pub(crate) lines: Vec<(String, bool)>,
+    /// It was refused: what comes of it up to its end is left out.
+    pub(crate) is_refused: bool,
     pub(crate) is_notice: bool,
 }
 

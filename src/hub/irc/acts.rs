@@ -330,9 +330,11 @@ impl Hub {
         let mut values = given[2..].iter().copied();
         let (mut on, mut lists_bans) = (true, false);
         for letter in changes.chars() {
+            let may = self.is_in_charge(key, room);
+            let mut wants = true;
             let known = match letter {
                 '+' | '-' => {
-                    on = letter == '+';
+                    (on, wants) = (letter == '+', false);
                     true
                 }
                 'b' => {
@@ -341,7 +343,7 @@ impl Hub {
                             self.order(key, &title, Moderation::Mask { mask, on });
                         }
                         // However often it is asked for, once is enough.
-                        None => lists_bans = true,
+                        None => (lists_bans, wants) = (true, false),
                     }
                     true
                 }
@@ -367,6 +369,10 @@ impl Hub {
             }
             if !self.chat.has_room(room) || self.connections[key].user().is_none() {
                 return;
+            }
+            // Who may not is told so once.
+            if wants && known && !may {
+                break;
             }
         }
         if lists_bans {

@@ -1,5 +1,5 @@
-//! Read markers (MARKREAD): up to where people have read what was said in rooms and in private. They
-//! belong to an account, if its owner is logged in, and all of its clients are told of them;
+//! Read markers (MARKREAD): up to where people have read what was said in rooms and in private.
+//! They belong to an account, if its owner is logged in, and all of its clients are told of them;
 //! otherwise to the connection. They last as long as the server runs.
 
 use std::collections::{BTreeMap, HashMap};

@@ -3,9 +3,9 @@
 //!
 //! How somebody comes in is in `coming.rs`, what they do in rooms in `acts.rs`, what they say in
 //! `lines.rs`, what they ask about others in `queries.rs` and about themselves and the server in
-//! `facts.rs`, what was said before in `history.rs`, up to where they have read in `markers.rs`, whom
-//! they watch in `monitor.rs`, and messages of several lines in `multiline.rs`. The bytes are in
-//! `dialect/irc/`.
+//! `facts.rs`, what was said before in `history.rs`, up to where they have read in `markers.rs`,
+//! whom they watch in `monitor.rs`, and messages of several lines in `multiline.rs`. The bytes are
+//! in `dialect/irc/`.
 
 mod acts;
 mod coming;
@@ -144,8 +144,8 @@ impl Hub {
         self.send(key, &answer);
     }
 
-    /// If something with a label is being done, what `key` was told since so many bytes waited for it
-    /// does not belong to the answer.
+    /// If something with a label is being done, what `key` was told since so many bytes waited for
+    /// it does not belong to the answer.
     pub(super) fn set_apart(&mut self, key: ConnectionKey, waits: usize) {
         if let Some(apart) = &mut self.irc.apart {
             apart.extend(self.connections[key].outbox.take_inserts(waits));

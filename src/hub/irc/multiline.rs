@@ -8,6 +8,7 @@ use crate::author::Extra;
 use crate::chat::UserKey;
 use crate::dialect::irc::caps::{Caps, MULTILINE_BYTES_MAX, MULTILINE_LINES_MAX};
 use crate::dialect::irc::message::Message;
+use crate::dialect::irc::numeric::one_word;
 use crate::dialect::irc::{Batch, Verb, format};
 use crate::event::Command;
 use crate::hub::Hub;
@@ -46,11 +47,15 @@ impl Hub {
                 tags: message.client_tags(),
                 label,
                 lines: Vec::new(),
+                is_refused: false,
                 is_notice: false,
             }));
         } else if let Some(reference) = given[0].strip_prefix('-')
             && let Some(batch) = session.batch.take_if(|batch| batch.reference == reference)
         {
+            if batch.is_refused {
+                return; // that was told at once
+            }
             let waits = self.begin_answer(key);
             self.irc.apart = batch.label.is_some().then(Vec::new);
             self.say_batch((key, user), &batch);
@@ -72,34 +77,33 @@ impl Hub {
         let Some(batch) = session.batch.as_mut().filter(|it| it.reference == *reference) else {
             return false;
         };
+        if batch.is_refused {
+            return true;
+        }
         let (given, goes_on) = (message.parameters(), message.has_tag("draft/multiline-concat"));
         let target = given.first().copied().unwrap_or_default();
         let line = given.get(1).copied().unwrap_or_default();
         let bytes: usize = batch.lines.iter().map(|(line, _)| line.len() + 1).sum();
-        let is_other = !target.eq_ignore_ascii_case(&batch.target);
-        let is_unfit = verb == Verb::TagMsg || goes_on && line.is_empty();
-        if is_other || is_unfit {
-            let wanted = batch.target.clone();
-            session.batch = None;
-            match is_other {
-                true => {
-                    let targets = format!("{} {}", text::clean(&wanted), text::clean(target));
-                    let why = "All lines of a message go to one";
-                    self.fail_batch(key, "MULTILINE_INVALID_TARGET", &targets, why);
-                }
-                false => {
-                    let why = "Only lines of text make a message";
-                    self.fail_batch(key, "MULTILINE_INVALID", "", why);
-                }
-            }
+        let refused = if !target.eq_ignore_ascii_case(&batch.target) {
+            let targets = format!("{} {}", one_word(&batch.target), one_word(target));
+            Some(("MULTILINE_INVALID_TARGET", targets, "All lines of a message go to one"))
+        } else if verb == Verb::TagMsg || goes_on && line.is_empty() {
+            Some(("MULTILINE_INVALID", String::new(), "Only lines of text make a message"))
         } else if bytes + line.len() > MULTILINE_BYTES_MAX {
-            session.batch = None;
             let max = MULTILINE_BYTES_MAX.to_string();
-            self.fail_batch(key, "MULTILINE_MAX_BYTES", &max, "That message is too long");
+            Some(("MULTILINE_MAX_BYTES", max, "That message is too long"))
         } else if batch.lines.len() >= MULTILINE_LINES_MAX {
-            session.batch = None;
             let max = MULTILINE_LINES_MAX.to_string();
-            self.fail_batch(key, "MULTILINE_MAX_LINES", &max, "That message is too long");
+            Some(("MULTILINE_MAX_LINES", max, "That message is too long"))
+        } else {
+            None
+        };
+        if let Some((code, context, why)) = refused {
+            (batch.is_refused, batch.lines) = (true, Vec::new());
+            let label = batch.label.take();
+            let waits = self.begin_answer(key);
+            self.fail_batch(key, code, &context, why);
+            self.end_answer(key, label.as_deref(), waits);
         } else {
             batch.is_notice = verb == Verb::Notice;
             batch.lines.push((line.to_owned(), goes_on));
