@@ -18,6 +18,8 @@ fn what_is_not_one_word_is_never_told_as_one() {
             ("WHO :a b", &["315 al * :End of WHO list"]),
             ("WHOIS ::x", &["401 al * :No such nick", "318 al * :End of WHOIS list"]),
             ("NICK ::x", &["432 al * :a nickname has a character that is not allowed in one"]),
+            ("BATCH :-a b", &["FAIL BATCH MULTILINE_INVALID * :There is no such batch"]),
+            ("CHATHISTORY :a b", &["FAIL CHATHISTORY INVALID_PARAMS * :Unknown command"]),
             ("HELP :no such", &["524 al * :There is no help for that"]),
             (
                 "MARKREAD :a b",

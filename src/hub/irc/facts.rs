@@ -153,11 +153,11 @@ impl Hub {
         if text.len() > REAL_NAME_BYTES_MAX || text::is_blank(&text::clean(text)) {
             let is_long = text.len() > REAL_NAME_BYTES_MAX;
             let why = if is_long { "That name is too long" } else { "That is no name" };
-            return self.fail(key, Verb::SetName, "INVALID_REALNAME", ("", why));
+            return self.fail(key, Verb::SetName, "INVALID_REALNAME", (&[], why));
         }
         if self.chat.silence_of(user, self.now.unix_seconds).is_some() {
             let why = "You are muted";
-            return self.fail(key, Verb::SetName, "CANNOT_CHANGE_REALNAME", ("", why));
+            return self.fail(key, Verb::SetName, "CANNOT_CHANGE_REALNAME", (&[], why));
         }
         let text = real_name(text).into();
         self.propose(Fact::RealName { user, text });

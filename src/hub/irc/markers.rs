@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::chat::{UserKey, commands};
 use crate::dialect::irc::Verb;
 use crate::dialect::irc::caps::Caps;
-use crate::dialect::irc::numeric::{one_word, write_time};
+use crate::dialect::irc::numeric::write_time;
 use crate::hub::Hub;
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
@@ -92,18 +92,18 @@ impl Hub {
         let target = text::clean(given.first().copied().unwrap_or_default());
         if target.is_empty() {
             let why = "Missing parameters";
-            return self.fail(key, Verb::MarkRead, "NEED_MORE_PARAMS", ("", why));
+            return self.fail(key, Verb::MarkRead, "NEED_MORE_PARAMS", (&[], why));
         }
         let Some(fold) = fold(&target) else {
             let why = "That is neither a channel nor a nickname";
-            return self.fail(key, Verb::MarkRead, "INVALID_PARAMS", (one_word(&target), why));
+            return self.fail(key, Verb::MarkRead, "INVALID_PARAMS", (&[&target], why));
         };
         let whose = self.whose_markers(key);
         let mut is_new = false;
         if let Some(marker) = given.get(1) {
             let Some(time) = marker.strip_prefix("timestamp=").filter(|time| is_time(time)) else {
                 let why = "That is no time";
-                return self.fail(key, Verb::MarkRead, "INVALID_PARAMS", (&target, why));
+                return self.fail(key, Verb::MarkRead, "INVALID_PARAMS", (&[&target], why));
             };
             // Nobody has read what is not said yet.
             let mut now = String::new();

@@ -29,7 +29,7 @@ use crate::dialect::Dialect;
 use crate::dialect::irc::caps::Caps;
 use crate::dialect::irc::message::{Message, escape};
 use crate::dialect::irc::numeric::{
-    ERR_NEEDMOREPARAMS, ERR_NOTREGISTERED, ERR_UNKNOWNCOMMAND, Replies,
+    ERR_NEEDMOREPARAMS, ERR_NOTREGISTERED, ERR_UNKNOWNCOMMAND, Replies, one_word,
 };
 use crate::dialect::irc::{SERVER, Session, Verb};
 use crate::dialect::phrases::WELCOME_MAX;
@@ -265,11 +265,18 @@ impl Hub {
         self.send(key, &out);
     }
 
-    /// Tells that something failed, as standard replies have it.
-    fn fail(&mut self, key: ConnectionKey, verb: Verb, code: &str, (context, why): (&str, &str)) {
-        let space = if context.is_empty() { "" } else { " " };
+    /// Tells that something failed, as standard replies have it, with what that is about.
+    fn fail(
+        &mut self,
+        key: ConnectionKey,
+        verb: Verb,
+        code: &str,
+        (context, why): (&[&str], &str),
+    ) {
+        let context = context.iter().map(|word| text::clean(word));
+        let context: String = context.map(|word| format!(" {}", one_word(&word))).collect();
         self.reply(key, |replies| {
-            replies.server(&["FAIL ", verb.name(), " ", code, space, context, " :", why]);
+            replies.server(&["FAIL ", verb.name(), " ", code, &context, " :", why]);
         });
     }
 

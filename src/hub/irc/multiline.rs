@@ -8,7 +8,6 @@ use crate::author::Extra;
 use crate::chat::UserKey;
 use crate::dialect::irc::caps::{Caps, MULTILINE_BYTES_MAX, MULTILINE_LINES_MAX};
 use crate::dialect::irc::message::Message;
-use crate::dialect::irc::numeric::one_word;
 use crate::dialect::irc::{Batch, Verb, format};
 use crate::event::Command;
 use crate::hub::Hub;
@@ -34,12 +33,17 @@ impl Hub {
         if let Some(reference) = given[0].strip_prefix('+') {
             let kind = given.get(1).copied().unwrap_or_default();
             if kind != KIND {
-                return self.fail_batch(key, "UNKNOWN_TYPE", kind, "That kind is not known here");
+                return self.fail(
+                    key,
+                    Verb::Batch,
+                    "UNKNOWN_TYPE",
+                    (&[kind], "That kind is not known here"),
+                );
             }
             let Some(target) = given.get(2).filter(|it| !it.is_empty() && !reference.is_empty())
             else {
                 let why = "A message needs a reference and a target";
-                return self.fail_batch(key, "MULTILINE_INVALID", "", why);
+                return self.fail(key, Verb::Batch, "MULTILINE_INVALID", (&[], why));
             };
             session.batch = Some(Box::new(Batch {
                 reference: reference.to_owned(),
@@ -61,7 +65,8 @@ impl Hub {
             self.say_batch((key, user), &batch);
             self.end_answer(key, batch.label.as_deref(), waits);
         } else {
-            self.fail_batch(key, "MULTILINE_INVALID", given[0], "There is no such batch");
+            let why = "There is no such batch";
+            self.fail(key, Verb::Batch, "MULTILINE_INVALID", (&[given[0]], why));
         }
     }
 
@@ -85,15 +90,15 @@ impl Hub {
         let line = given.get(1).copied().unwrap_or_default();
         let bytes: usize = batch.lines.iter().map(|(line, _)| line.len() + 1).sum();
         let refused = if !target.eq_ignore_ascii_case(&batch.target) {
-            let targets = format!("{} {}", one_word(&batch.target), one_word(target));
+            let targets = vec![batch.target.clone(), target.to_owned()];
             Some(("MULTILINE_INVALID_TARGET", targets, "All lines of a message go to one"))
         } else if verb == Verb::TagMsg || goes_on && line.is_empty() {
-            Some(("MULTILINE_INVALID", String::new(), "Only lines of text make a message"))
+            Some(("MULTILINE_INVALID", Vec::new(), "Only lines of text make a message"))
         } else if bytes + line.len() > MULTILINE_BYTES_MAX {
-            let max = MULTILINE_BYTES_MAX.to_string();
+            let max = vec![MULTILINE_BYTES_MAX.to_string()];
             Some(("MULTILINE_MAX_BYTES", max, "That message is too long"))
         } else if batch.lines.len() >= MULTILINE_LINES_MAX {
-            let max = MULTILINE_LINES_MAX.to_string();
+            let max = vec![MULTILINE_LINES_MAX.to_string()];
             Some(("MULTILINE_MAX_LINES", max, "That message is too long"))
         } else {
             None
@@ -102,18 +107,14 @@ impl Hub {
             (batch.is_refused, batch.lines) = (true, Vec::new());
             let label = batch.label.take();
             let waits = self.begin_answer(key);
-            self.fail_batch(key, code, &context, why);
+            let context: Vec<_> = context.iter().map(String::as_str).collect();
+            self.fail(key, Verb::Batch, code, (&context, why));
             self.end_answer(key, label.as_deref(), waits);
         } else {
             batch.is_notice = verb == Verb::Notice;
             batch.lines.push((line.to_owned(), goes_on));
         }
         true
-    }
-
-    fn fail_batch(&mut self, key: ConnectionKey, code: &str, context: &str, why: &str) {
-        let context = text::clean(context);
-        self.fail(key, Verb::Batch, code, (&context, why));
     }
 
     /// Says a message of several lines: to a room at once, to others line by line.
@@ -130,7 +131,7 @@ impl Hub {
         let (lines, plain) = (&lines[seen.clone()], &plain[seen]);
         if plain.is_empty() {
             let why = "There are blank lines only";
-            return self.fail_batch(who.0, "MULTILINE_INVALID", "", why);
+            return self.fail(who.0, Verb::Batch, "MULTILINE_INVALID", (&[], why));
         }
         if !batch.target.starts_with('#') || plain.len() == 1 {
             for (line, _) in lines.iter().zip(plain).filter(|(_, plain)| !text::is_blank(plain)) {
