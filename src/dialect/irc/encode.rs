@@ -440,10 +440,6 @@ impl<'a> Writer<'_, 'a> {
             Refusal::RoomKey(_) => (numeric::ERR_BADCHANNELKEY, &[room]),
             Refusal::RoomFull(_) => (numeric::ERR_CHANNELISFULL, &[room]),
             Refusal::RoomBanned(_) => (numeric::ERR_BANNEDFROMCHAN, &[room]),
-            Refusal::Muted(_) | Refusal::Moderated if asked == Verb::Topic => {
-                let text = self.sentence(refusal);
-                return self.replies().say(numeric::ERR_CHANOPRIVSNEEDED, &[room], &text);
-            }
             Refusal::Muted(_)
             | Refusal::Moderated
             | Refusal::Slow(_)
@@ -452,7 +448,10 @@ impl<'a> Writer<'_, 'a> {
                 if !room.is_empty() =>
             {
                 let text = self.sentence(refusal);
-                return self.replies().say(numeric::ERR_CANNOTSENDTOCHAN, &[room], &text);
+                let is_topic = asked == Verb::Topic;
+                let needs_rank = is_topic.then_some(numeric::ERR_CHANOPRIVSNEEDED);
+                let numeric = needs_rank.unwrap_or(numeric::ERR_CANNOTSENDTOCHAN);
+                return self.replies().say(numeric, &[room], &text);
             }
             Refusal::LineTooLong(_) => (numeric::ERR_INPUTTOOLONG, &[]),
             Refusal::NotUtf8 => {
