@@ -211,6 +211,44 @@ fn who_may_not_is_told_so_once_and_by_the_number_for_that() {
 }
 
 #[test]
+fn a_ban_is_one_word_that_can_be_listed_and_the_list_has_an_end() {
+    let server = server(&["--flood", "0"]);
+    let mut al = Irc::comes(&server, "al");
+    al.joins("#c");
+    let needs = "This mode needs another parameter";
+    let long = "x".repeat(201);
+    dialogue(
+        &mut al,
+        &[
+            ("MODE #c +b :", &["368 al #c :End of channel ban list"]),
+            ("MODE #c +b :a b", &[&format!("696 al #c b * :{needs}")]),
+            (&format!("MODE #c +b {long}"), &[&format!("696 al #c b {long} :{needs}")]),
+        ],
+    );
+    for round in 0..250 {
+        let masks = [0, 1, 2, 3].map(|number| format!("m{round}-{number}"));
+        let told = al.answers(&format!("MODE #c +bbbb {}", masks.join(" ")));
+        assert_eq!(told.len(), 4, "{told:?}");
+        assert!(told.iter().all(|line| line.starts_with(":al!al@host MODE #c +b m")), "{told:?}");
+    }
+    assert_eq!(al.answers("MODE #c +b more"), ["478 al #c b :Channel list is full"]);
+}
+
+#[test]
+fn what_is_told_again_has_nothing_in_it_that_ends_a_line() {
+    let server = server(&[]);
+    let mut al = Irc::comes(&server, "al");
+    dialogue(
+        &mut al,
+        &[
+            ("PING a\rb\0c", &["PONG irc.chinwag :abc"]),
+            ("CAP REQ :nonsense\rx\0y", &["CAP al NAK :nonsensexy"]),
+            ("CAP F\rO\0O", &["410 al FOO :Invalid CAP command"]),
+        ],
+    );
+}
+
+#[test]
 fn nothing_is_said_of_a_message_that_was_refused() {
     let server = server(&[]);
     let caps = "batch draft/multiline labeled-response";

@@ -402,16 +402,21 @@ impl<'a> Writer<'_, 'a> {
     // ── refusals ─────────────────────────────────────────────────────────────────────────────────
 
     fn refused(&mut self, refusal: Refusal<'_>) {
+        match refusal {
+            Refusal::Closed(reason) => {
+                let others_are_told = phrases::of(Lang::En).parting(reason);
+                let words = others_are_told.map_or_else(|| self.sentence(refusal), str::to_owned);
+                self.error(or(&words, reason.label()));
+            }
+            _ if self.reader.about.asked.is_silent() => {}
+            refusal => self.not_done(refusal),
+        }
+    }
+
+    /// Something was not done that may be answered.
+    fn not_done(&mut self, refusal: Refusal<'_>) {
         let asked = self.reader.about.asked;
         let room = self.reader.room();
-        if let Refusal::Closed(reason) = refusal {
-            let others_are_told = phrases::of(Lang::En).parting(reason);
-            let words = others_are_told.map_or_else(|| self.sentence(refusal), str::to_owned);
-            return self.error(or(&words, reason.label()));
-        }
-        if asked.is_silent() {
-            return;
-        }
         let (numeric, parameters): (Numeric, &[&str]) = match refusal {
             Refusal::Taken(name) => (numeric::ERR_NICKNAMEINUSE, &[name]),
             Refusal::Registered(name) => {
@@ -452,6 +457,9 @@ impl<'a> Writer<'_, 'a> {
                 let needs_rank = is_topic.then_some(numeric::ERR_CHANOPRIVSNEEDED);
                 let numeric = needs_rank.unwrap_or(numeric::ERR_CANNOTSENDTOCHAN);
                 return self.replies().say(numeric, &[room], &text);
+            }
+            Refusal::TooManySanctions(_) if asked == Verb::Mode => {
+                (numeric::ERR_BANLISTFULL, &[room, "b"])
             }
             Refusal::LineTooLong(_) => (numeric::ERR_INPUTTOOLONG, &[]),
             Refusal::NotUtf8 => {

@@ -108,6 +108,7 @@ numerics! {
     ERR_BANNEDFROMCHAN = "474" "Cannot join channel (+b)",
     ERR_BADCHANNELKEY = "475" "Cannot join channel (+k)",
     ERR_BADCHANMASK = "476" "That cannot be the name of a channel",
+    ERR_BANLISTFULL = "478" "Channel list is full",
     ERR_NOPRIVILEGES = "481" "Only an operator of the server may do that",
     ERR_CHANOPRIVSNEEDED = "482" "You are not an operator of that channel",
     ERR_NOOPERHOST = "491" "There are no operators with passwords here",

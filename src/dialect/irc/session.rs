@@ -158,7 +158,9 @@ impl Session {
         let mut replies = Replies { nick, out };
         match message.parameters().first() {
             Some(token) if !token.is_empty() => {
-                replies.server(&["PONG ", SERVER, " :", token]);
+                // No client can read these within a line.
+                let token = token.replace(['\0', '\r'], "");
+                replies.server(&["PONG ", SERVER, " :", &token]);
             }
             _ => replies.tell(ERR_NOORIGIN, &[]),
         }
@@ -174,6 +176,7 @@ impl Session {
         let what = message.parameter(0).unwrap_or("*");
         let is = |word: &str| what.eq_ignore_ascii_case(word);
         let words = message.parameters().get(1).copied().unwrap_or_default();
+        let words = &*words.replace(['\0', '\r'], "");
         let version = words.parse().unwrap_or(0_u32);
         if is("LS") {
             if version >= 302 {
@@ -196,7 +199,7 @@ impl Session {
                 registering.negotiating = false;
             }
         } else {
-            Replies { nick, out }.tell(ERR_INVALIDCAPCMD, &[what]);
+            Replies { nick, out }.tell(ERR_INVALIDCAPCMD, &[&crate::text::clean(what)]);
         }
         if (is("LS") || is("REQ"))
             && let Some(registering) = &mut self.registering

@@ -9,7 +9,7 @@ use crate::dialect::irc::numeric::{
     ERR_BADCHANMASK, ERR_INVALIDKEY, ERR_INVALIDMODEPARAM, ERR_NEEDMOREPARAMS, ERR_NOSUCHCHANNEL,
     ERR_NOSUCHNICK, ERR_NOTONCHANNEL, ERR_TOOMANYTARGETS, ERR_UMODEUNKNOWNFLAG, ERR_UNKNOWNMODE,
     ERR_USERSDONTMATCH, RPL_BANLIST, RPL_CREATIONTIME, RPL_ENDOFBANLIST, RPL_ENDOFINVITELIST,
-    RPL_ENDOFNAMES, RPL_INVITELIST, RPL_UMODEIS, Replies,
+    RPL_ENDOFNAMES, RPL_INVITELIST, RPL_UMODEIS, Replies, one_word,
 };
 use crate::event::{Change, Command, Event};
 use crate::hub::Hub;
@@ -22,6 +22,9 @@ use crate::text;
 
 /// The longest topic, in bytes, so that it fits into a line with all around it.
 pub(super) const TOPIC_BYTES_MAX: usize = 300;
+
+/// The longest mask of those who may not come in, in bytes.
+const MASK_BYTES_MAX: usize = 200;
 
 /// Somebody who asks, and who they are.
 type Who = (ConnectionKey, UserKey);
@@ -338,10 +341,11 @@ impl Hub {
                     true
                 }
                 'b' => {
-                    match values.next() {
-                        Some(mask) => {
+                    match values.next().filter(|mask| !mask.is_empty()) {
+                        Some(mask) if is_mask(mask) => {
                             self.order(key, &title, Moderation::Mask { mask, on });
                         }
+                        Some(mask) => self.invalid_mode(key, &title, letter, mask),
                         // However often it is asked for, once is enough.
                         None => (lists_bans, wants) = (true, false),
                     }
@@ -478,6 +482,11 @@ fn is_key(value: &str) -> bool {
     let is_word = |c: char| !c.is_whitespace() && !c.is_control() && c != ',';
     let is_off = value.eq_ignore_ascii_case("off");
     !value.is_empty() && value.len() <= KEY_BYTES_MAX && value.chars().all(is_word) && !is_off
+}
+
+/// Whether that is one word, and short enough to be listed.
+fn is_mask(value: &str) -> bool {
+    one_word(value) == value && value.len() <= MASK_BYTES_MAX
 }
 
 fn is_limit(value: &str) -> bool {
