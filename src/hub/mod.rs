@@ -796,6 +796,7 @@ impl Hub {
             && self.addresses.is_empty()
             && self.tickets.is_at_rest()
             && self.watches_nobody()
+            && self.marks_nothing()
             && !self.has_late_answers()
             && self.poll_timeout().is_none()
     }

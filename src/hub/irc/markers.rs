@@ -144,6 +144,11 @@ impl Hub {
     pub(in crate::hub) fn forget_markers(&mut self, key: ConnectionKey) {
         self.irc.markers.forget(&Whose::Connection(key));
     }
+
+    /// Whether no connection has a marker.
+    pub(in crate::hub) fn marks_nothing(&self) -> bool {
+        self.irc.markers.of.keys().all(|whose| matches!(whose, Whose::Account(_)))
+    }
 }
 
 /// A room or a person as one finds it; `None` if it can be neither.

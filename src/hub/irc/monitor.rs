@@ -175,6 +175,9 @@ impl Hub {
     pub(in crate::hub) fn tell_watchers_of_change(&mut self, user: UserKey, change: Change<'_>) {
         let Some(of) = self.chat.user(user) else { return };
         let (watchers, own) = (self.irc.watchers.of(&of.name), of.origin);
+        if watchers.is_empty() {
+            return;
+        }
         let rooms = self.rooms_of(user);
         for key in watchers {
             let shares = self.connections[key]
