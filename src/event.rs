@@ -424,6 +424,8 @@ pub enum Change<'a> {
     },
     /// They have gone, out of several rooms at once.
     Gone(Parting<'a>),
+    /// They have been put off the server, and so are out of all rooms at once: how that is said.
+    Removed(&'a str),
 }
 
 /// A room, as somebody finds it who comes into it.

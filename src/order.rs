@@ -295,6 +295,8 @@ pub enum Occurrence<'a> {
     },
     /// The reader was put out of the room, or off the server.
     YouRemoved {
+        /// What the reader is called, or was.
+        whom: &'a str,
         /// How.
         how: Removal,
         /// By whom.

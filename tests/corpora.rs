@@ -93,6 +93,11 @@ fn encode() {
 }
 
 #[test]
+fn irc_sessions() {
+    replay("irc_sessions", properties::irc_sessions);
+}
+
+#[test]
 fn decode_irc() {
     replay("decode_irc", properties::decode_irc);
 }

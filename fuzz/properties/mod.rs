@@ -12,6 +12,7 @@ mod encoding;
 mod hubs;
 mod input;
 mod irc;
+mod irc_sessions;
 mod names;
 mod proxy;
 #[cfg(feature = "tls")]
@@ -27,6 +28,7 @@ pub use decoding::{decode_arrivals, decode_datagrams, decode_lines};
 pub use encoding::encode;
 pub use hubs::{hub_equivalence, hub_operations};
 pub use irc::decode_irc;
+pub use irc_sessions::irc_sessions;
 pub use names::nickname;
 pub use proxy::proxy_header;
 #[cfg(feature = "tls")]

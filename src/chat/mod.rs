@@ -345,6 +345,11 @@ impl Chat {
         self.rooms.iter().map(|(place, room)| (RoomKey::new(place), room))
     }
 
+    /// The rooms that somebody was told of and has not come into.
+    pub(crate) fn invitations_of(&self, user: UserKey) -> impl Iterator<Item = &Room> {
+        self.rooms().map(|(_, room)| room).filter(move |room| room.is_invited(user))
+    }
+
     /// The room of that name, or of one that looks like it.
     pub(crate) fn room_called(&self, name: &Nickname) -> Option<RoomKey> {
         name.keys().iter().find_map(|key| self.room_names.get(key).copied())

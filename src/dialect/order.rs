@@ -218,7 +218,7 @@ pub(super) fn tell_reader(
 ) -> bool {
     let words = &reader.phrases.order;
     let told = match *occurrence {
-        Occurrence::YouRemoved { how, by, why } => {
+        Occurrence::YouRemoved { how, by, why, .. } => {
             let why = words.reason(why);
             match reader.about {
                 About { room: Some(room), .. } => {
@@ -557,7 +557,7 @@ mod tests {
         let (is_gone, before) = (false, None);
         let removed =
             |how| Occurrence::Removed { name: "bob", how, by: "al", why: "", count: 2, is_gone };
-        let off = |how| Occurrence::YouRemoved { how, by: "al", why: "why" };
+        let off = |how| Occurrence::YouRemoved { whom: "bob", how, by: "al", why: "why" };
         let set = Setting::Key(Some("sesame".to_owned()));
         let all = [
             (account(AccountEvent::LoggedIn), "* You are logged in as al.\n"),

@@ -43,6 +43,7 @@ impl Hub {
             self.records.push(Record::Lifted(id));
         }
         self.tickets.forget_account(name);
+        self.forget_markers_of_account(name);
         let name = name.clone();
         self.propose(Fact::Account(AccountFact::Unregistered { name }));
     }

@@ -604,6 +604,7 @@ impl Hub {
     pub fn handle_closed(&mut self, key: ConnectionKey) {
         let Some(connection) = self.connections.remove(key) else { return };
         self.forget_watcher(key);
+        self.forget_markers(key);
         self.clients -= usize::from(!connection.turned_away);
         if let Some(address) = connection.address {
             self.addresses.leave(address, self.now.instant);
@@ -799,6 +800,7 @@ impl Hub {
             && self.addresses.is_empty()
             && self.tickets.is_at_rest()
             && self.watches_nobody()
+            && self.marks_nothing()
             && !self.has_late_answers()
             && self.poll_timeout().is_none()
     }

@@ -6,10 +6,10 @@ use super::telling::time_of;
 use super::{Hub, awaiting_nick};
 use crate::archive::{Act, Record};
 use crate::chat::{
-    Applied, Chat, Conflict, Entry, Fact, LOBBY, Leaving, Order, Proposed, RoomKey, User, UserKey,
+    Applied, Chat, Conflict, Entry, Fact, LOBBY, Order, Proposed, RoomKey, User, UserKey,
 };
 use crate::connection::State;
-use crate::event::{CloseReason, Command, Event, Refusal};
+use crate::event::{Change, CloseReason, Command, Event, Refusal};
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
 use crate::order::{Occurrence, Removal, WhoisPrivate, WhoisView, confirmation};
@@ -319,7 +319,7 @@ impl Hub {
         log::info!("parted: {name} from {title}: {}", how.word());
         self.tell_removed(room, (name, origin), (how, by, why, false));
         let Some(key) = origin else { return };
-        let occurrence = Occurrence::YouRemoved { how, by, why };
+        let occurrence = Occurrence::YouRemoved { whom: name, how, by, why };
         self.tell_titled(key, Some(title), &Event::Order(occurrence));
         let spec = self.connections[key].dialect.spec();
         if spec.many_rooms && spec.told_alone {
@@ -359,7 +359,10 @@ impl Hub {
     fn remove(&mut self, (gone, user): (UserKey, &User), (how, by, why): (Removal, &str, &str)) {
         let name = user.name.as_str();
         log::info!("left: {name}: {}", how.word());
-        self.tell_gone(user, &removal_words(how, by, why));
+        if let Some(origin) = user.origin {
+            user.rooms().for_each(|room| self.detach(origin, room));
+        }
+        self.tell_gone(user, Change::Removed(&removal_words(how, by, why)));
         self.note_gone(&user.name, user.person());
         self.tell_watchers_offline(&user.name);
         for room in user.rooms() {
@@ -377,7 +380,7 @@ impl Hub {
         dialect.iter().for_each(|dialect| self.members[dialect.index()] -= 1);
         self.tickets.forget(gone);
         let Some(key) = key else { return };
-        self.tell(key, None, &Event::Order(Occurrence::YouRemoved { how, by, why }));
+        self.tell(key, None, &Event::Order(Occurrence::YouRemoved { whom: name, how, by, why }));
         // It is nobody's now.
         self.connections[key].state = awaiting_nick(self.now.instant, None);
         self.close(key, reason, "");
@@ -460,10 +463,10 @@ impl Hub {
 }
 
 /// What those are told who only hear that somebody is gone.
-fn removal_words(how: Removal, by: &str, why: &str) -> Leaving<'static> {
+fn removal_words(how: Removal, by: &str, why: &str) -> String {
     let what = if how == Removal::Ban { "Banned" } else { "Killed" };
     let because = if why.is_empty() { String::new() } else { format!(": {why}") };
-    Leaving::Words(format!("{what} by {by}{because}").into())
+    format!("{what} by {by}{because}")
 }
 
 /// The name of the act by which somebody got a rank.

@@ -222,7 +222,11 @@ impl Hub {
         if !self.chat.is_deaf_to(to, user) {
             let event = Event::Told { from: from_name.as_str(), text, at, id };
             self.extra = extra.cloned();
+            let waits = to_key.map_or(0, |key| self.begin_answer(key));
             self.private_bytes += self.tell_user(to, to_key, None, &event);
+            if let Some(key) = to_key.filter(|_| user == to) {
+                self.set_apart(key, waits);
+            }
             self.chat.note_sender(to, user);
         }
         if self.is_told_what_it_says(from_key) {
@@ -365,7 +369,12 @@ impl Hub {
             user.rooms().for_each(|room| self.detach(origin, room));
         }
         if is_told && told_apart {
-            self.tell_gone(user, why);
+            let why = match why {
+                Leaving::Plain => Parting::Plain,
+                Leaving::Words(words) => Parting::Words(words),
+                Leaving::Reason(reason) => Parting::Reason(*reason),
+            };
+            self.tell_gone(user, Change::Gone(why));
         }
         self.note_gone(&user.name, user.person());
         self.tell_watchers_offline(&user.name);
@@ -560,6 +569,7 @@ impl Hub {
             let rooms = self.rooms_of(user);
             let before = self.acting.replace(user);
             self.publish(&rooms, &Event::Changed(change));
+            self.tell_watchers_of_change(user, change);
             self.acting = before;
         }
     }
@@ -571,16 +581,11 @@ impl Hub {
 
     /// Tells those who have shared several rooms with somebody, in all of which this one was, once
     /// that they are gone.
-    pub(super) fn tell_gone(&mut self, user: &User, why: &Leaving<'_>) {
-        let why = match why {
-            Leaving::Plain => Parting::Plain,
-            Leaving::Words(words) => Parting::Words(words),
-            Leaving::Reason(reason) => Parting::Reason(*reason),
-        };
+    pub(super) fn tell_gone(&mut self, user: &User, change: Change<'_>) {
         let rooms: Vec<_> = user.rooms().filter(|room| self.chat.has_room(*room)).collect();
         let (name, person) = (user.name.clone(), user.person());
         let author = person.author(name.as_str(), self.chat.cloak());
-        self.publish_of(slice::from_ref(&author), &rooms, &Event::Changed(Change::Gone(why)));
+        self.publish_of(slice::from_ref(&author), &rooms, &Event::Changed(change));
     }
 
     /// Whether anybody here speaks IRC.

@@ -411,7 +411,7 @@ impl Life {
         let is = self.is_mute(at, room);
         if is {
             let why = "This room is moderated: only operators and the voiced may speak.";
-            self.expect_number(at, "404", &format!("{room} :{why}"));
+            self.expect_number(at, "482", &format!("{room} :{why}"));
         }
         is
     }

@@ -299,6 +299,7 @@ impl<'a> Writer<'_, 'a> {
                 self.write(&["TAGMSG ", to, "\r\n"]);
             }
             Change::Gone(why) => self.quit(0, name, why),
+            Change::Removed(how) => self.line(0, name, &["QUIT :", how]),
             _ => {}
         }
     }
@@ -331,23 +332,18 @@ impl<'a> Writer<'_, 'a> {
                 self.line(0, by, &["MODE ", room, " ", &change]);
             }
             Occurrence::Settings { rights, .. } => {
-                let modes = modes_of(rights, true);
-                self.replies().tell(numeric::RPL_CHANNELMODEIS, &[room, &modes]);
+                self.replies().modes(room, &modes_of(rights, true));
             }
             // Whoever was put off the server is told of in other words.
             Occurrence::Removed { is_gone: true, .. } => {}
             Occurrence::Removed { name, by, why, .. } => {
                 self.line(0, by, &["KICK ", room, " ", name, " :", or(why, by)]);
             }
-            Occurrence::YouRemoved { how, by, why } => match how {
+            Occurrence::YouRemoved { whom, how, by, why } => match how {
                 Removal::Kick | Removal::Ban if !room.is_empty() => {
-                    let nick = self.reader.nick();
-                    self.line(0, by, &["KICK ", room, " ", nick, " :", or(why, by)]);
+                    self.line(0, by, &["KICK ", room, " ", whom, " :", or(why, by)]);
                 }
-                _ => {
-                    let nick = self.reader.nick();
-                    self.line(0, by, &["KILL ", nick, " :", or(why, by)]);
-                }
+                _ => self.line(0, by, &["KILL ", whom, " :", or(why, by)]),
             },
             Occurrence::Sanctioned(sanction, by) if sanction.kind == SanctionKind::Ban => {
                 if sanction.room.is_some() && !room.is_empty() {
@@ -406,16 +402,21 @@ impl<'a> Writer<'_, 'a> {
     // ── refusals ─────────────────────────────────────────────────────────────────────────────────
 
     fn refused(&mut self, refusal: Refusal<'_>) {
+        match refusal {
+            Refusal::Closed(reason) => {
+                let others_are_told = phrases::of(Lang::En).parting(reason);
+                let words = others_are_told.map_or_else(|| self.sentence(refusal), str::to_owned);
+                self.error(or(&words, reason.label()));
+            }
+            _ if self.reader.about.asked.is_silent() => {}
+            refusal => self.not_done(refusal),
+        }
+    }
+
+    /// Something was not done that may be answered.
+    fn not_done(&mut self, refusal: Refusal<'_>) {
         let asked = self.reader.about.asked;
         let room = self.reader.room();
-        if let Refusal::Closed(reason) = refusal {
-            let others_are_told = phrases::of(Lang::En).parting(reason);
-            let words = others_are_told.map_or_else(|| self.sentence(refusal), str::to_owned);
-            return self.error(&words);
-        }
-        if asked.is_silent() {
-            return;
-        }
         let (numeric, parameters): (Numeric, &[&str]) = match refusal {
             Refusal::Taken(name) => (numeric::ERR_NICKNAMEINUSE, &[name]),
             Refusal::Registered(name) => {
@@ -423,13 +424,12 @@ impl<'a> Writer<'_, 'a> {
                 return self.replies().say(numeric::ERR_NICKNAMEINUSE, &[name], text);
             }
             Refusal::Nickname(error, name) => {
-                let shown = if name.is_empty() || name.contains(' ') { "*" } else { name };
                 let text = error.to_string();
-                return self.replies().say(numeric::ERR_ERRONEUSNICKNAME, &[shown], &text);
+                return self.replies().say(numeric::ERR_ERRONEUSNICKNAME, &[name], &text);
             }
             // It is so already.
             Refusal::SameName(_) | Refusal::AlreadyIn(_) | Refusal::HasRank(..) => return,
-            Refusal::Nobody(name) => (numeric::ERR_NOSUCHNICK, &[or(name, "*")]),
+            Refusal::Nobody(name) => (numeric::ERR_NOSUCHNICK, &[name]),
             Refusal::NoSuchRoom(_) | Refusal::RoomsFixed | Refusal::RoomsFull(_) => {
                 (numeric::ERR_NOSUCHCHANNEL, &[room])
             }
@@ -453,13 +453,20 @@ impl<'a> Writer<'_, 'a> {
                 if !room.is_empty() =>
             {
                 let text = self.sentence(refusal);
-                return self.replies().say(numeric::ERR_CANNOTSENDTOCHAN, &[room], &text);
+                let is_topic = asked == Verb::Topic;
+                let needs_rank = is_topic.then_some(numeric::ERR_CHANOPRIVSNEEDED);
+                let numeric = needs_rank.unwrap_or(numeric::ERR_CANNOTSENDTOCHAN);
+                return self.replies().say(numeric, &[room], &text);
+            }
+            Refusal::TooManySanctions(_) if asked == Verb::Mode => {
+                (numeric::ERR_BANLISTFULL, &[room, "b"])
             }
             Refusal::LineTooLong(_) => (numeric::ERR_INPUTTOOLONG, &[]),
             Refusal::NotUtf8 => {
                 let text = "Messages must be UTF-8";
                 return self.replies().server(&["FAIL ", asked.name(), " INVALID_UTF8 :", text]);
             }
+            Refusal::Usage(_) if asked.is_message() => (numeric::ERR_NOTEXTTOSEND, &[]),
             Refusal::Usage(_) => (numeric::ERR_NEEDMOREPARAMS, &[asked.name()]),
             Refusal::UnknownCommand(word) => (numeric::ERR_UNKNOWNCOMMAND, &[word]),
             Refusal::Password | Refusal::PasswordNeeded => (numeric::ERR_PASSWDMISMATCH, &[]),

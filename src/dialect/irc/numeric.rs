@@ -22,7 +22,9 @@ numerics! {
     RPL_CREATED = "003" "",
     RPL_MYINFO = "004" "",
     RPL_ISUPPORT = "005" "are supported by this server",
+    RPL_ENDOFSTATS = "219" "End of STATS report",
     RPL_UMODEIS = "221" "",
+    RPL_STATSUPTIME = "242" "",
     RPL_LUSERCLIENT = "251" "",
     RPL_LUSEROP = "252" "operators online",
     RPL_LUSERUNKNOWN = "253" "connections without a name",
@@ -52,12 +54,16 @@ numerics! {
     RPL_NOTOPIC = "331" "No topic is set",
     RPL_TOPIC = "332" "",
     RPL_TOPICWHOTIME = "333" "",
+    RPL_INVITELIST = "336" "",
+    RPL_ENDOFINVITELIST = "337" "End of INVITE list",
     RPL_INVITING = "341" "",
     RPL_VERSION = "351" "",
     RPL_WHOREPLY = "352" "",
     RPL_NAMREPLY = "353" "",
     RPL_WHOSPCRPL = "354" "",
     RPL_ENDOFNAMES = "366" "End of NAMES list",
+    RPL_LINKS = "364" "0 chinwag",
+    RPL_ENDOFLINKS = "365" "End of LINKS list",
     RPL_BANLIST = "367" "",
     RPL_ENDOFBANLIST = "368" "End of channel ban list",
     RPL_ENDOFWHOWAS = "369" "End of WHOWAS",
@@ -71,6 +77,7 @@ numerics! {
     RPL_REHASHING = "382" "The configuration is read again",
     RPL_TIME = "391" "",
     ERR_NOSUCHNICK = "401" "No such nick",
+    ERR_NOSUCHSERVER = "402" "No such server",
     ERR_NOSUCHCHANNEL = "403" "No such channel",
     ERR_CANNOTSENDTOCHAN = "404" "Cannot send to channel",
     ERR_TOOMANYCHANNELS = "405" "You have joined too many channels",
@@ -83,6 +90,7 @@ numerics! {
     ERR_INPUTTOOLONG = "417" "Input line was too long",
     ERR_UNKNOWNCOMMAND = "421" "Unknown command",
     ERR_NOMOTD = "422" "There is no message of the day",
+    ERR_NOADMININFO = "423" "Nothing is known of who looks after this server",
     ERR_NONICKNAMEGIVEN = "431" "No nickname given",
     ERR_ERRONEUSNICKNAME = "432" "",
     ERR_NICKNAMEINUSE = "433" "Nickname is already in use",
@@ -100,6 +108,7 @@ numerics! {
     ERR_BANNEDFROMCHAN = "474" "Cannot join channel (+b)",
     ERR_BADCHANNELKEY = "475" "Cannot join channel (+k)",
     ERR_BADCHANMASK = "476" "That cannot be the name of a channel",
+    ERR_BANLISTFULL = "478" "Channel list is full",
     ERR_NOPRIVILEGES = "481" "Only an operator of the server may do that",
     ERR_CHANOPRIVSNEEDED = "482" "You are not an operator of that channel",
     ERR_NOOPERHOST = "491" "There are no operators with passwords here",
@@ -150,6 +159,12 @@ impl Replies<'_> {
         end_line(self.out, start);
     }
 
+    /// What is set for a room: the modes, and what belongs to them behind spaces.
+    pub(crate) fn modes(&mut self, room: &str, modes: &str) {
+        let parameters: Vec<_> = [room].into_iter().chain(modes.split(' ')).collect();
+        self.tell(RPL_CHANNELMODEIS, &parameters);
+    }
+
     /// Anything else that the server says.
     pub(crate) fn server(&mut self, words: &[&str]) {
         let start = self.out.len();
@@ -168,7 +183,7 @@ impl Replies<'_> {
         let start = self.out.len();
         self.write(&[":", SERVER, " ", code, " ", self.nick]);
         for parameter in parameters {
-            self.write(&[" ", parameter]);
+            self.write(&[" ", one_word(parameter)]);
         }
         start
     }
@@ -178,6 +193,13 @@ impl Replies<'_> {
             self.out.extend_from_slice(part.as_bytes());
         }
     }
+}
+
+/// A parameter before the last one, as it can be told: `*` for what clients would read as something
+/// else, since it has a space in it, begins with a colon or is empty.
+pub(crate) fn one_word(parameter: &str) -> &str {
+    let is_one = !parameter.is_empty() && !parameter.starts_with(':') && !parameter.contains(' ');
+    if is_one { parameter } else { "*" }
 }
 
 /// Ends the line that begins at `start`, without its tags. What does not fit into a line of the

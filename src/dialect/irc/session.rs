@@ -19,6 +19,8 @@ use crate::nickname::Nickname;
 pub(crate) struct Session {
     lines: Decoder,
     caps: Caps,
+    /// It has said `CAP LS 302`, and so is told of new capabilities for good.
+    is_told_of_caps: bool,
     /// What was asked for last, so that it is known what an answer answers.
     pub(crate) asked: Verb,
     /// The modes that it has set for itself: `i`, and `w`.
@@ -30,8 +32,6 @@ pub(crate) struct Session {
     pub(crate) registering: Option<Box<Registering>>,
     /// There while several lines come that are one message.
     pub(crate) batch: Option<Box<Batch>>,
-    /// Up to where it has read, by the names of rooms and people.
-    pub(crate) markers: Vec<(String, String)>,
 }
 
 /// What a client has said of itself that has no name yet.
@@ -62,6 +62,8 @@ pub(crate) struct Batch {
     pub(crate) label: Option<String>,
     /// Each line, and whether it goes on with the one before.
     pub(crate) lines: Vec<(String, bool)>,
+    /// It was refused: what comes of it up to its end is left out.
+    pub(crate) is_refused: bool,
     pub(crate) is_notice: bool,
 }
 
@@ -156,7 +158,9 @@ impl Session {
         let mut replies = Replies { nick, out };
         match message.parameters().first() {
             Some(token) if !token.is_empty() => {
-                replies.server(&["PONG ", SERVER, " :", token]);
+                // No client can read these within a line.
+                let token = token.replace(['\0', '\r'], "");
+                replies.server(&["PONG ", SERVER, " :", &token]);
             }
             _ => replies.tell(ERR_NOORIGIN, &[]),
         }
@@ -172,17 +176,21 @@ impl Session {
         let what = message.parameter(0).unwrap_or("*");
         let is = |word: &str| what.eq_ignore_ascii_case(word);
         let words = message.parameters().get(1).copied().unwrap_or_default();
+        let words = &*words.replace(['\0', '\r'], "");
         let version = words.parse().unwrap_or(0_u32);
         if is("LS") {
             if version >= 302 {
                 self.caps.request("cap-notify", has_accounts);
+                self.is_told_of_caps = true;
             }
             let names = Caps::all(has_accounts, version >= 302);
             caps::tell(out, (nick, "LS", version >= 302), names);
         } else if is("LIST") {
             caps::tell(out, (nick, "LIST", true), self.caps.names());
         } else if is("REQ") {
-            let done = self.caps.request(words, has_accounts);
+            let forbidden = |word| self.is_told_of_caps && word == "-cap-notify";
+            let is_allowed = !words.split_ascii_whitespace().any(forbidden);
+            let done = is_allowed && self.caps.request(words, has_accounts);
             let answer = if done { "ACK" } else { "NAK" };
             // It repeats what was asked for exactly, however long that is.
             out.extend_from_slice(format!(":{SERVER} CAP {nick} {answer} :{words}\r\n").as_bytes());
@@ -191,7 +199,7 @@ impl Session {
                 registering.negotiating = false;
             }
         } else {
-            Replies { nick, out }.tell(ERR_INVALIDCAPCMD, &[what]);
+            Replies { nick, out }.tell(ERR_INVALIDCAPCMD, &[&crate::text::clean(what)]);
         }
         if (is("LS") || is("REQ"))
             && let Some(registering) = &mut self.registering

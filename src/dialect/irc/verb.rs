@@ -59,20 +59,23 @@ verbs! {
     Ison "ISON" 1 false,
     Monitor "MONITOR" 1 false,
     Away "AWAY" 0 false,
-    SetName "SETNAME" 1 false,
+    SetName "SETNAME" 0 false,
     Lusers "LUSERS" 0 false,
     Motd "MOTD" 0 false,
     Version "VERSION" 0 false,
     Time "TIME" 0 false,
     Info "INFO" 0 false,
+    Admin "ADMIN" 0 false,
+    Links "LINKS" 0 false,
+    Stats "STATS" 1 false,
     Help "HELP" 0 true,
     HelpOp "HELPOP" 0 true,
     Oper "OPER" 2 false,
-    Kill "KILL" 1 false,
+    Kill "KILL" 2 false,
     Rehash "REHASH" 0 false,
     Wallops "WALLOPS" 1 false,
-    ChatHistory "CHATHISTORY" 1 false,
-    MarkRead "MARKREAD" 1 false,
+    ChatHistory "CHATHISTORY" 0 false,
+    MarkRead "MARKREAD" 0 false,
     Batch "BATCH" 1 false,
     NickServ "NICKSERV" 0 false,
     Ns "NS" 0 false,
@@ -103,6 +106,14 @@ impl Verb {
     /// Whether it says something to somebody.
     pub(crate) fn is_message(self) -> bool {
         matches!(self, Verb::Privmsg | Verb::Notice | Verb::TagMsg | Verb::Batch)
+    }
+
+    /// Whether it may be for another server, which is named.
+    pub(crate) fn may_name_server(self) -> bool {
+        matches!(
+            self,
+            Verb::Admin | Verb::Info | Verb::Motd | Verb::Stats | Verb::Time | Verb::Version
+        )
     }
 
     /// Whether nobody is ever told that it was not done.

@@ -6,13 +6,15 @@ use crate::chat::{AccountFact, Fact, RoomKey, UserKey, commands};
 use crate::dialect::irc::caps::Caps;
 use crate::dialect::irc::encode::{mark_of, modes_of, names};
 use crate::dialect::irc::numeric::{
-    ERR_BADCHANMASK, ERR_INVALIDKEY, ERR_INVALIDMODEPARAM, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK,
-    ERR_NOTONCHANNEL, ERR_UMODEUNKNOWNFLAG, ERR_UNKNOWNMODE, ERR_USERSDONTMATCH, RPL_BANLIST,
-    RPL_CHANNELMODEIS, RPL_CREATIONTIME, RPL_ENDOFBANLIST, RPL_ENDOFNAMES, RPL_UMODEIS, Replies,
+    ERR_BADCHANMASK, ERR_INVALIDKEY, ERR_INVALIDMODEPARAM, ERR_NEEDMOREPARAMS, ERR_NOSUCHCHANNEL,
+    ERR_NOSUCHNICK, ERR_NOTONCHANNEL, ERR_TOOMANYTARGETS, ERR_UMODEUNKNOWNFLAG, ERR_UNKNOWNMODE,
+    ERR_USERSDONTMATCH, RPL_BANLIST, RPL_CREATIONTIME, RPL_ENDOFBANLIST, RPL_ENDOFINVITELIST,
+    RPL_ENDOFNAMES, RPL_INVITELIST, RPL_UMODEIS, Replies, one_word,
 };
 use crate::event::{Change, Command, Event};
 use crate::hub::Hub;
 use crate::hub::irc::Listed;
+use crate::hub::irc::lines::TARGETS_MAX;
 use crate::key::ConnectionKey;
 use crate::order::Moderation;
 use crate::rights::{Flag, KEY_BYTES_MAX, Rank};
@@ -20,6 +22,9 @@ use crate::text;
 
 /// The longest topic, in bytes, so that it fits into a line with all around it.
 pub(super) const TOPIC_BYTES_MAX: usize = 300;
+
+/// The longest mask of those who may not come in, in bytes.
+const MASK_BYTES_MAX: usize = 200;
 
 /// Somebody who asks, and who they are.
 type Who = (ConnectionKey, UserKey);
@@ -68,10 +73,23 @@ impl Hub {
         false
     }
 
+    /// Whether that is the name of a channel and not of somebody; if not, `key` is told that there
+    /// is no such channel.
+    fn begins_as_channel(&mut self, key: ConnectionKey, channel: &str) -> bool {
+        let begins = channel.starts_with('#');
+        if !begins {
+            let channel = text::clean(channel);
+            self.reply(key, |replies| replies.tell(ERR_NOSUCHCHANNEL, &[&channel]));
+        }
+        begins
+    }
+
     pub(super) fn irc_part(&mut self, (key, _): Who, given: &[&str]) {
         let why = given.get(1).copied().unwrap_or_default();
         for channel in given[0].split(',').filter(|channel| !channel.is_empty()) {
-            self.execute_command(key, Some(channel), Command::Part(why));
+            if self.begins_as_channel(key, channel) {
+                self.execute_command(key, Some(channel), Command::Part(why));
+            }
         }
     }
 
@@ -94,8 +112,7 @@ impl Hub {
         }
         let caps = self.caps_of(key);
         if caps.has(Caps::READ_MARKER) {
-            let marker = self.marker_of(key, &title);
-            self.reply(key, |replies| replies.server(&["MARKREAD ", &title, " ", &marker]));
+            self.tell_marker(key, &title);
         }
         self.tell_listed(key, Listed::Names(room));
         if caps.has(Caps::SERVER_TIME) && !caps.has(Caps::CHATHISTORY) {
@@ -158,17 +175,27 @@ impl Hub {
             text
         });
         let text = text.map(crate::dialect::irc::format::plain);
-        self.execute_command(key, Some(given[0]), Command::Topic(text.as_deref()));
+        if self.begins_as_channel(key, given[0]) {
+            self.execute_command(key, Some(given[0]), Command::Topic(text.as_deref()));
+        }
     }
 
-    pub(super) fn irc_invite(&mut self, key: ConnectionKey, given: &[&str]) {
-        let [nick, channel, ..] = *given else { return };
+    pub(super) fn irc_invite(&mut self, (key, user): Who, given: &[&str]) {
+        if given.is_empty() {
+            return self.tell_invitations((key, user));
+        }
+        let ([nick, channel], _) = given.split_first_chunk().unwrap_or((&["", ""], &[]));
+        if nick.is_empty() || channel.is_empty() {
+            return self.reply(key, |replies| replies.tell(ERR_NEEDMOREPARAMS, &["INVITE"]));
+        }
+        if !self.begins_as_channel(key, channel) {
+            return;
+        }
         let before = self.last_entry;
         self.execute_command(key, Some(channel), Command::Invite(nick));
         let room = commands::parse_room(channel).and_then(|name| self.chat.room_called(&name));
         let invited = self.chat.find(nick);
-        if let (Some(room), Some(invited), Some(user)) =
-            (room, invited, self.connections[key].user())
+        if let (Some(room), Some(invited)) = (room, invited)
             && self.last_entry > before
             && self.has_irc()
         {
@@ -179,10 +206,25 @@ impl Hub {
         }
     }
 
+    /// The channels that somebody was told of and has not come into.
+    fn tell_invitations(&mut self, (key, user): Who) {
+        let rooms = self.chat.invitations_of(user);
+        let titles: Vec<_> = rooms.map(|room| room.title().to_string()).collect();
+        self.reply(key, |replies| {
+            titles.iter().for_each(|title| replies.tell(RPL_INVITELIST, &[title]));
+            replies.tell(RPL_ENDOFINVITELIST, &[]);
+        });
+    }
+
     pub(super) fn irc_kick(&mut self, key: ConnectionKey, given: &[&str]) {
         let why = given.get(2).copied().unwrap_or_default();
         let (why, _) = crate::dialect::irc::encode::cut(why, crate::sanction::REASON_BYTES_MAX);
-        for name in given[1].split(',').filter(|name| !name.is_empty()).take(4) {
+        let names = given[1].split(',').filter(|name| !name.is_empty());
+        for (place, name) in names.enumerate() {
+            if place == TARGETS_MAX {
+                let name = text::clean(name);
+                return self.reply(key, |replies| replies.tell(ERR_TOOMANYTARGETS, &[&name]));
+            }
             if self.is_inside(key, given[0]) {
                 let asked = Command::Moderate(Moderation::Kick { name, why });
                 self.execute_command(key, Some(given[0]), asked);
@@ -227,7 +269,7 @@ impl Hub {
             let modes = self.user_modes((key, user));
             return self.reply(key, |replies| replies.tell(RPL_UMODEIS, &[&modes]));
         };
-        let (mut on, mut done) = (true, String::new());
+        let (mut on, mut done, mut sign) = (true, String::new(), None);
         let mut unknown = false;
         for letter in changes.chars() {
             let Some(session) = self.connections[key].session.irc_mut() else { return };
@@ -245,17 +287,20 @@ impl Hub {
                 }
             };
             if changed {
-                done.push(if on { '+' } else { '-' });
+                if sign.replace(on) != Some(on) {
+                    done.push(if on { '+' } else { '-' });
+                }
                 done.push(letter);
             }
         }
+        if !done.is_empty()
+            && let Some(of) = self.chat.user(user)
+        {
+            let line = format!(":{} MODE {} :{done}\r\n", self.chat.author(of), of.name);
+            self.send(key, line.as_bytes());
+        }
         if unknown {
             self.reply(key, |replies| replies.tell(ERR_UMODEUNKNOWNFLAG, &[]));
-        }
-        if !done.is_empty() {
-            let nick = self.nick_of(key);
-            let line = format!(":{nick} MODE {nick} :{done}\r\n");
-            self.send(key, line.as_bytes());
         }
     }
 
@@ -288,18 +333,21 @@ impl Hub {
         let mut values = given[2..].iter().copied();
         let (mut on, mut lists_bans) = (true, false);
         for letter in changes.chars() {
+            let may = self.is_in_charge(key, room);
+            let mut wants = true;
             let known = match letter {
                 '+' | '-' => {
-                    on = letter == '+';
+                    (on, wants) = (letter == '+', false);
                     true
                 }
                 'b' => {
-                    match values.next() {
-                        Some(mask) => {
+                    match values.next().filter(|mask| !mask.is_empty()) {
+                        Some(mask) if is_mask(mask) => {
                             self.order(key, &title, Moderation::Mask { mask, on });
                         }
+                        Some(mask) => self.invalid_mode(key, &title, letter, mask),
                         // However often it is asked for, once is enough.
-                        None => lists_bans = true,
+                        None => (lists_bans, wants) = (true, false),
                     }
                     true
                 }
@@ -325,6 +373,10 @@ impl Hub {
             }
             if !self.chat.has_room(room) || self.connections[key].user().is_none() {
                 return;
+            }
+            // Who may not is told so once.
+            if wants && known && !may {
+                break;
             }
         }
         if lists_bans {
@@ -393,10 +445,9 @@ impl Hub {
 
     fn invalid_mode(&mut self, key: ConnectionKey, channel: &str, letter: char, value: &str) {
         let (letter, value) = (letter.to_string(), text::clean(value));
-        let value = if value.is_empty() || value.contains(' ') { "*" } else { &*value };
         self.reply(key, |replies| {
             let text = "This mode needs another parameter";
-            replies.say(ERR_INVALIDMODEPARAM, &[channel, &letter, value], text);
+            replies.say(ERR_INVALIDMODEPARAM, &[channel, &letter, &value], text);
         });
     }
 
@@ -406,7 +457,7 @@ impl Hub {
         let opened_at = it.opened_at().unwrap_or(self.irc.began).to_string();
         let title = it.title().to_string();
         self.reply(key, |replies| {
-            replies.tell(RPL_CHANNELMODEIS, &[&title, &modes]);
+            replies.modes(&title, &modes);
             replies.tell(RPL_CREATIONTIME, &[&title, &opened_at]);
         });
     }
@@ -429,6 +480,11 @@ fn is_key(value: &str) -> bool {
     let is_word = |c: char| !c.is_whitespace() && !c.is_control() && c != ',';
     let is_off = value.eq_ignore_ascii_case("off");
     !value.is_empty() && value.len() <= KEY_BYTES_MAX && value.chars().all(is_word) && !is_off
+}
+
+/// Whether that is one word, and short enough to be listed.
+fn is_mask(value: &str) -> bool {
+    one_word(value) == value && value.len() <= MASK_BYTES_MAX
 }
 
 fn is_limit(value: &str) -> bool {

@@ -14,7 +14,7 @@ use crate::dialect::irc::numeric::{
     ERR_ALREADYREGISTERED, ERR_NEEDMOREPARAMS, ERR_NONICKNAMEGIVEN, ERR_PASSWDMISMATCH,
     ERR_SASLABORTED, ERR_SASLALREADY, ERR_SASLFAIL, ERR_SASLTOOLONG, RPL_CREATED, RPL_ISUPPORT,
     RPL_LOGGEDIN, RPL_MYINFO, RPL_SASLMECHS, RPL_SASLSUCCESS, RPL_UMODEIS, RPL_WELCOME,
-    RPL_YOURHOST,
+    RPL_YOURHOST, Replies,
 };
 use crate::dialect::irc::{Registering, SERVER, Verb};
 use crate::event::{CloseReason, Refusal};
@@ -121,7 +121,11 @@ impl Hub {
         }
         let (nick, user) = (nick.clone(), user.clone());
         let (account, password) = (registering.account.clone(), registering.password.take());
+        let was_proving = registering.proof.take().is_some();
         let real_name = registering.real_name.clone();
+        if was_proving {
+            self.reply(key, |replies| replies.tell(ERR_SASLABORTED, &[]));
+        }
         if self.connections[key].awaits_password() {
             let given = password.as_deref().unwrap_or_default();
             if !self.password.as_ref().is_none_or(|known| known.is(given)) {
@@ -202,10 +206,7 @@ impl Hub {
             replies.say(RPL_YOURHOST, &[], &format!("Your host is {SERVER}, running {VERSION}"));
             replies.say(RPL_CREATED, &[], &format!("This server has been here since {began}"));
             replies.tell(RPL_MYINFO, &[SERVER, VERSION, "iow", "biklmnostv", "bklov"]);
-            for tokens in isupport().chunks(13) {
-                let tokens: Vec<_> = tokens.iter().map(String::as_str).collect();
-                replies.tell(RPL_ISUPPORT, &tokens);
-            }
+            tell_isupport(replies);
         });
         self.irc_lusers((key, user));
         self.irc_motd(key);
@@ -319,6 +320,14 @@ impl Hub {
         if self.connections[key].session.asked() == Verb::Pass && self.is_registering(key) {
             self.close(key, CloseReason::WrongPasswords(1), "");
         }
+    }
+}
+
+/// Tells what the server can, with at most 13 words a line.
+pub(super) fn tell_isupport(replies: &mut Replies<'_>) {
+    for tokens in isupport().chunks(13) {
+        let tokens: Vec<_> = tokens.iter().map(String::as_str).collect();
+        replies.tell(RPL_ISUPPORT, &tokens);
     }
 }
 

@@ -1,15 +1,17 @@
 //! What IRC clients say and ask about themselves, and about the server.
 
-use super::coming::{REAL_NAME_BYTES_MAX, VERSION, real_name};
+use super::coming::{REAL_NAME_BYTES_MAX, VERSION, real_name, tell_isupport};
 use crate::chat::{Fact, UserKey};
 use crate::connection::State;
 use crate::dialect::irc::encode::cut;
+use crate::dialect::irc::mask;
 use crate::dialect::irc::numeric::{
-    ERR_ALREADYREGISTERED, ERR_HELPNOTFOUND, ERR_NOMOTD, ERR_NONICKNAMEGIVEN, ERR_NOOPERHOST,
-    ERR_NOPRIVILEGES, RPL_ENDOFHELP, RPL_ENDOFINFO, RPL_ENDOFMOTD, RPL_GLOBALUSERS, RPL_HELPSTART,
-    RPL_HELPTXT, RPL_INFO, RPL_LOCALUSERS, RPL_LUSERCHANNELS, RPL_LUSERCLIENT, RPL_LUSERME,
-    RPL_LUSEROP, RPL_LUSERUNKNOWN, RPL_MOTD, RPL_MOTDSTART, RPL_NOWAWAY, RPL_TIME, RPL_UNAWAY,
-    RPL_VERSION,
+    ERR_ALREADYREGISTERED, ERR_HELPNOTFOUND, ERR_NOADMININFO, ERR_NOMOTD, ERR_NONICKNAMEGIVEN,
+    ERR_NOOPERHOST, ERR_NOPRIVILEGES, ERR_NOSUCHSERVER, RPL_ENDOFHELP, RPL_ENDOFINFO,
+    RPL_ENDOFLINKS, RPL_ENDOFMOTD, RPL_ENDOFSTATS, RPL_GLOBALUSERS, RPL_HELPSTART, RPL_HELPTXT,
+    RPL_INFO, RPL_LINKS, RPL_LOCALUSERS, RPL_LUSERCHANNELS, RPL_LUSERCLIENT, RPL_LUSERME,
+    RPL_LUSEROP, RPL_LUSERUNKNOWN, RPL_MOTD, RPL_MOTDSTART, RPL_NOWAWAY, RPL_STATSUPTIME, RPL_TIME,
+    RPL_UNAWAY, RPL_VERSION,
 };
 use crate::dialect::irc::{SERVER, Verb};
 use crate::event::Command;
@@ -20,9 +22,6 @@ use crate::text;
 
 /// Why somebody is away, in bytes at most.
 pub(super) const AWAY_BYTES_MAX: usize = 200;
-
-/// Read markers of one connection.
-const MARKERS_MAX: usize = 100;
 
 /// What can be asked for, in short.
 const HELP: &[(&str, &str)] = &[
@@ -52,6 +51,10 @@ impl Hub {
         given: &[&str],
     ) {
         let first = given.first().copied().unwrap_or_default();
+        let server = if verb == Verb::Stats { given.get(1).copied() } else { Some(first) };
+        if verb.may_name_server() && !self.is_server(key, server.unwrap_or_default()) {
+            return;
+        }
         match verb {
             Verb::Nick if first.is_empty() => {
                 self.reply(key, |replies| replies.tell(ERR_NONICKNAMEGIVEN, &[]));
@@ -66,6 +69,7 @@ impl Hub {
             Verb::Motd => self.irc_motd(key),
             Verb::Version => self.reply(key, |replies| {
                 replies.say(RPL_VERSION, &[VERSION, SERVER], "a chat that browsers share");
+                tell_isupport(replies);
             }),
             Verb::Time => {
                 let now = time_text(self.now.unix_seconds);
@@ -76,6 +80,12 @@ impl Hub {
                 replies.say(RPL_INFO, &[], "One room for browsers, telnet and IRC clients.");
                 replies.tell(RPL_ENDOFINFO, &[]);
             }),
+            Verb::Admin => self.reply(key, |replies| replies.tell(ERR_NOADMININFO, &[SERVER])),
+            Verb::Links => self.reply(key, |replies| {
+                replies.tell(RPL_LINKS, &[SERVER, SERVER]);
+                replies.tell(RPL_ENDOFLINKS, &["*"]);
+            }),
+            Verb::Stats => self.irc_stats(key, first),
             Verb::Help | Verb::HelpOp => self.irc_help(key, given),
             Verb::Oper if self.operator_passwords.is_empty() => {
                 self.reply(key, |replies| replies.tell(ERR_NOOPERHOST, &[]));
@@ -98,6 +108,34 @@ impl Hub {
         }
     }
 
+    /// Whether that names this server, by its name, a mask or somebody who is here; if not, `key`
+    /// is told that there is none.
+    pub(super) fn is_server(&mut self, key: ConnectionKey, named: &str) -> bool {
+        let is =
+            named.is_empty() || mask::matches(named, SERVER) || self.chat.find(named).is_some();
+        if !is {
+            let named = text::clean(named);
+            self.reply(key, |replies| replies.tell(ERR_NOSUCHSERVER, &[&named]));
+        }
+        is
+    }
+
+    /// For how long the server is there; there are no other statistics for IRC clients.
+    fn irc_stats(&mut self, key: ConnectionKey, query: &str) {
+        let up = self.now.unix_seconds.saturating_sub(self.irc.began);
+        let query = text::clean(query);
+        self.reply(key, |replies| {
+            if query.eq_ignore_ascii_case("u") {
+                let (days, seconds) = (up / 86_400, up % 86_400);
+                let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+                let second = seconds % 60;
+                let text = format!("Server Up {days} days {hours}:{minutes:02}:{second:02}");
+                replies.say(RPL_STATSUPTIME, &[], &text);
+            }
+            replies.tell(RPL_ENDOFSTATS, &[&query]);
+        });
+    }
+
     fn irc_away(&mut self, (key, user): (ConnectionKey, UserKey), why: &str) {
         let why = text::clean(why);
         let (why, _) = cut(&why, AWAY_BYTES_MAX);
@@ -108,18 +146,18 @@ impl Hub {
         }
         let numeric = if why.is_some() { RPL_NOWAWAY } else { RPL_UNAWAY };
         self.propose(Fact::Away { user, why });
-        self.tell_watchers_of_change(user);
         self.reply(key, |replies| replies.tell(numeric, &[]));
     }
 
     fn irc_setname(&mut self, (key, user): (ConnectionKey, UserKey), text: &str) {
-        if text.len() > REAL_NAME_BYTES_MAX {
-            let why = "That name is too long";
-            return self.fail(key, Verb::SetName, "INVALID_REALNAME", ("", why));
+        if text.len() > REAL_NAME_BYTES_MAX || text::is_blank(&text::clean(text)) {
+            let is_long = text.len() > REAL_NAME_BYTES_MAX;
+            let why = if is_long { "That name is too long" } else { "That is no name" };
+            return self.fail(key, Verb::SetName, "INVALID_REALNAME", (&[], why));
         }
         if self.chat.silence_of(user, self.now.unix_seconds).is_some() {
             let why = "You are muted";
-            return self.fail(key, Verb::SetName, "CANNOT_CHANGE_REALNAME", ("", why));
+            return self.fail(key, Verb::SetName, "CANNOT_CHANGE_REALNAME", (&[], why));
         }
         let text = real_name(text).into();
         self.propose(Fact::RealName { user, text });
@@ -206,43 +244,13 @@ impl Hub {
                 return replies.tell(ERR_HELPNOTFOUND, &[&subject]);
             }
             replies.say(RPL_HELPSTART, &[&subject], "What you can do");
+            // The line below the title is empty, as clients know it.
+            replies.say(RPL_HELPTXT, &[&subject], "");
             for (_, text) in lines {
                 replies.say(RPL_HELPTXT, &[&subject], text);
             }
             replies.tell(RPL_ENDOFHELP, &[&subject]);
         });
-    }
-
-    // ── read markers ─────────────────────────────────────────────────────────────────────────────
-
-    pub(super) fn irc_markread(&mut self, key: ConnectionKey, given: &[&str]) {
-        let target = text::clean(given[0]).into_owned();
-        if let Some(marker) = given.get(1) {
-            let is_time = marker.strip_prefix("timestamp=").and_then(crate::query::parse_date);
-            if is_time.is_none() {
-                let why = "That is no time";
-                return self.fail(key, Verb::MarkRead, "INVALID_PARAMS", (&target, why));
-            }
-            let before = self.marker_of(key, &target);
-            let Some(session) = self.connections[key].session.irc_mut() else { return };
-            // What was read is not unread again.
-            if before == "*" || **marker > *before {
-                session.markers.retain(|(of, _)| !of.eq_ignore_ascii_case(&target));
-                session.markers.push((target.clone(), (*marker).to_owned()));
-                let first = session.markers.len().saturating_sub(MARKERS_MAX);
-                session.markers.drain(..first);
-            }
-        }
-        let marker = self.marker_of(key, &target);
-        self.reply(key, |replies| replies.server(&["MARKREAD ", &target, " ", &marker]));
-    }
-
-    /// Up to where somebody has read what was said there: `timestamp=…`, or `*`.
-    pub(super) fn marker_of(&self, key: ConnectionKey, target: &str) -> String {
-        let markers = self.connections[key].session.irc().map(|session| &session.markers);
-        let mut markers = markers.into_iter().flatten();
-        let found = markers.find(|(of, _)| of.eq_ignore_ascii_case(target));
-        found.map_or("*".to_owned(), |(_, marker)| marker.clone())
     }
 }
 

@@ -24,10 +24,13 @@ type Who = (ConnectionKey, UserKey);
 impl Hub {
     pub(super) fn irc_chathistory(&mut self, who: Who, given: &[&str]) {
         let key = who.0;
-        let what = given[0].to_ascii_uppercase();
+        let what = given.first().copied().unwrap_or_default().to_ascii_uppercase();
+        if what.is_empty() {
+            let why = "Missing parameters";
+            return self.fail(key, Verb::ChatHistory, "NEED_MORE_PARAMS", (&[], why));
+        }
         let fail = |hub: &mut Hub, code: &str, why: &str| {
-            let shown = text::clean(&what).replace(' ', "_");
-            hub.fail(key, Verb::ChatHistory, code, (&shown, why));
+            hub.fail(key, Verb::ChatHistory, code, (&[&what], why));
         };
         if what == "TARGETS" {
             return self.tell_targets(who, &given[1..]);
@@ -57,9 +60,8 @@ impl Hub {
                 self.tell_lines(key, &name, &[]);
             }
             None => {
-                let shown = format!("{} {}", what, text::clean(given[1]).replace(' ', "_"));
                 let why = "Messages could not be retrieved";
-                self.fail(key, Verb::ChatHistory, "INVALID_TARGET", (&shown, why));
+                self.fail(key, Verb::ChatHistory, "INVALID_TARGET", (&[&what, given[1]], why));
             }
         }
     }
@@ -141,13 +143,13 @@ impl Hub {
     fn tell_targets(&mut self, (key, user): Who, given: &[&str]) {
         let [from, to, count] = *given else {
             let why = "Missing parameters";
-            return self.fail(key, Verb::ChatHistory, "NEED_MORE_PARAMS", ("TARGETS", why));
+            return self.fail(key, Verb::ChatHistory, "NEED_MORE_PARAMS", (&["TARGETS"], why));
         };
         let time = |given: &str| given.strip_prefix("timestamp=").and_then(parse_date);
         let (Some(from), Some(to), Ok(count)) = (time(from), time(to), count.parse::<usize>())
         else {
             let why = "That is no time or no number";
-            return self.fail(key, Verb::ChatHistory, "INVALID_PARAMS", ("TARGETS", why));
+            return self.fail(key, Verb::ChatHistory, "INVALID_PARAMS", (&["TARGETS"], why));
         };
         let (from, to) = (from.min(to), from.max(to));
         let last = |room: &RoomKey| self.chat[*room].history.lines().last();

@@ -5,6 +5,7 @@ use crate::author::Extra;
 use crate::chat::{Fact, RoomKey, UserKey};
 use crate::dialect::Dialect;
 use crate::dialect::irc::caps::Caps;
+use crate::dialect::irc::encode::mark_of;
 use crate::dialect::irc::message::Message;
 use crate::dialect::irc::numeric::{
     ERR_CANNOTSENDTOCHAN, ERR_NORECIPIENT, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK, ERR_NOTEXTTOSEND,
@@ -19,7 +20,7 @@ use crate::rights::Rank;
 use crate::text;
 
 /// So many can be spoken to at once.
-const TARGETS_MAX: usize = 4;
+pub(super) const TARGETS_MAX: usize = 4;
 
 /// What other networks call those who look after accounts.
 const SERVICES: &str = "NickServ";
@@ -61,6 +62,20 @@ impl<'a> Said<'a> {
         let extra = has_extra.then(|| Box::new(extra));
         Said { raw, plain: plain.into_owned(), is_action: action.is_some(), is_ctcp, extra }
     }
+
+    /// Whether nothing of it would be seen.
+    fn is_blank(&self) -> bool {
+        !self.is_ctcp && text::is_blank(&text::clean(&self.plain))
+    }
+}
+
+/// The room in a target that is for those alone who have a rank in it, such as `@#room`, and the
+/// least such rank; `None` if it is for all, or for somebody.
+fn ranked(target: &str) -> Option<(&str, Rank)> {
+    let room = target.trim_start_matches(['@', '+']);
+    let marks = &target[..target.len() - room.len()];
+    let least = if marks.contains('+') { Rank::Voice } else { Rank::Operator };
+    (room.starts_with('#') && !marks.is_empty()).then_some((room, least))
 }
 
 /// What goes from one program to another, without what would steer a terminal.
@@ -82,11 +97,12 @@ impl Hub {
             return self.reply_unless(is_silent, who.0, |replies| replies.tell(text, &[]));
         };
         let text = message.parameters().get(1).copied().unwrap_or_default();
-        if text.is_empty() && verb != Verb::TagMsg {
+        if verb != Verb::TagMsg && Said::new(text, String::new(), false).is_blank() {
             let none = ERR_NOTEXTTOSEND;
             return self.reply_unless(is_silent, who.0, |replies| replies.tell(none, &[]));
         }
-        for (place, target) in targets.split(',').enumerate() {
+        let targets = targets.split(',').filter(|target| !target.is_empty());
+        for (place, target) in targets.enumerate() {
             if place == TARGETS_MAX {
                 let target = text::clean(target);
                 self.reply_unless(is_silent, who.0, |replies| {
@@ -115,14 +131,14 @@ impl Hub {
         if target.eq_ignore_ascii_case(SERVICES) {
             return self.irc_services(who.0, said.raw);
         }
-        match target.trim_start_matches(['@', '+']) {
-            room if room.starts_with('#') && said.is_ctcp => self.refuse_ctcp(who.0, room, said),
-            room if room.starts_with('#') && room.len() < target.len() => {
-                let least = if target.starts_with('@') { Rank::Operator } else { Rank::Voice };
-                self.say_to_ranks(who, (target, room), least, said);
-            }
-            room if room.starts_with('#') => self.say_to_room(who.0, room, said),
-            _ => self.say_to_one(who, target, said),
+        match (ranked(target), target) {
+            (Some((room, _)), _) if said.is_ctcp => self.refuse_ctcp(who.0, room, said),
+            (Some(wanted), _) => self.say_to_ranks(who, wanted, said),
+            (None, room) if room.starts_with('#') => match said.is_ctcp {
+                true => self.refuse_ctcp(who.0, room, said),
+                false => self.say_to_room(who.0, room, said),
+            },
+            (None, _) => self.say_to_one(who, target, said),
         }
     }
 
@@ -179,30 +195,18 @@ impl Hub {
     }
 
     /// Says something to those alone who have a rank in a room.
-    fn say_to_ranks(
-        &mut self,
-        (key, user): Who,
-        (target, room): (&str, &str),
-        least: Rank,
-        said: &Said<'_>,
-    ) {
+    fn say_to_ranks(&mut self, (key, user): Who, (room, least): (&str, Rank), said: &Said<'_>) {
         let Some(room) = self.room_to_write_to((key, user), room) else { return };
-        let ranks = self.chat.ranked_in(room);
-        let readers = ranks.filter(|(of, rank)| *rank >= least && *of != user);
-        let readers: Vec<_> = readers.map(|(of, _)| of).collect();
+        let readers = self.ranked_readers(user, room, least);
         // Where servers share their rooms, it is told here alone, and has no number of its own.
         self.last_entry += u64::from(self.relay.is_none());
         let (id, at) = (self.last_entry, self.now.unix_seconds);
         let text = text::clean(&said.plain);
         let from = self.chat.name(user).to_owned();
-        let mark = target.chars().next().unwrap_or('@');
-        let title = format!("{mark}{}", self.chat[room].title());
+        let title = format!("{}{}", mark_of(Some(least), false), self.chat[room].title());
         self.extra = said.extra.as_deref().cloned();
         self.acting = Some(user);
         for of in readers {
-            if self.chat.is_deaf_to(of, user) {
-                continue;
-            }
             let origin = self.chat.user(of).and_then(|of| of.origin);
             match origin.filter(|_| self.speaks_irc(of)) {
                 Some(origin) => {
@@ -221,6 +225,14 @@ impl Hub {
             self.tell_titled(key, Some(&title), &event);
         }
         (self.extra, self.acting) = (None, None);
+    }
+
+    /// Those besides somebody who have at least that rank in a room, and do not ignore them.
+    fn ranked_readers(&self, user: UserKey, room: RoomKey, least: Rank) -> Vec<UserKey> {
+        let ranks = self.chat.ranked_in(room);
+        let readers = ranks.filter(|(of, rank)| *rank >= least && *of != user);
+        let readers = readers.map(|(of, _)| of);
+        readers.filter(|of| !self.chat.is_deaf_to(*of, user)).collect()
     }
 
     /// The room that somebody wants to write to without saying a line there, if they may.
@@ -246,7 +258,18 @@ impl Hub {
         self.last_entry += 1;
         let id = self.last_entry;
         let extra = Extra { tags: tags.into(), ..Extra::default() };
-        if target.starts_with('#') {
+        if let Some((room, least)) = ranked(target) {
+            let Some(room) = self.room_to_write_to((key, user), room) else { return };
+            let mark = mark_of(Some(least), false);
+            let title = format!("{mark}{}", self.chat[room].title());
+            let event = Event::Changed(Change::Tagged { to: &title, id });
+            (self.extra, self.acting) = (Some(extra), Some(user));
+            let readers = self.ranked_readers(user, room, least).into_iter();
+            let readers = readers.filter_map(|of| self.chat.user(of)?.origin);
+            let own = Some(key).filter(|key| self.caps_of(*key).wants_echo());
+            let readers: Vec<_> = readers.chain(own).collect();
+            readers.into_iter().for_each(|key| self.tell(key, None, &event));
+        } else if target.starts_with('#') {
             let Some(room) = self.room_to_write_to((key, user), target) else { return };
             let title = self.chat[room].title().to_string();
             let change = Change::Tagged { to: &title, id };
@@ -272,7 +295,11 @@ impl Hub {
             (self.extra, self.acting) = (Some(extra), Some(user));
             let origin = self.chat.user(to).and_then(|of| of.origin);
             if let Some(origin) = origin.filter(|_| !self.chat.is_deaf_to(to, user)) {
+                let waits = self.begin_answer(origin);
                 self.tell(origin, None, &event);
+                if to == user {
+                    self.set_apart(key, waits);
+                }
             }
             if self.caps_of(key).wants_echo() {
                 self.tell(key, None, &event);

@@ -3,20 +3,23 @@
 //!
 //! How somebody comes in is in `coming.rs`, what they do in rooms in `acts.rs`, what they say in
 //! `lines.rs`, what they ask about others in `queries.rs` and about themselves and the server in
-//! `facts.rs`, what was said before in `history.rs`, whom they watch in `monitor.rs`, and messages
-//! of several lines in `multiline.rs`. The bytes are in `dialect/irc/`.
+//! `facts.rs`, what was said before in `history.rs`, up to where they have read in `markers.rs`,
+//! whom they watch in `monitor.rs`, and messages of several lines in `multiline.rs`. The bytes are
+//! in `dialect/irc/`.
 
 mod acts;
 mod coming;
 mod facts;
 mod history;
 mod lines;
+mod markers;
 mod monitor;
 mod multiline;
 mod queries;
 
 use std::collections::VecDeque;
 
+use self::markers::Markers;
 use self::monitor::Watchers;
 use super::Hub;
 use crate::author::Person;
@@ -26,7 +29,7 @@ use crate::dialect::Dialect;
 use crate::dialect::irc::caps::Caps;
 use crate::dialect::irc::message::{Message, escape};
 use crate::dialect::irc::numeric::{
-    ERR_NEEDMOREPARAMS, ERR_NOTREGISTERED, ERR_UNKNOWNCOMMAND, Replies,
+    ERR_NEEDMOREPARAMS, ERR_NOTREGISTERED, ERR_UNKNOWNCOMMAND, Replies, one_word,
 };
 use crate::dialect::irc::{SERVER, Session, Verb};
 use crate::dialect::phrases::WELCOME_MAX;
@@ -53,6 +56,11 @@ pub(super) struct Irc {
     most: usize,
     /// How many batches there have been.
     batches: u64,
+    /// While something with a label is done: what somebody says to themselves, which comes to them
+    /// without the label, and is no part of the answer.
+    apart: Option<Vec<u8>>,
+    /// Up to where people have read.
+    markers: Markers,
 }
 
 /// Somebody who has gone.
@@ -103,7 +111,8 @@ impl Hub {
         let Some(label) = label.filter(|_| !begins) else {
             return self.execute_parsed(key, &message);
         };
-        let waits = self.connections[key].outbox.insert_bytes();
+        let waits = self.begin_answer(key);
+        self.irc.apart = Some(Vec::new());
         self.execute_parsed(key, &message);
         // What it is told about its own coming belongs to the answer.
         if let Some(user) = self.connections[key].user() {
@@ -114,7 +123,9 @@ impl Hub {
 
     /// Puts a label on all that `key` is told since so many bytes waited for it.
     fn label(&mut self, key: ConnectionKey, label: &str, waits: usize) {
+        let apart = self.irc.apart.take().unwrap_or_default();
         let answer = self.connections[key].outbox.take_inserts(waits);
+        self.send(key, &apart);
         if answer.is_empty()
             && let Some(waiting) = &mut self.connections[key].waiting
         {
@@ -131,6 +142,14 @@ impl Hub {
         self.irc.batches += 1;
         let answer = labeled(&answer, label, self.irc.batches);
         self.send(key, &answer);
+    }
+
+    /// If something with a label is being done, what `key` was told since so many bytes waited for
+    /// it does not belong to the answer.
+    pub(super) fn set_apart(&mut self, key: ConnectionKey, waits: usize) {
+        if let Some(apart) = &mut self.irc.apart {
+            apart.extend(self.connections[key].outbox.take_inserts(waits));
+        }
     }
 
     /// The answer to something that `key` has asked for earlier begins; returns what
@@ -189,7 +208,7 @@ impl Hub {
             Verb::Join => self.irc_join(who, given),
             Verb::Part => self.irc_part(who, given),
             Verb::Topic => self.irc_topic(key, given),
-            Verb::Invite => self.irc_invite(key, given),
+            Verb::Invite => self.irc_invite(who, given),
             Verb::Kick => self.irc_kick(key, given),
             Verb::Mode => self.irc_mode(who, given),
             Verb::Names => self.irc_names(who, given),
@@ -201,7 +220,7 @@ impl Hub {
             Verb::Ison => self.irc_ison(key, given),
             Verb::Monitor => self.irc_monitor(key, given),
             Verb::ChatHistory => self.irc_chathistory(who, given),
-            Verb::MarkRead => self.irc_markread(key, given),
+            Verb::MarkRead => self.irc_markread(who, given),
             Verb::NickServ | Verb::Ns => self.irc_services(key, &given.join(" ")),
             Verb::Authenticate => self.irc_authenticate(key, given[0]),
             Verb::Ping | Verb::Cap => self.reply_in_session(key, message),
@@ -246,11 +265,18 @@ impl Hub {
         self.send(key, &out);
     }
 
-    /// Tells that something failed, as standard replies have it.
-    fn fail(&mut self, key: ConnectionKey, verb: Verb, code: &str, (context, why): (&str, &str)) {
-        let space = if context.is_empty() { "" } else { " " };
+    /// Tells that something failed, as standard replies have it, with what that is about.
+    fn fail(
+        &mut self,
+        key: ConnectionKey,
+        verb: Verb,
+        code: &str,
+        (context, why): (&[&str], &str),
+    ) {
+        let context = context.iter().map(|word| text::clean(word));
+        let context: String = context.map(|word| format!(" {}", one_word(&word))).collect();
         self.reply(key, |replies| {
-            replies.server(&["FAIL ", verb.name(), " ", code, space, context, " :", why]);
+            replies.server(&["FAIL ", verb.name(), " ", code, &context, " :", why]);
         });
     }
 

@@ -9,9 +9,11 @@ use crate::dialect::irc::caps::Caps;
 use crate::dialect::irc::numeric::{
     ERR_MONLISTFULL, Lines, Numeric, RPL_ENDOFMONLIST, RPL_MONLIST, RPL_MONOFFLINE, RPL_MONONLINE,
 };
+use crate::event::{Change, Event};
 use crate::hub::Hub;
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
+use crate::text;
 
 /// How many one client can watch.
 pub(super) const WATCHED_MAX: usize = 100;
@@ -37,12 +39,18 @@ impl Watchers {
         self.watched.get(&key).map_or(&[], |names| names)
     }
 
-    fn add(&mut self, key: ConnectionKey, name: &Nickname) {
-        let names = self.watched.entry(key).or_default();
-        if !names.iter().any(|other| other.sort_key() == name.sort_key()) {
-            names.push(name.clone());
-            self.by_name.entry(name.sort_key()).or_default().push(key);
+    /// Returns whether it watches that name now, or did already: it may not watch too many.
+    fn add(&mut self, key: ConnectionKey, name: &Nickname) -> bool {
+        let fold = name.sort_key();
+        if self.watched_by(key).iter().any(|other| other.sort_key() == fold) {
+            return true;
         }
+        if self.watched_by(key).len() >= WATCHED_MAX {
+            return false;
+        }
+        self.watched.entry(key).or_default().push(name.clone());
+        self.by_name.entry(fold).or_default().push(key);
+        true
     }
 
     fn remove(&mut self, key: ConnectionKey, name: &Nickname) {
@@ -75,10 +83,17 @@ impl Watchers {
 
 impl Hub {
     pub(super) fn irc_monitor(&mut self, key: ConnectionKey, given: &[&str]) {
-        let names = given.get(1).copied().unwrap_or_default();
-        let names = names.split(',').filter_map(|name| Nickname::parse(name).ok());
+        let given_names = given.get(1).copied().unwrap_or_default();
+        let names = given_names.split(',').filter_map(|name| Nickname::parse(name).ok());
         match given[0] {
-            "+" => self.watch(key, &names.collect::<Vec<_>>()),
+            "+" => {
+                self.watch(key, &names.collect::<Vec<_>>());
+                // Nobody will ever be called so.
+                let is_other = |name: &&str| !name.is_empty() && Nickname::parse(name).is_err();
+                let others = given_names.split(',').filter(is_other);
+                let others = others.map(|name| text::clean(name).into_owned());
+                self.tell_names(key, RPL_MONOFFLINE, others.collect::<Vec<_>>().into_iter());
+            }
             "-" => names.for_each(|name| self.irc.watchers.remove(key, &name)),
             "C" | "c" => self.irc.watchers.clear(key),
             "L" | "l" => {
@@ -95,14 +110,14 @@ impl Hub {
     }
 
     fn watch(&mut self, key: ConnectionKey, names: &[Nickname]) {
-        let before = self.irc.watchers.watched_by(key).len();
-        let fits = WATCHED_MAX.saturating_sub(before).min(names.len());
-        let (watched, refused) = names.split_at(fits);
-        watched.iter().for_each(|name| self.irc.watchers.add(key, name));
-        self.tell_presence(key, watched);
-        if !refused.is_empty() {
-            let names: Vec<_> = refused.iter().map(Nickname::as_str).collect();
-            let (max, names) = (WATCHED_MAX.to_string(), names.join(","));
+        let (watched, refused): (Vec<_>, Vec<_>) =
+            names.iter().cloned().partition(|name| self.irc.watchers.add(key, name));
+        self.tell_presence(key, &watched);
+        let max = WATCHED_MAX.to_string();
+        // So few fit into a line with all around them.
+        for names in refused.chunks(10) {
+            let names: Vec<_> = names.iter().map(Nickname::as_str).collect();
+            let names = names.join(",");
             self.reply(key, |replies| replies.tell(ERR_MONLISTFULL, &[&max, &names]));
         }
     }
@@ -155,23 +170,22 @@ impl Hub {
         }
     }
 
-    /// Somebody is away or not any more: who watches them and has asked for that is told, unless it
-    /// has been told in a room that both are in.
-    pub(super) fn tell_watchers_of_change(&mut self, user: UserKey) {
+    /// Somebody who acts is away, logged in or called otherwise now: who watches them and has asked
+    /// for that is told, unless it was told in a room that both are in.
+    pub(in crate::hub) fn tell_watchers_of_change(&mut self, user: UserKey, change: Change<'_>) {
         let Some(of) = self.chat.user(user) else { return };
-        let watchers = self.irc.watchers.of(&of.name);
-        let author = self.chat.author(of);
-        let line = match author.away {
-            Some(why) => format!(":{author} AWAY :{why}\r\n"),
-            None => format!(":{author} AWAY\r\n"),
-        };
+        let (watchers, own) = (self.irc.watchers.of(&of.name), of.origin);
+        if watchers.is_empty() {
+            return;
+        }
+        let rooms = self.rooms_of(user);
         for key in watchers {
-            let caps = self.caps_of(key);
-            let shares = self.connections[key].user().is_some_and(|watcher| {
-                self.rooms_of(user).iter().any(|room| self.chat.is_in(watcher, *room))
-            });
-            if caps.has(Caps::EXTENDED_MONITOR) && caps.has(Caps::AWAY_NOTIFY) && !shares {
-                self.send(key, line.as_bytes());
+            let shares = self.connections[key]
+                .user()
+                .is_some_and(|watcher| rooms.iter().any(|room| self.chat.is_in(watcher, *room)));
+            let wants = self.caps_of(key).has(Caps::EXTENDED_MONITOR);
+            if wants && !shares && Some(key) != own {
+                self.tell(key, None, &Event::Changed(change));
             }
         }
     }

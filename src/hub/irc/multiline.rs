@@ -2,9 +2,11 @@
 //! said one after the other, without anybody else's line between them. IRC clients that can take it
 //! are told them in a batch as well, whatever they were said with.
 
+use std::borrow::Cow;
+
 use crate::author::Extra;
 use crate::chat::UserKey;
-use crate::dialect::irc::caps::{MULTILINE_BYTES_MAX, MULTILINE_LINES_MAX};
+use crate::dialect::irc::caps::{Caps, MULTILINE_BYTES_MAX, MULTILINE_LINES_MAX};
 use crate::dialect::irc::message::Message;
 use crate::dialect::irc::{Batch, Verb, format};
 use crate::event::Command;
@@ -24,28 +26,47 @@ impl Hub {
         message: &Message<'_>,
     ) {
         let given = message.parameters();
+        let has_labels = self.caps_of(key).has(Caps::LABELED_RESPONSE);
+        let label = message.tag("label").filter(|label| has_labels && !label.is_empty());
+        let label = label.map(Cow::into_owned);
         let Some(session) = self.connections[key].session.irc_mut() else { return };
         if let Some(reference) = given[0].strip_prefix('+') {
             let kind = given.get(1).copied().unwrap_or_default();
-            let Some(target) = given.get(2).filter(|_| kind == KIND) else {
-                return self.fail_batch(key, "UNKNOWN_TYPE", kind, "That kind is not known here");
+            if kind != KIND {
+                return self.fail(
+                    key,
+                    Verb::Batch,
+                    "UNKNOWN_TYPE",
+                    (&[kind], "That kind is not known here"),
+                );
+            }
+            let Some(target) = given.get(2).filter(|it| !it.is_empty() && !reference.is_empty())
+            else {
+                let why = "A message needs a reference and a target";
+                return self.fail(key, Verb::Batch, "MULTILINE_INVALID", (&[], why));
             };
             session.batch = Some(Box::new(Batch {
                 reference: reference.to_owned(),
                 target: (*target).to_owned(),
                 tags: message.client_tags(),
-                label: message.tag("label").map(Into::into),
+                label,
                 lines: Vec::new(),
+                is_refused: false,
                 is_notice: false,
             }));
         } else if let Some(reference) = given[0].strip_prefix('-')
             && let Some(batch) = session.batch.take_if(|batch| batch.reference == reference)
         {
+            if batch.is_refused {
+                return; // that was told at once
+            }
             let waits = self.begin_answer(key);
+            self.irc.apart = batch.label.is_some().then(Vec::new);
             self.say_batch((key, user), &batch);
             self.end_answer(key, batch.label.as_deref(), waits);
         } else {
-            self.fail_batch(key, "MULTILINE_INVALID", given[0], "There is no such batch");
+            let why = "There is no such batch";
+            self.fail(key, Verb::Batch, "MULTILINE_INVALID", (&[given[0]], why));
         }
     }
 
@@ -61,44 +82,39 @@ impl Hub {
         let Some(batch) = session.batch.as_mut().filter(|it| it.reference == *reference) else {
             return false;
         };
+        if batch.is_refused {
+            return true;
+        }
         let (given, goes_on) = (message.parameters(), message.has_tag("draft/multiline-concat"));
         let target = given.first().copied().unwrap_or_default();
         let line = given.get(1).copied().unwrap_or_default();
         let bytes: usize = batch.lines.iter().map(|(line, _)| line.len() + 1).sum();
-        let is_other = !target.eq_ignore_ascii_case(&batch.target);
-        let is_unfit = verb == Verb::TagMsg || goes_on && line.is_empty();
-        if is_other || is_unfit {
-            let wanted = batch.target.clone();
-            session.batch = None;
-            match is_other {
-                true => {
-                    let targets = format!("{} {}", text::clean(&wanted), text::clean(target));
-                    let why = "All lines of a message go to one";
-                    self.fail_batch(key, "MULTILINE_INVALID_TARGET", &targets, why);
-                }
-                false => {
-                    let why = "Only lines of text make a message";
-                    self.fail_batch(key, "MULTILINE_INVALID", "", why);
-                }
-            }
+        let refused = if !target.eq_ignore_ascii_case(&batch.target) {
+            let targets = vec![batch.target.clone(), target.to_owned()];
+            Some(("MULTILINE_INVALID_TARGET", targets, "All lines of a message go to one"))
+        } else if verb == Verb::TagMsg || goes_on && line.is_empty() {
+            Some(("MULTILINE_INVALID", Vec::new(), "Only lines of text make a message"))
         } else if bytes + line.len() > MULTILINE_BYTES_MAX {
-            session.batch = None;
-            let max = MULTILINE_BYTES_MAX.to_string();
-            self.fail_batch(key, "MULTILINE_MAX_BYTES", &max, "That message is too long");
+            let max = vec![MULTILINE_BYTES_MAX.to_string()];
+            Some(("MULTILINE_MAX_BYTES", max, "That message is too long"))
         } else if batch.lines.len() >= MULTILINE_LINES_MAX {
-            session.batch = None;
-            let max = MULTILINE_LINES_MAX.to_string();
-            self.fail_batch(key, "MULTILINE_MAX_LINES", &max, "That message is too long");
+            let max = vec![MULTILINE_LINES_MAX.to_string()];
+            Some(("MULTILINE_MAX_LINES", max, "That message is too long"))
+        } else {
+            None
+        };
+        if let Some((code, context, why)) = refused {
+            (batch.is_refused, batch.lines) = (true, Vec::new());
+            let label = batch.label.take();
+            let waits = self.begin_answer(key);
+            let context: Vec<_> = context.iter().map(String::as_str).collect();
+            self.fail(key, Verb::Batch, code, (&context, why));
+            self.end_answer(key, label.as_deref(), waits);
         } else {
             batch.is_notice = verb == Verb::Notice;
             batch.lines.push((line.to_owned(), goes_on));
         }
         true
-    }
-
-    fn fail_batch(&mut self, key: ConnectionKey, code: &str, context: &str, why: &str) {
-        let context = text::clean(context);
-        self.fail(key, Verb::Batch, code, (&context, why));
     }
 
     /// Says a message of several lines: to a room at once, to others line by line.
@@ -115,7 +131,7 @@ impl Hub {
         let (lines, plain) = (&lines[seen.clone()], &plain[seen]);
         if plain.is_empty() {
             let why = "There are blank lines only";
-            return self.fail_batch(who.0, "MULTILINE_INVALID", "", why);
+            return self.fail(who.0, Verb::Batch, "MULTILINE_INVALID", (&[], why));
         }
         if !batch.target.starts_with('#') || plain.len() == 1 {
             for (line, _) in lines.iter().zip(plain).filter(|(_, plain)| !text::is_blank(plain)) {

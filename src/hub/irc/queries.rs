@@ -170,6 +170,9 @@ impl Hub {
         let Some(name) = given.get(1).or(given.first()).filter(|name| !name.is_empty()) else {
             return self.reply(key, |replies| replies.tell(ERR_NONICKNAMEGIVEN, &[]));
         };
+        if given.len() > 1 && !self.is_server(key, given[0]) {
+            return;
+        }
         let name = name.split(',').next().unwrap_or_default();
         let Some(of) = self.chat.find(name) else {
             let name = text::clean(name);
@@ -275,7 +278,9 @@ impl Hub {
 
     /// LIST: rooms with people, all or those that match.
     pub(super) fn irc_list(&mut self, (key, user): Who, given: &[&str]) {
-        let wanted = given.first().into_iter().flat_map(|it| it.split(','));
+        // Names may come first and bounds behind them, or all at once.
+        let wanted = given.iter().take(2).flat_map(|it| it.split(','));
+        let wanted = wanted.filter(|it| !it.is_empty());
         let wanted: Vec<_> = wanted.take(LISTED_MAX).collect();
         let matches = |title: &str, count: usize| {
             let is = |wanted: &&str| match wanted.as_bytes().first() {
