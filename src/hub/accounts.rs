@@ -42,10 +42,15 @@ impl Hub {
         for id in self.chat.sanctions_of_account(name) {
             self.records.push(Record::Lifted(id));
         }
-        self.tickets.forget_account(name);
-        self.forget_markers_of_account(name);
+        self.forget_account(name);
         let name = name.clone();
         self.propose(Fact::Account(AccountFact::Unregistered { name }));
+    }
+
+    /// What is kept for the owner of an account is nobody's any more.
+    pub(super) fn forget_account(&mut self, name: &Nickname) {
+        self.tickets.forget_account(name);
+        self.forget_markers_of_account(name);
     }
 
     /// Nobody is logged in to an account any more, nor will be by having been here before.

@@ -283,7 +283,7 @@ impl Hub {
         let fact = match change {
             AccountChange::Added { .. } => AccountFact::Registered { name },
             AccountChange::Removed { .. } => {
-                self.tickets.forget_account(&name);
+                self.forget_account(&name);
                 AccountFact::Unregistered { name }
             }
             _ => return Applied::Said,

@@ -235,6 +235,7 @@ impl Client {
     }
 
     /// We were stopped for a while, and go on.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "no other system stops a program"))]
     pub(super) fn handle_resume(&mut self, now: Now) {
         self.now = now;
         if let Some(pulse) = &mut self.pulse {

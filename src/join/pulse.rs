@@ -44,6 +44,7 @@ impl Pulse {
     }
 
     /// We were stopped ourselves, and could not hear anything.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "no other system stops a program"))]
     pub(crate) fn resume(&mut self, now: Instant) {
         *self = Pulse { lag: self.lag, number: self.number, ..Pulse::new(now) };
     }

@@ -123,6 +123,8 @@ struct Sitting {
     /// How many there were; what an old one still tells is for nobody.
     links: u64,
     screen: Screen,
+    /// It is as it was when this is dropped.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "no other system stops a program"))]
     raw: Option<RawTerminal>,
     #[cfg(unix)]
     stopping: Stopping,
