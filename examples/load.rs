@@ -5,6 +5,7 @@
 //! cargo build --release
 //! cargo run --release --example load -- --start --members 1000 --talkers 100
 //! cargo run --release --example load -- --against redis --start --rate 50
+//! cargo run --release --example load -- --servers 4 --relay redis://127.0.0.1:6379 --rate 1000
 //! cargo run --release --example load -- --table
 //! ```
 //!
@@ -109,6 +110,9 @@ fn measure(plan: &Plan) -> io::Result<()> {
 
 /// The server of the plan, started if need be.
 fn target(plan: &Plan) -> io::Result<Target> {
+    if let (Some(relay), Some(count)) = (&plan.relay, plan.servers) {
+        return Target::sharing(relay, count);
+    }
     match plan.address.or(plan.against.usual_address()).filter(|_| !plan.start) {
         Some(address) => Ok(Target::running(plan.against, address, plan.pid)),
         None => Target::started(plan.against),

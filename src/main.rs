@@ -276,13 +276,19 @@ struct Arguments {
 
     /// Shares the rooms with other servers through this Redis (7.0 or later) or Valkey.
     ///
-    /// Such as redis://host:6379 or redis://user:password@host1,host2, which are tried in turn.
+    /// Such as redis://host:6379 or redis://user:password@host1,host2, which are tried in turn; with
+    /// rediss:// within TLS.
     #[arg(long, value_name = "URL", env = "CHINWAG_RELAY", hide_env_values = true)]
     relay: Option<Engine>,
 
     /// What this server is called among those that share the rooms; each has another name.
     #[arg(long, value_name = "LABEL", env = "CHINWAG_RELAY_NAME", requires = "relay")]
     relay_name: Option<String>,
+
+    /// Whom to trust to be the engine of --relay rediss://…, or to vouch for it: certificates, in
+    /// PEM.
+    #[arg(long, value_name = "FILE", env = "CHINWAG_RELAY_CA", requires = "relay")]
+    relay_ca: Option<PathBuf>,
 
     /// For how many days what is said is kept; 0 keeps nothing, forever everything.
     ///
@@ -630,9 +636,10 @@ impl Arguments {
             operator_passwords: arguments.operator_passwords,
             insecure_passwords: arguments.insecure_passwords,
             cloak: arguments.cloak,
-            relay: arguments
-                .relay
-                .map(|engine| Relay { engine, label: arguments.relay_name.unwrap_or_default() }),
+            relay: arguments.relay.map(|engine| {
+                let (label, ca) = (arguments.relay_name.unwrap_or_default(), arguments.relay_ca);
+                Relay { engine, label, ca }
+            }),
         })
     }
 

@@ -112,6 +112,8 @@ pub struct RelayCounts {
     pub ignored: u64,
     /// Times that all was forgotten, since the log was another.
     pub resets: u64,
+    /// How long the last entry of this server took to come back.
+    pub lag: Duration,
     /// Servers that share the rooms, this one among them.
     pub servers: usize,
     /// Whether the engine can be reached.
@@ -121,13 +123,16 @@ pub struct RelayCounts {
 impl fmt::Display for RelayCounts {
     /// As the metrics have it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let RelayCounts { pending, resent, ignored, resets, servers, is_live } = self;
+        let RelayCounts { pending, resent, ignored, resets, lag, servers, is_live } = self;
         head(f, "relay_live", "gauge", "Whether the engine can be read and written (1).")?;
         writeln!(f, "chinwag_relay_live {}", u8::from(*is_live))?;
         head(f, "relay_servers", "gauge", "Servers that share the rooms.")?;
         writeln!(f, "chinwag_relay_servers {servers}")?;
         head(f, "relay_pending", "gauge", "Lines of this server that have not come back.")?;
         writeln!(f, "chinwag_relay_pending {pending}")?;
+        let what = "How long the last entry of this server took to come back.";
+        head(f, "relay_lag_seconds", "gauge", what)?;
+        writeln!(f, "chinwag_relay_lag_seconds {}", lag.as_secs_f64())?;
         head(f, "relay_resent_total", "counter", "Entries that were written again.")?;
         writeln!(f, "chinwag_relay_resent_total {resent}")?;
         head(f, "relay_ignored_total", "counter", "Entries that were there already, or late.")?;

@@ -40,7 +40,9 @@ pub use crate::net::inherited::Inherited;
 use crate::net::listener::Listener;
 use crate::net::process;
 #[cfg(feature = "relay")]
-use crate::net::relay::{Outcome, RelaySockets};
+use crate::net::relay::{Outcome, RelaySockets, Trust};
+#[cfg(all(feature = "relay", feature = "tls"))]
+use crate::net::relay_tls;
 use crate::net::signals::{Received, Signals};
 use crate::net::stream::Stream;
 #[cfg(feature = "tls")]
@@ -677,7 +679,7 @@ fn open_relay(
     seed.copy_from_slice(&random[..8]);
     secret.copy_from_slice(&random[8..]);
     let seed = u64::from_ne_bytes(seed);
-    let crate::config::Relay { engine, label } = config;
+    let crate::config::Relay { engine, label, .. } = config;
     hub.share_as(label, seed);
     let settings = LinkSettings {
         label: label.clone(),
@@ -686,8 +688,21 @@ fn open_relay(
         seed,
         secret,
     };
-    let sockets = RelaySockets::new(RELAY, waker).map_err(StartError::System)?;
+    let sockets = RelaySockets::new(RELAY, trust_of(config)?, waker).map_err(StartError::System)?;
     Ok(Relay { link: RelayLink::new(settings, present()), sockets, hosts: engine.hosts.clone() })
+}
+
+/// Whom to trust to be the engine.
+#[cfg(all(feature = "relay", feature = "tls"))]
+fn trust_of(relay: &crate::config::Relay) -> Result<Trust, StartError> {
+    let trust = relay.ca.as_deref().map(relay_tls::trust).transpose();
+    trust.map_err(|error| StartError::Certificate(error.to_string()))
+}
+
+#[cfg(all(feature = "relay", not(feature = "tls")))]
+#[expect(clippy::unnecessary_wraps, reason = "with TLS it may fail")]
+fn trust_of(_: &crate::config::Relay) -> Result<Trust, StartError> {
+    Ok(None)
 }
 
 /// What comes before a dialect.
@@ -832,7 +847,10 @@ fn certificate_files(config: &Config) -> Option<Files> {
 pub fn check_certificates(config: &Config) -> Result<(), StartError> {
     let checked = certificate_files(config)
         .map_or(Ok(()), |files| Certificates::check(&files, present().unix_seconds));
-    checked.map_err(|error| StartError::Certificate(error.to_string()))
+    checked.map_err(|error| StartError::Certificate(error.to_string()))?;
+    #[cfg(feature = "relay")]
+    config.relay.as_ref().map(trust_of).transpose()?;
+    Ok(())
 }
 
 /// Whether only the machine itself can reach that.

@@ -36,21 +36,32 @@ struct Engine {
     child: Child,
     port: u16,
     folder: Folder,
+    /// What else it was told.
+    args: Vec<String>,
+}
+
+/// A port on which nobody listens. Whoever wants it has to be quick.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Engine {
     fn start(name: &str) -> Engine {
-        // Whoever listens there next has to be quick.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let folder = Folder::new(name);
-        Engine { child: Engine::spawn(port, &folder), port, folder }
+        Engine::start_with(name, free_port(), &[])
     }
 
-    fn spawn(port: u16, folder: &Folder) -> Child {
+    fn start_with(name: &str, port: u16, args: &[&str]) -> Engine {
+        let folder = Folder::new(name);
+        let args: Vec<_> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        Engine { child: Engine::spawn(port, &folder, &args), port, folder, args }
+    }
+
+    fn spawn(port: u16, folder: &Folder, args: &[String]) -> Child {
         let child = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--appendonly", "yes"])
             .args(["--save", "", "--dir"])
             .arg(folder.path())
+            .args(args)
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server is needed, version 7.0 or later");
@@ -68,7 +79,7 @@ impl Engine {
     }
 
     fn comes_back(&mut self) {
-        self.child = Engine::spawn(self.port, &self.folder);
+        self.child = Engine::spawn(self.port, &self.folder, &self.args);
     }
 
     /// Answers a command with one line.
@@ -406,4 +417,86 @@ fn of_two_servers_of_one_name_the_first_stops() {
     assert_eq!(one.wait(), Some(1));
     one.log().waits_for("another server shares the rooms under the name of this one");
     drop((bob, again));
+}
+
+/// The certificate that `make-cert` writes.
+#[cfg(feature = "tls")]
+const CERT: &str = "chinwag-cert.pem";
+
+/// Makes a certificate for this machine in a folder.
+#[cfg(feature = "tls")]
+fn make_cert(folder: &Folder) {
+    let mut command = common::chinwag();
+    command.args(["make-cert", "127.0.0.1"]).current_dir(folder.path());
+    let made = command.output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn an_engine_may_be_spoken_to_within_tls_if_it_is_the_right_one() {
+    let folder = Folder::new("relay-tls");
+    make_cert(&folder);
+    let [cert, key] = [CERT, "chinwag-key.pem"].map(|name| folder.file(name));
+    let [port, plain] = [(), ()].map(|()| free_port());
+    let engine = Engine::start_with(
+        "relay-tls-engine",
+        plain,
+        &[
+            "--tls-port",
+            &port.to_string(),
+            "--tls-cert-file",
+            cert.to_str().unwrap(),
+            "--tls-key-file",
+            key.to_str().unwrap(),
+            "--tls-ca-cert-file",
+            cert.to_str().unwrap(),
+            "--tls-auth-clients",
+            "no",
+            "--requirepass",
+            "secret",
+        ],
+    );
+    let url = format!("rediss://:secret@127.0.0.1:{port}");
+    let ca = format!("--relay-ca={}", cert.display());
+    let [one, two] = ["one", "two"].map(|label| server_at(&url, label, &[&ca]));
+    let (mut alice, mut bob) = alice_and_bob(&one, &two);
+    let long = "x".repeat(4000);
+    for _ in 0..20 {
+        alice.says(&long);
+    }
+    for _ in 0..20 {
+        bob.sees(&format!("alice: {long}"));
+    }
+
+    // Whoever has another certificate is not the engine.
+    let other = Folder::new("relay-tls-other");
+    make_cert(&other);
+    let ca = format!("--relay-ca={}", other.file(CERT).display());
+    let args = ["--relay", &url, "--relay-name", "three", &ca];
+    let three = Server::start(&args);
+    three.log().waits_for("relay: the engine is away: invalid peer certificate");
+    drop(engine);
+}
+
+#[test]
+fn an_engine_that_does_not_come_back_closes_those_who_wait_for_it() {
+    let (mut engine, one, two) = two_servers("relay-lost");
+    let (mut alice, mut bob) = alice_and_bob(&one, &two);
+    engine.kill();
+    for person in [&mut alice, &mut bob] {
+        sees_in_time(person, "! The relay is away; what you say waits.");
+    }
+    alice.says("does anybody hear me?");
+    for person in [&mut alice, &mut bob] {
+        let told = person.sees_within(PATIENCE).unwrap();
+        assert!(told.starts_with("! The relay is lost."), "{told}");
+        person.sees_eof();
+    }
+    // Who comes meanwhile waits, and is let in when it is back.
+    let mut carol = Person::connect(&one);
+    carol.says("carol");
+    engine.comes_back();
+    sees_in_time(&mut carol, "* Welcome to chinwag. What is your nickname?");
+    sees_in_time(&mut carol, "* You are carol. Here now: carol. Type /help for help.");
 }

@@ -30,7 +30,20 @@ impl Crowd {
         listeners: usize,
         line_bytes: usize,
     ) -> io::Result<Self> {
-        let destination = destination.into();
+        Self::join_each(&[destination.into()], speech, talkers, listeners, line_bytes)
+    }
+
+    /// The same for a room that several servers share: the members come to each of them in turn.
+    ///
+    /// # Errors
+    /// As [`Crowd::join`].
+    pub(crate) fn join_each(
+        destinations: &[Destination],
+        speech: &'static Speech,
+        talkers: usize,
+        listeners: usize,
+        line_bytes: usize,
+    ) -> io::Result<Self> {
         let mut crowd = Self {
             poll: Poll::new()?,
             events: Events::with_capacity(1024),
@@ -44,8 +57,8 @@ impl Crowd {
             slowest_lines: 0,
             reads: 0,
         };
-        for key in 0..talkers + listeners {
-            crowd.connect(key, &destination)?;
+        for (key, destination) in (0..talkers + listeners).zip(destinations.iter().cycle()) {
+            crowd.connect(key, destination)?;
             if key % CONNECTING_MAX == CONNECTING_MAX - 1 {
                 crowd.wait_until_in()?;
             }

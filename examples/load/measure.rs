@@ -6,16 +6,19 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use crate::against::Kind;
+use crate::against::{self, Kind, engine};
 use crate::load::process::{Pid, Server};
-use crate::load::{Crowd, Pace};
+use crate::load::{Crowd, Destination, Pace};
 
 /// A server that runs, whoever started it.
 pub(crate) struct Target {
     pub(crate) kind: Kind,
     pub(crate) address: SocketAddr,
     pub(crate) pid: Option<Pid>,
-    server: Option<Server>,
+    /// Those that were started for this, at most one unless they share a room.
+    servers: Vec<Server>,
+    /// The engine through which they do.
+    relay: Option<String>,
 }
 
 /// A crowd in a server's room.
@@ -34,6 +37,7 @@ pub(crate) struct Sample {
     pub(crate) wall: Duration,
     pub(crate) server_cpu: Option<Duration>,
     pub(crate) own_cpu: Option<Duration>,
+    pub(crate) engine_cpu: Option<Duration>,
     /// From saying to receipt, in nanoseconds.
     pub(crate) latency: Histogram<u64>,
 }
@@ -42,21 +46,53 @@ impl Target {
     pub(crate) fn started(kind: Kind) -> io::Result<Self> {
         let server = kind.start()?;
         let (address, pid) = (server.address(), Some(server.pid()));
-        Ok(Self { kind, address, pid, server: Some(server) })
+        Ok(Self { kind, address, pid, servers: vec![server], relay: None })
+    }
+
+    /// Servers that share their room through an engine.
+    pub(crate) fn sharing(relay: &str, count: u64) -> io::Result<Self> {
+        let servers = against::start_sharing(relay, count)?;
+        let first = servers.first().ok_or(io::ErrorKind::InvalidInput)?;
+        let (kind, address, pid) = (Kind::Chinwag, first.address(), Some(first.pid()));
+        Ok(Self { kind, address, pid, servers, relay: Some(relay.to_owned()) })
     }
 
     pub(crate) fn running(kind: Kind, address: SocketAddr, pid: Option<u32>) -> Self {
-        Self { kind, address, pid: pid.map(Pid), server: None }
+        Self { kind, address, pid: pid.map(Pid), servers: Vec::new(), relay: None }
     }
 
     /// Puts what the server said last behind an error.
     pub(crate) fn explain(&self, error: &io::Error) -> io::Error {
-        let words = self.server.as_ref().map_or(String::new(), Server::last_words);
+        let words: String = self.servers.iter().map(Server::last_words).collect();
         io::Error::other(format!("{}: {error}\n{words}", self.kind).trim_end().to_owned())
     }
 
     pub(crate) fn memory(&self) -> Option<u64> {
-        self.pid.and_then(Pid::memory)
+        self.pids().into_iter().map(Pid::memory).sum::<Option<u64>>().filter(|bytes| *bytes > 0)
+    }
+
+    /// All processes whose costs can be told.
+    fn pids(&self) -> Vec<Pid> {
+        match &self.servers[..] {
+            [] => Vec::from_iter(self.pid),
+            servers => servers.iter().map(Server::pid).collect(),
+        }
+    }
+
+    fn cpu(&self) -> Option<Duration> {
+        let spent = self.pids().into_iter().map(Pid::cpu_at_rest);
+        spent.sum::<Option<Duration>>().filter(|spent| !spent.is_zero())
+    }
+
+    fn engine_cpu(&self) -> Option<Duration> {
+        engine::cpu(self.relay.as_ref()?).ok()
+    }
+
+    fn destinations(&self) -> Vec<Destination> {
+        match &self.servers[..] {
+            [] => vec![self.address.into()],
+            servers => servers.iter().map(|server| server.address().into()).collect(),
+        }
     }
 }
 
@@ -65,7 +101,7 @@ impl Room {
         let before = target.memory();
         let speech = target.kind.speech();
         let [talking, listening, line] = [talkers, members, line].map(|count| count as usize);
-        let crowd = Crowd::join(target.address, speech, talking, listening, line)
+        let crowd = Crowd::join_each(&target.destinations(), speech, talking, listening, line)
             .map_err(|error| target.explain(&error))?;
         let grown = before.zip(target.memory());
         let memory_per_member = grown.map(|(before, after)| {
@@ -82,8 +118,8 @@ impl Room {
         mut watch: impl FnMut(Duration),
     ) -> io::Result<Sample> {
         self.crowd.take_latency();
-        let server = self.target.pid;
-        let before = [server, Some(Pid::own())].map(|pid| pid.and_then(Pid::cpu_at_rest));
+        let spent = |target: &Target| [target.cpu(), Pid::own().cpu_at_rest(), target.engine_cpu()];
+        let before = spent(&self.target);
         let begun = Instant::now();
         let lines = self.crowd.talk(pace, |_| {
             let passed = begun.elapsed();
@@ -92,16 +128,17 @@ impl Room {
         });
         let lines = lines.map_err(|error| self.target.explain(&error))?;
         let wall = begun.elapsed();
-        let spent = |before: Option<Duration>, pid: Option<Pid>| {
-            before.zip(pid.and_then(Pid::cpu_at_rest)).map(|(before, after)| after - before)
-        };
-        let [server_before, own_before] = before;
+        let after = spent(&self.target);
+        let [server_cpu, own_cpu, engine_cpu] = std::array::from_fn(|of| {
+            before[of].zip(after[of]).map(|(before, after)| after.saturating_sub(before))
+        });
         Ok(Sample {
             lines,
             deliveries: lines * self.crowd.deliveries_per_line(),
             wall,
-            own_cpu: spent(own_before, Some(Pid::own())),
-            server_cpu: spent(server_before, server),
+            own_cpu,
+            server_cpu,
+            engine_cpu,
             latency: self.crowd.take_latency(),
         })
     }

@@ -31,6 +31,15 @@ pub(crate) struct Plan {
     /// Starts the server for this run, if it is installed, with its limits out of the way.
     #[arg(long)]
     pub(crate) start: bool,
+    /// Starts so many chinwags that share their room through --relay. The members come to each of
+    /// them in turn.
+    #[arg(long, value_name = "N", requires = "relay", value_parser = count(1, 16))]
+    pub(crate) servers: Option<u64>,
+    /// The engine through which --servers share their room, as in redis://127.0.0.1:6379. It is
+    /// best one of its own: what is said stays in it.
+    #[arg(long, value_name = "URL", requires = "servers")]
+    #[arg(conflicts_with_all = ["against", "address", "pid", "start", "what", "plot"])]
+    pub(crate) relay: Option<String>,
     /// Members who listen.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     #[arg(value_parser = count(1, 200_000))]

@@ -35,6 +35,8 @@ fn as_json(plan: &Plan, room: &Room, sample: &Sample) -> Value {
         "deliveries_per_second": sample.per_second(),
         "server_cpu_ns_per_delivery": sample.server_cost(),
         "own_cpu_ns_per_delivery": sample.own_cost(),
+        "servers": plan.servers,
+        "engine_cpu_seconds": sample.engine_cpu.map(|cpu| cpu.as_secs_f64()),
         "latency_seconds": percentiles_as_json(&sample.latency),
         "server_bytes_per_member": room.memory_per_member,
     })
@@ -53,6 +55,10 @@ fn print_text(room: &Room, sample: &Sample) {
         })
     };
     println!("server       {}", cost(sample.server_cpu, sample.server_cost(), why));
+    if let Some(cpu) = sample.engine_cpu {
+        let busy = 100.0 * cpu.as_secs_f64() / seconds;
+        println!("engine       busy for {busy:.0} % of the time");
+    }
     println!("this load    {}", cost(sample.own_cpu, sample.own_cost(), UNTOLD));
     println!("latency      {}", percentiles(&sample.latency));
     let memory = room.memory_per_member;

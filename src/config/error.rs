@@ -53,6 +53,9 @@ pub enum ConfigError {
     RelayNotBuilt,
     /// A server that shares its rooms cannot be called so.
     RelayName,
+    /// The engine is to be spoken to within TLS, and nobody says whom to trust; or the other way
+    /// round.
+    RelayCa,
     /// Rooms are to be shared and to be kept in a file.
     RelayWithData,
     /// The password is longer than a line may be.
@@ -152,6 +155,9 @@ impl fmt::Display for ConfigError {
                 "--relay needs a --relay-name of its own for each server, of 1 to \
                  {LABEL_BYTES_MAX} letters, digits, - and _"
             ),
+            ConfigError::RelayCa => {
+                f.write_str("--relay rediss://… and --relay-ca FILE go together: give both or none")
+            }
             ConfigError::RelayWithData => {
                 f.write_str("--relay and --data cannot be used together yet: leave out one of them")
             }

@@ -302,6 +302,10 @@ impl Config {
             Some(ConfigError::RelayNotBuilt)
         } else if !relay::is_label(&relay.label) {
             Some(ConfigError::RelayName)
+        } else if relay.engine.tls && !cfg!(feature = "tls") {
+            Some(ConfigError::TlsNotBuilt)
+        } else if relay.engine.tls != relay.ca.is_some() {
+            Some(ConfigError::RelayCa)
         } else {
             self.data.is_some().then_some(ConfigError::RelayWithData)
         }
@@ -558,6 +562,11 @@ mod tests {
             ("--classic-open", ConfigError::ClassicAccounts(Dialect::Nick), |c| {
                 c.accounts = Accounts::Required;
                 c.listeners.push(ListenerSpec::usual(Dialect::Nick));
+            }),
+            #[cfg(all(feature = "relay", feature = "tls"))]
+            ("--relay-ca", ConfigError::RelayCa, |c| {
+                let engine = "rediss://one".parse().unwrap();
+                c.relay = Some(Relay { engine, label: "one".to_owned(), ca: None });
             }),
             ("needs --data", ConfigError::AccountsWithoutData, |c| {
                 c.accounts = Accounts::Required;

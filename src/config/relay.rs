@@ -1,6 +1,7 @@
 //! Where the engine is through which servers share their rooms, as `--relay` says it.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// The longest label of a server, in bytes.
@@ -17,6 +18,8 @@ const PORT: u16 = 6379;
 pub struct Engine {
     /// Its hosts and ports, which are tried in turn; 1 to 16.
     pub hosts: Vec<(String, u16)>,
+    /// What is said is within TLS.
+    pub tls: bool,
     /// With what the server shows who it is, if it must: a user, or the usual one, and the
     /// password.
     pub login: Option<(Option<String>, String)>,
@@ -30,6 +33,8 @@ pub struct Relay {
     /// What this server is called among them, 1 to [`LABEL_BYTES_MAX`] letters, digits, `-` and
     /// `_`.
     pub label: String,
+    /// Whom it trusts to be the engine, or to vouch for it, in PEM; needed for TLS.
+    pub ca: Option<PathBuf>,
 }
 
 impl fmt::Debug for Engine {
@@ -42,10 +47,8 @@ impl fmt::Debug for Engine {
 /// What is wrong with the address of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineError {
-    /// It does not begin with `redis://`.
+    /// It does not begin with `redis://` or `rediss://`.
     Scheme,
-    /// It wants TLS, which is not spoken with the engine.
-    Tls,
     /// There is no host, or there are more than 16, or one cannot be a host.
     Host,
     /// This is no port.
@@ -56,10 +59,7 @@ impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             EngineError::Scheme | EngineError::Host => {
-                "it must be as redis://host:6379 or redis://user:password@host1,host2"
-            }
-            EngineError::Tls => {
-                "TLS is not spoken with the engine; keep it in a private network, or use a tunnel"
+                "it must be as redis://host:6379 or rediss://user:password@host1,host2"
             }
             EngineError::Port => "a port is a number from 1 to 65535",
         })
@@ -72,10 +72,12 @@ impl FromStr for Engine {
     type Err = EngineError;
 
     fn from_str(url: &str) -> Result<Engine, EngineError> {
-        if url.starts_with("rediss://") {
-            return Err(EngineError::Tls);
-        }
-        let rest = url.strip_prefix("redis://").ok_or(EngineError::Scheme)?;
+        let (scheme, rest) = url.split_once("://").ok_or(EngineError::Scheme)?;
+        let tls = match scheme {
+            "redis" => false,
+            "rediss" => true,
+            _ => return Err(EngineError::Scheme),
+        };
         let rest = rest.trim_end_matches('/');
         let (login, hosts) = match rest.rsplit_once('@') {
             Some((login, hosts)) => (Some(login), hosts),
@@ -87,7 +89,10 @@ impl FromStr for Engine {
             None => (None, login.to_owned()),
         });
         let hosts: Vec<_> = hosts.split(',').map(host).collect::<Result<_, _>>()?;
-        if hosts.len() > HOSTS_MAX { Err(EngineError::Host) } else { Ok(Engine { hosts, login }) }
+        match hosts.len() {
+            0..=HOSTS_MAX => Ok(Engine { hosts, tls, login }),
+            _ => Err(EngineError::Host),
+        }
     }
 }
 
@@ -124,6 +129,10 @@ mod tests {
         let engine = |url: &str| url.parse::<Engine>();
         let host = |host: &str, port| (host.to_owned(), port);
         assert_eq!(engine("redis://one").unwrap().hosts, [host("one", 6379)]);
+        assert_eq!(
+            ["redis", "rediss"].map(|it| engine(&format!("{it}://one")).unwrap().tls),
+            [false, true]
+        );
         let several = engine("redis://chat:p@ss:w@one:1,[::1]:2,[::2]/").unwrap();
         assert_eq!(several.hosts, [host("one", 1), host("::1", 2), host("::2", 6379)]);
         assert_eq!(several.login, Some((Some("chat".to_owned()), "p@ss:w".to_owned())));
@@ -132,7 +141,6 @@ mod tests {
         assert_eq!(usual.login, Some((None, "secret".to_owned())));
         for (url, error) in [
             ("one:6379", EngineError::Scheme),
-            ("rediss://one", EngineError::Tls),
             ("redis://", EngineError::Host),
             ("redis://one,,two", EngineError::Host),
             ("redis://o ne", EngineError::Host),

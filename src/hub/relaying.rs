@@ -462,18 +462,22 @@ impl Hub {
         self.relay.as_ref().is_some_and(|relay| relay.is_usurped)
     }
 
-    /// The link has sent so many entries again. What is counted goes to the metrics.
-    pub fn note_link(&mut self, resent: u64) {
-        self.counts.relay = self.relay_counts().map(|counts| RelayCounts { resent, ..counts });
+    /// The link has sent so many entries again, and the last one took so long to come back. What is
+    /// counted goes to the metrics.
+    pub fn note_link(&mut self, resent: u64, lag: Duration) {
+        let counts = self.relay_counts();
+        self.counts.relay = counts.map(|counts| RelayCounts { resent, lag, ..counts });
     }
 
     /// What was counted of the relay, if there is one.
     #[must_use]
     pub fn relay_counts(&self) -> Option<RelayCounts> {
         let relay = self.relay.as_ref()?;
-        let resent = self.counts.relay.map_or(0, |counts| counts.resent);
+        let (resent, lag) =
+            self.counts.relay.map_or_else(Default::default, |counts| (counts.resent, counts.lag));
         Some(RelayCounts {
             resent,
+            lag,
             pending: relay.pending.len(),
             ignored: relay.ignored,
             resets: relay.resets,

@@ -33,7 +33,7 @@ const DAYS_LEFT_MIN: u64 = 14;
 
 /// Why a certificate cannot be used, as one sentence without its full stop.
 #[derive(Debug)]
-pub(crate) struct CertificateError(String);
+pub(crate) struct CertificateError(pub(super) String);
 
 impl fmt::Display for CertificateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -270,7 +270,7 @@ fn read_pair(
 }
 
 /// The content of a file that may be a certificate or a key.
-fn read_regular(path: &Path) -> Result<Vec<u8>, String> {
+pub(super) fn read_regular(path: &Path) -> Result<Vec<u8>, String> {
     let read = || {
         // Opening a FIFO would wait for a writer.
         if !fs::metadata(path)?.is_file() {

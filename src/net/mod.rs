@@ -12,6 +12,8 @@ pub(crate) mod listener;
 pub(crate) mod process;
 #[cfg(feature = "relay")]
 pub(crate) mod relay;
+#[cfg(all(feature = "relay", feature = "tls"))]
+pub(crate) mod relay_tls;
 pub(crate) mod signals;
 pub(crate) mod stream;
 #[cfg(feature = "tls")]

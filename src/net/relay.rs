@@ -11,6 +11,8 @@ use std::thread;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token, Waker};
 
+#[cfg(feature = "tls")]
+use super::relay_tls::Tls;
 use super::stream::Stream;
 
 /// What a read brings at most, in bytes.
@@ -37,12 +39,24 @@ pub(crate) struct RelaySockets {
     found: Receiver<Found>,
     attempt: u64,
     buffer: Box<[u8]>,
+    trust: Trust,
 }
+
+/// Whom to trust, if TLS is wanted.
+#[cfg(feature = "tls")]
+pub(crate) type Trust = Option<Arc<rustls::ClientConfig>>;
+/// There is no TLS.
+#[cfg(not(feature = "tls"))]
+pub(crate) type Trust = Option<std::convert::Infallible>;
 
 /// One connection, or none yet.
 #[derive(Debug, Default)]
 struct Line {
     stream: Option<Stream>,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
+    /// Where it leads.
+    host: String,
     is_open: bool,
     /// Something may have come of it.
     is_ready: bool,
@@ -68,7 +82,11 @@ impl RelaySockets {
     ///
     /// # Errors
     /// If no thread can be started.
-    pub(crate) fn new(tokens: [Token; 2], waker: &Arc<Waker>) -> io::Result<RelaySockets> {
+    pub(crate) fn new(
+        tokens: [Token; 2],
+        trust: Trust,
+        waker: &Arc<Waker>,
+    ) -> io::Result<RelaySockets> {
         let (questions, asked) = channel::<Question>();
         let (answer, found) = channel();
         let waker = Arc::clone(waker);
@@ -84,7 +102,7 @@ impl RelaySockets {
         })?;
         let (lines, attempt) = Default::default();
         let buffer = vec![0; READ_BYTES].into();
-        Ok(RelaySockets { tokens, lines, questions, found, attempt, buffer })
+        Ok(RelaySockets { tokens, lines, questions, found, attempt, buffer, trust })
     }
 
     /// Drops both connections.
@@ -96,6 +114,7 @@ impl RelaySockets {
     /// Opens a connection to the host.
     pub(crate) fn dial(&mut self, side: usize, (host, port): &(String, u16)) {
         let (host, port, attempt) = (host.clone(), *port, self.attempt);
+        self.lines[side].host.clone_from(&host);
         // The thread is there as long as this is.
         let _ = self.questions.send(Question { side, attempt, host, port });
     }
@@ -124,12 +143,33 @@ impl RelaySockets {
             });
             match opened {
                 Ok(stream) => {
-                    self.lines[side] = Line { stream: Some(stream), ..Line::default() };
+                    let host = std::mem::take(&mut self.lines[side].host);
+                    let line = Line { stream: Some(stream), host, ..Line::default() };
+                    self.lines[side] = line;
                 }
                 Err(error) => return Some(error.to_string()),
             }
+            if let Err(error) = self.secure(side) {
+                return Some(error.to_string());
+            }
         }
         None
+    }
+
+    /// What is said over a connection is within TLS, if that is wanted.
+    #[cfg(feature = "tls")]
+    fn secure(&mut self, side: usize) -> io::Result<()> {
+        let line = &mut self.lines[side];
+        let tls = self.trust.as_ref().map(|trust| Tls::connect(trust, &line.host));
+        line.tls = tls.transpose()?;
+        Ok(())
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn secure(&mut self, _: usize) -> io::Result<()> {
+        match self.trust {
+            None => Ok(()),
+        }
     }
 
     /// What has come of a connection; to be asked until there is nothing.
@@ -151,7 +191,14 @@ impl RelaySockets {
                 Err(error) => return Outcome::Broken(error.to_string()),
             }
         }
-        match stream.read(&mut self.buffer) {
+        #[cfg(feature = "tls")]
+        let read = match &mut line.tls {
+            Some(tls) => tls.read(stream, &mut self.buffer),
+            None => stream.read(&mut self.buffer),
+        };
+        #[cfg(not(feature = "tls"))]
+        let read = stream.read(&mut self.buffer);
+        match read {
             Ok(0) => Outcome::Broken("it has closed the connection".to_owned()),
             Ok(bytes) => Outcome::Bytes(&self.buffer[..bytes]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -175,6 +222,12 @@ impl RelaySockets {
         let line = &mut self.lines[side];
         line.out.extend_from_slice(bytes);
         let Some(stream) = line.stream.as_mut().filter(|_| line.is_open) else { return Ok(()) };
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &mut line.tls {
+            let taken = tls.write(stream, &line.out)?;
+            line.out.drain(..taken);
+            return stream.watch_writable(tls.wants_write(), registry);
+        }
         let mut sent = 0;
         while sent < line.out.len() {
             match stream.write(&[IoSlice::new(&line.out[sent..])]) {

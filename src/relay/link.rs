@@ -189,6 +189,8 @@ struct Wire {
 struct Batch {
     seq: u64,
     lines: String,
+    /// When it was to be written.
+    since: Instant,
 }
 
 /// The link.
@@ -234,6 +236,8 @@ pub struct Link {
     last_loss: String,
     /// Entries that were sent again.
     resent: u64,
+    /// How long the last one took to come back.
+    lag: Duration,
 }
 
 impl Link {
@@ -269,6 +273,7 @@ impl Link {
             now,
             last_loss: String::new(),
             resent: 0,
+            lag: Duration::ZERO,
         }
     }
 
@@ -364,9 +369,11 @@ impl Link {
     }
 
     /// These lines are to be written.
-    pub fn submit(&mut self, lines: String) {
+    pub fn submit(&mut self, lines: String, now: Now) {
+        self.now = now;
         self.last_seq += 1;
-        self.batches.push_back(Batch { seq: self.last_seq, lines });
+        let since = self.now.instant;
+        self.batches.push_back(Batch { seq: self.last_seq, lines, since });
         self.add();
     }
 
@@ -437,6 +444,12 @@ impl Link {
     #[must_use]
     pub fn resent(&self) -> u64 {
         self.resent
+    }
+
+    /// How long the last entry of this server took to come back.
+    #[must_use]
+    pub fn lag(&self) -> Duration {
+        self.lag
     }
 
     // ── asking ───────────────────────────────────────────────────────────────────────────────────
@@ -755,7 +768,8 @@ impl Link {
         }
         let is_own = *entry.node == *self.node;
         if is_own {
-            while self.batches.front().is_some_and(|batch| batch.seq <= entry.seq) {
+            while let Some(batch) = self.batches.front().filter(|batch| batch.seq <= entry.seq) {
+                self.lag = self.now.instant.saturating_duration_since(batch.since);
                 self.batches.pop_front();
                 self.sent = self.sent.saturating_sub(1);
             }

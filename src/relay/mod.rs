@@ -39,9 +39,9 @@ pub fn exchange(link: &mut Link, hub: &mut Hub, now: Now) {
     while link.wants_lines()
         && let Some(lines) = hub.poll_relay()
     {
-        link.submit(lines);
+        link.submit(lines, now);
     }
-    hub.note_link(link.resent());
+    hub.note_link(link.resent(), link.lag());
     if link.wants_others(now) {
         link.note_others(hub.relayed_nodes());
     }

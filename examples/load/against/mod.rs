@@ -14,6 +14,7 @@ use crate::floor::{self, Manner};
 use crate::load::process::{Listening, Server};
 use crate::load::speech::{self, Speech};
 
+pub(crate) mod engine;
 mod irc;
 mod nats;
 mod redis;
@@ -78,8 +79,6 @@ impl Kind {
     /// # Errors
     /// A sentence: it is not installed, cannot be started so, or does not listen.
     pub(crate) fn start(self) -> io::Result<Server> {
-        let announced =
-            |mut command: Command| Server::start(&mut command, Listening::Says("listening: "));
         let server = match self {
             Self::Chinwag => announced(chinwag("lines")?),
             Self::ChinwagIrc => announced(chinwag("irc")?),
@@ -91,9 +90,13 @@ impl Kind {
                 return Err(io::Error::other("start an IRC server yourself, and give --address"));
             }
         };
-        server.map_err(|error| match error.kind() {
-            ErrorKind::NotFound => io::Error::other(format!("{self} is not installed")),
-            _ => io::Error::other(format!("{self} does not start: {error}")),
+        server.map_err(|error| self.explain(&error))
+    }
+
+    fn explain(self, error: &io::Error) -> io::Error {
+        io::Error::other(match error.kind() {
+            ErrorKind::NotFound => format!("{self} is not installed"),
+            _ => format!("{self} does not start: {error}"),
         })
     }
 }
@@ -102,6 +105,24 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
+}
+
+/// Starts servers that share their room through an engine.
+///
+/// # Errors
+/// As [`Kind::start`].
+pub(crate) fn start_sharing(relay: &str, count: u64) -> io::Result<Vec<Server>> {
+    let start = |number| {
+        let mut command = chinwag("lines")?;
+        command.args(["--relay", relay, "--relay-name", &format!("load-{number}")]);
+        announced(command).map_err(|error| Kind::Chinwag.explain(&error))
+    };
+    (1..=count).map(start).collect()
+}
+
+/// Starts a server that says where it listens.
+fn announced(mut command: Command) -> io::Result<Server> {
+    Server::start(&mut command, Listening::Says("listening: "))
 }
 
 /// The server that cargo built beside this example, which throttles nobody.
