@@ -276,8 +276,8 @@ struct Arguments {
 
     /// Shares the rooms with other servers through this Redis (7.0 or later) or Valkey.
     ///
-    /// Such as redis://host:6379 or redis://user:password@host1,host2, which are tried in turn; with
-    /// rediss:// within TLS.
+    /// Such as redis://host:6379 or redis://user:password@host1,host2, which are tried in turn;
+    /// with rediss:// within TLS.
     #[arg(long, value_name = "URL", env = "CHINWAG_RELAY", hide_env_values = true)]
     relay: Option<Engine>,
 

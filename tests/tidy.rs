@@ -112,6 +112,10 @@ fn a_file_uses_only_what_is_further_down() {
 
 #[test]
 fn what_is_installed_is_small() {
+    // Where the tests run under wine, Cargo is a program of another system.
+    if cfg!(windows) {
+        return;
+    }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("package");
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["package", "--offline", "--no-verify", "--allow-dirty", "--target-dir"]);

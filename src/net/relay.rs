@@ -167,9 +167,7 @@ impl RelaySockets {
 
     #[cfg(not(feature = "tls"))]
     fn secure(&mut self, _: usize) -> io::Result<()> {
-        match self.trust {
-            None => Ok(()),
-        }
+        self.trust.map_or(Ok(()), |never| match never {})
     }
 
     /// What has come of a connection; to be asked until there is nothing.
