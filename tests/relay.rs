@@ -386,16 +386,25 @@ fn who_has_read_what_a_failover_has_lost_is_closed_and_told() {
     let url = format!("redis://127.0.0.1:{},127.0.0.1:{}", master.port, replica.port);
     let [one, two] = ["one", "two"].map(|label| server_at(&url, label, &[]));
     let (mut alice, mut bob) = alice_and_bob(&one, &two);
+    let mut carol = Person::join(&one, "carol");
+    for person in [&mut alice, &mut bob] {
+        person.sees("* carol joined (3 here)");
+    }
     alice.says("kept");
-    bob.sees("alice: kept");
+    for person in [&mut bob, &mut carol] {
+        person.sees("alice: kept");
+    }
     while master.answers("WAIT 1 1000") != ":1" {}
     // It is told nothing more, and does not know that there was more.
     assert_eq!(replica.answers("REPLICAOF 127.0.0.1 1"), "+OK");
     alice.says("lost");
-    bob.sees("alice: lost");
+    // Until her own server has read it back it would write it again, and nothing would be lost.
+    for person in [&mut bob, &mut carol] {
+        person.sees("alice: lost");
+    }
     master.kill();
     assert_eq!(replica.answers("REPLICAOF NO ONE"), "+OK");
-    for person in [&mut alice, &mut bob] {
+    for person in [&mut alice, &mut bob, &mut carol] {
         let told = person.sees_until_eof();
         assert!(told.iter().any(|line| line.starts_with("! The relay has lost")), "{told:?}");
     }
