@@ -40,14 +40,6 @@ fn configured(folder: &Folder) -> String {
     format!("--config={}", file.display())
 }
 
-fn is_asked(server: &Server, name: &str) -> Person {
-    let mut person = Person::connect(server);
-    person.sees("* Welcome to chinwag. What is your nickname?");
-    person.says(name);
-    person.sees(&format!("* {name} is registered. Password?"));
-    person
-}
-
 #[test]
 fn accounts_rights_bans_and_acts_outlive_a_kill_and_passwords_are_nowhere() {
     let folder = Folder::new("accounts-kill");
@@ -79,7 +71,7 @@ fn accounts_rights_bans_and_acts_outlive_a_kill_and_passwords_are_nowhere() {
     let log = server.log().lines_at_the_end();
 
     let mut server = Server::start(&args);
-    let mut alice = is_asked(&server, "alice");
+    let mut alice = Person::is_asked_for_password(&server, "alice");
     alice.says("wrong horse");
     alice.sees("! That is not the password.");
     alice.sees("* alice is registered. Password?");
@@ -124,7 +116,7 @@ fn an_account_that_is_deleted_or_reset_outside_is_so_at_once() {
     let server = Server::start(&[&data]);
     run(&["account", "add", &data, "alice"], PASSWORD);
     server.log().waits_for("accounts changed outside");
-    let mut alice = is_asked(&server, "alice");
+    let mut alice = Person::is_asked_for_password(&server, "alice");
     run(&["account", "reset", &data, "alice"], BOSS);
     alice.says(PASSWORD);
     alice.sees("! That is not the password.");
@@ -158,7 +150,7 @@ fn whoever_has_an_operators_account_is_an_operator_until_the_configuration_says_
     run(&["import", &data], ""); // makes the file
     run(&["account", "add", &data, "alice"], PASSWORD);
     let server = Server::start(&[&data, &config]);
-    let mut alice = is_asked(&server, "alice");
+    let mut alice = Person::is_asked_for_password(&server, "alice");
     alice.says(PASSWORD);
     alice.sees_prefix("* You are alice. ");
     alice.sees("* You are logged in as alice.");

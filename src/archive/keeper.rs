@@ -33,9 +33,6 @@ const REQUESTS_MAX: usize = 64;
 /// gives back the memory that hashing takes.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// The system does not give what hashing takes.
-const NOT_HASHED: &str = "no memory or no random numbers: a password cannot be hashed";
-
 /// The keeper as the server holds it. Dropping it ends its thread, which is not waited for; what
 /// waits is not done then.
 pub struct Keeper {
@@ -296,10 +293,7 @@ impl Worker {
         let mut desk = Desk { open, hasher, now, changes };
         match desk.answer(request) {
             Ok(Some(answer)) => Answer::Account(answer),
-            Ok(None) => {
-                log::error!("{NOT_HASHED}");
-                Answer::Failed
-            }
+            Ok(None) => not_hashed(),
             Err(error) => {
                 log::error!("{}; a request about an account failed", sentence(file, &error));
                 Answer::Failed
@@ -321,13 +315,16 @@ fn prove(
         return Answer::Account(AccountAnswer::Wrong);
     }
     let new = match new.map(|new| hasher.hash(new.reveal())) {
-        Some(None) => {
-            log::error!("{NOT_HASHED}");
-            return Answer::Failed;
-        }
+        Some(None) => return not_hashed(),
         new => new.flatten(),
     };
     Answer::Account(AccountAnswer::Proved { old: hash.unwrap_or_default(), new })
+}
+
+/// The system does not give what hashing takes.
+fn not_hashed() -> Answer {
+    log::error!("no memory or no random numbers: a password cannot be hashed");
+    Answer::Failed
 }
 
 /// Whether a hash is of that password. If there is no hash, it takes as long as if there were one.

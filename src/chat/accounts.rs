@@ -29,11 +29,6 @@ impl Accounts {
         keys.iter().find_map(|key| self.names.get(key))
     }
 
-    /// Whether there are any.
-    fn is_empty(&self) -> bool {
-        self.names.is_empty()
-    }
-
     pub(super) fn insert(&mut self, name: &Nickname) {
         let keys = name.keys();
         if self.find(&keys).is_none() {
@@ -56,7 +51,7 @@ impl Chat {
 
     /// The account of that name, if it is one.
     pub(crate) fn account_called(&self, name: &Nickname) -> Option<&Nickname> {
-        if self.accounts.is_empty() || !self.has_accounts() {
+        if self.accounts.names.is_empty() || !self.has_accounts() {
             return None;
         }
         self.accounts.find(&name.keys())

@@ -67,7 +67,7 @@ pub(crate) enum Line<'a> {
     /// Something has become of an account.
     Account(AccountLine<'a>),
     /// Somebody says something, under a key that hashes to this.
-    Keyed { fact: Fact<'a>, key: u64 },
+    Keyed { user: UserKey, fact: Fact<'a>, key: u64 },
     /// Somebody gets another name, since the one that they have is an account.
     Lost { user: UserKey, name: Nickname },
     /// Anything else.
@@ -96,6 +96,18 @@ pub(crate) enum AccountChange<'a> {
     Token { mark: u64, token: u128, until: u64 },
     /// It has no token any more.
     LoggedOut,
+}
+
+impl AccountChange<'_> {
+    /// The mark of the password that the account must still have, if one is wanted.
+    pub(crate) fn mark(&self) -> Option<u64> {
+        match self {
+            AccountChange::Password { mark, .. }
+            | AccountChange::Removed { mark }
+            | AccountChange::Token { mark, .. } => Some(*mark),
+            AccountChange::Added { .. } | AccountChange::LoggedOut => None,
+        }
+    }
 }
 
 // ── writing ──────────────────────────────────────────────────────────────────────────────────────
@@ -299,8 +311,9 @@ impl<'a> Words<'a> {
         self.next()?.parse().ok()
     }
 
-    pub(super) fn hex(&mut self) -> Option<u64> {
-        u64::from_str_radix(self.next()?, 16).ok()
+    /// A number in hexadecimal digits.
+    pub(super) fn hex<N: TryFrom<u128>>(&mut self) -> Option<N> {
+        u128::from_str_radix(self.next()?, 16).ok()?.try_into().ok()
     }
 
     /// A number, or `-` for none.
@@ -374,10 +387,7 @@ pub(crate) fn read<'a>(
     let room_of = |words: &mut Words<'a>| chat.room_called(&words.room()?);
     let whom = |words: &mut Words<'a>| members.user_of(words.node()?, words.number()?);
     let fact = match verb {
-        "pass" => {
-            let hash = u128::from_str_radix(words.next()?, 16).ok()?;
-            return Some(Line::Pass { user, hash });
-        }
+        "pass" => return Some(Line::Pass { user, hash: words.hex()? }),
         "join" => {
             let room = words.room()?;
             Fact::Joined { user, room, key: words.rest_within(KEY_BYTES_MAX)? }
@@ -415,7 +425,7 @@ pub(crate) fn read<'a>(
         }
     };
     Some(match key {
-        Some(key) => Line::Keyed { fact, key },
+        Some(key) => Line::Keyed { user, fact, key },
         None => Line::Fact(fact),
     })
 }
@@ -460,7 +470,7 @@ fn read_account<'a>(verb: &str, words: &mut Words<'a>) -> Option<AccountLine<'a>
         "password" => AccountChange::Password { mark: words.hex()?, hash: hash(words)? },
         "unaccount" => AccountChange::Removed { mark: words.hex()? },
         "token" => {
-            let (mark, token) = (words.hex()?, u128::from_str_radix(words.next()?, 16).ok()?);
+            let (mark, token) = (words.hex()?, words.hex()?);
             AccountChange::Token { mark, token, until: words.number()? }
         }
         _ => AccountChange::LoggedOut,
@@ -746,7 +756,7 @@ mod tests {
             add_key(&mut line, 0xabc);
             let is_said = matches!(fact, Fact::Said { .. } | Fact::Told { .. });
             match read(&chat(), &All, "one.1.1", &line) {
-                Some(Line::Keyed { fact: read, key: 0xabc }) if is_said => {
+                Some(Line::Keyed { fact: read, key: 0xabc, .. }) if is_said => {
                     assert_eq!(format!("{read:?}"), format!("{fact:?}"));
                 }
                 read => assert!(read.is_none() && !is_said, "{line:?} is read as {read:?}"),

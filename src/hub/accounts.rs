@@ -304,6 +304,7 @@ impl Hub {
             (AccountAnswer::Done(Some(name), _), None) if is_irc => self.proved(key, &name),
             (_, None) if is_irc => self.disproved(key, None),
             (AccountAnswer::Done(name, token), Some(user)) => {
+                self.note_account(&request);
                 self.account_is_so((key, user), request, (name, token));
             }
             (AccountAnswer::Done(Some(name), token), None) => {
@@ -378,15 +379,14 @@ impl Hub {
     /// Whoever has a name that is somebody's account gets another.
     pub(super) fn free_name(&mut self, account: &Nickname) {
         let Some(holder) = self.chat.holder_of(account) else { return };
+        if self.relay.is_some() {
+            return self.take_name_of(holder, account);
+        }
         let Some(old) = self.chat.nickname(holder).cloned() else { return };
         let mut number = 2;
         loop {
             number = self.chat.lowest_free_suffix(account, number);
             let name = account.with_suffix(number);
-            // Who has it may be at another server.
-            if self.take_name_of(holder, &name) {
-                return;
-            }
             match self.propose(Fact::Renamed { user: holder, name }) {
                 Applied::Refused(Conflict::NameTaken | Conflict::Registered) => number += 1,
                 _ => break,
@@ -410,6 +410,19 @@ impl Hub {
         }
     }
 
+    /// An account has come or gone in the archive. Where accounts are shared that is a line of the
+    /// log, and not told so.
+    fn note_account(&mut self, request: &AccountRequest) {
+        match request {
+            AccountRequest::Register { name, .. } => {
+                let name = name.clone();
+                self.propose(Fact::Account(AccountFact::Registered { name }));
+            }
+            AccountRequest::Unregister { name, .. } => self.unregister(name),
+            _ => {}
+        }
+    }
+
     /// What somebody asked for who is in is so.
     pub(super) fn account_is_so(
         &mut self,
@@ -420,10 +433,6 @@ impl Hub {
         let token = token.as_ref();
         match request {
             AccountRequest::Register { name, .. } => {
-                if self.relay.is_none() {
-                    let name = name.clone();
-                    self.propose(Fact::Account(AccountFact::Registered { name }));
-                }
                 self.become_account(user, &name);
                 self.tell_account(key, &name, (AccountEvent::Registered, token));
                 log::info!("event=register account={name}");
@@ -456,9 +465,6 @@ impl Hub {
                 self.tell_account(key, &name, (AccountEvent::PasswordSet, token));
             }
             AccountRequest::Unregister { name, .. } => {
-                if self.relay.is_none() {
-                    self.unregister(&name);
-                }
                 log::info!("event=unregister account={name}");
                 self.tell_account(key, &name, (AccountEvent::Unregistered, None));
                 self.leave_without_account(key);

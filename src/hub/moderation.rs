@@ -1,9 +1,9 @@
 //! Order, as far as connections have to do with it: who is put out is closed, who is kept out is
 //! told why, and each act of an operator is told, logged and kept.
 
+use super::Hub;
 use super::next::Next;
 use super::telling::time_of;
-use super::{Hub, awaiting_nick};
 use crate::archive::{Act, Record};
 use crate::chat::{
     Applied, Chat, Conflict, Entry, Fact, LOBBY, Order, Proposed, RoomKey, User, UserKey,
@@ -381,10 +381,7 @@ impl Hub {
         self.tickets.forget(gone);
         let Some(key) = key else { return };
         self.tell(key, None, &Event::Order(Occurrence::YouRemoved { whom: name, how, by, why }));
-        // It is nobody's now.
-        self.connections[key].state = awaiting_nick(self.now.instant, None);
-        self.close(key, reason, "");
-        self.arm(key);
+        self.put_off(key, reason);
     }
 
     // ── what is known ────────────────────────────────────────────────────────────────────────────

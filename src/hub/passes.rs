@@ -149,7 +149,8 @@ impl Hub {
         (token, known): (Token, &[Known]),
     ) {
         let Some(relay) = &mut self.relay else { return };
-        let Some(line) = relay.line_of_taking(user, key.to_bits()) else { return };
+        let Some((node, number)) = relay.member_of(user) else { return };
+        let line = format!("take {node} {number} {}", key.to_bits());
         relay.decide(line);
         let (known, dialect) = (known.into(), self.connections[key].dialect);
         self.then(key, Next::Took { user, token, known, dialect });
@@ -159,7 +160,7 @@ impl Hub {
     /// A user who was here has come back at another server.
     pub(super) fn let_go_of(&mut self, user: UserKey) {
         if let Some(key) = self.let_go(user) {
-            self.put_off(key);
+            self.put_off(key, CloseReason::Replaced);
         }
     }
 

@@ -187,12 +187,6 @@ impl Relaying {
         self.push(line, None);
     }
 
-    /// The line by which a connection here takes a user from another server.
-    pub(super) fn line_of_taking(&self, user: UserKey, number: u64) -> Option<String> {
-        let (node, before) = self.members.get(&user)?;
-        Some(format!("take {node} {before} {number}"))
-    }
-
     /// A user is at that server from now on, with that number. Returns at which they were.
     fn move_member(&mut self, user: UserKey, node: &str, number: u64) -> Option<Arc<str>> {
         let (to, _) = self.nodes.get_key_value(node)?;
@@ -635,10 +629,7 @@ impl Hub {
             Line::Account(line) => return self.apply_account((id, at), line),
             Line::Lost { user, name } => return self.apply_lost((id, at), user, name),
             Line::Taken { user, number } => return self.apply_taken(entry, user, number),
-            Line::Keyed { fact, key } => {
-                let (Fact::Said { user, .. } | Fact::Told { user, .. }) = fact else {
-                    return nothing;
-                };
+            Line::Keyed { user, fact, key } => {
                 // They were cut off before this showed, and have said it again.
                 if relay.passes.said(user, key).is_some() {
                     return nothing;

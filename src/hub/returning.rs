@@ -326,15 +326,15 @@ impl Hub {
         let address = self.connections[key].remote.ip();
         self.propose(Fact::Moved { user, origin: Some((key, address)) });
         if let Some(before) = before {
-            self.put_off(before);
+            self.put_off(before, CloseReason::Replaced);
         }
     }
 
-    /// Closes the connection of somebody who has come back over another one.
-    pub(super) fn put_off(&mut self, key: ConnectionKey) {
+    /// Closes the connection of somebody who has it no more: nobody leaves by that.
+    pub(super) fn put_off(&mut self, key: ConnectionKey, reason: CloseReason) {
         // It is nobody's now.
         self.connections[key].state = awaiting_nick(self.now.instant, None);
-        self.close(key, CloseReason::Replaced, "");
+        self.close(key, reason, "");
         self.arm(key);
     }
 

@@ -47,32 +47,30 @@ impl SharedAccounts {
 
     /// Makes a change to an account true, at that time; unless it has another password by now.
     fn apply(&mut self, name: &Nickname, change: &AccountChange<'_>, now: u64) -> Option<()> {
-        if let AccountChange::Added { hash } = change {
-            let account = SharedAccount { hash: (*hash).to_owned(), tokens: Vec::new() };
-            self.0.insert(name.as_str().to_owned(), account);
-            return Some(());
+        let wanted = change.mark();
+        if wanted.is_some() && wanted != self.hash_of(name).map(key_hash) {
+            return None;
         }
-        let account = self.0.get_mut(name.as_str())?;
-        let is_still = |mark: u64| (key_hash(&account.hash) == mark).then_some(());
         match change {
-            AccountChange::Password { mark, hash } => {
-                is_still(*mark)?;
-                *account = SharedAccount { hash: (*hash).to_owned(), tokens: Vec::new() };
+            AccountChange::Added { hash } | AccountChange::Password { hash, .. } => {
+                self.set(name.as_str(), hash);
             }
-            AccountChange::Removed { mark } => {
-                is_still(*mark)?;
-                self.0.remove(name.as_str());
+            AccountChange::Removed { .. } => drop(self.0.remove(name.as_str())),
+            AccountChange::Token { token, until, .. } => {
+                let tokens = &mut self.0.get_mut(name.as_str())?.tokens;
+                tokens.retain(|(_, until)| *until > now);
+                tokens.truncate(TOKENS_MAX - 1);
+                tokens.insert(0, (*token, *until));
             }
-            AccountChange::Token { mark, token, until } => {
-                is_still(*mark)?;
-                account.tokens.retain(|(_, until)| *until > now);
-                account.tokens.truncate(TOKENS_MAX - 1);
-                account.tokens.insert(0, (*token, *until));
-            }
-            AccountChange::LoggedOut => account.tokens.clear(),
-            AccountChange::Added { .. } => {}
+            AccountChange::LoggedOut => self.0.get_mut(name.as_str())?.tokens.clear(),
         }
         Some(())
+    }
+
+    /// An account has a password that hashes to this from now on, and no token.
+    fn set(&mut self, name: &str, hash: &str) {
+        let account = SharedAccount { hash: hash.to_owned(), tokens: Vec::new() };
+        self.0.insert(name.to_owned(), account);
     }
 
     /// Appends all of them.
@@ -88,8 +86,7 @@ impl SharedAccounts {
     /// Reads an account that [`write`](Self::write) has written.
     pub(super) fn read(&mut self, name: &str, hash: &str) -> Option<Nickname> {
         (hash.len() <= HASH_BYTES_MAX).then_some(())?;
-        let account = SharedAccount { hash: hash.to_owned(), tokens: Vec::new() };
-        self.0.insert(name.to_owned(), account);
+        self.set(name, hash);
         Nickname::parse(name).ok()
     }
 
@@ -231,15 +228,16 @@ impl Hub {
         }
     }
 
-    /// If rooms are shared, whoever has a name that is somebody's account is given that one by a
-    /// line of the log. Returns whether that is so.
-    pub(super) fn take_name_of(&mut self, holder: UserKey, name: &Nickname) -> bool {
-        let Some(relay) = &mut self.relay else { return false };
-        if let Some((node, number)) = relay.member_of(holder) {
+    /// Whoever has a name that is an account gets another by a line of the log, wherever they are.
+    pub(super) fn take_name_of(&mut self, holder: UserKey, account: &Nickname) {
+        let number = self.chat.lowest_free_suffix(account, 2);
+        let name = account.with_suffix(number);
+        if let Some(relay) = &mut self.relay
+            && let Some((node, number)) = relay.member_of(holder)
+        {
             let line = format!("lose {node} {number} {name}");
             relay.decide(line);
         }
-        true
     }
 
     // ── applying ─────────────────────────────────────────────────────────────────────────────────

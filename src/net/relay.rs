@@ -28,7 +28,7 @@ struct Question {
 }
 
 /// What was found.
-type Found = (usize, u64, io::Result<Vec<SocketAddr>>);
+type Found = (Question, io::Result<Vec<SocketAddr>>);
 
 /// The connections, by their sides.
 #[derive(Debug)]
@@ -55,8 +55,6 @@ struct Line {
     stream: Option<Stream>,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
-    /// Where it leads.
-    host: String,
     is_open: bool,
     /// Something may have come of it.
     is_ready: bool,
@@ -91,9 +89,10 @@ impl RelaySockets {
         let (answer, found) = channel();
         let waker = Arc::clone(waker);
         thread::Builder::new().name("resolver".into()).spawn(move || {
-            while let Ok(Question { side, attempt, host, port }) = asked.recv() {
-                let addresses = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
-                if answer.send((side, attempt, addresses)).is_err() {
+            while let Ok(question) = asked.recv() {
+                let host = (question.host.as_str(), question.port);
+                let addresses = host.to_socket_addrs().map(Iterator::collect);
+                if answer.send((question, addresses)).is_err() {
                     return;
                 }
                 // If the loop cannot be woken, it looks at its next turn.
@@ -114,7 +113,6 @@ impl RelaySockets {
     /// Opens a connection to the host.
     pub(crate) fn dial(&mut self, side: usize, (host, port): &(String, u16)) {
         let (host, port, attempt) = (host.clone(), *port, self.attempt);
-        self.lines[side].host.clone_from(&host);
         // The thread is there as long as this is.
         let _ = self.questions.send(Question { side, attempt, host, port });
     }
@@ -128,7 +126,8 @@ impl RelaySockets {
 
     /// Opens connections to what has been looked up. Returns why one could not be.
     pub(crate) fn connect(&mut self, registry: &Registry) -> Option<String> {
-        while let Ok((side, attempt, addresses)) = self.found.try_recv() {
+        while let Ok((question, addresses)) = self.found.try_recv() {
+            let Question { side, attempt, host, .. } = question;
             if attempt != self.attempt {
                 continue;
             }
@@ -143,13 +142,11 @@ impl RelaySockets {
             });
             match opened {
                 Ok(stream) => {
-                    let host = std::mem::take(&mut self.lines[side].host);
-                    let line = Line { stream: Some(stream), host, ..Line::default() };
-                    self.lines[side] = line;
+                    self.lines[side] = Line { stream: Some(stream), ..Line::default() };
                 }
                 Err(error) => return Some(error.to_string()),
             }
-            if let Err(error) = self.secure(side) {
+            if let Err(error) = self.secure(side, &host) {
                 return Some(error.to_string());
             }
         }
@@ -158,15 +155,14 @@ impl RelaySockets {
 
     /// What is said over a connection is within TLS, if that is wanted.
     #[cfg(feature = "tls")]
-    fn secure(&mut self, side: usize) -> io::Result<()> {
-        let line = &mut self.lines[side];
-        let tls = self.trust.as_ref().map(|trust| Tls::connect(trust, &line.host));
-        line.tls = tls.transpose()?;
+    fn secure(&mut self, side: usize, host: &str) -> io::Result<()> {
+        let tls = self.trust.as_ref().map(|trust| Tls::connect(trust, host));
+        self.lines[side].tls = tls.transpose()?;
         Ok(())
     }
 
     #[cfg(not(feature = "tls"))]
-    fn secure(&mut self, _: usize) -> io::Result<()> {
+    fn secure(&mut self, _: usize, _: &str) -> io::Result<()> {
         self.trust.map_or(Ok(()), |never| match never {})
     }
 

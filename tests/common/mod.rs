@@ -568,6 +568,16 @@ impl Person {
         person
     }
 
+    /// Connects, gives a name that is an account, and is asked for its password.
+    #[track_caller]
+    pub(crate) fn is_asked_for_password(server: &Server, name: &str) -> Self {
+        let mut person = Self::connect(server);
+        person.sees(WELCOME);
+        person.says(name);
+        person.sees(&format!("* {name} is registered. Password?"));
+        person
+    }
+
     /// Answers the question for a name, and is accepted.
     #[track_caller]
     pub(crate) fn takes_name(&mut self, name: &str) {

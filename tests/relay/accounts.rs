@@ -3,19 +3,11 @@
 use serde_json::json;
 
 use super::browser::Browser;
-use super::common::{Person, Server};
+use super::common::Person;
 use super::{Engine, sees_in_time, two_servers};
 
 const PASSWORD: &str = "correct-horse";
 const OTHER: &str = "battery-staple";
-
-fn is_asked(server: &Server, name: &str) -> Person {
-    let mut person = Person::connect(server);
-    person.sees("* Welcome to chinwag. What is your nickname?");
-    person.says(name);
-    person.sees(&format!("* {name} is registered. Password?"));
-    person
-}
 
 /// Passes over what comes before a line that has this in it.
 fn sees_among_others(person: &mut Person, part: &str) {
@@ -35,7 +27,7 @@ fn an_account_is_one_at_all_servers() {
     alice.says("/join ops");
     alice.sees("* You are in #ops. Here now: alice.");
     // Whoever looks like her gives another name; who knows the password is her.
-    let mut thief = is_asked(&two, "alice");
+    let mut thief = Person::is_asked_for_password(&two, "alice");
     thief.says("wrong horse!");
     thief.sees("! That is not the password.");
     thief.sees("* alice is registered. Password?");
@@ -45,7 +37,7 @@ fn an_account_is_one_at_all_servers() {
     thief.says("/join ops");
     thief.sees("* You are in #ops. Here now: alice, bob.");
     alice.sees("* bob joined (2 here)");
-    let mut again = is_asked(&two, "alice");
+    let mut again = Person::is_asked_for_password(&two, "alice");
     again.says(PASSWORD);
     sees_among_others(&mut again, "* You are alice.");
     sees_among_others(&mut alice, "alice_2");
@@ -60,7 +52,7 @@ fn an_account_is_one_at_all_servers() {
     sees_among_others(&mut again, "* The password of alice is another one now.");
     again.says("done");
     sees_among_others(&mut alice, "alice: done");
-    let mut late = is_asked(&one, "alice");
+    let mut late = Person::is_asked_for_password(&one, "alice");
     late.says(PASSWORD);
     late.sees("! That is not the password.");
 
@@ -68,7 +60,7 @@ fn an_account_is_one_at_all_servers() {
     one.kill();
     drop((alice, thief, again, late, two));
     let one = engine.server("one", &[]);
-    let mut alice = is_asked(&one, "alice");
+    let mut alice = Person::is_asked_for_password(&one, "alice");
     alice.says(OTHER);
     sees_among_others(&mut alice, "* You are alice.");
     alice.says(&format!("/unregister {OTHER}"));

@@ -97,7 +97,8 @@ impl Hub {
             return self.reply_unless(is_silent, who.0, |replies| replies.tell(text, &[]));
         };
         let text = message.parameters().get(1).copied().unwrap_or_default();
-        if verb != Verb::TagMsg && Said::new(text, String::new(), false).is_blank() {
+        let said = Said::new(text, tags.clone(), verb == Verb::Notice);
+        if verb != Verb::TagMsg && said.is_blank() {
             let none = ERR_NOTEXTTOSEND;
             return self.reply_unless(is_silent, who.0, |replies| replies.tell(none, &[]));
         }
@@ -119,10 +120,7 @@ impl Hub {
             }
             match verb {
                 Verb::TagMsg => self.irc_tags(who, target, &tags),
-                _ => {
-                    let said = Said::new(text, tags.clone(), verb == Verb::Notice);
-                    self.irc_say(who, target, &said);
-                }
+                _ => self.irc_say(who, target, &said),
             }
         }
     }
@@ -131,14 +129,13 @@ impl Hub {
         if target.eq_ignore_ascii_case(SERVICES) {
             return self.irc_services(who.0, said.raw);
         }
-        match (ranked(target), target) {
-            (Some((room, _)), _) if said.is_ctcp => self.refuse_ctcp(who.0, room, said),
-            (Some(wanted), _) => self.say_to_ranks(who, wanted, said),
-            (None, room) if room.starts_with('#') => match said.is_ctcp {
-                true => self.refuse_ctcp(who.0, room, said),
-                false => self.say_to_room(who.0, room, said),
-            },
-            (None, _) => self.say_to_one(who, target, said),
+        let ranked = ranked(target);
+        let room = ranked.map_or(target, |(room, _)| room);
+        match ranked {
+            _ if !room.starts_with('#') => self.say_to_one(who, target, said),
+            _ if said.is_ctcp => self.refuse_ctcp(who.0, room, said),
+            Some(ranked) => self.say_to_ranks(who, ranked, said),
+            None => self.say_to_room(who.0, room, said),
         }
     }
 
