@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -121,7 +122,7 @@ impl Pid {
 
     /// Bytes of memory that it has written to and that no file backs, where the system tells.
     pub(crate) fn memory(self) -> Option<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0)).ok()?;
+        let status = fs::read_to_string(self.directory()?.join("status")).ok()?;
         let line = status.lines().find(|line| line.starts_with("RssAnon:"))?;
         let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
         Some(kibibytes * 1024)
@@ -137,12 +138,18 @@ impl Pid {
 
     /// The file of this name of each thread. A thread may end before it is read.
     fn of_threads(self, file: &str) -> Option<Vec<String>> {
-        let threads = fs::read_dir(format!("/proc/{}/task", self.0)).ok()?;
+        let threads = fs::read_dir(self.directory()?.join("task")).ok()?;
         let files: Vec<String> = threads
             .flatten()
             .filter_map(|thread| fs::read_to_string(thread.path().join(file)).ok())
             .collect();
         (!files.is_empty()).then_some(files)
+    }
+
+    /// Where Linux tells of it. Wine shows a program Linux's `/proc`, but under the number that
+    /// Windows gives to it there is somebody else.
+    fn directory(self) -> Option<PathBuf> {
+        cfg!(target_os = "linux").then(|| PathBuf::from(format!("/proc/{}", self.0)))
     }
 }
 
