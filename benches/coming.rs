@@ -10,7 +10,8 @@
 //! **One address** connects 5,000 times a second, and closes each connection at once or keeps it as
 //! long as it may. It is this machine's own address that is not loopback, which has no limits.
 //! Meanwhile somebody says 50 lines a second to 100 others. The latency of these lines is compared
-//! with that of times of quiet between.
+//! with that of times of quiet between, and of times in which the same connects are made to a
+//! process that does nothing but accept and close: what the machine itself is slowed down by.
 //!
 //! **Handshakes**: 10,000 come over TLS, as fast as they get in, and leave as soon as they are in;
 //! or all stay. The server's CPU time is compared with that of as many handshakes alone, in memory.
@@ -27,7 +28,7 @@
 use std::env;
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -56,6 +57,9 @@ const LINE_BYTES: usize = 64;
 const CONNECTS_PER_SECOND: u32 = 5_000;
 const CONNECTS_AT_ONCE: u32 = 5;
 
+/// Has this executable be the process that accepts and closes.
+const FLOOR: &str = "--accept-and-close";
+
 /// Rounds of quiet and of coming, in turn; odd, so that a median is a measured value.
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(5);
@@ -75,6 +79,9 @@ const COMING_AT_ONCE: usize = 64;
 
 fn main() -> io::Result<()> {
     load::raise_descriptors()?;
+    if env::args().any(|argument| argument == FLOOR) {
+        return serve_floor();
+    }
     let arguments: Vec<_> = env::args().skip(1).filter(|it| !it.starts_with('-')).collect();
     let wanted = |name: &str| arguments.is_empty() || arguments.iter().any(|it| it == name);
     if env::args().any(|argument| argument == "--test") {
@@ -111,23 +118,44 @@ fn measure_address() -> io::Result<()> {
         100,
         LINE_BYTES,
     )?;
+    let floor = Server::start(floor_command()?.arg(FLOOR), Listening::Says("listening: "))?;
     println!("{CONNECTS_PER_SECOND} connects a second of one address: latency in ms, p50 and p99,");
-    println!("median (least-most) of {ROUNDS} rounds of {ROUND:?}, quiet and not in turn");
+    println!("median (least-most) of {ROUNDS} rounds of {ROUND:?} each, in turn");
     for keeps in [false, true] {
         println!("{}:", if keeps { "connections are kept" } else { "connections are closed" });
         let (mut connects, mut most, mut cpu) = (0, 0, Duration::ZERO);
-        let ratio = compare(&mut crowd, || {
+        let mut at_floor = || knock((own, floor.address().port()).into(), false).map(drop);
+        let mut at_server = || {
             let before = server.pid().cpu().unwrap_or_default();
             let come = knock((own, port).into(), keeps)?;
             cpu += server.pid().cpu().unwrap_or_default() - before;
             (connects, most) = (connects + come.connects, come.most.max(most));
             Ok(())
-        })?;
-        println!("  p99 × {ratio:.2}; {connects} connects, at most {most} were open at once;");
+        };
+        let [quiet, least, ours] = compare(
+            &mut crowd,
+            [("quiet", &mut rest), ("elsewhere", &mut at_floor), ("here", &mut at_server)],
+        )?;
+        println!("  p99 × {:.2} of quiet, × {:.2} of elsewhere;", ours / quiet, ours / least);
         let each = cpu.as_micros() as f64 / connects as f64;
-        println!("  {each:.1} µs of the server's CPU for each, talk included");
+        println!("  {connects} connects, at most {most} were open at once; {each:.1} µs of the");
+        println!("  server's CPU for each, talk included");
     }
     Ok(())
+}
+
+/// This executable once more, as a process that accepts and closes.
+fn floor_command() -> io::Result<Command> {
+    env::current_exe().map(Command::new)
+}
+
+/// Accepts and closes until it is killed.
+fn serve_floor() -> io::Result<()> {
+    let listener = TcpListener::bind("0.0.0.0:0")?;
+    eprintln!("listening: {}", listener.local_addr()?);
+    loop {
+        drop(listener.accept()?);
+    }
 }
 
 /// What became of an address's connects.
@@ -329,11 +357,13 @@ fn measure_logins() -> io::Result<()> {
     println!("{LOGINS_PER_SECOND} wrong passwords a second: latency in ms, p50 and p99,");
     println!("median (least-most) of {ROUNDS} rounds of {ROUND:?}, quiet and not in turn");
     let mut all = Guesses::default();
-    let ratio = compare(&mut crowd, || {
+    let mut try_all = || {
         let guesses = guess(server.address())?;
         all = Guesses { wrong: all.wrong + guesses.wrong, refused: all.refused + guesses.refused };
         Ok(())
-    })?;
+    };
+    let [quiet, ours] = compare(&mut crowd, [("quiet", &mut rest), ("meanwhile", &mut try_all)])?;
+    let ratio = ours / quiet;
     let seconds = (ROUND * ROUNDS as u32).as_secs_f64();
     let [wrong, refused] = [all.wrong, all.refused].map(|count| count as f64 / seconds);
     println!("  p99 × {ratio:.2}; {wrong:.0} passwords a second were wrong, {refused:.0} too many");
@@ -394,25 +424,30 @@ fn guess(address: SocketAddr) -> io::Result<Guesses> {
 
 // ── latencies ────────────────────────────────────────────────────────────────────────────────────
 
-/// Shows how long lines take in quiet, and while `work` is done, in turn. Returns the ratio of the
-/// medians of p99.
-fn compare(crowd: &mut Crowd, mut work: impl FnMut() -> io::Result<()>) -> io::Result<f64> {
-    let [mut quiet, mut busy] = [[vec![], vec![]], [vec![], vec![]]];
+/// What is done in a round, and how it is called.
+type Work<'a> = (&'a str, &'a mut dyn FnMut() -> io::Result<()>);
+
+/// Nothing is done in a round.
+fn rest() -> io::Result<()> {
+    thread::sleep(ROUND);
+    Ok(())
+}
+
+/// Shows how long lines take while each of these is done, in turn. Returns the medians of p99, in
+/// ms.
+fn compare<const N: usize>(crowd: &mut Crowd, mut works: [Work<'_>; N]) -> io::Result<[f64; N]> {
+    let mut times = [const { [Vec::new(), Vec::new()] }; N];
     for _ in 0..ROUNDS {
-        let ((), latency) = meanwhile(crowd, || {
-            thread::sleep(ROUND);
-            Ok(())
-        })?;
-        note(&mut quiet, &latency);
-        let ((), latency) = meanwhile(crowd, &mut work)?;
-        note(&mut busy, &latency);
+        for ((_, work), times) in works.iter_mut().zip(&mut times) {
+            let ((), latency) = meanwhile(crowd, work)?;
+            note(times, &latency);
+        }
     }
-    let spreads = |[p50, p99]: [Vec<f64>; 2]| [p50, p99].map(|it| Spread::of(it.into_iter()));
-    let [quiet, busy] = [quiet, busy].map(spreads);
-    for (name, [p50, p99]) in [("quiet", &quiet), ("meanwhile", &busy)] {
+    let spreads = times.map(|of| of.map(|times| Spread::of(times.into_iter())));
+    for ((name, _), [p50, p99]) in works.iter().zip(&spreads) {
         println!("  {name:<10} {} {}", show_spread(*p50), show_spread(*p99));
     }
-    Ok(busy[1].median / quiet[1].median)
+    Ok(spreads.map(|[_, p99]| p99.median))
 }
 
 /// Does `work` while the crowd talks in a thread of its own. Returns also how long the lines took.

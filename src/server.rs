@@ -222,7 +222,7 @@ impl Server {
         budgets: Budgets,
         mut inherited: Inherited,
     ) -> Result<Server, StartError> {
-        crate::dialect::prepare();
+        config.listeners.iter().for_each(|listener| listener.dialect.prepare());
         let asked = config.clone();
         let mut config = config.clone();
         config.limits.clients_max = clients_within_descriptors(&config)?;

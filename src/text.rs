@@ -16,8 +16,8 @@ use std::ops::Range;
 
 use unicode_width::UnicodeWidthChar;
 
-/// How many bytes are looked at before asking whether to look on: enough for the compiler to turn
-/// the loop into a few vector instructions, few enough that one `é` early in a line ends it soon.
+/// How many bytes are looked at before asking whether to look on: enough for a loop without exits,
+/// few enough that one `é` early in a line ends it soon. The end of a line is filled up.
 const CHUNK_BYTES: usize = 32;
 
 /// Columns of white space with which a line may begin: code is indented.
@@ -44,7 +44,10 @@ const MARKS_MAX: usize = 4;
 /// Cleaning what is clean changes nothing. Nearly every line needs nothing of this. Such a line is
 /// borrowed, and nothing is allocated.
 pub fn clean(line: &str) -> Cow<'_, str> {
-    if !line.as_bytes().chunks(CHUNK_BYTES).any(may_need_cleaning) {
+    let (chunks, rest) = line.as_bytes().as_chunks();
+    let mut last = [b'.'; CHUNK_BYTES];
+    last[..rest.len()].copy_from_slice(rest);
+    if !chunks.iter().chain([&last]).any(may_need_cleaning) {
         return Cow::Borrowed(line);
     }
     let mut layout = Layout::default();
@@ -79,11 +82,16 @@ pub(crate) fn seen(lines: &[String]) -> Range<usize> {
 /// Above ASCII, most letters of Latin, Greek, Cyrillic and Han begin with a byte that none of those
 /// begins with, and are passed without being decoded. No loop has an early exit: that is what makes
 /// it fast.
-fn may_need_cleaning(chunk: &[u8]) -> bool {
-    let is_wide = chunk.chunks_exact(4).fold(false, |found, four| found | (four == b"    "));
-    // As a signed number, a byte above ASCII is below zero.
-    let is_plain = |byte: u8| (byte.cast_signed() >= 0x20) & (byte != 0x7f);
-    if chunk.iter().fold(true, |plain, &byte| plain & is_plain(byte)) {
+fn may_need_cleaning(chunk: &[u8; CHUNK_BYTES]) -> bool {
+    let (mut is_wide, mut odd) = (false, 0);
+    for eight in chunk.as_chunks().0.iter().map(|eight| u64::from_ne_bytes(*eight)) {
+        let but_spaces = eight ^ each(b' ');
+        is_wide |= (but_spaces as u32 == 0) | (but_spaces >> 32 == 0);
+        // The highest bit of a byte is set by what is above ASCII, below a space, or DEL. If it is
+        // carried over into the next byte, one of these was there as well.
+        odd |= eight | eight.wrapping_sub(each(b' ')) | eight.wrapping_add(each(1));
+    }
+    if odd & each(0x80) == 0 {
         return is_wide;
     }
     is_wide
@@ -100,6 +108,11 @@ fn may_need_cleaning(chunk: &[u8]) -> bool {
                 | cyrillic_mark_to_kana
                 | hangul_and_up
         })
+}
+
+/// Eight times that byte.
+const fn each(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
 }
 
 /// `line` with those of its characters that stay, which are asked for in turn.

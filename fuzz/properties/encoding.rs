@@ -170,7 +170,7 @@ fn check(dialect: Dialect, lang: Lang, event: &Event<'_>) {
     }
     let mut alone = BEFORE.to_vec();
     let about = About { name: Some("al"), ..About::default() };
-    dialect.encode_about(lang, about, event, &mut alone);
+    dialect.encode_about(lang, &about, event, &mut alone);
     assert_eq!(alone, out, "no dialect so far tells its only reader how they are called");
     #[cfg(feature = "web")]
     if dialect == Dialect::Web {

@@ -201,9 +201,11 @@ impl Chat {
         now: u64,
     ) -> Option<Refusal<'static>> {
         let is_calm = self.moderation.is_calm() && !self[room].rights.has(Flag::Moderated);
-        if is_calm {
-            return None;
-        }
+        if is_calm { None } else { self.refusal_by_order(key, room, now) }
+    }
+
+    /// The same where something is set that can forbid it.
+    fn refusal_by_order(&self, key: UserKey, room: RoomKey, now: u64) -> Option<Refusal<'static>> {
         if let Some(refusal) = self.silence_of(key, now) {
             return Some(refusal);
         }

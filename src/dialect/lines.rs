@@ -482,7 +482,7 @@ mod tests {
             let reader = Reader {
                 phrases: phrases::of(crate::dialect::Lang::En),
                 dialect: crate::dialect::Dialect::Lines,
-                about: About::default(),
+                about: &About::default(),
             };
             encode(&reader, &Event::Joined { names, count }, &mut out);
             String::from_utf8(out).unwrap()

@@ -30,12 +30,6 @@ use crate::author::{Author, Extra};
 use crate::event::{CloseReason, Event, Refusal, RoomView};
 use crate::token::Token;
 
-/// Does what takes too long for a server that listens already.
-pub(crate) fn prepare() {
-    #[cfg(feature = "web")]
-    web::prepare();
-}
-
 /// What is spoken at a door.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
@@ -164,6 +158,14 @@ impl Dialect {
         self.spec().framing
     }
 
+    /// Does what takes too long for a server that listens already for those who speak this.
+    pub(crate) fn prepare(self) {
+        #[cfg(feature = "web")]
+        if self == Dialect::Web {
+            web::prepare();
+        }
+    }
+
     /// What a line of text asks for, from somebody who has come as far as `stage` and gave `given`
     /// as their name.
     #[must_use]
@@ -173,12 +175,12 @@ impl Dialect {
 
     /// Appends `event` to `out` as all who speak this dialect are told it; perhaps not at all.
     pub fn encode(self, lang: Lang, event: &Event<'_>, out: &mut Vec<u8>) {
-        self.encode_about(lang, About::default(), event, out);
+        self.encode_about(lang, &About::default(), event, out);
     }
 
     /// As [`encode`](Self::encode); `about` says in which room it happens, if in one, and who is
     /// the only one to be told, if there is only one.
-    pub fn encode_about(self, lang: Lang, about: About<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
+    pub fn encode_about(self, lang: Lang, about: &About<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
         let reader = Reader { phrases: phrases::of(lang), dialect: self, about };
         (self.spec().encode)(&reader, event, out);
     }
@@ -287,7 +289,7 @@ pub(crate) struct Reader<'a> {
     /// What they speak.
     pub(crate) dialect: Dialect,
     /// What the event does not say itself.
-    pub(crate) about: About<'a>,
+    pub(crate) about: &'a About<'a>,
 }
 
 impl<'a> Reader<'a> {

@@ -220,7 +220,7 @@ pub(super) fn tell_reader(
     let told = match *occurrence {
         Occurrence::YouRemoved { how, by, why, .. } => {
             let why = words.reason(why);
-            match reader.about {
+            match *reader.about {
                 About { room: Some(room), .. } => {
                     let parts = [Part::Text(room), Part::Text(by), Part::Text(&why)];
                     filled(words.you_removed[how as usize], &parts)
@@ -528,7 +528,7 @@ mod tests {
 
     fn told(lang: Lang, occurrence: &Occurrence<'_>) -> String {
         let about = About { room: Some("#ops"), ..About::default() };
-        let reader = Reader { phrases: phrases::of(lang), dialect: Dialect::Lines, about };
+        let reader = Reader { phrases: phrases::of(lang), dialect: Dialect::Lines, about: &about };
         let mut out = Vec::new();
         if !tell_reader(&reader, occurrence, ("! ", "\n"), &mut out) {
             tell(&reader, occurrence, ("* ", "\n"), &mut out);

@@ -108,9 +108,9 @@ pub enum Message<'i> {
     Line(Cow<'i, str>),
     /// A line of an IRC client.
     Irc(Cow<'i, str>),
-    /// What a browser asks for.
+    /// What a browser asks for. It is large, and a line of text is passed on as often as it is.
     #[cfg(feature = "web")]
-    Web(web::ClientMessage),
+    Web(Box<web::ClientMessage>),
 }
 
 impl Message<'_> {

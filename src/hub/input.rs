@@ -396,7 +396,7 @@ impl Hub {
             let asked = connections[key].session.asked();
             let name = Some(chat.name(user));
             let about = About { room: Some(room), name, key: key_given, asked, ..About::default() };
-            tell(&mut connections[key], journals, (*lang, about), event);
+            tell(&mut connections[key], journals, (*lang, &about), event);
             connections.touch(key);
         };
         let judged = chat.judge(asker, room, command, &mut Answers(&mut answer));
@@ -576,7 +576,10 @@ impl Hub {
             return self.park(key, parked);
         }
         let applied = self.propose_lines((user, room), lines, (emote, extra));
-        self.note_asked(key, &applied, (None, true));
+        // Whoever reads what is said is told nothing more, unless they gave a key.
+        if self.keyed.is_some() || !matches!(applied, Applied::Said) {
+            self.note_asked(key, &applied, (None, true));
+        }
     }
 
     /// Lines of one message, one after the other. If one cannot be said, none after it is; but
@@ -647,7 +650,7 @@ impl Hub {
         let line_bytes_max = self.limits.line_bytes_max;
         let Hub { connections, journals, lang, motd, .. } = self;
         let event = Event::Asked { motd, line_bytes_max };
-        tell(&mut connections[key], journals, (*lang, About::default()), &event);
+        tell(&mut connections[key], journals, (*lang, &About::default()), &event);
         connections.touch(key);
     }
 

@@ -153,7 +153,7 @@ impl Hub {
         let name = connections[key].any_user().map(|user| chat.name(user));
         let about = About { room, name, key: key_given, asked, ..About::default() };
         let mut told = Vec::new();
-        connections[key].dialect.encode_about(*lang, about, event, &mut told);
+        connections[key].dialect.encode_about(*lang, &about, event, &mut told);
         connections[key].outbox.insert_shared(journals, told.into());
         connections.touch(key);
     }

@@ -199,12 +199,8 @@ impl Hub {
         let Some(mail) = tickets.mail(user) else { return 0 };
         let mut told = Vec::new();
         let room = room.map(|room| &**chat[room].title());
-        dialect.encode_about(
-            *lang,
-            About { room, name: Some(chat.name(user)), ..About::default() },
-            event,
-            &mut told,
-        );
+        let about = About { room, name: Some(chat.name(user)), ..About::default() };
+        dialect.encode_about(*lang, &about, event, &mut told);
         // Not twice as much as before, as it would grow by itself.
         mail.reserve_exact(told.len());
         mail.extend_from_slice(&told);
@@ -421,7 +417,7 @@ impl Hub {
         let resumed = Resumed { name: chat.name(user), token, rooms: &rooms };
         let mut bytes = Vec::new();
         let dialect = connections[key].dialect;
-        dialect.encode_about(*lang, About::default(), &Event::Resumed(resumed), &mut bytes);
+        dialect.encode_about(*lang, &About::default(), &Event::Resumed(resumed), &mut bytes);
         let bytes: Shared = lists.share(None, bytes);
         connections[key].outbox.insert_shared(journals, bytes);
         connections.touch(key);

@@ -164,6 +164,7 @@ impl Hub {
         (text, emote, extra): (&str, bool, Option<&Extra>),
         (id, at): (EntryId, u64),
     ) {
+        let has_irc = self.has_irc();
         let Hub { chat, connections, channels, journals, lang, counts, .. } = self;
         let Some(speaker) = chat.user(user) else { return };
         let User { name, origin, .. } = speaker;
@@ -174,11 +175,12 @@ impl Hub {
             true => Event::Emoted { from, text, at, id },
             false => Event::Said { from, text, at, id },
         };
-        let author = chat.author(speaker);
-        let authors = slice::from_ref(&author);
+        // Only IRC clients are told more of who speaks than the name.
+        let author = has_irc.then(|| chat.author(speaker));
+        let authors = author.as_slice();
         let title = Some(&**chat[room].title());
         let about = About { room: title, at, authors, extra, ..About::default() };
-        let seq = publish((*lang, about), (channels, journals), &[room], &event);
+        let seq = publish((*lang, &about), (channels, journals), &[room], &event);
         // Who does not hear it is one set, the speaker among them.
         let deaf = chat.deaf_to(user);
         let is_reader = is_inside && deaf.binary_search(&user).is_err();
@@ -188,7 +190,7 @@ impl Hub {
             && connections[origin].session.irc().is_some_and(|irc| irc.caps().wants_echo())
         {
             let name = Some(from);
-            tell(&mut connections[origin], journals, (*lang, About { name, ..about }), &event);
+            tell(&mut connections[origin], journals, (*lang, &About { name, ..about }), &event);
             connections.touch(origin);
         }
         let deaf = deaf.iter().filter_map(|deaf| chat.user(*deaf));
@@ -423,7 +425,7 @@ impl Hub {
         let is_kept = chat.remembers();
         let view = RoomView { here: &here, count, ranks: &ranks, topic, history: &[], id, is_kept };
         let about = About { room: Some(room.title()), ..About::default() };
-        tell(&mut connections[key], journals, (*lang, about), &Event::InRoom(view));
+        tell(&mut connections[key], journals, (*lang, &about), &Event::InRoom(view));
         connections.touch(key);
     }
 
@@ -451,7 +453,7 @@ impl Hub {
             let event = Event::Here { names: &names, count, ranks: &ranks, elsewhere };
             let mut list = Vec::new();
             let about = About { room: Some(chat[room].title()), ..About::default() };
-            dialect.encode_about(*lang, about, &event, &mut list);
+            dialect.encode_about(*lang, &about, &event, &mut list);
             lists.share((!elsewhere).then_some((room.place(), dialect)), list)
         });
         connections[key].outbox.insert_shared(journals, list);
@@ -495,7 +497,7 @@ impl Hub {
         let history = &mut chat.room_mut(room).history;
         let bytes = history.replay(place, dialect, |said, out| {
             let about = About { room: Some(&title), ..About::default() };
-            dialect.encode_about(lang, about, &Event::Recalled(said), out);
+            dialect.encode_about(lang, &about, &Event::Recalled(said), out);
         });
         connection.outbox.insert_shared(journals, bytes);
         connections.touch(key);
@@ -544,7 +546,7 @@ impl Hub {
         let room = if let [room] = rooms { Some(&**chat[*room].title()) } else { None };
         let (at, extra) = (now.unix_seconds, extra.as_ref());
         let about = About { room, at, authors, extra, ..About::default() };
-        let seq = publish((*lang, about), (channels, journals), rooms, event);
+        let seq = publish((*lang, &about), (channels, journals), rooms, event);
         for room in rooms {
             self.note_active(*room);
         }
@@ -624,7 +626,7 @@ impl Hub {
             extra: extra.as_ref(),
             asked: connection.session.asked(),
         };
-        tell(connection, journals, (*lang, about), event);
+        tell(connection, journals, (*lang, &about), event);
         connections.touch(key);
     }
 
@@ -639,7 +641,7 @@ impl Hub {
         let Hub { chat, connections, journals, lang, now, .. } = self;
         let (room, at) = (Some(&**chat[room].title()), now.unix_seconds);
         let about = About { room, at, authors, ..About::default() };
-        tell(&mut connections[key], journals, (*lang, about), event);
+        tell(&mut connections[key], journals, (*lang, &about), event);
         connections.touch(key);
     }
 
@@ -658,7 +660,7 @@ impl Hub {
 
 /// Tells some rooms: one encode for each dialect that somebody there reads.
 fn publish(
-    (lang, about): (Lang, About<'_>),
+    (lang, about): (Lang, &About<'_>),
     (channels, journals): (&mut [Channel], &mut Journals),
     rooms: &[RoomKey],
     event: &Event<'_>,
@@ -704,7 +706,7 @@ fn leave_out(connection: &mut Connection, seq: Seq) -> bool {
 pub(super) fn tell(
     connection: &mut Connection,
     journals: &Journals,
-    (lang, about): (Lang, About<'_>),
+    (lang, about): (Lang, &About<'_>),
     event: &Event<'_>,
 ) {
     let dialect = connection.dialect;

@@ -367,7 +367,7 @@ impl<'a> FoundLine<'a> {
 
 impl<'a> ServerMessage<'a> {
     /// An event as browsers are told it; `None` if they are not.
-    pub(super) fn of(event: &'a Event<'a>, about: About<'a>) -> Option<ServerMessage<'a>> {
+    pub(super) fn of(event: &'a Event<'a>, about: &'a About<'a>) -> Option<ServerMessage<'a>> {
         let room = about.room;
         let said = |from, text, at, id| Line { room, id: Some(id), from, text, at, again: false };
         Some(match *event {
@@ -438,7 +438,7 @@ impl<'a> ServerMessage<'a> {
     }
 
     /// As [`of`](Self::of), but of what is about order.
-    fn of_order(occurrence: &Occurrence<'a>, about: About<'a>) -> ServerMessage<'a> {
+    fn of_order(occurrence: &Occurrence<'a>, about: &About<'a>) -> ServerMessage<'a> {
         let text = Localized::new(|phrases, out| {
             let reader = Reader { phrases, dialect: Dialect::Web, about };
             if !order::tell_reader(&reader, occurrence, ("", ""), out) {
@@ -481,8 +481,8 @@ impl<'a> ServerMessage<'a> {
     }
 
     /// As [`of`](Self::of), but of what the archive has told.
-    fn of_archive(event: &'a Event<'a>, about: About<'a>) -> Option<ServerMessage<'a>> {
-        let About { room, key, .. } = about;
+    fn of_archive(event: &'a Event<'a>, about: &About<'a>) -> Option<ServerMessage<'a>> {
+        let About { room, key, .. } = *about;
         Some(match *event {
             Event::Past(lines, more) => {
                 let line = |said: &&'a Said| ServerMessage::line(said, None, false);
@@ -534,7 +534,7 @@ impl<'a> ServerMessage<'a> {
                 let about = About { room, ..About::default() };
                 let text = Localized::new(|phrases, out| {
                     phrases::tell_of_room(
-                        &Reader { phrases, dialect: Dialect::Web, about },
+                        &Reader { phrases, dialect: Dialect::Web, about: &about },
                         event,
                         "",
                         "",

@@ -172,7 +172,7 @@ fn pull_head(head: &mut Vec<u8>, input: &mut &[u8]) -> Option<Vec<u8>> {
 /// What a frame is to the hub.
 fn received(frame: Frame) -> Received<'static> {
     match frame {
-        Frame::Message(message) => Received::Message(Message::Web(message)),
+        Frame::Message(message) => Received::Message(Message::Web(Box::new(message))),
         Frame::Ping(payload) => Received::Reply(websocket::pong(&payload)),
         // That it came at all is the answer; and before the end of a message nothing is to be done.
         Frame::Pong | Frame::Fragment => Received::Nothing,

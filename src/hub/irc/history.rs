@@ -109,7 +109,7 @@ impl Hub {
         let about = About { room: Some(target), ..About::default() };
         let mut all = Vec::new();
         for said in lines {
-            dialect.encode_about(lang, about, &Event::Recalled(said), &mut all);
+            dialect.encode_about(lang, &about, &Event::Recalled(said), &mut all);
         }
         let all = String::from_utf8(all).unwrap_or_default();
         let all = all.split_terminator("\r\n").map(str::to_owned);
