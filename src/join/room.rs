@@ -475,11 +475,10 @@ impl Room {
         self.pending.retain(|one| one.key != key || id > last);
     }
 
-    /// What was refused was not said.
-    pub(super) fn refuse(&mut self, key: &str) -> bool {
-        let before = self.pending.len();
-        self.pending.retain(|one| one.key != key);
-        self.pending.len() < before
+    /// What was refused was not said. Returns how it was typed.
+    pub(super) fn refuse(&mut self, key: &str) -> Option<String> {
+        let at = self.pending.iter().position(|one| one.key == key)?;
+        Some(self.pending.remove(at).typed())
     }
 
     /// This line is ours.
@@ -576,6 +575,16 @@ impl Pending {
         self.text == text && self.to.as_ref().is_some_and(is_to)
     }
 
+    /// What one types to say it.
+    fn typed(&self) -> String {
+        let text = &self.text;
+        match &self.to {
+            Some(to) => format!("/msg {to} {text}"),
+            None if self.emote => format!("/me {text}"),
+            None => as_text(text),
+        }
+    }
+
     /// As it is sent, also again.
     pub(super) fn message(&self, room: &str) -> Value {
         let Pending { key, text, .. } = self;
@@ -585,10 +594,14 @@ impl Pending {
         if self.emote {
             return json!({"type": "me", "text": text, "room": room, "key": key});
         }
-        // What begins with a slash is text if there is another one in front.
-        let slash = if text.starts_with('/') { "/" } else { "" };
-        json!({"type": "say", "text": format!("{slash}{text}"), "room": room, "key": key})
+        json!({"type": "say", "text": as_text(text), "room": room, "key": key})
     }
+}
+
+/// A line that is text, whatever it begins with: a slash with another one in front.
+pub(super) fn as_text(text: &str) -> String {
+    let slash = if text.starts_with('/') { "/" } else { "" };
+    format!("{slash}{text}")
 }
 
 /// How something is said.

@@ -283,8 +283,12 @@ impl Client {
                 (room.is_asking, room.has_older) = (false, false);
                 return;
             }
-            for room in self.rooms.iter_mut().chain([&mut self.nowhere]) {
-                room.refuse(key);
+            let unsaid = {
+                let mut rooms = self.rooms.iter_mut().chain([&mut self.nowhere]);
+                rooms.find_map(|room| Some((room.refuse(key)?, room.name.clone())))
+            };
+            if let Some((line, room)) = unsaid {
+                self.give_back(&room, line);
             }
         }
         // A room that we were in before a cut, and may not come back into.

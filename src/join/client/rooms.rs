@@ -92,6 +92,24 @@ impl Client {
         self.active_room().read();
     }
 
+    /// What was not said stands in the room's input again, if nothing else does.
+    pub(super) fn give_back(&mut self, room: &str, line: String) {
+        let is_shown = self.active_room().name == room;
+        if is_shown && self.question.is_none() {
+            if self.editor.is_empty() {
+                self.editor.set(line);
+            }
+            return;
+        }
+        let draft = match is_shown {
+            true => Some(&mut self.held),
+            false => self.room_mut(room).map(|room| &mut room.draft),
+        };
+        if let Some(draft) = draft.filter(|draft| draft.is_empty()) {
+            *draft = line;
+        }
+    }
+
     pub(super) fn join(&mut self, name: &str, key: Option<&str>) {
         self.asked.push(name.to_owned());
         let mut message = json!({"type": "join", "room": name});

@@ -79,6 +79,12 @@ impl Sitting {
             "room": "#lobby"}));
     }
 
+    /// The server lets us into another room.
+    fn comes_into(&mut self, room: &str) {
+        self.told(&json!({"type": "welcome", "name": "alice", "room": room, "members": ["alice"],
+            "count": 1, "id": 20, "history": []}));
+    }
+
     fn refuses(&mut self, why: &str) {
         let text = json!({"en": "no", "zh": "不"});
         self.told(&json!({"type": "refused", "why": why, "text": text}));
@@ -158,6 +164,38 @@ fn a_private_message_that_was_sent_is_one_row_and_keeps_its_key() {
     sitting.told(&json!({"type": "sent", "to": "bob", "text": "psst", "at": START}));
     sitting.told(&json!({"type": "ack", "key": "c1", "id": 11}));
     assert_eq!(sitting.log()[2..], ["[you -> bob] psst"]);
+}
+
+#[test]
+fn what_was_refused_stands_in_the_input_again_where_it_was_typed_if_that_is_empty() {
+    let mut sitting = Sitting::new();
+    let refused = |key: &str| json!({"type": "refused", "why": "nobody", "key": key, "text": {"en": "no", "zh": "不"}});
+    for (typed, key) in [("/msg carol psst", "c1"), ("/me waves", "c2"), ("//etc", "c3")] {
+        sitting.types(typed);
+        sitting.told(&refused(key));
+        assert_eq!(sitting.client.editor.value(), typed);
+        assert_eq!(sitting.log().last().unwrap(), "! no");
+        sitting.client.editor.set(String::new());
+    }
+    // What is being typed stays; the line is among those that were typed.
+    sitting.types("/msg carol again");
+    sitting.press(KeyCode::Char('h'));
+    sitting.told(&refused("c4"));
+    assert_eq!(sitting.client.editor.value(), "h");
+    sitting.press(KeyCode::Up);
+    assert_eq!(sitting.client.editor.value(), "/msg carol again");
+    sitting.client.editor.set(String::new());
+    // In another room it waits until that is shown.
+    sitting.types("hello");
+    sitting.comes_into("#ops");
+    sitting.told(&refused("c5"));
+    assert_eq!(sitting.client.editor.value(), "");
+    sitting.client.handle_key(
+        KeyEvent::new(KeyCode::Char('1'), KeyModifiers::ALT),
+        (60, 20),
+        sitting.now,
+    );
+    assert_eq!(sitting.client.editor.value(), "hello");
 }
 
 #[test]
@@ -412,6 +450,11 @@ fn help_is_of_the_client() {
         "purpose": both(purpose)})
     });
     sitting.told(&json!({"type": "help", "commands": commands}));
-    let expected = ["* /quit [REASON]: leave. //text says /text", "* /rooms: the rooms"];
-    assert_eq!(sitting.log()[2..4], expected);
+    let expected = [
+        "* /quit [REASON]: leave. //text says /text",
+        "* /rooms: the rooms",
+        "* /set [NAME VALUE]: how this client looks and calls",
+        "* /again: says again what was not confirmed",
+    ];
+    assert_eq!(sitting.log()[2..], expected);
 }
