@@ -79,6 +79,11 @@ impl Sitting {
             "room": "#lobby"}));
     }
 
+    fn shows(&mut self, room: char) {
+        let key = KeyEvent::new(KeyCode::Char(room), KeyModifiers::ALT);
+        self.client.handle_key(key, (60, 20), self.now);
+    }
+
     /// The server lets us into another room.
     fn comes_into(&mut self, room: &str) {
         self.told(&json!({"type": "welcome", "name": "alice", "room": room, "members": ["alice"],
@@ -190,12 +195,78 @@ fn what_was_refused_stands_in_the_input_again_where_it_was_typed_if_that_is_empt
     sitting.comes_into("#ops");
     sitting.told(&refused("c5"));
     assert_eq!(sitting.client.editor.value(), "");
-    sitting.client.handle_key(
-        KeyEvent::new(KeyCode::Char('1'), KeyModifiers::ALT),
-        (60, 20),
-        sitting.now,
-    );
+    sitting.shows('1');
     assert_eq!(sitting.client.editor.value(), "hello");
+}
+
+fn join(room: &str) -> Value {
+    json!({"type": "join", "room": room, "key": format!("join {room}")})
+}
+
+#[test]
+fn what_is_typed_after_join_is_for_that_room() {
+    let mut sitting = Sitting::new();
+    for line in ["/join ops", "hello", "/topic tea", "/join dev", "there"] {
+        sitting.types(line);
+    }
+    sitting.client.handle_paste("/pasted\nhal", sitting.now);
+    assert_eq!(sitting.sent(), [join("#ops")]);
+    assert_eq!(
+        sitting.log()[2..],
+        ["hello …", "/topic tea …", "/join dev …", "there …", "//pasted …"]
+    );
+    sitting.comes_into("#ops");
+    let message = |text, room, key| json!({"type": "say", "text": text, "room": room, "key": key});
+    let topic = json!({"type": "say", "text": "/topic tea", "room": "#ops"});
+    assert_eq!(sitting.sent(), [message("hello", "#ops", "c1"), topic, join("#dev")]);
+    assert_eq!(sitting.client.editor.value(), "hal");
+    sitting.press(KeyCode::Char('f'));
+    sitting.press(KeyCode::Enter);
+    sitting.comes_into("#dev");
+    let expected = [("there", "c2"), ("//pasted", "c3"), ("half", "c4")];
+    assert_eq!(sitting.sent(), expected.map(|(text, key)| message(text, "#dev", key)));
+    sitting.shows('1');
+    assert_eq!((sitting.client.editor.value(), sitting.log().len()), ("", 2));
+}
+
+#[test]
+fn what_waits_for_a_room_is_given_back_if_one_may_not_come_in() {
+    let mut sitting = Sitting::new();
+    for line in ["/join ops", "one", "two", "three"] {
+        sitting.types(line);
+    }
+    sitting.told(&json!({"type": "refused", "why": "invite_only", "key": "join #ops",
+        "text": {"en": "Not you.", "zh": "不"}}));
+    assert_eq!(sitting.sent(), [join("#ops")]);
+    assert_eq!(sitting.client.editor.value(), "one");
+    assert_eq!(sitting.log()[2..], ["! 2 more lines were not said.", "! Not you."]);
+    sitting.press(KeyCode::Enter);
+    assert_eq!(sitting.sent()[0]["room"], "#lobby");
+}
+
+#[test]
+fn what_waits_for_a_room_waits_also_over_a_cut_and_for_nothing_else() {
+    let mut sitting = Sitting::new();
+    sitting.comes_into("#dev");
+    sitting.types("/join ops sesame");
+    sitting.types("one");
+    let mut asked = join("#ops");
+    asked["text"] = json!("sesame");
+    assert_eq!(sitting.sent(), [asked.clone()]);
+    sitting.shows('1');
+    sitting.types("here");
+    assert_eq!(sitting.sent()[0]["room"], "#lobby");
+    sitting.loses();
+    sitting.opens();
+    sitting.acts();
+    sitting.resumed(20, false, &[]);
+    assert_eq!(sitting.sent()[1..], [asked]);
+    sitting.comes_into("#ops");
+    assert_eq!(sitting.sent()[0]["room"], "#ops");
+    // Whoever leaves is not held up.
+    sitting.types("/join slow");
+    sitting.types("/quit");
+    assert_eq!(sitting.sent()[1], json!({"type": "quit", "text": ""}));
 }
 
 #[test]
@@ -280,8 +351,10 @@ fn after_a_restart_what_was_missed_is_fetched_and_stands_below_its_rule() {
     sitting.says("bob", "meanwhile", 96, 0);
     let two = [("say", "alice", "of mine", 80), ("me", "bob", "looks for alice", 81)];
     sitting.told(&history(90, true, &two));
-    let acts = sitting.acts();
+    let acts = sitting.client.poll_acts();
     assert!(acts.contains(&Act::Ring) && acts.contains(&Act::Send(asked(80))), "{acts:?}");
+    let logged = acts.iter().filter(|act| matches!(act, Act::Log { .. })).count();
+    assert_eq!(logged, 2, "each line of others once: {acts:?}");
     assert!(sitting.log()[3].starts_with("── more was missed"), "{:?}", sitting.log());
     sitting.told(&history(80, true, &[("say", "bob", "hi", 9), ("say", "bob", "early", 70)]));
     assert_eq!(sitting.sent(), [] as [Value; 0]);
@@ -435,7 +508,7 @@ fn of_a_paste_that_cannot_be_said_it_is_told_how_much_was_not() {
     sitting.client.handle_paste(&format!("one\n{long}\ntwo\nthree\n"), sitting.now);
     assert_eq!(sitting.sent().len(), 1);
     assert_eq!(sitting.client.editor.value(), long);
-    let told = "! 2 more of the pasted lines were not said.".to_owned();
+    let told = "! 2 more lines were not said.".to_owned();
     assert!(sitting.log().contains(&told), "{:?}", sitting.log());
 }
 

@@ -7,7 +7,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use serde_json::json;
 
 use super::super::complete::Known;
-use super::super::room::How;
+use super::super::room::{How, as_text};
+use super::rooms::Asked;
 use super::{Act, Client, Question};
 
 /// Lines of a paste that are said without asking.
@@ -169,7 +170,7 @@ impl Client {
         self.editor.set_with_cursor(rest, cursor);
         let mut lines = lines.iter().filter(|line| !line.trim().is_empty());
         while let Some(line) = lines.next() {
-            if self.say(line, How { emote: false, to: None }) {
+            if self.waits(&as_text(line)) || self.say(line, How { emote: false, to: None }) {
                 continue;
             }
             self.editor.insert(line);
@@ -189,7 +190,7 @@ impl Client {
         if line.trim().is_empty() {
             return;
         }
-        if !self.process(&line) {
+        if !self.waits(&line) && !self.process(&line) {
             return self.editor.set(line);
         }
         let room = self.active_room();
@@ -200,7 +201,7 @@ impl Client {
     }
 
     /// Does what a line asks for, or says it; `false` if that cannot be, and the line is to stay.
-    fn process(&mut self, line: &str) -> bool {
+    pub(super) fn process(&mut self, line: &str) -> bool {
         let confirmation = self.confirmation.take();
         if confirmation.is_some_and(|answer| line.trim().eq_ignore_ascii_case(&answer)) {
             return self.command(line);
@@ -315,8 +316,8 @@ impl Client {
         if self.me.is_none() {
             return self.command("/join");
         }
-        self.to_show = Some(name.clone());
-        self.join(&name, key);
+        let (opener, from) = (key.map(str::to_owned), self.active_room().name.clone());
+        self.join(Asked::new(name, opener, Some(from)));
         true
     }
 

@@ -538,7 +538,8 @@ function pendingHow({ emote, to }) {
  * What one types to say this.
  * @param {Sent} line
  */
-export function writtenAs({ emote, text, to }) {
+export function writtenAs({ emote, text, to, isTyped }) {
+  if (isTyped) return text;
   if (to) return `/msg ${to} ${text}`;
   return emote ? `/me ${text}` : text.replace(/^\//, "//");
 }
