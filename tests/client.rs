@@ -190,6 +190,9 @@ fn an_exit_code_says_that_not_all_was_said() {
     let mut client = Process::spawn(join(server.address("web"), &[]));
     pipes(&mut client, "");
     assert_eq!(fails(client, 1), "chinwag: no nickname was given; say --nick.");
+    let told = "chinwag: invalid value 'loud' for '--bell <WHEN>' \
+        [possible values: off, private, mention]. Try --help.";
+    assert_eq!(fails(joins(&server, "alice", &["--bell", "loud"]), 2), told);
 }
 
 #[test]
