@@ -380,8 +380,14 @@ impl Pipe {
             ServerMessage::Rooms { rooms, .. } => {
                 rooms.iter().for_each(|listed| self.notice(None, &listed.text()));
             }
+            ServerMessage::History { lines, .. } if lines.is_empty() => {
+                self.notice(None, lang.nothing_found());
+            }
             ServerMessage::History { lines, .. } => {
                 lines.iter().for_each(|line| self.again(line));
+            }
+            ServerMessage::Found { lines, .. } if lines.is_empty() => {
+                self.notice(None, lang.nothing_found());
             }
             ServerMessage::Found { lines, .. } => {
                 for found in lines {

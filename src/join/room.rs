@@ -140,6 +140,8 @@ pub(super) struct Pending {
     /// Whom it is for, if that is one person.
     pub(super) to: Option<String>,
     pub(super) at: i64,
+    /// It was sent, in this connection or one before.
+    pub(super) was_sent: bool,
     /// It is among what comes after this number.
     after: u64,
     /// Its number, if that is known before the line has come.
@@ -460,7 +462,17 @@ impl Room {
     pub(super) fn pend(&mut self, key: String, text: String, how: How, at: i64) {
         let How { emote, to } = how;
         let after = self.last_id;
-        self.pending.push(Pending { key, text, emote, to, at, after, id: None });
+        self.pending.push(Pending { key, text, emote, to, at, was_sent: false, after, id: None });
+    }
+
+    /// What was not sent yet, to be sent now.
+    pub(super) fn unsent(&mut self) -> Vec<Value> {
+        let mut messages = Vec::new();
+        for one in self.pending.iter_mut().filter(|one| !one.was_sent) {
+            one.was_sent = true;
+            messages.push(one.message(&self.name));
+        }
+        messages
     }
 
     /// The line with this key has this number.
@@ -502,9 +514,12 @@ impl Room {
         self.push(at, Body::Private { who, text, is_ours: true })
     }
 
-    /// Nobody can tell any more whether it was said: it is left to us to say it again.
+    /// Nobody can tell any more whether what was sent was said: it is left to us to say it again.
     pub(super) fn give_up_pending(&mut self) {
-        for Pending { text, emote, to, at, .. } in std::mem::take(&mut self.pending) {
+        let pending = std::mem::take(&mut self.pending);
+        let (sent, unsent): (Vec<_>, _) = pending.into_iter().partition(|one| one.was_sent);
+        self.pending = unsent;
+        for Pending { text, emote, to, at, .. } in sent {
             let text = match to {
                 Some(to) => format!("/msg {to} {text}"),
                 None => text,

@@ -113,6 +113,10 @@ impl Lang {
         )
     }
 
+    pub(crate) fn nothing_found(self) -> &'static str {
+        self.pick("Nothing was found.", "没有找到。")
+    }
+
     pub(crate) fn missed(self, count: usize) -> String {
         self.pick(format!("{count} missed"), format!("错过 {count} 条"))
     }

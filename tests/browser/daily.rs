@@ -162,6 +162,49 @@ fn what_waits_for_a_room_comes_back_if_one_may_not_come_in() {
     });
 }
 
+#[test]
+fn what_was_written_without_a_connection_is_said_also_after_a_restart() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = alice_with_a_server_of_paper(&chromium, &server);
+    alice.says("did you hear that?");
+    is_cut_off(&alice);
+    alice.says("later");
+    alice.waits_for("document.querySelectorAll('#log .pending').length == 2");
+    sent_by(&alice);
+    let text = json!({ "en": "", "zh": "" });
+    is_told(&alice, &json!({ "type": "refused", "why": "token", "text": text }));
+    assert_eq!(sent_by(&alice), json!([{ "type": "nick", "name": "alice" }]));
+    is_told(
+        &alice,
+        &json!({
+            "type": "welcome", "name": "alice", "token": "second", "room": "#lobby",
+            "members": ["alice"], "count": 1, "history": [], "id": 900,
+        }),
+    );
+    let sent = sent_by(&alice);
+    let key = &sent[0]["key"];
+    let said = json!([{ "type": "say", "text": "later", "room": "#lobby", "key": key }]);
+    assert_eq!(sent, said);
+    alice.waits_for("document.querySelector('#log .resend')?.value == 'did you hear that?'");
+    assert_eq!(texts(&alice, "#log .pending .text"), ["later"]);
+}
+
+#[test]
+fn what_has_no_place_stays_in_the_box_and_where_nothing_is_that_is_told() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = alice_with_a_server_of_paper(&chromium, &server);
+    is_told(&alice, &json!({ "type": "history", "room": "#lobby", "lines": [], "more": false }));
+    alice.sees("Nothing was found.");
+    is_told(&alice, &json!({ "type": "part", "room": "#lobby" }));
+    alice.waits_for("document.title == 'chinwag'");
+    sent_by(&alice);
+    alice.says("is anybody there?");
+    alice.sees("You are in no room.");
+    assert_eq!((written(&alice), sent_by(&alice)), (json!("is anybody there?"), json!([])));
+}
+
 fn welcome_to_ops() -> Value {
     json!({
         "type": "welcome", "name": "alice", "room": "#ops", "members": ["alice"], "count": 1,

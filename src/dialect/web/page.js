@@ -195,6 +195,7 @@ const handlers = {
   },
   history(message) {
     if (archive.take(message, message.key)) return;
+    if (message.lines.length === 0) addNotice(words.nothingFound);
     (roomOf(message) ?? rooms.active).log.recall(message.lines);
   },
   found(message) {
@@ -409,6 +410,8 @@ function welcome(message) {
     if (!isBack || isNewPage) rooms.show(entered);
     if (isFirst && !isBack) motd.forEach((text) => addNotice(text));
     entered.log.showHistory(message);
+    // What was written while there was no connection nobody has heard.
+    entered.log.pending.forEach((unsaid) => sendPending(entered, unsaid));
     archive.enter(entered, message.kept);
     if (entered.askedBy !== undefined) sayWaiting(entered.askedBy);
   }
@@ -803,9 +806,11 @@ function sayPending(what) {
   const here = rooms.active;
   const key = connection.newKey();
   const mine = { ...what, key, from: wanted ?? "", after: here.log.lastId };
+  if (here.name === "" && !what.to) {
+    addNotice(words.nowhere, true);
+    return false;
+  }
   const isSent = me !== null && sendPending(here, mine);
-  // In no room, the server says why it is not said.
-  if (here.name === "" && !what.to) return isSent;
   // Cut off, we say it when we are back.
   if (!isSent && token === null) return false;
   here.log.addPending(mine);
@@ -814,17 +819,17 @@ function sayPending(what) {
 
 /**
  * @param {rooms.Room} where
- * @param {Sent} line
+ * @param {Sent} unsaid
  */
-function sendPending({ name }, { key, text, emote, to }) {
-  const where = name || undefined;
-  if (to) return connection.send({ type: "msg", to, text, key });
-  if (text.includes("\n")) {
-    return connection.send({ type: "say", lines: text.split("\n"), room: where, key });
-  }
-  const type = emote ? "me" : "say";
-  const told = emote ? text : text.replace(/^\//, "//");
-  return connection.send({ type, text: told, room: where, key });
+function sendPending({ name: room }, unsaid) {
+  const { key, text, emote, to } = unsaid;
+  const isSent = connection.send(
+    to ? { type: "msg", to, text, key }
+      : text.includes("\n") ? { type: "say", lines: text.split("\n"), room, key }
+        : emote ? { type: "me", text, room, key }
+          : { type: "say", text: text.replace(/^\//, "//"), room, key });
+  unsaid.wasSent ||= isSent;
+  return isSent;
 }
 
 /**

@@ -126,7 +126,11 @@ impl Client {
             let last = self.room_mut(&entered.room).map_or(0, |room| room.last_id);
             let first = entered.first_id().unwrap_or(entered.id);
             let gap = entered.kept && last > 0 && first > last;
-            self.enter(&Entered { gap, ..entered.clone() });
+            let at = self.enter(&Entered { gap, ..entered.clone() });
+            // What was typed while there was no connection nobody has heard.
+            let mut sends = self.rooms[at].unsent();
+            sends.extend(self.nowhere.unsent());
+            sends.into_iter().for_each(|message| self.send(message));
             if !is_back {
                 let told = self.lang.welcome(name, &entered.room, &entered.members);
                 let motd = if is_first { std::mem::take(&mut self.motd) } else { Vec::new() };
@@ -228,8 +232,9 @@ impl Client {
             self.rooms.iter().filter(|it| !it.is_in).map(|it| it.name.clone()).collect();
         gone.iter().for_each(|name| self.remove(name));
         let mut sends = Vec::new();
-        for room in self.rooms.iter().chain([&self.nowhere]) {
-            sends.extend(room.pending.iter().map(|pending| pending.message(&room.name)));
+        for room in self.rooms.iter_mut().chain([&mut self.nowhere]) {
+            room.pending.iter_mut().for_each(|pending| pending.was_sent = false);
+            sends.extend(room.unsent());
         }
         sends.into_iter().for_each(|message| self.send(message));
         self.join_all();

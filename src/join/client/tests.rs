@@ -199,6 +199,51 @@ fn what_was_refused_stands_in_the_input_again_where_it_was_typed_if_that_is_empt
     assert_eq!(sitting.client.editor.value(), "hello");
 }
 
+#[test]
+fn what_was_typed_without_a_connection_is_said_also_after_a_restart() {
+    let mut sitting = Sitting::new();
+    sitting.types("heard by nobody knows whom");
+    sitting.loses();
+    sitting.types("later");
+    sitting.types("/msg bob psst");
+    sitting.acts();
+    sitting.opens();
+    sitting.refuses("token");
+    assert_eq!(sitting.sent()[1..], [json!({"type": "nick", "name": "alice"})]);
+    sitting.welcome(900, &[]);
+    let said = json!({"type": "say", "text": "later", "room": "#lobby", "key": "c2"});
+    let told = json!({"type": "msg", "to": "bob", "text": "psst", "key": "c3"});
+    assert_eq!(sitting.sent(), [said, told]);
+    let log = sitting.log();
+    assert!(log[3].starts_with("? heard by nobody knows whom (not confirmed"), "{log:?}");
+    assert_eq!(log[log.len() - 2..], ["alice: later …", "[you -> bob] psst …"]);
+    // Nobody can tell any more, now that it was sent.
+    sitting.loses();
+    sitting.opens();
+    sitting.refuses("token");
+    sitting.acts();
+    sitting.welcome(1900, &[]);
+    assert_eq!(sitting.sent(), [] as [Value; 0]);
+}
+
+#[test]
+fn a_line_feed_ends_a_line_as_enter_does() {
+    let mut sitting = Sitting::new();
+    for letter in "hi".chars() {
+        sitting.press(KeyCode::Char(letter));
+    }
+    let control_j = KeyEvent::new(KeyCode::Char('j'), KeyModifiers::CONTROL);
+    sitting.client.handle_key(control_j, (60, 20), sitting.now);
+    assert_eq!(sitting.sent()[0]["text"], "hi");
+}
+
+#[test]
+fn where_there_is_no_history_that_is_told() {
+    let mut sitting = Sitting::new();
+    sitting.told(&json!({"type": "history", "room": "#lobby", "lines": [], "more": false}));
+    assert_eq!(sitting.log()[2..], ["* Nothing was found."]);
+}
+
 fn join(room: &str) -> Value {
     json!({"type": "join", "room": room, "key": format!("join {room}")})
 }
@@ -526,8 +571,20 @@ fn help_is_of_the_client() {
     let expected = [
         "* /quit [REASON]: leave. //text says /text",
         "* /rooms: the rooms",
-        "* /set [NAME VALUE]: how this client looks and calls",
-        "* /again: says again what was not confirmed",
+        "* /set [NAME VALUE]: show or set colours, times, alerts",
+        "* /again: say again what was not confirmed",
     ];
     assert_eq!(sitting.log()[2..], expected);
+    // Of one command no other is told, whoever's it is.
+    sitting.types("/help SET");
+    assert_eq!(sitting.log()[6..], expected[2..3]);
+    sitting.types("/help /again");
+    assert_eq!(sitting.log()[7..], expected[3..]);
+    assert_eq!(sitting.sent(), [] as [Value; 0]);
+    let history = json!({"form": both("/history [COUNT]"), "purpose": both("lines, in UTC")});
+    sitting.told(&json!({"type": "help", "commands": [history]}));
+    let shown = "* /history [COUNT]: show the last lines again; also";
+    assert!(sitting.log()[8].starts_with(shown), "{:?}", sitting.log());
+    assert!(!sitting.log()[8..].concat().contains("UTC"), "the time is local");
+    assert_eq!(sitting.log().len(), 10);
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::super::complete::Known;
 use super::super::room::{How, as_text};
 use super::rooms::Asked;
+use super::telling::OWN;
 use super::{Act, Client, Question};
 
 /// Lines of a paste that are said without asking.
@@ -29,6 +30,16 @@ impl Paste {
     }
 }
 
+/// Ctrl-J, a line feed, is Enter as in readline: so what is not typed by hand often ends its lines.
+fn as_enter(key: KeyEvent) -> KeyEvent {
+    match (key.code, key.modifiers) {
+        (KeyCode::Char('j'), KeyModifiers::CONTROL) => {
+            KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE)
+        }
+        _ => key,
+    }
+}
+
 impl Client {
     /// A key was pressed, while so many rows of a log were to be seen.
     pub(in super::super) fn handle_key(&mut self, key: KeyEvent, seen: (usize, usize), now: Now) {
@@ -36,6 +47,7 @@ impl Client {
         if key.kind == KeyEventKind::Release {
             return;
         }
+        let key = as_enter(key);
         let is_empty = self.editor.is_empty();
         let control = key.modifiers == KeyModifiers::CONTROL;
         match key.code {
@@ -216,6 +228,7 @@ impl Client {
             "/quit" => self.leave(rest),
             "/set" => self.set(rest),
             "/again" => return self.again(),
+            "/help" | "/h" if OWN.iter().any(|own| own.is(rest)) => self.help_own(rest),
             "/me" if !rest.is_empty() => {
                 return self.say(rest, How { emote: true, to: None });
             }
@@ -283,9 +296,9 @@ impl Client {
         let is_connected = self.me.is_some();
         let room = self.active_room();
         room.pend(key, text.to_owned(), how, at);
-        let message = room.pending.last().map(|pending| pending.message(&room.name));
-        if let Some(message) = message.filter(|_| is_connected) {
-            self.send(message);
+        if is_connected {
+            let messages = room.unsent();
+            messages.into_iter().for_each(|message| self.send(message));
         }
         true
     }

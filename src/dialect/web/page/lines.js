@@ -142,7 +142,7 @@ export class Log {
     }
     history.slice(fresh).forEach((said) => this.#addSaid(said));
     this.lastId = id;
-    [...this.pending].forEach((line) => this.giveUp(line));
+    this.pending.filter((line) => line.wasSent).forEach((line) => this.giveUp(line));
   }
 
   /**

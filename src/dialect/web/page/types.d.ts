@@ -56,6 +56,8 @@ export type Sent = {
   to?: string;
   /** It is as it was typed, and not sent: perhaps a command. */
   isTyped?: boolean;
+  /** It was sent, in this connection or one before. */
+  wasSent?: boolean;
 };
 
 /** The key of what is answered, if it had one. */
