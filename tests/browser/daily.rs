@@ -117,7 +117,11 @@ fn what_is_written_after_join_is_for_that_room() {
     is_told(&alice, &welcome_to_ops());
     alice.waits_for("document.title == '#ops · chinwag'");
     let sent = sent_by(&alice);
-    let said = |at: usize, text: &str| json!({ "type": "say", "text": text, "room": "#ops", "key": sent[at]["key"] });
+    let room = "#ops";
+    let said = |at: usize, text: &str| {
+        let key = &sent[at]["key"];
+        json!({ "type": "say", "text": text, "room": room, "key": key })
+    };
     assert_eq!(sent, json!([said(0, "hello"), said(1, "/topic tea")]));
     assert_eq!(written(&alice), "half");
     alice.waits_for("document.querySelectorAll('#log .pending').length == 1");

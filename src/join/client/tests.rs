@@ -174,7 +174,8 @@ fn a_private_message_that_was_sent_is_one_row_and_keeps_its_key() {
 #[test]
 fn what_was_refused_stands_in_the_input_again_where_it_was_typed_if_that_is_empty() {
     let mut sitting = Sitting::new();
-    let refused = |key: &str| json!({"type": "refused", "why": "nobody", "key": key, "text": {"en": "no", "zh": "不"}});
+    let text = json!({"en": "no", "zh": "不"});
+    let refused = |key: &str| json!({"type": "refused", "why": "nobody", "key": key, "text": text});
     for (typed, key) in [("/msg carol psst", "c1"), ("/me waves", "c2"), ("//etc", "c3")] {
         sitting.types(typed);
         sitting.told(&refused(key));
