@@ -689,8 +689,8 @@ impl Arguments {
 /// What is wrong with a command line, without the full stop.
 fn sentence_of(error: &clap::Error) -> String {
     let text = error.to_string();
-    let sentence = text.lines().take_while(|line| !line.trim().is_empty()).collect::<Vec<_>>();
-    let sentence = sentence.join(" ");
+    let sentence = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+    let sentence = sentence.collect::<Vec<_>>().join(" ");
     sentence.trim_start_matches("error: ").trim_end_matches('.').to_owned()
 }
 

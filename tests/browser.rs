@@ -993,7 +993,9 @@ fn whoever_cannot_resume_comes_back_by_name_into_their_rooms() {
             "members": ["alice"], "count": 1, "history": [], "id": 3,
         }),
     );
-    assert_eq!(sent_by(&alice), json!([{ "type": "join", "room": "#ops" }]));
+    let sent = sent_by(&alice);
+    let key = &sent[0]["key"];
+    assert_eq!(sent, json!([{ "type": "join", "room": "#ops", "key": key }]));
     is_told(&alice, &line(4, "bob", "after"));
     alice.waits_for("document.title == '(1) #ops · chinwag'");
     is_told(&alice, &ops);

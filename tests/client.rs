@@ -113,6 +113,30 @@ fn a_reporter_says_what_it_has_in_its_room_and_leaves() {
 }
 
 #[test]
+fn what_follows_a_join_is_said_in_that_room_alone() {
+    let server = server(&["--fixed-rooms", "--rooms", "ops"]);
+    let (mut bob, mut carol) = (Person::join(&server, "bob"), Person::join(&server, "carol"));
+    bob.says("/join #ops");
+    bob.sees_until("* You are in #ops. Here now: bob.");
+    carol.sees("* bob left (1 here)");
+    let mut client = joins(&server, "alice", &[]);
+    pipes(&mut client, "one\n/join ops\ntwo\n/j lobby\nthree\n");
+    carol.sees("* alice joined (2 here)");
+    for line in ["alice: one", "alice: three", "* alice left (1 here)"] {
+        carol.sees(line);
+    }
+    for line in ["* alice joined (2 here)", "alice: two", "* alice left (1 here)"] {
+        bob.sees(line);
+    }
+    assert_eq!(client.wait(), Some(0));
+    let mut client = joins(&server, "eve", &["--lang", "en"]);
+    pipes(&mut client, "/join nowhere\nwhat is not for the lobby\n");
+    carol.sees("* eve joined (2 here)");
+    carol.sees_prefix("* eve left");
+    assert!(fails(client, 1).starts_with("chinwag: line 1 was refused: "));
+}
+
+#[test]
 fn a_large_input_is_said_whole_and_in_order() {
     let server = server(&["--flood", "0", "--backlog", "8M"]);
     let mut bob = Person::join(&server, "bob");
@@ -166,6 +190,9 @@ fn an_exit_code_says_that_not_all_was_said() {
     let mut client = Process::spawn(join(server.address("web"), &[]));
     pipes(&mut client, "");
     assert_eq!(fails(client, 1), "chinwag: no nickname was given; say --nick.");
+    let told = "chinwag: invalid value 'loud' for '--bell <WHEN>' \
+        [possible values: off, private, mention]. Try --help.";
+    assert_eq!(fails(joins(&server, "alice", &["--bell", "loud"]), 2), told);
 }
 
 #[test]

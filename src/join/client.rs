@@ -20,6 +20,7 @@ use super::pulse::Pulse;
 use super::room::Room;
 use super::settings::Settings;
 use super::words::Lang;
+use rooms::Asked;
 
 mod coming;
 mod rooms;
@@ -118,11 +119,8 @@ pub(super) struct Client {
     rooms: Vec<Room>,
     nowhere: Room,
     active: usize,
-    to_join: Vec<String>,
-    /// The room that is to be shown when we are in it.
-    to_show: Option<String>,
-    /// Rooms that we have asked to join, and the server has not answered.
-    asked: Vec<String>,
+    /// Rooms that we want to be in, and the server has not let us into.
+    asked: Vec<Asked>,
     has_focus: Option<bool>,
 
     // What is typed.
@@ -145,6 +143,10 @@ impl Client {
         to_join: Vec<String>,
         (zone, now, dice): (TimeZone, Now, u64),
     ) -> Client {
+        let asked = to_join.into_iter().enumerate();
+        // The first of them is to be seen.
+        let asked = asked.map(|(at, room)| Asked::new(room, None, (at == 0).then(String::new)));
+        let asked = asked.collect();
         Client {
             lang,
             settings,
@@ -171,9 +173,7 @@ impl Client {
             rooms: Vec::new(),
             nowhere: Room::default(),
             active: 0,
-            to_show: to_join.first().cloned(),
-            to_join,
-            asked: Vec::new(),
+            asked,
             has_focus: None,
             editor: Editor::default(),
             held: String::new(),
@@ -282,7 +282,9 @@ impl Client {
         self.unask();
         self.me = None;
         self.rename_at = None;
-        self.asked.clear();
+        // Where we were we come back to anyway.
+        let rooms = &self.rooms;
+        self.asked.retain(|asked| !rooms.iter().any(|room| asked.is_for(&room.name)));
         let at = self.unix();
         for room in self.rooms.iter_mut().chain([&mut self.nowhere]) {
             room.is_in = false;

@@ -227,6 +227,10 @@ impl Help {
         let purpose = match self.form.en.split(' ').next() {
             Some("/who") => lang
                 .pick("list who is here, or in another room", "列出在线的人，或另一个房间里的人"),
+            Some("/history") => lang.pick(
+                "show the last lines again; also /history #ROOM, before DATE, more",
+                "再看一遍最近的聊天记录; 也可用 /history #房间、before 日期、more",
+            ),
             Some("/help") => lang.pick("show this, or one command", "显示命令，或一个命令的说明"),
             Some("/quit") => lang.pick("leave. //text says /text", "离开。//文本 即发送 /文本"),
             _ => self.purpose.of(lang),

@@ -81,6 +81,7 @@ pub(crate) struct Arguments {
     /// Keeps what is said in plain text: a file for each room, whose name is in that of the file.
     ///
     /// With chat.log what is said in #ops goes to chat.ops.log, and private messages to chat.log.
+    /// In a pipe there is none, for what is said is printed.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
     /// When to ring the terminal's bell.

@@ -3,7 +3,7 @@
 //!
 //! [`Pipe`] is what that means, without a socket; [`run`] is what carries it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, BufRead as _, Write as _};
 use std::sync::mpsc;
 use std::thread;
@@ -47,6 +47,10 @@ struct Pipe {
     question: Option<Question>,
     /// The room in which lines are said.
     room: String,
+    /// The key of a `/join` to another, while that is not answered, and the lines behind it with
+    /// their numbers: they are for that room.
+    going: Option<String>,
+    waiting: VecDeque<(u64, String)>,
     line_bytes_max: usize,
     /// Lines that came from the input, and those that were asked for.
     lines: u64,
@@ -72,6 +76,8 @@ impl Pipe {
             me: None,
             question: None,
             room: String::new(),
+            going: None,
+            waiting: VecDeque::new(),
             line_bytes_max: usize::MAX,
             lines: 0,
             asked: 0,
@@ -86,6 +92,11 @@ impl Pipe {
     }
 
     fn is_ready(&self) -> bool {
+        self.is_in() && self.going.is_none()
+    }
+
+    /// Whether we are in all rooms that were wanted from the beginning.
+    fn is_in(&self) -> bool {
         self.me.is_some() && self.to_join.is_empty()
     }
 
@@ -111,7 +122,10 @@ impl Pipe {
         match self.question.take() {
             Some(question) => self.answer(question, line),
             None if self.has_ended => {}
-            None => self.say(line),
+            None => {
+                self.waiting.push_back((self.lines, line.to_owned()));
+                self.say_waiting();
+            }
         }
     }
 
@@ -122,8 +136,16 @@ impl Pipe {
         });
     }
 
-    fn say(&mut self, line: &str) {
-        let number = self.lines;
+    /// Says lines, up to one that goes to another room.
+    fn say_waiting(&mut self) {
+        while self.going.is_none()
+            && let Some((number, line)) = self.waiting.pop_front()
+        {
+            self.say(number, &line);
+        }
+    }
+
+    fn say(&mut self, number: u64, line: &str) {
         // The server does not answer to what says nothing.
         if is_blank(line) {
             return;
@@ -141,6 +163,10 @@ impl Pipe {
                 return self.leave(rest);
             }
             "/me" if !rest.trim().is_empty() => json!({"type": "me", "text": rest}),
+            "/join" | "/j" if !rest.trim().is_empty() && self.rooms.is_empty() => {
+                self.going = Some(key.clone());
+                json!({"type": "say", "text": line})
+            }
             _ => json!({"type": "say", "text": line}),
         };
         if !line.starts_with('/') || line.starts_with("//") || message["type"] == "me" {
@@ -206,6 +232,14 @@ impl Pipe {
             }
             ServerMessage::Welcome { name, entered, .. } => self.enter(name, entered),
             ServerMessage::Ack { key, .. } => drop(self.unconfirmed.remove(&key)),
+            ServerMessage::Refused { why, room: Some(room), key, .. }
+                if why == "already_in" && key.is_some() && key == self.going =>
+            {
+                self.going = None;
+                self.room = room;
+                self.say_waiting();
+                self.leave("");
+            }
             ServerMessage::Refused { text, key, .. } => self.refused(text.of(lang), key),
             ServerMessage::Out { text, room: None } => {
                 self.end = Some(Err(text.of(lang).trim_end_matches('.').to_owned()));
@@ -257,6 +291,8 @@ impl Pipe {
                 self.again(&line);
             }
         }
+        self.going = None;
+        self.say_waiting();
         self.leave("");
     }
 
@@ -271,15 +307,22 @@ impl Pipe {
 
     fn refused(&mut self, text: &str, key: Option<String>) {
         let why = text.trim_end_matches('.');
-        if !self.is_ready() {
+        if !self.is_in() {
             self.end = Some(Err(why.to_owned()));
         } else if let Some(key) = key {
+            let is_of_join = self.going.as_ref() == Some(&key);
             let number = self.unconfirmed.remove(&key);
             let number = number.or_else(|| key.strip_prefix(KEY)?.parse().ok());
             self.refuse(match number {
                 Some(number) => format!("line {number} was refused: {why}"),
                 None => why.to_owned(),
             });
+            if is_of_join {
+                // What is behind it is for no other room.
+                (self.going, self.has_ended) = (None, true);
+                self.waiting.clear();
+                self.leave("");
+            }
         }
         self.prints.push(format!("! {text}"));
     }
@@ -337,8 +380,14 @@ impl Pipe {
             ServerMessage::Rooms { rooms, .. } => {
                 rooms.iter().for_each(|listed| self.notice(None, &listed.text()));
             }
+            ServerMessage::History { lines, .. } if lines.is_empty() => {
+                self.notice(None, lang.nothing_found());
+            }
             ServerMessage::History { lines, .. } => {
                 lines.iter().for_each(|line| self.again(line));
+            }
+            ServerMessage::Found { lines, .. } if lines.is_empty() => {
+                self.notice(None, lang.nothing_found());
             }
             ServerMessage::Found { lines, .. } => {
                 for found in lines {

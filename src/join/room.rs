@@ -140,6 +140,8 @@ pub(super) struct Pending {
     /// Whom it is for, if that is one person.
     pub(super) to: Option<String>,
     pub(super) at: i64,
+    /// It was sent, in this connection or one before.
+    pub(super) was_sent: bool,
     /// It is among what comes after this number.
     after: u64,
     /// Its number, if that is known before the line has come.
@@ -460,7 +462,17 @@ impl Room {
     pub(super) fn pend(&mut self, key: String, text: String, how: How, at: i64) {
         let How { emote, to } = how;
         let after = self.last_id;
-        self.pending.push(Pending { key, text, emote, to, at, after, id: None });
+        self.pending.push(Pending { key, text, emote, to, at, was_sent: false, after, id: None });
+    }
+
+    /// What was not sent yet, to be sent now.
+    pub(super) fn unsent(&mut self) -> Vec<Value> {
+        let mut messages = Vec::new();
+        for one in self.pending.iter_mut().filter(|one| !one.was_sent) {
+            one.was_sent = true;
+            messages.push(one.message(&self.name));
+        }
+        messages
     }
 
     /// The line with this key has this number.
@@ -475,11 +487,10 @@ impl Room {
         self.pending.retain(|one| one.key != key || id > last);
     }
 
-    /// What was refused was not said.
-    pub(super) fn refuse(&mut self, key: &str) -> bool {
-        let before = self.pending.len();
-        self.pending.retain(|one| one.key != key);
-        self.pending.len() < before
+    /// What was refused was not said. Returns how it was typed.
+    pub(super) fn refuse(&mut self, key: &str) -> Option<String> {
+        let at = self.pending.iter().position(|one| one.key == key)?;
+        Some(self.pending.remove(at).typed())
     }
 
     /// This line is ours.
@@ -503,9 +514,12 @@ impl Room {
         self.push(at, Body::Private { who, text, is_ours: true })
     }
 
-    /// Nobody can tell any more whether it was said: it is left to us to say it again.
+    /// Nobody can tell any more whether what was sent was said: it is left to us to say it again.
     pub(super) fn give_up_pending(&mut self) {
-        for Pending { text, emote, to, at, .. } in std::mem::take(&mut self.pending) {
+        let pending = std::mem::take(&mut self.pending);
+        let (sent, unsent): (Vec<_>, _) = pending.into_iter().partition(|one| one.was_sent);
+        self.pending = unsent;
+        for Pending { text, emote, to, at, .. } in sent {
             let text = match to {
                 Some(to) => format!("/msg {to} {text}"),
                 None => text,
@@ -576,6 +590,16 @@ impl Pending {
         self.text == text && self.to.as_ref().is_some_and(is_to)
     }
 
+    /// What one types to say it.
+    fn typed(&self) -> String {
+        let text = &self.text;
+        match &self.to {
+            Some(to) => format!("/msg {to} {text}"),
+            None if self.emote => format!("/me {text}"),
+            None => as_text(text),
+        }
+    }
+
     /// As it is sent, also again.
     pub(super) fn message(&self, room: &str) -> Value {
         let Pending { key, text, .. } = self;
@@ -585,10 +609,14 @@ impl Pending {
         if self.emote {
             return json!({"type": "me", "text": text, "room": room, "key": key});
         }
-        // What begins with a slash is text if there is another one in front.
-        let slash = if text.starts_with('/') { "/" } else { "" };
-        json!({"type": "say", "text": format!("{slash}{text}"), "room": room, "key": key})
+        json!({"type": "say", "text": as_text(text), "room": room, "key": key})
     }
+}
+
+/// A line that is text, whatever it begins with: a slash with another one in front.
+pub(super) fn as_text(text: &str) -> String {
+    let slash = if text.starts_with('/') { "/" } else { "" };
+    format!("{slash}{text}")
 }
 
 /// How something is said.

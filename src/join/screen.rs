@@ -1,6 +1,7 @@
 //! What is to be seen: the log of a room in rows, the status row, and the line that is typed.
 //! Nothing here writes to a terminal.
 
+use chinwag::client::veiled;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr as _;
@@ -59,6 +60,8 @@ pub(super) struct Look<'a> {
     pub(super) now: i64,
     /// What is to be said of a connection that is lost.
     pub(super) outage: &'a str,
+    /// What was typed, and waits until we are in the room that it is for.
+    pub(super) waiting: &'a [String],
     pub(super) columns: usize,
 }
 
@@ -70,7 +73,10 @@ impl Look<'_> {
     /// up to the row where it stands.
     pub(super) fn log(&self, room: &Room, count: usize) -> Vec<Row> {
         let pending = match room.bottom {
-            None => room.pending.iter().flat_map(|one| self.pending(one)).collect(),
+            None => {
+                let pending = room.pending.iter().flat_map(|one| self.pending(one));
+                pending.chain(self.waiting.iter().flat_map(|line| self.waits(line))).collect()
+            }
             Some(_) => Vec::new(),
         };
         let mut rows: Vec<Row> = pending;
@@ -221,6 +227,11 @@ impl Look<'_> {
             (None, false) => format!("{}: ", self.me),
         };
         self.rows(one.at, vec![span(Style::Dim, head)], &text, Style::Dim)
+    }
+
+    fn waits(&self, line: &str) -> Vec<Row> {
+        let line = veiled(line).unwrap_or_else(|| line.to_owned());
+        self.rows(self.now, Vec::new(), &format!("{line} …"), Style::Dim)
     }
 
     /// A text behind its time and its head. What does not fit into the first row stands below, as

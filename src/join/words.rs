@@ -108,9 +108,13 @@ impl Lang {
     /// Lines that stood behind one that could not be said.
     pub(crate) fn not_said(self, count: usize) -> String {
         self.pick(
-            format!("{count} more of the pasted lines were not said."),
-            format!("还有 {count} 行粘贴的内容没有发送。"),
+            format!("{count} more lines were not said."),
+            format!("还有 {count} 行没有发送。"),
         )
+    }
+
+    pub(crate) fn nothing_found(self) -> &'static str {
+        self.pick("Nothing was found.", "没有找到。")
     }
 
     pub(crate) fn missed(self, count: usize) -> String {

@@ -100,6 +100,123 @@ fn a_private_line_to_somebody_who_has_left_comes_back_into_the_box() {
 }
 
 #[test]
+fn what_is_written_after_join_is_for_that_room() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = alice_with_a_server_of_paper(&chromium, &server);
+    let pending = || texts(&alice, "#log .pending .text");
+    alice.says("/join ops\nhello");
+    let join = sent_by(&alice);
+    let key = join[0]["key"].clone();
+    assert_eq!(join, json!([{ "type": "join", "room": "#ops", "key": key }]));
+    alice.says("/topic tea");
+    alice.types("half");
+    alice.waits_for("document.querySelectorAll('#log .pending').length == 2");
+    assert_eq!(pending(), ["hello", "/topic tea"]);
+    assert_eq!(sent_by(&alice), json!([]));
+    is_told(&alice, &welcome_to_ops());
+    alice.waits_for("document.title == '#ops · chinwag'");
+    let sent = sent_by(&alice);
+    let room = "#ops";
+    let said = |at: usize, text: &str| {
+        let key = &sent[at]["key"];
+        json!({ "type": "say", "text": text, "room": room, "key": key })
+    };
+    assert_eq!(sent, json!([said(0, "hello"), said(1, "/topic tea")]));
+    assert_eq!(written(&alice), "half");
+    alice.waits_for("document.querySelectorAll('#log .pending').length == 1");
+    assert_eq!(pending(), ["hello"]);
+    alice.presses("Alt+ArrowUp");
+    alice.waits_for("document.title == '#lobby · chinwag'");
+    assert_eq!((written(&alice), pending()), (json!(""), Vec::new()));
+}
+
+#[test]
+fn what_waits_for_a_room_comes_back_if_one_may_not_come_in() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = alice_with_a_server_of_paper(&chromium, &server);
+    let text = json!({ "en": "Not you.", "zh": "不" });
+    let comes_back = |ends: &dyn Fn(&Value)| {
+        alice.says("/join ops");
+        let key = sent_by(&alice)[0]["key"].clone();
+        alice.says("hello");
+        alice.says("again");
+        assert_eq!(written(&alice), "");
+        ends(&key);
+        alice.waits_for("document.querySelector('#line').value == 'hello'");
+        alice.waits_for("document.querySelector('#log .resend')?.value == 'again'");
+        alice.waits_for(
+            "![...document.querySelectorAll('#log .pending .text')]
+                .some((text) => /hello|again/.test(text.innerText))",
+        );
+        alice.finds("document.querySelector('#log .unsure').remove()");
+        writes(&alice, "here");
+        alice.presses("Enter");
+    };
+    comes_back(&|key| {
+        let why = "invite_only";
+        is_told(&alice, &json!({ "type": "refused", "why": why, "text": text, "key": key }));
+        alice.sees("Not you.");
+    });
+    assert_eq!(sent_by(&alice)[0]["room"], "#lobby");
+    comes_back(&|_| {
+        is_cut_off(&alice);
+        is_told(&alice, &resumed("second", false, &[], 12));
+    });
+}
+
+#[test]
+fn what_was_written_without_a_connection_is_said_also_after_a_restart() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = alice_with_a_server_of_paper(&chromium, &server);
+    alice.says("did you hear that?");
+    is_cut_off(&alice);
+    alice.says("later");
+    alice.waits_for("document.querySelectorAll('#log .pending').length == 2");
+    sent_by(&alice);
+    let text = json!({ "en": "", "zh": "" });
+    is_told(&alice, &json!({ "type": "refused", "why": "token", "text": text }));
+    assert_eq!(sent_by(&alice), json!([{ "type": "nick", "name": "alice" }]));
+    is_told(
+        &alice,
+        &json!({
+            "type": "welcome", "name": "alice", "token": "second", "room": "#lobby",
+            "members": ["alice"], "count": 1, "history": [], "id": 900,
+        }),
+    );
+    let sent = sent_by(&alice);
+    let key = &sent[0]["key"];
+    let said = json!([{ "type": "say", "text": "later", "room": "#lobby", "key": key }]);
+    assert_eq!(sent, said);
+    alice.waits_for("document.querySelector('#log .resend')?.value == 'did you hear that?'");
+    assert_eq!(texts(&alice, "#log .pending .text"), ["later"]);
+}
+
+#[test]
+fn what_has_no_place_stays_in_the_box_and_where_nothing_is_that_is_told() {
+    let Some(chromium) = Chromium::start("en-US") else { return };
+    let server = Server::start_with_listeners(&OPEN, &[]);
+    let alice = alice_with_a_server_of_paper(&chromium, &server);
+    is_told(&alice, &json!({ "type": "history", "room": "#lobby", "lines": [], "more": false }));
+    alice.sees("Nothing was found.");
+    is_told(&alice, &json!({ "type": "part", "room": "#lobby" }));
+    alice.waits_for("document.title == 'chinwag'");
+    sent_by(&alice);
+    alice.says("is anybody there?");
+    alice.sees("You are in no room.");
+    assert_eq!((written(&alice), sent_by(&alice)), (json!("is anybody there?"), json!([])));
+}
+
+fn welcome_to_ops() -> Value {
+    json!({
+        "type": "welcome", "name": "alice", "room": "#ops", "members": ["alice"], "count": 1,
+        "history": [], "id": 12,
+    })
+}
+
+#[test]
 fn a_reply_that_was_cut_off_is_left_to_be_sent_again() {
     let Some(chromium) = Chromium::start("en-US") else { return };
     let server = Server::start_with_listeners(&OPEN, &[]);

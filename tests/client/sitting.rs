@@ -172,17 +172,37 @@ fn after_a_cut_what_was_missed_stands_once_below_a_rule() {
     alice.sees("* There is no connection. Next try in ");
 }
 
+/// A server at the addresses of one that has gone.
+fn in_place_of(gone: &Server) -> Server {
+    let listen = ["lines", "web"].map(|name| format!("{name}={}", gone.address(name)));
+    Server::start(&["--listen", &listen[0], "--listen", &listen[1]])
+}
+
+#[test]
+fn what_is_typed_while_there_is_no_server_is_said_to_the_next() {
+    let mut server = server(&[]);
+    let mut alice = Sitter::join(server.address("web"), "alice", &["--no-time"]);
+    server.kill();
+    alice.sees("* There is no connection. Next try in ");
+    alice.says("later");
+    alice.sees("alice: later …");
+    let _server = in_place_of(&server);
+    alice.waits_for("its confirmation", |seen| {
+        seen.rows().contains(&"alice: later".to_owned()).then_some(())
+    });
+    assert!(!alice.rows().iter().any(|row| row.starts_with('?')), "{:#?}", alice.rows());
+}
+
+#[cfg(target_os = "linux")]
 #[test]
 fn what_a_lost_server_did_not_confirm_is_offered_again() {
     let mut server = server(&[]);
-    let (lines, web) = (server.address("lines"), server.address("web"));
-    let mut alice = Sitter::join(web, "alice", &["--no-time"]);
-    server.kill();
-    alice.sees("* There is no connection. Next try in ");
+    let mut alice = Sitter::join(server.address("web"), "alice", &["--no-time"]);
+    server.pause();
     alice.says("still there?");
     alice.sees("alice: still there? …");
-    let listen = [format!("lines={lines}"), format!("web={web}")];
-    let server = Server::start(&["--listen", &listen[0], "--listen", &listen[1]]);
+    server.kill();
+    let server = in_place_of(&server);
     alice.sees("? still there? (not confirmed; /again says it again)");
     alice.sees("* There was no connection from ");
     let mut carol = Person::join(&server, "carol");

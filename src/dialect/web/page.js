@@ -112,6 +112,12 @@ let askedAt = 0;
  */
 const commands = new Map();
 /**
+ * The keys of what waits until we are in the room to which one went before it was written, and those
+ * of what was asked for then.
+ * @type {Map<string, string>}
+ */
+const waiting = new Map();
+/**
  * What was sent, for the arrow keys, and which of it is in the field.
  * @type {string[]}
  */
@@ -132,6 +138,7 @@ function disconnected() {
   commands.forEach(doubtReply);
   commands.clear();
   rooms.lose();
+  stopWaiting();
   archive.lose();
   order.lose();
   if (returning) {
@@ -188,6 +195,7 @@ const handlers = {
   },
   history(message) {
     if (archive.take(message, message.key)) return;
+    if (message.lines.length === 0) addNotice(words.nothingFound);
     (roomOf(message) ?? rooms.active).log.recall(message.lines);
   },
   found(message) {
@@ -344,6 +352,8 @@ function refused(message) {
   const text = message.text[lang];
   if (archive.take(text, message.key) || order.refuse(text, message.key)) return;
   if (message.key !== undefined) giveBack(message.key, message.why);
+  const ofJoin = rooms.refuse(message);
+  if (ofJoin !== undefined) stopWaiting(ofJoin);
   const isOfName = NAME_REFUSALS.includes(message.why);
   const name = wanted;
   if (message.why === "password" || message.why === "wrong_passwords") {
@@ -357,10 +367,9 @@ function refused(message) {
     wanted = account = null;
     askName(isOldToken ? "" : text);
   } else if (me !== null && message.why === "room_key" && message.room) {
-    rooms.refuse(message.why);
     order.askKey(message.room, text);
   } else if (me !== null) {
-    const about = rooms.refuse(message.why) ? undefined : roomOf(message);
+    const about = ofJoin === undefined ? roomOf(message) : undefined;
     (about ?? rooms.active).log.addNotice(text, true);
   } else if (name !== null && token !== null) {
     // It is too late to resume; but the name may be free.
@@ -401,7 +410,10 @@ function welcome(message) {
     if (!isBack || isNewPage) rooms.show(entered);
     if (isFirst && !isBack) motd.forEach((text) => addNotice(text));
     entered.log.showHistory(message);
+    // What was written while there was no connection nobody has heard.
+    entered.log.pending.forEach((unsaid) => sendPending(entered, unsaid));
     archive.enter(entered, message.kept);
+    if (entered.askedBy !== undefined) sayWaiting(entered.askedBy);
   }
   if (isFirst) {
     before.forEach((one) => one.isIn || rooms.join(one.name));
@@ -626,6 +638,7 @@ function store() {
 
 /** Remembers what only the page that comes next in this tab may know: a copy of the tab may not. */
 function leaveToken() {
+  stopWaiting();
   if (me !== null || returning) stored(() => sessionStorage.setItem("drafts", drafts()));
   if (!returning || token === null) return;
   const lost = rooms.all().flatMap(({ name, log }) =>
@@ -651,6 +664,26 @@ function take(key) {
 
 function submit() {
   const text = line.value.toWellFormed?.() ?? line.value;
+  line.value = "";
+  const left = write(text);
+  if (left) {
+    line.value = left;
+    return;
+  }
+  if (text.trim() && !isSecret(text)) sent.push(text);
+  if (sent.length > SENT_MAX) sent.shift();
+  recalled = sent.length;
+  hideSecret();
+  complete.close();
+  lines.scrollToEnd();
+}
+
+/**
+ * Sends what was written, or keeps it until we are in the room that it is for. Returns what of it
+ * could not be sent.
+ * @param {string} text
+ */
+function write(text) {
   const typed = text.split(/\r\n|\r|\n/).map((one) => one.trim() && one);
   while (typed[0] === "") typed.shift();
   while (typed.at(-1) === "") typed.pop();
@@ -659,18 +692,57 @@ function submit() {
     bytes(JSON.stringify(typed)) > lineBytesMax * MESSAGE_LINES;
   if (isLong || typed.length > LINES_MAX) {
     addNotice(isLong ? words.tooLong(lineBytesMax) : words.linesMax(LINES_MAX), true);
-    return;
+    return text;
   }
   // What was sent of it is not sent again.
-  while (typed.length > 0 && send(typed)) continue;
-  line.value = typed.join("\n");
-  if (typed.length > 0) return;
-  if (text.trim() && !isSecret(text)) sent.push(text);
-  if (sent.length > SENT_MAX) sent.shift();
-  recalled = sent.length;
-  hideSecret();
-  complete.close();
-  lines.scrollToEnd();
+  while (typed.length > 0 && !mustWait(typed[0]) && send(typed)) continue;
+  if (typed.length === 0 || !mustWait(typed[0])) return typed.join("\n");
+  wait(typed.join("\n"));
+  return "";
+}
+
+/**
+ * Whether this is for a room in which we are not yet: it would be said in the one before. What is
+ * for one person needs no room, and a password is not to be seen.
+ * @param {string} text
+ */
+function mustWait(text) {
+  return rooms.goingBy() !== undefined && rooms.target === null && !isSecret(text);
+}
+
+/** @param {string} text */
+function wait(text) {
+  const key = connection.newKey();
+  waiting.set(key, rooms.goingBy() ?? "");
+  const how = { emote: false, isTyped: true, after: Infinity };
+  rooms.active.log.addPending({ ...how, key, text, from: me ?? "" });
+}
+
+/**
+ * We are in the room that was asked for with this key, and it is shown.
+ * @param {string} asked
+ */
+function sayWaiting(asked) {
+  for (const [key, by] of [...waiting]) {
+    if (by !== asked) continue;
+    waiting.delete(key);
+    for (const { log } of rooms.places()) {
+      const left = write(log.takeBack(key)?.text ?? "");
+      if (line.value === "") line.value = left;
+    }
+  }
+}
+
+/**
+ * What waits for the room that was asked for with this key, or for any, is not for another.
+ * @param {string} [asked]
+ */
+function stopWaiting(asked) {
+  for (const [key, by] of [...waiting]) {
+    if (asked !== undefined && by !== asked) continue;
+    waiting.delete(key);
+    giveBack(key, "");
+  }
 }
 
 /**
@@ -717,6 +789,8 @@ function command(text) {
   if (me === null) return false;
   if (/^\/history\b/i.test(text)) rooms.active.log.recalls = true;
   if (/^\/(help|h)\s*$/i.test(text)) return connection.send({ type: "help" });
+  const [, room, opener] = /^\/(?:join|j)\s+(\S+)\s*(.*)$/i.exec(text) ?? [];
+  if (room) return rooms.go(room, opener || undefined);
   const key = connection.newKey();
   if (!isSecret(text)) commands.set(key, text);
   const [oldest] = commands.keys();
@@ -732,9 +806,11 @@ function sayPending(what) {
   const here = rooms.active;
   const key = connection.newKey();
   const mine = { ...what, key, from: wanted ?? "", after: here.log.lastId };
+  if (here.name === "" && !what.to) {
+    addNotice(words.nowhere, true);
+    return false;
+  }
   const isSent = me !== null && sendPending(here, mine);
-  // In no room, the server says why it is not said.
-  if (here.name === "" && !what.to) return isSent;
   // Cut off, we say it when we are back.
   if (!isSent && token === null) return false;
   here.log.addPending(mine);
@@ -743,17 +819,17 @@ function sayPending(what) {
 
 /**
  * @param {rooms.Room} where
- * @param {Sent} line
+ * @param {Sent} unsaid
  */
-function sendPending({ name }, { key, text, emote, to }) {
-  const where = name || undefined;
-  if (to) return connection.send({ type: "msg", to, text, key });
-  if (text.includes("\n")) {
-    return connection.send({ type: "say", lines: text.split("\n"), room: where, key });
-  }
-  const type = emote ? "me" : "say";
-  const told = emote ? text : text.replace(/^\//, "//");
-  return connection.send({ type, text: told, room: where, key });
+function sendPending({ name: room }, unsaid) {
+  const { key, text, emote, to } = unsaid;
+  const isSent = connection.send(
+    to ? { type: "msg", to, text, key }
+      : text.includes("\n") ? { type: "say", lines: text.split("\n"), room, key }
+        : emote ? { type: "me", text, room, key }
+          : { type: "say", text: text.replace(/^\//, "//"), room, key });
+  unsaid.wasSent ||= isSent;
+  return isSent;
 }
 
 /**
@@ -765,7 +841,7 @@ function giveBack(key, why) {
   const typed = commands.get(key);
   commands.delete(key);
   if (typed && MISTAKES.includes(why) && line.value === "") line.value = typed;
-  for (const where of rooms.all()) {
+  for (const where of rooms.places()) {
     const unsaid = where.log.takeBack(key);
     if (!unsaid) continue;
     const isHere = where === rooms.active;

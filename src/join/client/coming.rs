@@ -8,6 +8,7 @@ use serde_json::json;
 use super::super::message::{Entered, ServerMessage};
 use super::super::room::{Body, Room, Rules};
 use super::super::settings::Call;
+use super::rooms::Asked;
 use super::{Act, Client, Question, line_of};
 
 /// How often a name is asked for again that our own lost connection may still have.
@@ -111,6 +112,7 @@ impl Client {
 
     pub(super) fn welcome(&mut self, name: &str, token: Option<String>, entered: &Entered) {
         let is_first = self.me.is_none();
+        let answered = if is_first { None } else { self.let_in(&entered.room) };
         let before: Vec<_> = self.rooms.iter().map(|room| room.name.clone()).collect();
         if is_first {
             self.token = token;
@@ -124,7 +126,11 @@ impl Client {
             let last = self.room_mut(&entered.room).map_or(0, |room| room.last_id);
             let first = entered.first_id().unwrap_or(entered.id);
             let gap = entered.kept && last > 0 && first > last;
-            self.enter(&Entered { gap, ..entered.clone() });
+            let at = self.enter(&Entered { gap, ..entered.clone() });
+            // What was typed while there was no connection nobody has heard.
+            let mut sends = self.rooms[at].unsent();
+            sends.extend(self.nowhere.unsent());
+            sends.into_iter().for_each(|message| self.send(message));
             if !is_back {
                 let told = self.lang.welcome(name, &entered.room, &entered.members);
                 let motd = if is_first { std::mem::take(&mut self.motd) } else { Vec::new() };
@@ -132,14 +138,14 @@ impl Client {
                 for text in motd.into_iter().chain([told]).chain(topic) {
                     self.notice(Some(&entered.room), &text);
                 }
-                self.show_new(&entered.room);
+                self.show_new(&entered.room, answered);
             }
         }
         if is_first {
-            let to_join = std::mem::take(&mut self.to_join);
-            let others = before.into_iter().chain(to_join);
-            for room in others.filter(|room| room.to_lowercase() != entered.room.to_lowercase()) {
-                self.join(&room, None);
+            self.asked.retain(|asked| !asked.is_for(&entered.room));
+            self.join_all();
+            for room in before.into_iter().filter(|room| *room != entered.room) {
+                self.join(Asked::new(room, None, None));
             }
             if had_left {
                 self.send(json!({"type": "part", "room": entered.room}));
@@ -148,15 +154,12 @@ impl Client {
     }
 
     /// Shows a room that we have just come into, if we wanted to see it.
-    pub(super) fn show_new(&mut self, name: &str) {
-        let is_wanted =
-            self.to_show.as_ref().is_none_or(|it| it.to_lowercase() == name.to_lowercase());
-        if is_wanted || self.rooms.len() == 1 {
-            if is_wanted {
-                self.to_show = None;
-            }
-            let at = self.rooms.iter().position(|room| room.name == name);
-            self.show(at.unwrap_or(self.active));
+    pub(super) fn show_new(&mut self, name: &str, answered: Option<Asked>) {
+        let at = self.rooms.iter().position(|room| room.name == name).unwrap_or(self.active);
+        match answered {
+            Some(asked) if asked.from.is_some() => self.arrive(at, asked),
+            Some(_) if self.rooms.len() > 1 => {}
+            _ => self.show(at),
         }
     }
 
@@ -169,7 +172,6 @@ impl Client {
                 self.rooms.len() - 1
             }
         };
-        self.asked.retain(|one| one.to_lowercase() != told.room.to_lowercase());
         let me = self.me.clone().unwrap_or_default();
         let is_mention = |text: &str| is_mentioned(&me, text);
         let rules = Rules { lang: self.lang, now: self.unix(), is_mention: &is_mention };
@@ -230,10 +232,12 @@ impl Client {
             self.rooms.iter().filter(|it| !it.is_in).map(|it| it.name.clone()).collect();
         gone.iter().for_each(|name| self.remove(name));
         let mut sends = Vec::new();
-        for room in self.rooms.iter().chain([&self.nowhere]) {
-            sends.extend(room.pending.iter().map(|pending| pending.message(&room.name)));
+        for room in self.rooms.iter_mut().chain([&mut self.nowhere]) {
+            room.pending.iter_mut().for_each(|pending| pending.was_sent = false);
+            sends.extend(room.unsent());
         }
         sends.into_iter().for_each(|message| self.send(message));
+        self.join_all();
     }
 
     /// Something was not done.
@@ -283,10 +287,15 @@ impl Client {
                 (room.is_asking, room.has_older) = (false, false);
                 return;
             }
-            for room in self.rooms.iter_mut().chain([&mut self.nowhere]) {
-                room.refuse(key);
+            let unsaid = {
+                let mut rooms = self.rooms.iter_mut().chain([&mut self.nowhere]);
+                rooms.find_map(|room| Some((room.refuse(key)?, room.name.clone())))
+            };
+            if let Some((line, room)) = unsaid {
+                self.give_back(&room, line);
             }
         }
+        self.not_let_in(key, room);
         // A room that we were in before a cut, and may not come back into.
         let lost = room.and_then(|name| {
             let is_it = |one: &&Room| one.name.to_lowercase() == name.to_lowercase() && !one.is_in;

@@ -1,9 +1,45 @@
 //! The rooms one is in, and which of them is shown.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::room::{Body, Room};
 use super::{Act, Client};
+
+/// A room that we want to be in, and the server has not let us into.
+pub(super) struct Asked {
+    room: String,
+    /// What opens it.
+    opener: Option<String>,
+    /// If it is to be shown: the room that was shown when that was asked for, or nothing if there
+    /// was none.
+    pub(super) from: Option<String>,
+    /// What was typed there since then.
+    pub(super) waiting: Vec<String>,
+}
+
+impl Asked {
+    pub(super) fn new(room: String, opener: Option<String>, from: Option<String>) -> Asked {
+        Asked { room, opener, from, waiting: Vec::new() }
+    }
+
+    pub(super) fn is_for(&self, room: &str) -> bool {
+        self.room.to_lowercase() == room.to_lowercase()
+    }
+
+    /// By which a refusal is known.
+    fn key(&self) -> String {
+        format!("join {}", self.room)
+    }
+
+    fn message(&self) -> Value {
+        let Asked { room, opener, .. } = self;
+        let mut message = json!({"type": "join", "room": room, "key": self.key()});
+        if let Some(opener) = opener {
+            message["text"] = json!(opener);
+        }
+        message
+    }
+}
 
 impl Client {
     pub(super) fn active_room(&mut self) -> &mut Room {
@@ -92,13 +128,109 @@ impl Client {
         self.active_room().read();
     }
 
-    pub(super) fn join(&mut self, name: &str, key: Option<&str>) {
-        self.asked.push(name.to_owned());
-        let mut message = json!({"type": "join", "room": name});
-        if let Some(key) = key {
-            message["text"] = json!(key);
+    /// What was not said stands in the room's input again, if nothing else does.
+    pub(super) fn give_back(&mut self, room: &str, line: String) {
+        let is_shown = self.active_room().name == room;
+        if is_shown && self.question.is_none() {
+            if self.editor.is_empty() {
+                self.editor.set(line);
+            }
+            return;
         }
-        self.send(message);
+        let draft = match is_shown {
+            true => Some(&mut self.held),
+            false => self.room_mut(room).map(|room| &mut room.draft),
+        };
+        if let Some(draft) = draft.filter(|draft| draft.is_empty()) {
+            *draft = line;
+        }
+    }
+
+    // ── where one wants to be ──
+
+    pub(super) fn join(&mut self, asked: Asked) {
+        self.send(asked.message());
+        self.asked.push(asked);
+    }
+
+    /// Asks for all rooms that we want to be in.
+    pub(super) fn join_all(&mut self) {
+        let shown = self.active_room().name.clone();
+        for mut asked in std::mem::take(&mut self.asked) {
+            // It was asked for before we were anywhere.
+            if asked.from.as_ref().is_some_and(String::is_empty) {
+                asked.from = Some(shown.clone());
+            }
+            self.join(asked);
+        }
+    }
+
+    /// What we have asked to join, now that we have come into this room. A name that looks like
+    /// another leads to that one's room; answers have the order of questions.
+    pub(super) fn let_in(&mut self, room: &str) -> Option<Asked> {
+        let at = self.asked.iter().position(|asked| asked.is_for(room)).unwrap_or(0);
+        (at < self.asked.len()).then(|| self.asked.remove(at))
+    }
+
+    /// What we may not join, by the key or the room of a refusal.
+    pub(super) fn not_let_in(&mut self, key: Option<&str>, room: Option<&str>) {
+        let is_it = |asked: &Asked| match key {
+            Some(key) => asked.key() == key,
+            None => room.is_some_and(|room| asked.is_for(room)),
+        };
+        let Some(at) = self.asked.iter().position(is_it) else { return };
+        let asked = self.asked.remove(at);
+        let from = asked.from.unwrap_or_default();
+        let left = asked.waiting.len().saturating_sub(1);
+        if let Some(first) = asked.waiting.into_iter().next() {
+            self.give_back(&from, first);
+        }
+        if left > 0 {
+            let told = self.lang.not_said(left);
+            self.refusal(Some(&from), &told);
+        }
+    }
+
+    /// Keeps a line for the room to which one goes until we are in it: it would be said in the one
+    /// before. Whether that is so.
+    pub(super) fn waits(&mut self, line: &str) -> bool {
+        let is_quit = |line: &str| line.split(' ').next().is_some_and(|it| it == "/quit");
+        let shown = self.active_room().name.clone();
+        let is_it = |asked: &&mut Asked| asked.from.as_ref() == Some(&shown);
+        let Some(asked) = self.asked.iter_mut().find(is_it) else { return false };
+        // Whoever leaves is held up only where something would be lost, and once.
+        if is_quit(line) && asked.waiting.last().is_none_or(|last| is_quit(last)) {
+            return false;
+        }
+        asked.waiting.push(line.to_owned());
+        true
+    }
+
+    /// What waits in the room that is shown.
+    pub(super) fn waiting(&self) -> &[String] {
+        let shown = self.rooms.get(self.active).unwrap_or(&self.nowhere);
+        let asked = self.asked.iter().find(|asked| asked.from.as_ref() == Some(&shown.name));
+        asked.map_or(&[], |asked| &asked.waiting)
+    }
+
+    /// Shows the room to which one went, and says there what was typed since.
+    pub(super) fn arrive(&mut self, at: usize, asked: Asked) {
+        let is_from_here = asked.from.as_ref() == Some(&self.active_room().name);
+        let half = (self.editor.value().to_owned(), self.editor.cursor());
+        if is_from_here {
+            // What is half typed is for it as well.
+            self.editor.set(String::new());
+        }
+        self.show(at);
+        if is_from_here {
+            self.editor.set_with_cursor(half.0, half.1);
+        }
+        for line in asked.waiting {
+            if !self.waits(&line) && !self.process(&line) {
+                let shown = self.active_room().name.clone();
+                self.give_back(&shown, line);
+            }
+        }
     }
 
     /// The window of the terminal is looked at, or not any more.

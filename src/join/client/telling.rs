@@ -11,6 +11,31 @@ use super::{Act, Client, line_of};
 /// Lines that are asked for at once when one goes back.
 const OLDER_COUNT: usize = 100;
 
+/// A command of the client's own.
+pub(super) struct Own {
+    form: &'static str,
+    /// In English and Chinese.
+    purpose: [&'static str; 2],
+}
+
+pub(super) const OWN: [Own; 2] = [
+    Own {
+        form: "/set [NAME VALUE]",
+        purpose: ["show or set colours, times, alerts", "显示或设置颜色、时间和提醒"],
+    },
+    Own {
+        form: "/again", purpose: ["say again what was not confirmed", "重新发送未确认的内容"]
+    },
+];
+
+impl Own {
+    /// Whether it is this command, with or without its slash.
+    pub(super) fn is(&self, command: &str) -> bool {
+        let name = self.form.split(' ').next().unwrap_or_default();
+        name[1..].eq_ignore_ascii_case(command.trim_start_matches('/'))
+    }
+}
+
 impl Client {
     /// What is told of rooms and people.
     pub(super) fn told(&mut self, message: ServerMessage) {
@@ -109,25 +134,28 @@ impl Client {
         }
     }
 
+    /// What the server can do, and if that is not one command, what the client can besides.
     pub(super) fn help(&mut self, commands: &[Help]) {
-        let lang = self.lang;
-        let own = [
-            (
-                "/set [NAME VALUE]",
-                lang.pick("how this client looks and calls", "本客户端的显示与提醒"),
-            ),
-            ("/again", lang.pick("says again what was not confirmed", "重新发送未确认的内容")),
-        ];
-        let told = commands.iter().map(|help| help.text(lang));
-        let own = own.into_iter().map(|(form, purpose)| format!("{form}: {purpose}"));
-        told.chain(own).for_each(|text| self.notice(None, &text));
+        commands.iter().for_each(|help| self.notice(None, &help.text(self.lang)));
+        if commands.len() > 1 {
+            self.help_own("");
+        }
+    }
+
+    /// What a command of the client's own is for; all of them, if none is named.
+    pub(super) fn help_own(&mut self, command: &str) {
+        for own in OWN.iter().filter(|own| command.is_empty() || own.is(command)) {
+            let purpose = self.lang.pick(own.purpose[0], own.purpose[1]);
+            let told = format!("{}: {purpose}", own.form);
+            self.notice(None, &told);
+        }
     }
 
     /// What `/search` has found, the newest first: it is shown in the order of time.
     pub(super) fn found(&mut self, lines: &[Found], more: bool) {
         let lang = self.lang;
         if lines.is_empty() {
-            self.notice(None, lang.pick("Nothing was found.", "没有找到。"));
+            self.notice(None, lang.nothing_found());
         }
         for found in lines.iter().rev() {
             let at = jiff::Timestamp::from_second(found.at).unwrap_or_default();
@@ -156,6 +184,9 @@ impl Client {
             self.missed(at, lines, more);
         } else if key == Some(&*room.older_key()) {
             room.prepend(lines, more);
+        } else if lines.is_empty() {
+            let nothing = self.lang.nothing_found();
+            self.notice(None, nothing);
         } else {
             lines.iter().for_each(|line| room.recall(line));
         }

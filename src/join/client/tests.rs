@@ -79,6 +79,17 @@ impl Sitting {
             "room": "#lobby"}));
     }
 
+    fn shows(&mut self, room: char) {
+        let key = KeyEvent::new(KeyCode::Char(room), KeyModifiers::ALT);
+        self.client.handle_key(key, (60, 20), self.now);
+    }
+
+    /// The server lets us into another room.
+    fn comes_into(&mut self, room: &str) {
+        self.told(&json!({"type": "welcome", "name": "alice", "room": room, "members": ["alice"],
+            "count": 1, "id": 20, "history": []}));
+    }
+
     fn refuses(&mut self, why: &str) {
         let text = json!({"en": "no", "zh": "不"});
         self.told(&json!({"type": "refused", "why": why, "text": text}));
@@ -158,6 +169,150 @@ fn a_private_message_that_was_sent_is_one_row_and_keeps_its_key() {
     sitting.told(&json!({"type": "sent", "to": "bob", "text": "psst", "at": START}));
     sitting.told(&json!({"type": "ack", "key": "c1", "id": 11}));
     assert_eq!(sitting.log()[2..], ["[you -> bob] psst"]);
+}
+
+#[test]
+fn what_was_refused_stands_in_the_input_again_where_it_was_typed_if_that_is_empty() {
+    let mut sitting = Sitting::new();
+    let text = json!({"en": "no", "zh": "不"});
+    let refused = |key: &str| json!({"type": "refused", "why": "nobody", "key": key, "text": text});
+    for (typed, key) in [("/msg carol psst", "c1"), ("/me waves", "c2"), ("//etc", "c3")] {
+        sitting.types(typed);
+        sitting.told(&refused(key));
+        assert_eq!(sitting.client.editor.value(), typed);
+        assert_eq!(sitting.log().last().unwrap(), "! no");
+        sitting.client.editor.set(String::new());
+    }
+    // What is being typed stays; the line is among those that were typed.
+    sitting.types("/msg carol again");
+    sitting.press(KeyCode::Char('h'));
+    sitting.told(&refused("c4"));
+    assert_eq!(sitting.client.editor.value(), "h");
+    sitting.press(KeyCode::Up);
+    assert_eq!(sitting.client.editor.value(), "/msg carol again");
+    sitting.client.editor.set(String::new());
+    // In another room it waits until that is shown.
+    sitting.types("hello");
+    sitting.comes_into("#ops");
+    sitting.told(&refused("c5"));
+    assert_eq!(sitting.client.editor.value(), "");
+    sitting.shows('1');
+    assert_eq!(sitting.client.editor.value(), "hello");
+}
+
+#[test]
+fn what_was_typed_without_a_connection_is_said_also_after_a_restart() {
+    let mut sitting = Sitting::new();
+    sitting.types("heard by nobody knows whom");
+    sitting.loses();
+    sitting.types("later");
+    sitting.types("/msg bob psst");
+    sitting.acts();
+    sitting.opens();
+    sitting.refuses("token");
+    assert_eq!(sitting.sent()[1..], [json!({"type": "nick", "name": "alice"})]);
+    sitting.welcome(900, &[]);
+    let said = json!({"type": "say", "text": "later", "room": "#lobby", "key": "c2"});
+    let told = json!({"type": "msg", "to": "bob", "text": "psst", "key": "c3"});
+    assert_eq!(sitting.sent(), [said, told]);
+    let log = sitting.log();
+    assert!(log[3].starts_with("? heard by nobody knows whom (not confirmed"), "{log:?}");
+    assert_eq!(log[log.len() - 2..], ["alice: later …", "[you -> bob] psst …"]);
+    // Nobody can tell any more, now that it was sent.
+    sitting.loses();
+    sitting.opens();
+    sitting.refuses("token");
+    sitting.acts();
+    sitting.welcome(1900, &[]);
+    assert_eq!(sitting.sent(), [] as [Value; 0]);
+}
+
+#[test]
+fn a_line_feed_ends_a_line_as_enter_does() {
+    let mut sitting = Sitting::new();
+    for letter in "hi".chars() {
+        sitting.press(KeyCode::Char(letter));
+    }
+    let control_j = KeyEvent::new(KeyCode::Char('j'), KeyModifiers::CONTROL);
+    sitting.client.handle_key(control_j, (60, 20), sitting.now);
+    assert_eq!(sitting.sent()[0]["text"], "hi");
+}
+
+#[test]
+fn where_there_is_no_history_that_is_told() {
+    let mut sitting = Sitting::new();
+    sitting.told(&json!({"type": "history", "room": "#lobby", "lines": [], "more": false}));
+    assert_eq!(sitting.log()[2..], ["* Nothing was found."]);
+}
+
+fn join(room: &str) -> Value {
+    json!({"type": "join", "room": room, "key": format!("join {room}")})
+}
+
+#[test]
+fn what_is_typed_after_join_is_for_that_room() {
+    let mut sitting = Sitting::new();
+    for line in ["/join ops", "hello", "/topic tea", "/join dev", "there"] {
+        sitting.types(line);
+    }
+    sitting.client.handle_paste("/pasted\nhal", sitting.now);
+    assert_eq!(sitting.sent(), [join("#ops")]);
+    assert_eq!(
+        sitting.log()[2..],
+        ["hello …", "/topic tea …", "/join dev …", "there …", "//pasted …"]
+    );
+    sitting.comes_into("#ops");
+    let message = |text, room, key| json!({"type": "say", "text": text, "room": room, "key": key});
+    let topic = json!({"type": "say", "text": "/topic tea", "room": "#ops"});
+    assert_eq!(sitting.sent(), [message("hello", "#ops", "c1"), topic, join("#dev")]);
+    assert_eq!(sitting.client.editor.value(), "hal");
+    sitting.press(KeyCode::Char('f'));
+    sitting.press(KeyCode::Enter);
+    sitting.comes_into("#dev");
+    let expected = [("there", "c2"), ("//pasted", "c3"), ("half", "c4")];
+    assert_eq!(sitting.sent(), expected.map(|(text, key)| message(text, "#dev", key)));
+    sitting.shows('1');
+    assert_eq!((sitting.client.editor.value(), sitting.log().len()), ("", 2));
+}
+
+#[test]
+fn what_waits_for_a_room_is_given_back_if_one_may_not_come_in() {
+    let mut sitting = Sitting::new();
+    for line in ["/join ops", "one", "two", "three"] {
+        sitting.types(line);
+    }
+    sitting.told(&json!({"type": "refused", "why": "invite_only", "key": "join #ops",
+        "text": {"en": "Not you.", "zh": "不"}}));
+    assert_eq!(sitting.sent(), [join("#ops")]);
+    assert_eq!(sitting.client.editor.value(), "one");
+    assert_eq!(sitting.log()[2..], ["! 2 more lines were not said.", "! Not you."]);
+    sitting.press(KeyCode::Enter);
+    assert_eq!(sitting.sent()[0]["room"], "#lobby");
+}
+
+#[test]
+fn what_waits_for_a_room_waits_also_over_a_cut_and_for_nothing_else() {
+    let mut sitting = Sitting::new();
+    sitting.comes_into("#dev");
+    sitting.types("/join ops sesame");
+    sitting.types("one");
+    let mut asked = join("#ops");
+    asked["text"] = json!("sesame");
+    assert_eq!(sitting.sent(), [asked.clone()]);
+    sitting.shows('1');
+    sitting.types("here");
+    assert_eq!(sitting.sent()[0]["room"], "#lobby");
+    sitting.loses();
+    sitting.opens();
+    sitting.acts();
+    sitting.resumed(20, false, &[]);
+    assert_eq!(sitting.sent()[1..], [asked]);
+    sitting.comes_into("#ops");
+    assert_eq!(sitting.sent()[0]["room"], "#ops");
+    // Whoever leaves is not held up.
+    sitting.types("/join slow");
+    sitting.types("/quit");
+    assert_eq!(sitting.sent()[1], json!({"type": "quit", "text": ""}));
 }
 
 #[test]
@@ -242,8 +397,10 @@ fn after_a_restart_what_was_missed_is_fetched_and_stands_below_its_rule() {
     sitting.says("bob", "meanwhile", 96, 0);
     let two = [("say", "alice", "of mine", 80), ("me", "bob", "looks for alice", 81)];
     sitting.told(&history(90, true, &two));
-    let acts = sitting.acts();
+    let acts = sitting.client.poll_acts();
     assert!(acts.contains(&Act::Ring) && acts.contains(&Act::Send(asked(80))), "{acts:?}");
+    let logged = acts.iter().filter(|act| matches!(act, Act::Log { .. })).count();
+    assert_eq!(logged, 2, "each line of others once: {acts:?}");
     assert!(sitting.log()[3].starts_with("── more was missed"), "{:?}", sitting.log());
     sitting.told(&history(80, true, &[("say", "bob", "hi", 9), ("say", "bob", "early", 70)]));
     assert_eq!(sitting.sent(), [] as [Value; 0]);
@@ -397,7 +554,7 @@ fn of_a_paste_that_cannot_be_said_it_is_told_how_much_was_not() {
     sitting.client.handle_paste(&format!("one\n{long}\ntwo\nthree\n"), sitting.now);
     assert_eq!(sitting.sent().len(), 1);
     assert_eq!(sitting.client.editor.value(), long);
-    let told = "! 2 more of the pasted lines were not said.".to_owned();
+    let told = "! 2 more lines were not said.".to_owned();
     assert!(sitting.log().contains(&told), "{:?}", sitting.log());
 }
 
@@ -412,6 +569,23 @@ fn help_is_of_the_client() {
         "purpose": both(purpose)})
     });
     sitting.told(&json!({"type": "help", "commands": commands}));
-    let expected = ["* /quit [REASON]: leave. //text says /text", "* /rooms: the rooms"];
-    assert_eq!(sitting.log()[2..4], expected);
+    let expected = [
+        "* /quit [REASON]: leave. //text says /text",
+        "* /rooms: the rooms",
+        "* /set [NAME VALUE]: show or set colours, times, alerts",
+        "* /again: say again what was not confirmed",
+    ];
+    assert_eq!(sitting.log()[2..], expected);
+    // Of one command no other is told, whoever's it is.
+    sitting.types("/help SET");
+    assert_eq!(sitting.log()[6..], expected[2..3]);
+    sitting.types("/help /again");
+    assert_eq!(sitting.log()[7..], expected[3..]);
+    assert_eq!(sitting.sent(), [] as [Value; 0]);
+    let history = json!({"form": both("/history [COUNT]"), "purpose": both("lines, in UTC")});
+    sitting.told(&json!({"type": "help", "commands": [history]}));
+    let shown = "* /history [COUNT]: show the last lines again; also";
+    assert!(sitting.log()[8].starts_with(shown), "{:?}", sitting.log());
+    assert!(!sitting.log()[8..].concat().contains("UTC"), "the time is local");
+    assert_eq!(sitting.log().len(), 10);
 }

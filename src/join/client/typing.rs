@@ -7,7 +7,9 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use serde_json::json;
 
 use super::super::complete::Known;
-use super::super::room::How;
+use super::super::room::{How, as_text};
+use super::rooms::Asked;
+use super::telling::OWN;
 use super::{Act, Client, Question};
 
 /// Lines of a paste that are said without asking.
@@ -28,6 +30,16 @@ impl Paste {
     }
 }
 
+/// Ctrl-J, a line feed, is Enter as in readline: so what is not typed by hand often ends its lines.
+fn as_enter(key: KeyEvent) -> KeyEvent {
+    match (key.code, key.modifiers) {
+        (KeyCode::Char('j'), KeyModifiers::CONTROL) => {
+            KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE)
+        }
+        _ => key,
+    }
+}
+
 impl Client {
     /// A key was pressed, while so many rows of a log were to be seen.
     pub(in super::super) fn handle_key(&mut self, key: KeyEvent, seen: (usize, usize), now: Now) {
@@ -35,6 +47,7 @@ impl Client {
         if key.kind == KeyEventKind::Release {
             return;
         }
+        let key = as_enter(key);
         let is_empty = self.editor.is_empty();
         let control = key.modifiers == KeyModifiers::CONTROL;
         match key.code {
@@ -169,7 +182,7 @@ impl Client {
         self.editor.set_with_cursor(rest, cursor);
         let mut lines = lines.iter().filter(|line| !line.trim().is_empty());
         while let Some(line) = lines.next() {
-            if self.say(line, How { emote: false, to: None }) {
+            if self.waits(&as_text(line)) || self.say(line, How { emote: false, to: None }) {
                 continue;
             }
             self.editor.insert(line);
@@ -189,7 +202,7 @@ impl Client {
         if line.trim().is_empty() {
             return;
         }
-        if !self.process(&line) {
+        if !self.waits(&line) && !self.process(&line) {
             return self.editor.set(line);
         }
         let room = self.active_room();
@@ -200,7 +213,7 @@ impl Client {
     }
 
     /// Does what a line asks for, or says it; `false` if that cannot be, and the line is to stay.
-    fn process(&mut self, line: &str) -> bool {
+    pub(super) fn process(&mut self, line: &str) -> bool {
         let confirmation = self.confirmation.take();
         if confirmation.is_some_and(|answer| line.trim().eq_ignore_ascii_case(&answer)) {
             return self.command(line);
@@ -215,6 +228,7 @@ impl Client {
             "/quit" => self.leave(rest),
             "/set" => self.set(rest),
             "/again" => return self.again(),
+            "/help" | "/h" if OWN.iter().any(|own| own.is(rest)) => self.help_own(rest),
             "/me" if !rest.is_empty() => {
                 return self.say(rest, How { emote: true, to: None });
             }
@@ -282,9 +296,9 @@ impl Client {
         let is_connected = self.me.is_some();
         let room = self.active_room();
         room.pend(key, text.to_owned(), how, at);
-        let message = room.pending.last().map(|pending| pending.message(&room.name));
-        if let Some(message) = message.filter(|_| is_connected) {
-            self.send(message);
+        if is_connected {
+            let messages = room.unsent();
+            messages.into_iter().for_each(|message| self.send(message));
         }
         true
     }
@@ -315,8 +329,8 @@ impl Client {
         if self.me.is_none() {
             return self.command("/join");
         }
-        self.to_show = Some(name.clone());
-        self.join(&name, key);
+        let (opener, from) = (key.map(str::to_owned), self.active_room().name.clone());
+        self.join(Asked::new(name, opener, Some(from)));
         true
     }
 

@@ -40,6 +40,7 @@ impl Client {
             me: self.identity.nick.as_deref().unwrap_or_default(),
             now: self.unix(),
             outage,
+            waiting: self.waiting(),
             columns,
         }
     }

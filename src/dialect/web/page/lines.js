@@ -142,7 +142,7 @@ export class Log {
     }
     history.slice(fresh).forEach((said) => this.#addSaid(said));
     this.lastId = id;
-    [...this.pending].forEach((line) => this.giveUp(line));
+    this.pending.filter((line) => line.wasSent).forEach((line) => this.giveUp(line));
   }
 
   /**
@@ -538,7 +538,8 @@ function pendingHow({ emote, to }) {
  * What one types to say this.
  * @param {Sent} line
  */
-export function writtenAs({ emote, text, to }) {
+export function writtenAs({ emote, text, to, isTyped }) {
+  if (isTyped) return text;
   if (to) return `/msg ${to} ${text}`;
   return emote ? `/me ${text}` : text.replace(/^\//, "//");
 }

@@ -473,7 +473,7 @@ export function askKey(room, text) {
 
 keying.addEventListener("submit", (event) => {
   event.preventDefault();
-  rooms.join(locked, roomKey.value.trim());
+  rooms.go(locked, roomKey.value.trim());
   keying.close();
 });
 keying.addEventListener("close", () => roomKey.value = "");

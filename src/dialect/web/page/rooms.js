@@ -2,7 +2,7 @@
 // The rooms one is in: what the page knows of each, who is there, whom the next lines are for, and
 // which room is shown.
 import * as alerts from "./alerts.js";
-import { send } from "./connection.js";
+import { newKey, send } from "./connection.js";
 import { avatar, byId, drawer, hue, Log, showLog, showWayUp, withNextLines } from "./lines.js";
 import { element, me, mentionsMe } from "./text.js";
 import { collator, words } from "./words.js";
@@ -10,12 +10,9 @@ import { collator, words } from "./words.js";
 /** @typedef {import("./types.js").Entered} Entered */
 /** @typedef {import("./types.js").Members} Members */
 /** @typedef {import("./types.js").Rank} Rank */
+/** @typedef {import("./types.js").ServerMessage<"refused">} Refused */
 /** @typedef {import("./types.js").Topic} Topic */
 
-// Why a room may not be joined.
-const JOIN_REFUSALS =
-  ["no_such_room", "room_name", "too_many_rooms", "rooms_full", "rooms_fixed", "already_in",
-    "invite_only", "room_key", "room_full", "room_banned"];
 // By which those who have a rank are known.
 const MARKS = { operator: "@", voice: "+" };
 // As many names as the server tells at once.
@@ -225,6 +222,8 @@ export class Room {
   // What is written and not sent, and whom it is for.
   draft = "";
   target = /** @type {string | null} */ (null);
+  /** The key under which we have asked to join it. */
+  askedBy = /** @type {string | undefined} */ (undefined);
   item = element("li");
   #button = element("button");
   #badge = element("b", "badge");
@@ -262,9 +261,14 @@ const nowhere = new Room("");
 export let active = nowhere;
 /**
  * What we have asked to join, and the server has not answered.
- * @type {string[]}
+ * @type {{ name: string, key: string }[]}
  */
 let asked = [];
+/**
+ * The last that was asked for to be shown, where one was then, and whether nothing was written there.
+ * @type {{ key: string, from: Room, isBlank: boolean } | null}
+ */
+let going = null;
 /**
  * The keys of rooms that have one, as we have given them, by the rooms' names in small letters.
  * @type {Map<string, string>}
@@ -273,6 +277,11 @@ const keys = new Map();
 
 export function all() {
   return [...rooms.values()];
+}
+
+/** Also where one is who is in no room. */
+export function places() {
+  return [...rooms.values(), nowhere];
 }
 
 /** @param {string} name */
@@ -294,7 +303,10 @@ export function add(name) {
  */
 export function enter(told) {
   const room = get(told.room) ?? add(told.room);
-  asked = asked.filter((one) => one.toLowerCase() !== told.room.toLowerCase());
+  const at = asked.findIndex(({ name }) => isSame(name, told.room));
+  // A name that looks like another leads to that one's room. Answers have the order of questions.
+  const [answered] = asked.splice(Math.max(at, 0), 1);
+  room.askedBy = answered?.key;
   room.isIn = true;
   room.people.set(told);
   setTopic(room, told.topic);
@@ -339,11 +351,16 @@ export function note(room, text, isForMe) {
 
 /** @param {Room} room */
 export function show(room) {
-  [active.draft, active.target] = [line.matches(".secret") ? "" : line.value, target];
+  const [typed, isSecret] = [line.value, line.matches(".secret")];
+  const hasCome = going !== null && room.askedBy === going.key;
+  // What is half written since one went there is for that room.
+  const isForIt = hasCome && going?.from === active && going.isBlank && target === null;
+  if (hasCome) going = null;
+  [active.draft, active.target] = [isSecret || isForIt ? "" : typed, target];
   const old = active;
   active = room;
-  line.value = room.draft;
-  line.classList.remove("secret");
+  line.value = isForIt ? typed : room.draft;
+  line.classList.toggle("secret", isForIt && isSecret);
   setTarget(room.target);
   showLog(room.log);
   showPeople(room.people);
@@ -372,42 +389,66 @@ export function move(step) {
 }
 
 /**
- * Shows a room, which is joined if need be.
+ * Shows a room, which is joined if need be. Returns whether that could be asked for.
  * @param {string} named
+ * @param {string} [secret] the room's key
  */
-export function go(named) {
+export function go(named, secret) {
   const name = named.startsWith("#") ? named : "#" + named;
-  const lower = name.toLowerCase();
-  const room = all().find((one) => one.name.toLowerCase() === lower);
+  const room = all().find((one) => isSame(one.name, name));
   if (room === active) line.focus();
   else if (room) show(room);
-  else join(name);
+  if (room) return true;
+  const key = join(name, secret);
+  if (key !== null) going = { key, from: active, isBlank: line.value === "" };
+  return key !== null;
 }
 
 /**
+ * Returns the key under which that was asked for, if it was.
  * @param {string} name
- * @param {string} [key]
+ * @param {string} [secret] the room's key
  */
-export function join(name, key = keys.get(name.toLowerCase())) {
-  if (key) keys.set(name.toLowerCase(), key);
-  if (send({ type: "join", room: name, text: key })) asked.push(name);
+export function join(name, secret = keys.get(name.toLowerCase())) {
+  if (secret) keys.set(name.toLowerCase(), secret);
+  const key = newKey();
+  if (!send({ type: "join", room: name, text: secret, key })) return null;
+  asked.push({ name, key });
+  return key;
+}
+
+/** The key of what was asked for last, if one has gone on from the room that is shown. */
+export function goingBy() {
+  return going?.from === active ? going.key : undefined;
 }
 
 /**
- * Something was not done. Returns whether that was to join a room. One that we were in before a cut
- * is then no longer ours.
- * @param {string} why
+ * Something was not done. Returns the key of that, if it was to join a room. One that we were in
+ * before a cut is then no longer ours.
+ * @param {Refused} told
  */
-export function refuse(why) {
-  const isOfJoin = JOIN_REFUSALS.includes(why);
-  const room = isOfJoin && rooms.get(asked.shift() ?? "");
+export function refuse({ key, room: named = "" }) {
+  const at = asked.findIndex((one) => key ? one.key === key : isSame(one.name, named));
+  if (at < 0) return undefined;
+  const [refused] = asked.splice(at, 1);
+  if (refused.key === going?.key) going = null;
+  const room = rooms.get(refused.name);
   if (room && !room.isIn) remove(room.name);
-  return isOfJoin;
+  return refused.key;
+}
+
+/**
+ * @param {string} one
+ * @param {string} other
+ */
+function isSame(one, other) {
+  return one.toLowerCase() === other.toLowerCase();
 }
 
 /** The connection was lost. */
 export function lose() {
   asked = [];
+  going = null;
   for (const room of all()) room.isIn = room.log.recalls = false;
 }
 
@@ -451,7 +492,7 @@ function showHead() {
 
 function showUnread() {
   let [unread, mentions] = [0, 0];
-  for (const room of [...rooms.values(), nowhere]) {
+  for (const room of places()) {
     room.update();
     unread += room.unread;
     mentions += room.mentions;

@@ -54,6 +54,10 @@ export type Sent = {
   emote: boolean;
   after: number;
   to?: string;
+  /** It is as it was typed, and not sent: perhaps a command. */
+  isTyped?: boolean;
+  /** It was sent, in this connection or one before. */
+  wasSent?: boolean;
 };
 
 /** The key of what is answered, if it had one. */
@@ -119,7 +123,7 @@ export type ClientMessage =
   | { type: "say"; lines: string[]; room?: string; key: string }
   | { type: "msg"; to: string; text: string; key: string }
   | { type: "help" }
-  | { type: "join"; room: string; text?: string }
+  | { type: "join"; room: string; text?: string; key: string }
   | { type: "part" | "topic"; room: string }
   | { type: "rooms" }
   | { type: "history"; room: string; before: number; count: number; key: string }

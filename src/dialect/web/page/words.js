@@ -28,6 +28,7 @@ const en = {
   unban: "Let in again",
   purposes: {
     "/who": "list who is here, or in another room",
+    "/history": "show the last lines again; also /history #ROOM, before DATE, more",
     "/help": "show this, or one command",
     "/quit": "leave. //text says /text",
   },
@@ -154,6 +155,7 @@ const zh = {
   unban: "允许再进来",
   purposes: {
     "/who": "列出在线的人，或另一个房间里的人",
+    "/history": "再看一遍最近的聊天记录; 也可用 /history #房间、before 日期、more",
     "/help": "显示命令，或一个命令的说明",
     "/quit": "离开。//文本 即发送 /文本",
   },
