@@ -49,7 +49,8 @@ const INDEX_ROOMS_MAX: usize = 64;
 const HISTORY_BYTES_MAX: usize = 64 * 1024;
 
 /// The columns that [`said`] reads.
-const SAID: &str = "line.id, line.at, line.emote, line.text, author.shown";
+const SAID: &str = "line.id, line.at, line.emote, line.text, author.shown, line.notice, \
+                    author.mask, line.millis";
 
 fn said(row: &Row<'_>) -> rusqlite::Result<Said> {
     Ok(Said {
@@ -58,6 +59,9 @@ fn said(row: &Row<'_>) -> rusqlite::Result<Said> {
         emote: row.get(2)?,
         text: row.get(3)?,
         from: row.get(4)?,
+        notice: row.get(5)?,
+        mask: row.get(6)?,
+        millis: row.get(7)?,
     })
 }
 
@@ -103,18 +107,19 @@ fn lines_of_span(connection: &Connection, room: i64, span: &Span) -> rusqlite::R
     let (first, since) = match span.after {
         None => (-1, -1),
         Some(Place::Id(id)) => (int(id), -1),
-        Some(Place::Time(at)) => (first_since(connection, at)?.saturating_sub(1), int(at)),
+        Some(Place::Time(at)) => (first_since(connection, at / 1000)?.saturating_sub(1), int(at)),
     };
     let (end, until) = match span.before {
         None => (i64::MAX, i64::MAX),
         Some(Place::Id(id)) => (int(id), i64::MAX),
-        Some(Place::Time(at)) => (first_after(connection, at)?, int(at)),
+        Some(Place::Time(at)) => (first_after(connection, at / 1000 + 1)?, int(at)),
     };
     let order = if span.oldest { "ASC" } else { "DESC" };
     let sql = format!(
         "SELECT {SAID} FROM line CROSS JOIN author ON author.id = line.author \
-         WHERE line.room = ?1 AND line.id > ?2 AND line.id < ?3 AND line.at > ?4 \
-         AND line.at < ?5 ORDER BY line.id {order} LIMIT ?6"
+         WHERE line.room = ?1 AND line.id > ?2 AND line.id < ?3 \
+         AND line.at * 1000 + line.millis > ?4 AND line.at * 1000 + line.millis < ?5 \
+         ORDER BY line.id {order} LIMIT ?6"
     );
     let limit = int(span.count as u64);
     let mut statement = connection.prepare_cached(&sql)?;
@@ -215,14 +220,14 @@ fn search(
     let mut rows = statement.query((question, id, first, before, after))?;
     let mut hits = Vec::new();
     while let Some(row) = rows.next()? {
-        if excluded.binary_search(&row.get(6)?).is_ok() || !words.are_in(row.get_ref(3)?.as_str()?)
+        if excluded.binary_search(&row.get(9)?).is_ok() || !words.are_in(row.get_ref(3)?.as_str()?)
         {
             continue;
         }
         if hits.len() == HITS_MAX {
             return Ok(Answer::Found { hits, more: true });
         }
-        hits.push(Hit { room: row.get(5)?, said: said(row)? });
+        hits.push(Hit { room: row.get(8)?, said: said(row)? });
     }
     Ok(Answer::Found { hits, more: false })
 }

@@ -12,6 +12,7 @@ use super::Chat;
 use super::entry::{Entry, Fact, Standing};
 use super::room::{RoomKey, Topic};
 use super::user::{User, UserKey};
+use crate::author::Author;
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
 use crate::rights::{Flag, Rank};
@@ -78,8 +79,9 @@ impl Chat {
             Fact::Parted { user, room, .. } => self.apply_parted(*user, *room),
             Fact::Left { user, .. } => self.apply_left(*user),
             Fact::Renamed { user, name } => self.apply_renamed(*user, name),
-            Fact::Said { user, room, text, emote, .. } => {
-                self.apply_said(entry, *user, *room, (text, *emote))
+            Fact::Said { user, room, text, emote, extra } => {
+                let is_notice = extra.as_ref().is_some_and(|extra| extra.is_notice);
+                self.apply_said(entry, (*user, *room), (text, (*emote, is_notice)))
             }
             Fact::Told { user, to, .. } => {
                 self.users.get(*user).and(self.users.get(*to)).map(|_| Applied::Said)
@@ -232,9 +234,8 @@ impl Chat {
     fn apply_said(
         &mut self,
         entry: &Entry<'_>,
-        key: UserKey,
-        room: RoomKey,
-        (text, emote): (&str, bool),
+        (key, room): (UserKey, RoomKey),
+        said: (&str, (bool, bool)),
     ) -> Option<Applied> {
         let is_open = !self.rooms.get(room.place())?.rights.has(Flag::Members);
         if self.line_refusal(key, room, entry.at).is_some() {
@@ -242,9 +243,10 @@ impl Chat {
         }
         self.note_line(key, entry.at);
         let speaker = self.users.get(key).filter(|user| is_open || user.is_in(room))?;
-        let from = speaker.name.as_str();
-        let history = &mut self.rooms[room.place()].history;
-        history.record((entry.id, entry.at), (key, from), (text, emote));
+        let Author { name, user, host, .. } = speaker.author(self.cloak);
+        let by = (key, name, format_args!("{user}@{host}"));
+        let place = (entry.id, (entry.at, entry.millis));
+        self.rooms[room.place()].history.record(place, by, said);
         Some(Applied::Said)
     }
 

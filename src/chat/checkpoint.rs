@@ -15,6 +15,7 @@ use super::written::{
     Members, Words, or_dash, read_sanction, read_standing, word_of, write_sanction, write_standing,
 };
 use crate::chat::Standing;
+use crate::event::Said;
 use crate::rights::Rank;
 use crate::text;
 
@@ -38,10 +39,12 @@ impl Chat {
                 let by = members.member_of(line.by);
                 let by = by.map_or("- 0".to_owned(), |(node, number)| format!("{node} {number}"));
                 let said = &line.said;
-                let (from, emote) = (word_of(&said.from), u8::from(said.emote));
-                let (id, at) = (said.id, said.unix_seconds);
-                let name = room.name();
-                let _ = writeln!(out, "past {name} {id} {at} {by} {emote} {from} {}", said.text);
+                let Said { id, unix_seconds: at, millis, text, mask, .. } = said;
+                let (name, from) = (room.name(), word_of(&said.from));
+                // An older server takes a line with more than how it was said for plain.
+                let how = if said.notice { 2 } else { u8::from(said.emote) };
+                let _ =
+                    writeln!(out, "past {name} {id} {at} {by} {how}/{millis}/{mask} {from} {text}");
             }
             let forgotten = room.history.forgotten();
             let _ = writeln!(out, "forgotten {} {forgotten}", room.name());
@@ -217,10 +220,14 @@ impl Chat {
         let (id, at) = (words.number()?, words.number()?);
         let (node, number) = (words.next()?, words.number()?);
         let by = user_of(known, node, number).unwrap_or(UserKey::NOBODY);
-        let (emote, from) = (words.next()? == "1", words.text(256)?);
-        let said = text::clean(words.0);
+        let (how, from) = (words.next()?, words.text(256)?);
+        let (how, more) = how.split_once('/').unwrap_or((how, ""));
+        let (millis, mask) = more.split_once('/').unwrap_or_default();
+        let at = (at, millis.parse().unwrap_or_default());
+        let (said, mask) = (text::clean(words.0), text::clean(mask));
         let history: &mut History = &mut self.rooms[room.place()].history;
-        history.record((id, at), (by, &from), (&said, emote));
+        let by = (by, &*from, format_args!("{mask}"));
+        history.record((id, at), by, (&said, (how == "1", how == "2")));
         Some(())
     }
 }

@@ -41,7 +41,8 @@ use self::asleep::Sleepers;
 pub(crate) use self::commands::{Asker, Judged, Listing};
 use self::directory::Directory;
 pub(crate) use self::entry::{
-    AccountFact, Authority, Entry, EntryId, Fact, Leaving, MaybeExtra, Order, Recorded, Standing,
+    AccountFact, Authority, Entry, EntryId, Fact, Leaving, LineClock, MaybeExtra, Order, Recorded,
+    Standing,
 };
 use self::ignoring::Ignoring;
 use self::moderation::OrderState;
@@ -535,7 +536,7 @@ mod tests {
             said(alice, LOBBY, "gone"),
         ];
         let facts = facts.into_iter().zip(1..);
-        facts.map(|(fact, id)| Entry { id, at: 1000 + id, fact }).collect()
+        facts.map(|(fact, id)| Entry::new(id, 1000 + id, fact)).collect()
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::Hub;
 use super::next::Next;
 use super::returning::Keyed;
 use crate::archive::{Act, Answer, Before, Health, Kept, Record, Request};
+use crate::author::Author;
 use crate::chat::{Applied, Entry, Fact, RoomKey, UserKey};
 use crate::connection::{Asked, Wait, Waiting};
 use crate::dialect::About;
@@ -244,9 +245,14 @@ impl Hub {
         let (id, at, author) = (entry.id, entry.at, user.since);
         let (from, text) = (user.name.as_str().to_owned(), text.clone().into_owned());
         let room = self.chat[*room].name().as_str().to_owned();
-        self.records.push(match entry.fact {
-            Fact::Said { emote, .. } => {
-                Record::Said { id, at, room, from, author, account, text, emote }
+        self.records.push(match &entry.fact {
+            Fact::Said { emote, extra, .. } => {
+                let notice = extra.as_ref().is_some_and(|extra| extra.is_notice);
+                let Author { user, host, .. } = self.chat.author(user);
+                let (mask, millis) = (format!("{user}@{host}"), entry.millis);
+                let (unix_seconds, emote) = (at, *emote);
+                let said = Said { id, unix_seconds, millis, from, text, emote, notice, mask };
+                Record::Said { said, room, author, account }
             }
             _ => Record::Topic { id, at, room, from, text },
         });

@@ -11,7 +11,7 @@ use crate::dialect::irc::numeric::write_time;
 use crate::event::{Event, Said};
 use crate::hub::Hub;
 use crate::key::ConnectionKey;
-use crate::query::parse_date;
+use crate::query::parse_millis;
 use crate::span::{Place, Span, Wanted};
 use crate::text;
 
@@ -145,7 +145,7 @@ impl Hub {
             let why = "Missing parameters";
             return self.fail(key, Verb::ChatHistory, "NEED_MORE_PARAMS", (&["TARGETS"], why));
         };
-        let time = |given: &str| given.strip_prefix("timestamp=").and_then(parse_date);
+        let time = |given: &str| given.strip_prefix("timestamp=").and_then(parse_millis);
         let (Some(from), Some(to), Ok(count)) = (time(from), time(to), count.parse::<usize>())
         else {
             let why = "That is no time or no number";
@@ -154,13 +154,13 @@ impl Hub {
         let (from, to) = (from.min(to), from.max(to));
         let last = |room: &RoomKey| self.chat[*room].history.lines().last();
         let rooms = self.rooms_of(user).into_iter();
-        let rooms = rooms.filter_map(|room| Some((last(&room)?.said.unix_seconds, room)));
+        let rooms = rooms.filter_map(|room| Some((last(&room)?.said.unix_millis(), room)));
         let mut rooms: Vec<_> = rooms.filter(|(at, _)| (from..=to).contains(at)).collect();
         rooms.sort();
         rooms.truncate(count);
         let lines = rooms.into_iter().map(|(at, room)| {
             let mut line = format!(":{SERVER} CHATHISTORY TARGETS {} ", self.chat[room].title());
-            write_time(&mut line, at);
+            write_time(&mut line, at / 1000, (at % 1000) as u16);
             line
         });
         let lines: Vec<_> = lines.collect();
@@ -176,7 +176,7 @@ fn place(given: &str) -> Option<Option<Place>> {
     let (kind, value) = given.split_once('=')?;
     Some(Some(match kind {
         "msgid" => Place::Id(value.parse().ok()?),
-        "timestamp" => Place::Time(parse_date(value)?),
+        "timestamp" => Place::Time(parse_millis(value)?),
         _ => return None,
     }))
 }
