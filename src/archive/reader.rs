@@ -92,18 +92,27 @@ fn history(
     Ok(Answer::History { lines, more: older.is_some() || left_out > 0 })
 }
 
-/// The lines of a room that are wanted, and may be more than that.
+/// The lines of a room that are wanted, and may be more than that; and whether others come behind
+/// the last of them, since they are too many to be told at once.
 fn lines_of(connection: &Connection, room: &str, wanted: &Wanted) -> rusqlite::Result<Answer> {
-    let mut lines = Vec::new();
+    let (mut lines, mut more) = (Vec::new(), false);
     if let Some(room) = room_of(connection, room)? {
         for span in &wanted.0 {
-            lines.extend(lines_of_span(connection, room, span)?);
+            let (found, is_cut) = lines_of_span(connection, room, span)?;
+            lines.extend(found);
+            more = is_cut && span.oldest;
         }
     }
-    Ok(Answer::History { lines, more: false })
+    Ok(Answer::History { lines, more })
 }
 
-fn lines_of_span(connection: &Connection, room: i64, span: &Span) -> rusqlite::Result<Vec<Said>> {
+/// The lines of a span, the oldest first; and whether some are left out that lie farther from where
+/// it is counted from.
+fn lines_of_span(
+    connection: &Connection,
+    room: i64,
+    span: &Span,
+) -> rusqlite::Result<(Vec<Said>, bool)> {
     let (first, since) = match span.after {
         None => (-1, -1),
         Some(Place::Id(id)) => (int(id), -1),
@@ -124,12 +133,13 @@ fn lines_of_span(connection: &Connection, room: i64, span: &Span) -> rusqlite::R
     let limit = int(span.count as u64);
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map((room, first, end, since, until, limit), said)?;
-    let mut lines = Vec::new();
+    let (mut lines, mut is_cut) = (Vec::new(), false);
     let mut bytes = 0;
     for said in rows {
         let said = said?;
         bytes += size_of::<Said>() + said.from.len() + said.text.len();
         if bytes > HISTORY_BYTES_MAX && !lines.is_empty() {
+            is_cut = true;
             break;
         }
         lines.push(said);
@@ -137,7 +147,7 @@ fn lines_of_span(connection: &Connection, room: i64, span: &Span) -> rusqlite::R
     if !span.oldest {
         lines.reverse();
     }
-    Ok(lines)
+    Ok((lines, is_cut))
 }
 
 /// The last `count` lines of a room with a smaller number, earlier than a time and not before

@@ -97,9 +97,9 @@ impl Hub {
     fn tell_answer(&mut self, (key, user): (ConnectionKey, UserKey), asked: Asked, answer: Answer) {
         let room = asked.room.as_deref();
         match answer {
-            Answer::History { lines, .. } if matches!(asked.request, Request::Lines { .. }) => {
+            Answer::History { lines, more } if matches!(asked.request, Request::Lines { .. }) => {
                 if let (Request::Lines { wanted, .. }, Some(room)) = (&asked.request, room) {
-                    self.tell_wanted((key, user), (room, wanted), lines, asked.tail);
+                    self.tell_wanted((key, user), (room, wanted), (lines, more), asked.tail);
                 }
             }
             Answer::History { lines, more } => {

@@ -86,15 +86,20 @@ impl Hub {
         self.ask_archive(key, Asked { room: Some(title), tail: known, ..Asked::new(request) });
     }
 
-    /// What the archive knows of what was asked for; and what the room remembered, which may be
-    /// newer than that.
+    /// What the archive knows of what was asked for, and whether more comes behind it; and what the
+    /// room remembered, which may be newer than that.
     pub(in crate::hub) fn tell_wanted(
         &mut self,
         (key, user): Who,
         (room, wanted): (&str, &Wanted),
-        mut lines: Vec<Said>,
-        known: Vec<Said>,
+        (mut lines, more): (Vec<Said>, bool),
+        mut known: Vec<Said>,
     ) {
+        let last = lines.last().map(|said| said.id);
+        if let Some(last) = last.filter(|_| more) {
+            // Nobody would ask for what lies between.
+            known.retain(|said| said.id <= last);
+        }
         lines.retain(|said| !self.chat.is_deaf_to_name(user, &said.from));
         lines.extend(known);
         lines.sort_by_key(|said| said.id);
