@@ -596,6 +596,27 @@ fn what_was_said_can_be_asked_for_from_memory_and_from_the_archive() {
         let answer = al.answers(asked);
         assert!(answer[0].starts_with(&format!("FAIL CHATHISTORY {code} :")), "{answer:?}");
     }
+    let mut bo = Irc::comes_with(&server, "bo", caps);
+    let refused = "FAIL CHATHISTORY INVALID_TARGET LATEST #c :Messages could not be retrieved";
+    assert_eq!(bo.answers("CHATHISTORY LATEST #c * 5"), [refused], "who is not there");
+}
+
+#[cfg(feature = "data")]
+#[test]
+fn what_is_too_much_to_be_told_at_once_has_no_gap_in_it() {
+    let folder = Folder::new("irc-much");
+    let data = folder.file("data");
+    let server = server(&["--data", data.to_str().unwrap(), "--history", "10", "--flood", "0"]);
+    let mut al = Irc::comes_with(&server, "al", "batch draft/chathistory");
+    al.joins("#c");
+    let long = "x".repeat(400);
+    (0..300).for_each(|number| al.says(&format!("PRIVMSG #c :{long} {number}")));
+    let begin = "timestamp=2020-01-01T00:00:00.000Z";
+    let told = al.answers(&format!("CHATHISTORY AFTER #c {begin} 1000"));
+    let number = |line: &String| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap();
+    let numbers: Vec<_> = told[1..told.len() - 1].iter().map(number).collect();
+    assert_eq!(numbers, (0..numbers.len()).collect::<Vec<_>>());
+    assert!((50..300).contains(&numbers.len()), "they are not told at once: {}", numbers.len());
 }
 
 #[cfg(feature = "data")]

@@ -67,8 +67,7 @@ impl Hub {
     }
 
     fn may_read(&self, user: UserKey, room: RoomKey) -> bool {
-        let is_open = self.chat.remembers() && !self.chat[room].rights.is_private();
-        self.chat.is_in(user, room) || is_open || self.chat.is_operator(user)
+        self.chat.is_in(user, room) || self.chat.is_operator(user)
     }
 
     fn look_up(&mut self, (key, user): Who, room: RoomKey, wanted: Wanted) {
