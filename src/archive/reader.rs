@@ -65,6 +65,11 @@ fn said(row: &Row<'_>) -> rusqlite::Result<Said> {
     })
 }
 
+/// About how many bytes a line takes.
+fn bytes_of(said: &Said) -> usize {
+    size_of::<Said>() + said.from.len() + said.mask.len() + said.text.len()
+}
+
 fn history(
     connection: &Connection,
     room: &str,
@@ -82,7 +87,7 @@ fn history(
     let (mut lines, older) = last_lines(connection, room, (id, time, 0), count)?;
     let mut bytes = 0;
     let fits = |line: &&Said| {
-        bytes += size_of::<Said>() + line.from.len() + line.text.len();
+        bytes += bytes_of(line);
         bytes <= HISTORY_BYTES_MAX
     };
     // One line fits in any case.
@@ -137,7 +142,7 @@ fn lines_of_span(
     let mut bytes = 0;
     for said in rows {
         let said = said?;
-        bytes += size_of::<Said>() + said.from.len() + said.text.len();
+        bytes += bytes_of(&said);
         if bytes > HISTORY_BYTES_MAX && !lines.is_empty() {
             is_cut = true;
             break;

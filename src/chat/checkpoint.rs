@@ -235,3 +235,54 @@ impl Chat {
 fn user_of(known: &Known, node: &str, number: u64) -> Option<UserKey> {
     known.get(&(node.to_owned(), number)).copied()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::LOBBY;
+    use crate::config::Limits;
+    use crate::nickname::Nickname;
+
+    /// Nobody is known to others.
+    struct Nobody;
+
+    impl Members for Nobody {
+        fn member_of(&self, _: UserKey) -> Option<(&str, u64)> {
+            None
+        }
+
+        fn own_number_of(&self, _: UserKey) -> Option<u64> {
+            None
+        }
+
+        fn user_of(&self, _: &str, _: u64) -> Option<UserKey> {
+            None
+        }
+    }
+
+    #[test]
+    fn what_was_said_is_in_it_as_it_was_also_in_one_of_an_older_server() {
+        let chat = || Chat::new(&Limits::default(), 0, &Nickname::unchecked("lobby"), &[]);
+        let older = "past lobby 5 70 - 0 1 bob waves\n";
+        let newer = "past lobby 6 70 - 0 0/1/bob@host bob says\n\
+                     past lobby 7 70 - 0 2/2/bob@host bob notes\n\
+                     past lobby 8 71 - 0 1/0/bob@host bob nods\nforgotten lobby 0\n";
+        let mut first = chat();
+        assert!(first.read_checkpoint(&format!("{older}{newer}")).is_some());
+        let lines = |chat: &Chat| {
+            let lines = chat[LOBBY].history.lines();
+            lines.map(|line| line.said.clone()).collect::<Vec<_>>()
+        };
+        let told = lines(&first);
+        let how = |said: &Said| (said.millis, said.emote, said.notice);
+        let all: Vec<_> = told.iter().map(how).collect();
+        assert_eq!(all, [(0, true, false), (1, false, false), (2, false, true), (0, true, false)]);
+        assert_eq!((&*told[0].mask, &*told[3].mask), ("", "bob@host"));
+        let mut checkpoint = String::new();
+        first.write_checkpoint(&Nobody, &mut checkpoint);
+        assert!(checkpoint.contains(newer), "{checkpoint}");
+        let mut second = chat();
+        assert!(second.read_checkpoint(&checkpoint).is_some());
+        assert_eq!(lines(&second), told);
+    }
+}
