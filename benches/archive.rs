@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use chinwag::archive::{AccountRequest, Answer, Archive, Before, Keeper, Proof, Query, Record};
 use chinwag::archive::{Request, Settings, accounts};
 use chinwag::config::Keep;
+use chinwag::event::Said;
 use chinwag::nickname::Nickname;
 use chinwag::token::Secret;
 
@@ -172,16 +173,16 @@ impl Lines {
             }
             text.truncate(LINE_BYTES);
         }
-        Record::Said {
+        let said = Said {
             id,
-            at: BEGIN + id / LINES_PER_SECOND,
-            room: format!("room{}", self.rng.u64(..ROOMS)),
+            unix_seconds: BEGIN + id / LINES_PER_SECOND,
             from: format!("person{author}"),
-            author: 1 + author,
-            account: None,
             text,
-            emote: false,
-        }
+            mask: "person@abcdefgh.ip".to_owned(),
+            ..Said::default()
+        };
+        let room = format!("room{}", self.rng.u64(..ROOMS));
+        Record::Said { said, room, author: 1 + author, account: None }
     }
 }
 

@@ -336,6 +336,7 @@ mod tests {
             from: "bob".to_owned(),
             text: "a: b".to_owned(),
             emote,
+            ..Said::default()
         };
         for lang in [Lang::En, Lang::Zh] {
             let said = [said(false), said(true)];

@@ -501,12 +501,26 @@ pub struct Said {
     pub id: u64,
     /// When, in seconds since 1970-01-01 00:00 UTC.
     pub unix_seconds: u64,
+    /// Which line of that second it was: milliseconds for those who want no two alike.
+    pub millis: u16,
     /// Who spoke.
     pub from: String,
     /// What.
     pub text: String,
     /// Whether it was an emote.
     pub emote: bool,
+    /// Whether an IRC client said it as a NOTICE, to which no program answers.
+    pub notice: bool,
+    /// The speaker's `user@host`, as IRC clients were told it; empty if nobody knows it any more.
+    pub mask: String,
+}
+
+impl Said {
+    /// When, in milliseconds since 1970-01-01 00:00 UTC.
+    #[must_use]
+    pub fn unix_millis(&self) -> u64 {
+        self.unix_seconds.saturating_mul(1000).saturating_add(self.millis.into())
+    }
 }
 
 /// A line that was found.

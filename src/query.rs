@@ -173,6 +173,14 @@ pub fn parse_date(text: &str) -> Option<u64> {
     date.with_time(time).assume_utc().unix_timestamp().try_into().ok()
 }
 
+/// The same with its thousandths, in milliseconds since 1970-01-01 00:00.
+pub(crate) fn parse_millis(text: &str) -> Option<u64> {
+    let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
+    let digits = fraction.bytes().take_while(u8::is_ascii_digit).chain(*b"000").take(3);
+    let millis = digits.fold(0, |millis, digit| millis * 10 + u64::from(digit - b'0'));
+    Some(parse_date(text)?.checked_mul(1000)? + millis)
+}
+
 /// The numbers in a text, each of so many digits.
 fn numbers<const N: usize>(text: &str, between: char, digits: [usize; N]) -> Option<[u16; N]> {
     let mut parts = text.split(between);

@@ -8,7 +8,7 @@ use crate::event::Said;
 pub enum Place {
     /// The line with that number.
     Id(u64),
-    /// Lines of that second, since 1970-01-01 00:00 UTC.
+    /// Lines of that millisecond, since 1970-01-01 00:00 UTC.
     Time(u64),
 }
 
@@ -17,7 +17,7 @@ impl Place {
     fn is_after(self, said: &Said) -> bool {
         match self {
             Place::Id(id) => said.id < id,
-            Place::Time(at) => said.unix_seconds < at,
+            Place::Time(at) => said.unix_millis() < at,
         }
     }
 
@@ -25,7 +25,7 @@ impl Place {
     fn is_before(self, said: &Said) -> bool {
         match self {
             Place::Id(id) => said.id > id,
-            Place::Time(at) => said.unix_seconds > at,
+            Place::Time(at) => said.unix_millis() > at,
         }
     }
 }
@@ -89,7 +89,7 @@ impl Wanted {
     pub fn is_within(&self, forgotten: u64, lines: &[Said]) -> bool {
         self.0.iter().all(|span| match span.after {
             Some(Place::Id(id)) if id >= forgotten => true,
-            Some(Place::Time(at)) if lines.first().is_some_and(|it| it.unix_seconds <= at) => true,
+            Some(Place::Time(at)) if lines.first().is_some_and(|it| it.unix_millis() <= at) => true,
             _ => !span.oldest && span.select(lines).len() >= span.count,
         })
     }
@@ -100,7 +100,8 @@ mod tests {
     use super::*;
 
     fn lines(ids: std::ops::RangeInclusive<u64>) -> Vec<Said> {
-        ids.map(|id| Said { id, unix_seconds: 100 + id / 2, ..Said::default() }).collect()
+        ids.map(|id| Said { id, unix_seconds: 100 + id / 2, millis: 7, ..Said::default() })
+            .collect()
     }
 
     fn ids(wanted: &Wanted, lines: &[Said]) -> Vec<u64> {
@@ -119,8 +120,9 @@ mod tests {
         assert_eq!(ids(&span(id(3), None, true, 2), &lines), [4, 5]);
         assert_eq!(ids(&span(id(3), id(7), false, 2), &lines), [5, 6]);
         assert!(ids(&span(id(7), id(3), false, 2), &lines).is_empty());
-        assert_eq!(ids(&span(Some(Place::Time(101)), None, true, 2), &lines), [4, 5]);
-        assert_eq!(ids(&span(None, Some(Place::Time(101)), false, 9), &lines), [1]);
+        assert_eq!(ids(&span(Some(Place::Time(101_007)), None, true, 2), &lines), [4, 5]);
+        assert_eq!(ids(&span(None, Some(Place::Time(101_007)), false, 9), &lines), [1]);
+        assert_eq!(ids(&span(None, Some(Place::Time(101_008)), false, 9), &lines), [1, 2, 3]);
         assert_eq!(ids(&Wanted::around(Place::Id(5), 4), &lines), [3, 4, 5, 6]);
         assert!(ids(&span(id(20), None, true, 2), &lines).is_empty());
     }

@@ -139,9 +139,9 @@ impl Open {
 
 /// A line of a minute for each number, said by somebody who came with the first one.
 fn line(id: u64, room: &str, from: &str, text: &str) -> Record {
-    let (room, from, text) = (room.to_owned(), from.to_owned(), text.to_owned());
-    let at = NOW + id * 60;
-    Record::Said { id, at, room, from, author: 1, account: None, text, emote: false }
+    let (from, text, mask) = (from.to_owned(), text.to_owned(), "web@nowhere".to_owned());
+    let said = Said { id, unix_seconds: NOW + id * 60, from, text, mask, ..Said::default() };
+    Record::Said { said, room: room.to_owned(), author: 1, account: None }
 }
 
 fn topic(id: u64, room: &str, from: &str, text: &str) -> Record {
@@ -182,40 +182,45 @@ fn what_was_said_is_there_again_after_a_restart() {
     for id in 1..=4 {
         open.says(id, "lobby", "alice", &format!("line {id}"));
     }
-    let emote = Record::Said {
+    let waves = Said {
         id: 7,
-        at: NOW + 9,
-        room: "Ops".to_owned(),
+        unix_seconds: NOW + 9,
+        millis: 998,
         from: "bob".to_owned(),
-        author: 5,
-        account: Some("robert".to_owned()),
         text: "waves".to_owned(),
         emote: true,
+        notice: false,
+        mask: "bob@old".to_owned(),
     };
-    open.record(emote);
+    let noted = Said {
+        id: 11,
+        millis: 999,
+        text: "noted".to_owned(),
+        emote: false,
+        notice: true,
+        mask: "bob@new".to_owned(),
+        ..waves.clone()
+    };
+    for said in [&waves, &noted] {
+        let (said, room) = (said.clone(), "Ops".to_owned());
+        open.record(Record::Said { said, room, author: 5, account: Some("robert".to_owned()) });
+    }
     open.record(topic(8, "lobby", "bob", "nothing"));
     open.record(topic(9, "lobby", "bob", ""));
     open.record(topic(10, "ops", "bob", "the deploy"));
     open.stop();
     let open = Open::new(&folder.file("chat.db"));
     let Kept { last_id, rooms, .. } = &open.kept;
-    assert_eq!(*last_id, 10);
+    assert_eq!(*last_id, 11);
     assert_eq!(rooms.iter().map(|room| &*room.name).collect::<Vec<_>>(), ["Ops", "lobby"]);
     let topic = rooms[0].topic.as_ref().unwrap();
     assert_eq!((&*topic.text, &*topic.by, topic.at), ("the deploy", "bob", NOW + 600));
-    let waves = Said {
-        id: 7,
-        unix_seconds: NOW + 9,
-        from: "bob".to_owned(),
-        text: "waves".to_owned(),
-        emote: true,
-    };
-    assert_eq!((&rooms[0].lines, rooms[0].forgotten), (&vec![waves], 0));
+    assert_eq!((&rooms[0].lines, rooms[0].forgotten), (&vec![waves, noted], 0));
     assert_eq!(rooms[1].topic, None);
     assert_eq!(rooms[1].lines.iter().map(|line| line.id).collect::<Vec<_>>(), [2, 3, 4]);
     assert_eq!(rooms[1].forgotten, 1);
     open.stop();
-    assert_eq!(examine(&folder.file("chat.db")), ("ok".to_owned(), 5));
+    assert_eq!(examine(&folder.file("chat.db")), ("ok".to_owned(), 6));
 }
 
 #[test]
@@ -522,7 +527,8 @@ fn a_search_tells_twenty_hits_and_then_more() {
         unix_seconds: NOW + 60,
         from: "alice".to_owned(),
         text: "even odd".to_owned(),
-        emote: false,
+        mask: "web@nowhere".to_owned(),
+        ..Said::default()
     };
     assert_eq!(hits, [Hit { room: "lobby".to_owned(), said }]);
     open.stop();
@@ -608,14 +614,16 @@ fn somebody_is_forgotten_with_all_that_they_said() {
     let folder = Folder::new("forget");
     let mut open = Open::new(&folder.file("chat.db"));
     let said = |id, author, account: Option<&str>, text: &str| Record::Said {
-        id,
-        at: NOW,
+        said: Said {
+            id,
+            unix_seconds: NOW,
+            from: "xylophone".to_owned(),
+            text: text.to_owned(),
+            ..Said::default()
+        },
         room: "lobby".to_owned(),
-        from: "xylophone".to_owned(),
         author,
         account: account.map(str::to_owned),
-        text: text.to_owned(),
-        emote: false,
     };
     for id in 1..=1500 {
         open.record(said(id, 100, None, "zanzibar"));
@@ -666,21 +674,11 @@ fn what_is_too_old_goes_and_the_file_shrinks() {
             for n in 0..5 {
                 let id = day * 100 + number as u64 * 10 + n + 1;
                 let text = format!("{room} {} {}", day, "words ".repeat(50));
-                let Record::Said { room, from, text, .. } = line(id, room, "alice", &text) else {
-                    panic!()
-                };
-                let at = NOW - (100 - day) * DAY;
-                let (author, account) = (1, None);
-                open.record(Record::Said {
-                    id,
-                    at,
-                    room,
-                    from,
-                    author,
-                    account,
-                    text,
-                    emote: false,
-                });
+                let mut record = line(id, room, "alice", &text);
+                if let Record::Said { said, .. } = &mut record {
+                    said.unix_seconds = NOW - (100 - day) * DAY;
+                }
+                open.record(record);
             }
         }
         open.settle();
@@ -757,9 +755,9 @@ fn a_file_that_cannot_be_used_is_refused_in_one_sentence() {
     let connection = Connection::open(&file).unwrap();
     connection.execute_batch("PRAGMA user_version = 99").unwrap();
     drop(connection);
-    assert_eq!(check(&file, "a newer chinwag has written it"), Unusable::Newer(99, 2));
+    assert_eq!(check(&file, "a newer chinwag has written it"), Unusable::Newer(99, 3));
     let connection = Connection::open(&file).unwrap();
-    connection.execute_batch("PRAGMA user_version = 2").unwrap();
+    connection.execute_batch("PRAGMA user_version = 3").unwrap();
     drop(connection);
     let mut rights = fs::metadata(&file).unwrap().permissions();
     rights.set_readonly(true);
@@ -791,6 +789,28 @@ fn exported(file: &Path, room: Option<&str>, after: Option<u64>) -> Vec<String> 
     lines
 }
 
+/// What comes at the end of an export: an emote with odd characters, and a notice.
+fn emote_and_notice() -> [Said; 2] {
+    let said = Said {
+        id: 2502,
+        unix_seconds: NOW,
+        from: "bob".to_owned(),
+        text: "\"quoted\" \u{1f44b}".to_owned(),
+        emote: true,
+        ..Said::default()
+    };
+    let noted = Said {
+        id: 2503,
+        millis: 7,
+        text: "noted".to_owned(),
+        emote: false,
+        notice: true,
+        mask: "bob@host".to_owned(),
+        ..said.clone()
+    };
+    [said, noted]
+}
+
 #[test]
 fn an_archive_is_exported_while_a_server_writes_and_imported_as_it_was() {
     let folder = Folder::new("export");
@@ -799,22 +819,20 @@ fn an_archive_is_exported_while_a_server_writes_and_imported_as_it_was() {
         open.says(id, if id % 2 == 0 { "lobby" } else { "ops" }, "alice", &format!("line {id}"));
     }
     open.record(topic(2501, "ops", "bob", "the deploy"));
-    open.record(Record::Said {
-        id: 2502,
-        at: NOW,
-        room: "lobby".to_owned(),
-        from: "bob".to_owned(),
-        author: 2490,
-        account: Some("robert".to_owned()),
-        text: "\"quoted\" \u{1f44b}".to_owned(),
-        emote: true,
-    });
+    for said in emote_and_notice() {
+        let (room, account) = ("lobby".to_owned(), Some("robert".to_owned()));
+        open.record(Record::Said { said, room, author: 2490, account });
+    }
     open.settle();
     let lines = exported(&folder.file("chat.db"), None, None);
-    assert_eq!(lines.len(), 2502);
+    assert_eq!(lines.len(), 2503);
+    let expected = format!(
+        r#"{{"id":2503,"at":{NOW},"millis":7,"room":"lobby","kind":"notice","from":"bob","#
+    ) + r#""author":2490,"account":"robert","mask":"bob@host","text":"noted"}"#;
+    assert_eq!(lines[2502], expected);
     let expected =
         format!(r#"{{"id":1,"at":{},"room":"ops","kind":"said","from":"alice","#, NOW + 60)
-            + r#""author":1,"text":"line 1"}"#;
+            + r#""author":1,"mask":"web@nowhere","text":"line 1"}"#;
     assert_eq!(lines[0], expected);
     assert_eq!(exported(&folder.file("chat.db"), Some("#OPS"), None).len(), 1251);
     assert_eq!(exported(&folder.file("chat.db"), None, Some(NOW + 2401 * 60)).len(), 101);
@@ -830,23 +848,26 @@ fn an_archive_is_exported_while_a_server_writes_and_imported_as_it_was() {
     );
     open.stop();
     let copy = folder.file("copy.db");
-    assert_eq!(import(&copy, &text).unwrap(), Imported { taken: 2502, known: 0, skipped: 0 });
-    assert_eq!(import(&copy, &text).unwrap(), Imported { taken: 0, known: 2502, skipped: 0 });
+    assert_eq!(import(&copy, &text).unwrap(), Imported { taken: 2503, known: 0, skipped: 0 });
+    assert_eq!(import(&copy, &text).unwrap(), Imported { taken: 0, known: 2503, skipped: 0 });
     assert_eq!(exported(&copy, None, None), lines);
-    assert_eq!(examine(&copy), ("ok".to_owned(), 2501));
+    assert_eq!(examine(&copy), ("ok".to_owned(), 2502));
     // What has no number, or one that is not free, comes at the end.
     let log = "[2020-01-01 10:00:00] carol: old\n[2020-01-01 10:00:01]  * dave joined.\n\
                2020-01-01 10:00:02\t+erin\tolder\n";
     assert_eq!(import(&copy, log).unwrap(), Imported { taken: 2, known: 0, skipped: 1 });
     let huge = lines[0].replace(r#""id":1,"#, r#""id":9223372036854775807,"#);
-    let error = import(&copy, &huge).unwrap_err();
-    assert!(error.to_string().contains("a number that is too high"), "{error}");
+    let forged = lines[0].replace("web@nowhere", "web@nowhere PRIVMSG");
+    for (line, why) in [(huge, "a number that is too high"), (forged, "a host that cannot be")] {
+        let error = import(&copy, &line).unwrap_err();
+        assert!(error.to_string().contains(why), "{error}");
+    }
     let error = import(&copy, "what is this\n").unwrap_err();
     assert!(matches!(error, TransferError::Line(1, _)), "{error}");
     let mut open = Open::new(&copy);
-    assert_eq!(open.kept.last_id, 2504);
-    assert_eq!(open.search("from:carol before:2021-01-01"), [2503]);
-    assert_eq!(open.search("from:erin"), [2504]);
+    assert_eq!(open.kept.last_id, 2505);
+    assert_eq!(open.search("from:carol before:2021-01-01"), [2504]);
+    assert_eq!(open.search("from:erin"), [2505]);
     open.stop();
 }
 

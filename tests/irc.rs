@@ -556,23 +556,33 @@ fn what_was_said_can_be_asked_for_from_memory_and_from_the_archive() {
         let ids: Vec<String> = said.iter().map(|line| id(line)).collect();
         (said.iter().map(|line| number(line)).collect::<Vec<_>>().join(" "), ids)
     };
+    al.times.clear();
     let (all, ids) = ask(&mut al, "LATEST #c * 100");
     assert_eq!(all, "1 2 3 4 5 6 7 8 9");
-    let id = |number: usize| format!("msgid={}", ids[number - 1]);
+    let times = al.times.clone();
+    assert!(times.is_sorted_by(|one, next| one < next), "no two lines have one time: {times:?}");
+    let by_id = |number: usize| format!("msgid={}", ids[number - 1]);
+    let by_time = |number: usize| format!("timestamp={}", times[number - 1]);
+    for place in [&by_id as &dyn Fn(usize) -> String, &by_time] {
+        for (asked, expected) in [
+            ("LATEST #c * 2".to_owned(), "8 9"),
+            (format!("LATEST #c {} 100", place(7)), "8 9"),
+            (format!("BEFORE #c {} 2", place(8)), "6 7"),
+            (format!("BEFORE #c {} 2", place(4)), "2 3"),
+            (format!("AFTER #c {} 2", place(2)), "3 4"),
+            (format!("AFTER #c {} 100", place(5)), "6 7 8 9"),
+            (format!("AROUND #c {} 4", place(5)), "3 4 5 6"),
+            (format!("BETWEEN #c {} {} 100", place(2), place(8)), "3 4 5 6 7"),
+            (format!("BETWEEN #c {} {} 2", place(8), place(2)), "6 7"),
+        ] {
+            assert_eq!(ask(&mut al, &asked).0, expected, "{asked}");
+        }
+    }
     for (asked, expected) in [
-        ("LATEST #c * 2".to_owned(), "8 9"),
-        (format!("LATEST #c {} 100", id(7)), "8 9"),
-        (format!("BEFORE #c {} 2", id(8)), "6 7"),
-        (format!("BEFORE #c {} 2", id(4)), "2 3"),
-        (format!("AFTER #c {} 2", id(2)), "3 4"),
-        (format!("AFTER #c {} 100", id(5)), "6 7 8 9"),
-        (format!("AROUND #c {} 4", id(5)), "3 4 5 6"),
-        (format!("BETWEEN #c {} {} 100", id(2), id(8)), "3 4 5 6 7"),
-        (format!("BETWEEN #c {} {} 2", id(8), id(2)), "6 7"),
-        ("AFTER #c timestamp=2020-01-01T00:00:00.000Z 2".to_owned(), "1 2"),
-        ("BEFORE #c timestamp=2020-01-01T00:00:00.000Z 2".to_owned(), ""),
+        ("AFTER #c timestamp=2020-01-01T00:00:00.000Z 2", "1 2"),
+        ("BEFORE #c timestamp=2020-01-01T00:00:00.000Z 2", ""),
     ] {
-        assert_eq!(ask(&mut al, &asked).0, expected, "{asked}");
+        assert_eq!(ask(&mut al, asked).0, expected, "{asked}");
     }
     let times = "timestamp=2020-01-01T00:00:00.000Z timestamp=2100-01-01T00:00:00.000Z";
     let targets = al.answers(&format!("CHATHISTORY TARGETS {times} 5"));
@@ -586,6 +596,66 @@ fn what_was_said_can_be_asked_for_from_memory_and_from_the_archive() {
         let answer = al.answers(asked);
         assert!(answer[0].starts_with(&format!("FAIL CHATHISTORY {code} :")), "{answer:?}");
     }
+    let mut bo = Irc::comes_with(&server, "bo", caps);
+    let refused = "FAIL CHATHISTORY INVALID_TARGET LATEST #c :Messages could not be retrieved";
+    assert_eq!(bo.answers("CHATHISTORY LATEST #c * 5"), [refused], "who is not there");
+}
+
+#[cfg(feature = "data")]
+#[test]
+fn what_is_too_much_to_be_told_at_once_has_no_gap_in_it() {
+    let folder = Folder::new("irc-much");
+    let data = folder.file("data");
+    let server = server(&["--data", data.to_str().unwrap(), "--history", "10", "--flood", "0"]);
+    let mut al = Irc::comes_with(&server, "al", "batch draft/chathistory");
+    al.joins("#c");
+    let long = "x".repeat(400);
+    (0..300).for_each(|number| al.says(&format!("PRIVMSG #c :{long} {number}")));
+    let begin = "timestamp=2020-01-01T00:00:00.000Z";
+    let told = al.answers(&format!("CHATHISTORY AFTER #c {begin} 1000"));
+    let number = |line: &String| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap();
+    let numbers: Vec<_> = told[1..told.len() - 1].iter().map(number).collect();
+    assert_eq!(numbers, (0..numbers.len()).collect::<Vec<_>>());
+    assert!((50..300).contains(&numbers.len()), "they are not told at once: {}", numbers.len());
+}
+
+#[cfg(feature = "data")]
+#[test]
+fn what_is_told_again_is_as_it_was_told_at_first() {
+    let folder = Folder::new("irc-told-again");
+    let data = folder.file("data");
+    let args = ["--data", data.to_str().unwrap()];
+    let mut first = server(&args);
+    let caps = "server-time message-tags batch echo-message draft/chathistory";
+    let mut lena = Person::join(&first, "lena");
+    let mut al = Irc::comes_with(&first, "al", caps);
+    al.joins("#lobby");
+    lena.sees("* al joined (2 here)");
+    lena.says("hi");
+    al.sees_until(":lena!lines@host PRIVMSG #lobby :hi");
+    let noticed = al.answers("NOTICE #lobby :noted");
+    let acted = al.answers("PRIVMSG #lobby :\x01ACTION nods\x01");
+    assert!(noticed[0].ends_with(" :al!al@host NOTICE #lobby :noted"), "{noticed:?}");
+    let told = [noticed[0].clone(), acted[0].clone()];
+    let again = |al: &mut Irc| {
+        let lines = al.answers("CHATHISTORY LATEST #lobby * 3");
+        assert!(lines[1].ends_with(" :lena!lines@host PRIVMSG #lobby :hi"), "{lines:?}");
+        let lines = &lines[2..lines.len() - 1];
+        let tags = |line: &String| format!("@{}", line.split_once(';').unwrap().1);
+        lines.iter().map(tags).collect::<Vec<_>>()
+    };
+    assert_eq!(again(&mut al), told);
+    let mut bo = Irc::comes_with(&first, "bo", "server-time message-tags");
+    bo.says("JOIN #lobby");
+    bo.sees_until(" 366 ");
+    bo.sees_until(":lena!lines@host PRIVMSG #lobby :hi");
+    told.iter().for_each(|line| bo.sees(line));
+    first.terminate();
+    assert_eq!(first.wait(), Some(0));
+    let second = server(&args);
+    let mut cy = Irc::comes_with(&second, "cy", caps);
+    cy.joins("#lobby");
+    assert_eq!(again(&mut cy), told);
 }
 
 #[cfg(feature = "data")]

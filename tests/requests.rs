@@ -17,7 +17,7 @@ const NOW: u64 = 1_700_000_000;
 
 fn said(id: u64, from: &str, text: &str) -> Said {
     let (from, text) = (from.into(), text.into());
-    Said { id, unix_seconds: NOW - 86_400 + id, from, text, emote: false }
+    Said { id, unix_seconds: NOW - 86_400 + id, from, text, ..Said::default() }
 }
 
 /// A server with an archive in which this was kept of rooms, and these people in the lobby.
@@ -61,11 +61,11 @@ fn a_room_is_as_it_was_before_the_restart_and_its_numbers_go_on() {
     assert_eq!(ops, "* You are in #ops. Here now: alice.\n[22:13] bob: three\n");
     answer(&mut room, alice, "four");
     let records = std::mem::take(room.hub_mut().records());
-    let [Record::Said { id, room: name, from, author, text, .. }] = &records[..] else {
+    let [Record::Said { said, room: name, author, .. }] = &records[..] else {
         panic!("{records:?}")
     };
-    assert_eq!((&**name, &**from, &**text), ("ops", "alice", "four"));
-    assert!(*id > *author && *author > 7, "{records:?}");
+    assert_eq!((&**name, &*said.from, &*said.text), ("ops", "alice", "four"));
+    assert!(said.id > *author && *author > 7, "{records:?}");
     // All leave the room, and it is remembered.
     answer(&mut room, alice, "/join lobby");
     let back = answer(&mut room, alice, "/join OPS");
@@ -79,7 +79,9 @@ fn private_messages_are_not_kept_and_topics_are() {
     answer(&mut room, alice, "/topic tea");
     answer(&mut room, alice, "/me waves");
     let records = room.hub_mut().records();
-    let [Record::Topic { text, .. }, Record::Said { emote: true, .. }] = &records[..] else {
+    let [Record::Topic { text, .. }, Record::Said { said: Said { emote: true, .. }, .. }] =
+        &records[..]
+    else {
         panic!("{records:?}")
     };
     assert_eq!(text, "tea");

@@ -58,6 +58,7 @@ impl Parts {
             from: line(input),
             text: line(input),
             emote: input.flag(),
+            ..Said::default()
         };
         let limit = Duration::from_millis(u64::from(number) * 100);
         let reason = input.one_of(&[

@@ -83,6 +83,11 @@ const STEPS: &[&str] = &[
         actor TEXT NOT NULL, whom TEXT NOT NULL, room TEXT, why TEXT NOT NULL,
         until INTEGER) STRICT;
 ",
+    "
+    ALTER TABLE author ADD COLUMN mask TEXT NOT NULL DEFAULT '';
+    ALTER TABLE line ADD COLUMN notice INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE line ADD COLUMN millis INTEGER NOT NULL DEFAULT 0;
+",
 ];
 
 /// Memory for pages of the file, for each thread, in KiB.
@@ -297,12 +302,17 @@ mod tests {
     use crate::config::Keep;
 
     #[test]
-    fn a_file_of_the_first_version_is_brought_forward_and_loses_nothing() {
-        let folder = std::env::temp_dir().join(format!("chinwag-{}-steps", std::process::id()));
+    fn a_file_of_an_older_version_is_brought_forward_and_loses_nothing() {
+        (1..STEPS.len()).for_each(bring_forward);
+    }
+
+    fn bring_forward(version: usize) {
+        let name = format!("chinwag-{}-step-{version}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join("chat.db");
         let mut first = connect(&file, OpenFlags::SQLITE_OPEN_CREATE).unwrap();
-        prepare(&mut first, &STEPS[..1]).unwrap();
+        prepare(&mut first, &STEPS[..version]).unwrap();
         first
             .execute_batch(
                 "UPDATE state SET last_id = 9;
@@ -310,13 +320,14 @@ mod tests {
                  INSERT INTO room (key, name, topic, topic_by, topic_id, topic_at)
                  VALUES ('lobby', 'lobby', 'tea', 'bob', 9, 90);
                  INSERT INTO name VALUES (4, 'alice', NULL);
-                 INSERT INTO author VALUES (5, 4, 1, 'alice', NULL, 1);
-                 INSERT INTO line VALUES (7, 3, 5, 70, 0, 'hi');
+                 INSERT INTO author (id, name, came, shown, lines) VALUES (5, 4, 1, 'alice', 1);
+                 INSERT INTO line (id, room, author, at, emote, text)
+                 VALUES (7, 3, 5, 70, 0, 'hi');
                  INSERT INTO hour VALUES (0, 7, 7);
                  INSERT INTO word (rowid, entry) VALUES (7, '\u{a7}3 \u{a4}4 hi');",
             )
             .unwrap();
-        assert_eq!(marks(&first).unwrap(), (APPLICATION, 1));
+        assert_eq!(marks(&first).unwrap(), (APPLICATION, version as i32));
         drop(first);
         let older = open_beside(&file).unwrap_err().to_string();
         assert!(older.contains("it is of an older version"), "{older}");
@@ -342,6 +353,7 @@ mod tests {
             let [lobby, ops] = &*kept.rooms else { panic!("{:?}", kept.rooms) };
             assert_eq!(lobby.topic.as_ref().map(|topic| &*topic.text), Some("tea"));
             assert_eq!((&*ops.name, &*ops.lines[0].text), ("Ops", "hi"));
+            assert_eq!((&*ops.lines[0].mask, ops.lines[0].notice), ("", false));
             assert_eq!((&lobby.rights, &ops.rights), (&None, &None));
             assert!(kept.accounts.is_empty() && kept.sanctions.is_empty());
         }

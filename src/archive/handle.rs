@@ -152,6 +152,7 @@ impl fmt::Debug for Archive {
 
 #[cfg(test)]
 mod tests {
+    use crate::event::Said;
     use std::path::Path;
 
     use super::super::transfer::{self, Forget};
@@ -160,14 +161,16 @@ mod tests {
 
     fn lines(ids: std::ops::Range<u64>) -> Vec<Record> {
         let line = |id| Record::Said {
-            id,
-            at: 1_767_225_600,
+            said: Said {
+                id,
+                unix_seconds: 1_767_225_600,
+                from: "alice".to_owned(),
+                text: format!("this is line {id} {}", "x".repeat(300)),
+                ..Said::default()
+            },
             room: "lobby".to_owned(),
-            from: "alice".to_owned(),
             author: 1,
             account: None,
-            text: format!("this is line {id} {}", "x".repeat(300)),
-            emote: false,
         };
         ids.map(line).collect()
     }
@@ -198,7 +201,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("chinwag-{}-full", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join("chat.db");
-        let (mut archive, _) = open(&file, Some(100));
+        let (mut archive, _) = open(&file, Some(200));
         let mut last = 0;
         while archive.health().failing.is_none() {
             archive.record(&mut lines(last + 1..last + 11));

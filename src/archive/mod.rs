@@ -70,22 +70,14 @@ pub const HITS_MAX: usize = 20;
 pub enum Record {
     /// A line.
     Said {
-        /// Its number, as in [`Said::id`].
-        id: u64,
-        /// When, as in [`Said::unix_seconds`].
-        at: u64,
+        /// The line itself.
+        said: Said,
         /// The room, without `#`.
         room: String,
-        /// Who spoke.
-        from: String,
         /// The number of the entry by which the author came.
         author: u64,
         /// The author's account, if there is one.
         account: Option<String>,
-        /// What.
-        text: String,
-        /// Whether it was an emote.
-        emote: bool,
     },
     /// What a room is about from now on.
     Topic {
@@ -139,8 +131,9 @@ impl Record {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let texts = match self {
-            Record::Said { room, from, account, text, .. } => {
-                room.len() + from.len() + text.len() + account.as_ref().map_or(0, String::len)
+            Record::Said { said, room, account, .. } => {
+                let account = account.as_ref().map_or(0, String::len);
+                said.from.len() + said.text.len() + said.mask.len() + room.len() + account
             }
             Record::Topic { room, from, text, .. } => room.len() + from.len() + text.len(),
             Record::Rights { room, rights } => {
@@ -157,7 +150,8 @@ impl Record {
     #[must_use]
     pub fn at(&self) -> Option<u64> {
         match self {
-            Record::Said { at, .. } | Record::Topic { at, .. } => Some(*at),
+            Record::Said { said, .. } => Some(said.unix_seconds),
+            Record::Topic { at, .. } => Some(*at),
             Record::Sanction(Sanction { at, .. }) | Record::Act(Act { at, .. }) => Some(*at),
             Record::Rights { .. } | Record::Lifted(_) => None,
         }

@@ -49,7 +49,8 @@ const INDEX_ROOMS_MAX: usize = 64;
 const HISTORY_BYTES_MAX: usize = 64 * 1024;
 
 /// The columns that [`said`] reads.
-const SAID: &str = "line.id, line.at, line.emote, line.text, author.shown";
+const SAID: &str = "line.id, line.at, line.emote, line.text, author.shown, line.notice, \
+                    author.mask, line.millis";
 
 fn said(row: &Row<'_>) -> rusqlite::Result<Said> {
     Ok(Said {
@@ -58,7 +59,15 @@ fn said(row: &Row<'_>) -> rusqlite::Result<Said> {
         emote: row.get(2)?,
         text: row.get(3)?,
         from: row.get(4)?,
+        notice: row.get(5)?,
+        mask: row.get(6)?,
+        millis: row.get(7)?,
     })
+}
+
+/// About how many bytes a line takes.
+fn bytes_of(said: &Said) -> usize {
+    size_of::<Said>() + said.from.len() + said.mask.len() + said.text.len()
 }
 
 fn history(
@@ -78,7 +87,7 @@ fn history(
     let (mut lines, older) = last_lines(connection, room, (id, time, 0), count)?;
     let mut bytes = 0;
     let fits = |line: &&Said| {
-        bytes += size_of::<Said>() + line.from.len() + line.text.len();
+        bytes += bytes_of(line);
         bytes <= HISTORY_BYTES_MAX
     };
     // One line fits in any case.
@@ -88,43 +97,54 @@ fn history(
     Ok(Answer::History { lines, more: older.is_some() || left_out > 0 })
 }
 
-/// The lines of a room that are wanted, and may be more than that.
+/// The lines of a room that are wanted, and may be more than that; and whether others come behind
+/// the last of them, since they are too many to be told at once.
 fn lines_of(connection: &Connection, room: &str, wanted: &Wanted) -> rusqlite::Result<Answer> {
-    let mut lines = Vec::new();
+    let (mut lines, mut more) = (Vec::new(), false);
     if let Some(room) = room_of(connection, room)? {
         for span in &wanted.0 {
-            lines.extend(lines_of_span(connection, room, span)?);
+            let (found, is_cut) = lines_of_span(connection, room, span)?;
+            lines.extend(found);
+            more = is_cut && span.oldest;
         }
     }
-    Ok(Answer::History { lines, more: false })
+    Ok(Answer::History { lines, more })
 }
 
-fn lines_of_span(connection: &Connection, room: i64, span: &Span) -> rusqlite::Result<Vec<Said>> {
+/// The lines of a span, the oldest first; and whether some are left out that lie farther from where
+/// it is counted from.
+fn lines_of_span(
+    connection: &Connection,
+    room: i64,
+    span: &Span,
+) -> rusqlite::Result<(Vec<Said>, bool)> {
     let (first, since) = match span.after {
         None => (-1, -1),
         Some(Place::Id(id)) => (int(id), -1),
-        Some(Place::Time(at)) => (first_since(connection, at)?.saturating_sub(1), int(at)),
+        Some(Place::Time(at)) => (first_since(connection, at / 1000)?.saturating_sub(1), int(at)),
     };
     let (end, until) = match span.before {
         None => (i64::MAX, i64::MAX),
         Some(Place::Id(id)) => (int(id), i64::MAX),
-        Some(Place::Time(at)) => (first_after(connection, at)?, int(at)),
+        Some(Place::Time(at)) => (first_after(connection, at / 1000 + 1)?, int(at)),
     };
     let order = if span.oldest { "ASC" } else { "DESC" };
     let sql = format!(
         "SELECT {SAID} FROM line CROSS JOIN author ON author.id = line.author \
-         WHERE line.room = ?1 AND line.id > ?2 AND line.id < ?3 AND line.at > ?4 \
-         AND line.at < ?5 ORDER BY line.id {order} LIMIT ?6"
+         WHERE line.room = ?1 AND line.id > ?2 AND line.id < ?3 \
+         AND line.at * 1000 + line.millis > ?4 AND line.at * 1000 + line.millis < ?5 \
+         ORDER BY line.id {order} LIMIT ?6"
     );
     let limit = int(span.count as u64);
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map((room, first, end, since, until, limit), said)?;
-    let mut lines = Vec::new();
+    let (mut lines, mut is_cut) = (Vec::new(), false);
     let mut bytes = 0;
     for said in rows {
         let said = said?;
-        bytes += size_of::<Said>() + said.from.len() + said.text.len();
+        bytes += bytes_of(&said);
         if bytes > HISTORY_BYTES_MAX && !lines.is_empty() {
+            is_cut = true;
             break;
         }
         lines.push(said);
@@ -132,7 +152,7 @@ fn lines_of_span(connection: &Connection, room: i64, span: &Span) -> rusqlite::R
     if !span.oldest {
         lines.reverse();
     }
-    Ok(lines)
+    Ok((lines, is_cut))
 }
 
 /// The last `count` lines of a room with a smaller number, earlier than a time and not before
@@ -215,14 +235,14 @@ fn search(
     let mut rows = statement.query((question, id, first, before, after))?;
     let mut hits = Vec::new();
     while let Some(row) = rows.next()? {
-        if excluded.binary_search(&row.get(6)?).is_ok() || !words.are_in(row.get_ref(3)?.as_str()?)
+        if excluded.binary_search(&row.get(9)?).is_ok() || !words.are_in(row.get_ref(3)?.as_str()?)
         {
             continue;
         }
         if hits.len() == HITS_MAX {
             return Ok(Answer::Found { hits, more: true });
         }
-        hits.push(Hit { room: row.get(5)?, said: said(row)? });
+        hits.push(Hit { room: row.get(8)?, said: said(row)? });
     }
     Ok(Answer::Found { hits, more: false })
 }

@@ -11,6 +11,7 @@ use super::queue::Rules;
 use super::words::index_entry;
 use super::{Act, Record};
 use crate::config::Keep;
+use crate::event::Said;
 use crate::nickname::{Keys, Nickname};
 use crate::rights::Rights;
 use crate::sanction::Sanction;
@@ -90,6 +91,7 @@ pub(super) struct Tables {
 struct Author {
     shown: String,
     account: Option<String>,
+    mask: String,
     id: i64,
     name: i64,
 }
@@ -124,7 +126,8 @@ impl Tables {
         let mut has_acts = false;
         for record in records {
             match record {
-                Record::Said { id, room, .. } | Record::Topic { id, room, .. } => {
+                Record::Said { said: Said { id, .. }, room, .. }
+                | Record::Topic { id, room, .. } => {
                     sums.last_id = sums.last_id.max(*id);
                     if rules.of(room) != Keep::Days(0) {
                         let room = self.room(connection, room)?;
@@ -175,16 +178,22 @@ impl Tables {
                 run(connection, sql, (room, or_none(text), or_none(from), id, at))?;
                 Ok(false)
             }
-            Record::Said { id, at, from, author, account, text, emote, .. } => {
-                let (author, name) = self.author(connection, *author, from, account.as_deref())?;
-                let sql = "INSERT OR IGNORE INTO line VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-                if run(connection, sql, (int(*id), room, author, int(*at), emote, text))? == 0 {
+            Record::Said { said, author, account, .. } => {
+                let who = (&*said.from, account.as_deref(), &*said.mask);
+                let (author, name) = self.author(connection, *author, who)?;
+                let Said { unix_seconds: at, millis, text, emote, notice, .. } = said;
+                let (id, sql) = (
+                    int(said.id),
+                    "INSERT OR IGNORE INTO line VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                );
+                let params = (id, room, author, int(*at), emote, text, notice, millis);
+                if run(connection, sql, params)? == 0 {
                     return Ok(false);
                 }
                 index_entry(text, room, name, &mut self.entry);
                 let sql = "INSERT INTO word (rowid, entry) VALUES (?1, ?2)";
-                run(connection, sql, (int(*id), &self.entry))?;
-                sums.add(*id, *at, room, author);
+                run(connection, sql, (id, &self.entry))?;
+                sums.add(said.id, *at, room, author);
                 Ok(true)
             }
             // The others are in no room's lines.
@@ -217,15 +226,16 @@ impl Tables {
         &mut self,
         connection: &Connection,
         came: u64,
-        shown: &str,
-        account: Option<&str>,
+        (shown, account, mask): (&str, Option<&str>, &str),
     ) -> rusqlite::Result<(i64, i64)> {
-        let is_it = |it: &&Author| it.shown == shown && it.account.as_deref() == account;
+        let is_it =
+            |it: &&Author| it.shown == shown && it.account.as_deref() == account && it.mask == mask;
         if let Some(author) = self.authors.get(&came).and_then(|all| all.iter().find(is_it)) {
             return Ok((author.id, author.name));
         }
-        let sql = "SELECT id, name FROM author WHERE came = ?1 AND shown = ?2 AND account IS ?3";
-        let params = (int(came), shown, account);
+        let sql = "SELECT id, name FROM author \
+                   WHERE came = ?1 AND shown = ?2 AND account IS ?3 AND mask = ?4";
+        let params = (int(came), shown, account, mask);
         let found = connection
             .prepare_cached(sql)?
             .query_row(params, |row| Ok((row.get(0)?, row.get(1)?)))
@@ -234,8 +244,9 @@ impl Tables {
             Some(found) => found,
             None => {
                 let name = name(connection, shown)?;
-                let sql = "INSERT INTO author (name, came, shown, account) VALUES (?1, ?2, ?3, ?4)";
-                run(connection, sql, (name, int(came), shown, account))?;
+                let sql = "INSERT INTO author (name, came, shown, account, mask) \
+                           VALUES (?1, ?2, ?3, ?4, ?5)";
+                run(connection, sql, (name, int(came), shown, account, mask))?;
                 (connection.last_insert_rowid(), name)
             }
         };
@@ -244,7 +255,8 @@ impl Tables {
             self.authors_count = 0;
         }
         let (shown, account) = (shown.to_owned(), account.map(str::to_owned));
-        self.authors.entry(came).or_default().push(Author { shown, account, id, name });
+        let author = Author { shown, account, mask: mask.to_owned(), id, name };
+        self.authors.entry(came).or_default().push(author);
         self.authors_count += 1;
         Ok((id, name))
     }

@@ -15,6 +15,7 @@ use super::tables::{HOUR, Tables, int, number, room_of};
 use super::writer::sentence;
 use super::{OpenError, Record, file};
 use crate::config::Keep;
+use crate::event::Said;
 use crate::nickname::Nickname;
 use crate::text;
 
@@ -68,6 +69,8 @@ impl From<OpenError> for TransferError {
 struct Exported {
     id: u64,
     at: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    millis: u16,
     room: String,
     kind: Kind,
     from: String,
@@ -76,12 +79,13 @@ struct Exported {
     author: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     account: Option<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    mask: String,
     text: String,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives it so")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
+fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+    *number == N::default()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,6 +93,7 @@ fn is_zero(number: &u64) -> bool {
 enum Kind {
     Said,
     Emote,
+    Notice,
     Topic,
 }
 
@@ -168,11 +173,13 @@ fn topics(
         Ok(Exported {
             id: number(row.get(0)?),
             at: number(row.get(1)?),
+            millis: 0,
             room: row.get(2)?,
             kind: Kind::Topic,
             from: row.get(3)?,
             author: 0,
             account: None,
+            mask: String::new(),
             text: row.get(4)?,
         })
     })?;
@@ -188,7 +195,8 @@ fn lines_after(
     let of_room = if room.is_some() { "line.room = ?3" } else { "?3 IS NULL" };
     let sql = format!(
         "SELECT line.id, line.at, room.name, line.emote, author.shown, author.came, \
-         author.account, line.text FROM line CROSS JOIN room ON room.id = line.room \
+         author.account, line.text, line.notice, author.mask, \
+         line.millis FROM line CROSS JOIN room ON room.id = line.room \
          CROSS JOIN author ON author.id = line.author \
          WHERE line.id > ?1 AND line.at >= ?2 AND {of_room} ORDER BY line.id LIMIT {CHUNK_LINES}"
     );
@@ -197,12 +205,18 @@ fn lines_after(
         Ok(Exported {
             id: number(row.get(0)?),
             at: number(row.get(1)?),
+            millis: row.get(10)?,
             room: row.get(2)?,
-            kind: if row.get(3)? { Kind::Emote } else { Kind::Said },
+            kind: match (row.get(3)?, row.get(8)?) {
+                (true, _) => Kind::Emote,
+                (_, true) => Kind::Notice,
+                _ => Kind::Said,
+            },
             from: row.get(4)?,
             author: number(row.get(5)?),
             account: row.get(6)?,
             text: row.get(7)?,
+            mask: row.get(9)?,
         })
     })?;
     lines.collect()
@@ -320,12 +334,14 @@ fn is_known(connection: &Connection, line: &Exported) -> rusqlite::Result<bool> 
 }
 
 fn record(id: u64, line: Exported) -> Record {
-    let Exported { at, room, kind, from, author, account, text, .. } = line;
+    let Exported { at, millis, room, kind, from, author, account, mask, text, .. } = line;
     match kind {
         Kind::Topic => Record::Topic { id, at, room, from, text },
         _ => {
-            let emote = kind == Kind::Emote;
-            Record::Said { id, at, room, from, author, account, text, emote }
+            let (emote, notice) = (kind == Kind::Emote, kind == Kind::Notice);
+            let (unix_seconds, millis) = (at, millis.min(999));
+            let said = Said { id, unix_seconds, millis, from, text, emote, notice, mask };
+            Record::Said { said, room, author, account }
         }
     }
 }
@@ -345,11 +361,13 @@ fn parse(line: &[u8], room: &Nickname) -> Result<Option<Exported>, String> {
         said.map(|(kind, from, text)| Exported {
             id: 0,
             at,
+            millis: 0,
             room: room.as_str().to_owned(),
             kind,
             from: from.to_owned(),
             author: 0,
             account: None,
+            mask: String::new(),
             text: text.to_owned(),
         })
     };
@@ -359,6 +377,10 @@ fn parse(line: &[u8], room: &Nickname) -> Result<Option<Exported>, String> {
         {
             return Err(format!("has a name that cannot be one: {name:?}"));
         }
+    }
+    let is_mask = !line.mask.contains(' ') && text::clean(&line.mask) == *line.mask;
+    if !is_mask || line.mask.len() > crate::nickname::BYTES_MAX {
+        return Err(format!("has a user and a host that cannot be: {:?}", line.mask));
     }
     if line.id > ID_MAX || line.at > AT_MAX {
         return Err("has a number that is too high".to_owned());

@@ -69,17 +69,17 @@ impl Chat {
             Fact::Connected { origin, name, address, standing } => {
                 self.apply_connected(entry, (*origin, *address), name, standing)
             }
-            Fact::Moved { user, origin } => self.users.get_mut(*user).map(|user| {
-                user.address = origin.map_or(user.address, |(_, address)| address);
-                let from = mem::replace(&mut user.origin, origin.map(|(key, _)| key));
-                Applied::Moved { from }
-            }),
+            Fact::Moved { user, origin } => {
+                let user = self.users.get_mut(*user);
+                user.map(|user| Applied::Moved { from: user.move_to(*origin) })
+            }
             Fact::Joined { user, room, key } => self.apply_joined(entry, *user, (room, key)),
             Fact::Parted { user, room, .. } => self.apply_parted(*user, *room),
             Fact::Left { user, .. } => self.apply_left(*user),
             Fact::Renamed { user, name } => self.apply_renamed(*user, name),
-            Fact::Said { user, room, text, emote, .. } => {
-                self.apply_said(entry, *user, *room, (text, *emote))
+            Fact::Said { user, room, text, emote, extra } => {
+                let is_notice = extra.as_ref().is_some_and(|extra| extra.is_notice);
+                self.apply_said(entry, (*user, *room), (text, (*emote, is_notice)))
             }
             Fact::Told { user, to, .. } => {
                 self.users.get(*user).and(self.users.get(*to)).map(|_| Applied::Said)
@@ -232,19 +232,18 @@ impl Chat {
     fn apply_said(
         &mut self,
         entry: &Entry<'_>,
-        key: UserKey,
-        room: RoomKey,
-        (text, emote): (&str, bool),
+        (key, room): (UserKey, RoomKey),
+        said: (&str, (bool, bool)),
     ) -> Option<Applied> {
         let is_open = !self.rooms.get(room.place())?.rights.has(Flag::Members);
         if self.line_refusal(key, room, entry.at).is_some() {
             return Some(Applied::Refused(Conflict::NotAllowed));
         }
         self.note_line(key, entry.at);
-        let speaker = self.users.get(key).filter(|user| is_open || user.is_in(room))?;
-        let from = speaker.name.as_str();
-        let history = &mut self.rooms[room.place()].history;
-        history.record((entry.id, entry.at), (key, from), (text, emote));
+        let speaker = self.users.get_mut(key).filter(|user| is_open || user.is_in(room))?;
+        let (name, mask) = speaker.name_and_mask(self.cloak);
+        let place = (entry.id, (entry.at, entry.millis));
+        self.rooms[room.place()].history.record(place, (key, name, mask), said);
         Some(Applied::Said)
     }
 

@@ -15,6 +15,7 @@ use super::written::{
     Members, Words, or_dash, read_sanction, read_standing, word_of, write_sanction, write_standing,
 };
 use crate::chat::Standing;
+use crate::event::Said;
 use crate::rights::Rank;
 use crate::text;
 
@@ -38,10 +39,12 @@ impl Chat {
                 let by = members.member_of(line.by);
                 let by = by.map_or("- 0".to_owned(), |(node, number)| format!("{node} {number}"));
                 let said = &line.said;
-                let (from, emote) = (word_of(&said.from), u8::from(said.emote));
-                let (id, at) = (said.id, said.unix_seconds);
-                let name = room.name();
-                let _ = writeln!(out, "past {name} {id} {at} {by} {emote} {from} {}", said.text);
+                let Said { id, unix_seconds: at, millis, text, mask, .. } = said;
+                let (name, from) = (room.name(), word_of(&said.from));
+                // An older server takes a line with more than how it was said for plain.
+                let how = if said.notice { 2 } else { u8::from(said.emote) };
+                let _ =
+                    writeln!(out, "past {name} {id} {at} {by} {how}/{millis}/{mask} {from} {text}");
             }
             let forgotten = room.history.forgotten();
             let _ = writeln!(out, "forgotten {} {forgotten}", room.name());
@@ -217,14 +220,68 @@ impl Chat {
         let (id, at) = (words.number()?, words.number()?);
         let (node, number) = (words.next()?, words.number()?);
         let by = user_of(known, node, number).unwrap_or(UserKey::NOBODY);
-        let (emote, from) = (words.next()? == "1", words.text(256)?);
-        let said = text::clean(words.0);
+        let (how, from) = (words.next()?, words.text(256)?);
+        let (how, more) = how.split_once('/').unwrap_or((how, ""));
+        let (millis, mask) = more.split_once('/').unwrap_or_default();
+        let at = (at, millis.parse().unwrap_or_default());
+        let (said, mask) = (text::clean(words.0), text::clean(mask));
         let history: &mut History = &mut self.rooms[room.place()].history;
-        history.record((id, at), (by, &from), (&said, emote));
+        history.record((id, at), (by, &from, &mask), (&said, (how == "1", how == "2")));
         Some(())
     }
 }
 
 fn user_of(known: &Known, node: &str, number: u64) -> Option<UserKey> {
     known.get(&(node.to_owned(), number)).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::LOBBY;
+    use crate::config::Limits;
+    use crate::nickname::Nickname;
+
+    /// Nobody is known to others.
+    struct Nobody;
+
+    impl Members for Nobody {
+        fn member_of(&self, _: UserKey) -> Option<(&str, u64)> {
+            None
+        }
+
+        fn own_number_of(&self, _: UserKey) -> Option<u64> {
+            None
+        }
+
+        fn user_of(&self, _: &str, _: u64) -> Option<UserKey> {
+            None
+        }
+    }
+
+    #[test]
+    fn what_was_said_is_in_it_as_it_was_also_in_one_of_an_older_server() {
+        let chat = || Chat::new(&Limits::default(), 0, &Nickname::unchecked("lobby"), &[]);
+        let older = "past lobby 5 70 - 0 1 bob waves\n";
+        let newer = "past lobby 6 70 - 0 0/1/bob@host bob says\n\
+                     past lobby 7 70 - 0 2/2/bob@host bob notes\n\
+                     past lobby 8 71 - 0 1/0/bob@host bob nods\nforgotten lobby 0\n";
+        let mut first = chat();
+        assert!(first.read_checkpoint(&format!("{older}{newer}")).is_some());
+        let lines = |chat: &Chat| {
+            let lines = chat[LOBBY].history.lines();
+            lines.map(|line| line.said.clone()).collect::<Vec<_>>()
+        };
+        let told = lines(&first);
+        let how = |said: &Said| (said.millis, said.emote, said.notice);
+        let all: Vec<_> = told.iter().map(how).collect();
+        assert_eq!(all, [(0, true, false), (1, false, false), (2, false, true), (0, true, false)]);
+        assert_eq!((&*told[0].mask, &*told[3].mask), ("", "bob@host"));
+        let mut checkpoint = String::new();
+        first.write_checkpoint(&Nobody, &mut checkpoint);
+        assert!(checkpoint.contains(newer), "{checkpoint}");
+        let mut second = chat();
+        assert!(second.read_checkpoint(&checkpoint).is_some());
+        assert_eq!(lines(&second), told);
+    }
 }

@@ -24,7 +24,37 @@ pub(crate) struct Entry<'a> {
     pub(crate) id: EntryId,
     /// When, in seconds since 1970-01-01 00:00 UTC.
     pub(crate) at: u64,
+    /// As in [`Said::millis`](crate::event::Said::millis); set when it is applied.
+    pub(crate) millis: u16,
     pub(crate) fact: Fact<'a>,
+}
+
+impl<'a> Entry<'a> {
+    pub(crate) fn new(id: EntryId, at: u64, fact: Fact<'a>) -> Entry<'a> {
+        Entry { id, at, millis: 0, fact }
+    }
+}
+
+/// Tells lines of one second apart: IRC clients ask by a time for what was said before and after,
+/// and would miss what has the same. It goes by entries alone, so it is the same everywhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LineClock {
+    at: u64,
+    millis: u16,
+}
+
+impl LineClock {
+    /// The milliseconds of the next line, which is said in that second.
+    pub(crate) fn tick(&mut self, at: u64) -> u16 {
+        let millis = if at == self.at { self.millis.saturating_add(1).min(999) } else { 0 };
+        *self = LineClock { at, millis };
+        millis
+    }
+
+    /// The milliseconds of something else that happens in that second.
+    pub(crate) fn millis(&self, at: u64) -> u16 {
+        if at == self.at { self.millis } else { 0 }
+    }
 }
 
 /// What is so from now on. Texts are clean and not blank.
@@ -221,6 +251,6 @@ impl Entry<'_> {
             Fact::Forgot { user } => Fact::Forgot { user },
             Fact::Topic { user, room, text } => Fact::Topic { user, room, text: owned(text) },
         };
-        Entry { id: self.id, at: self.at, fact }
+        Entry { id: self.id, at: self.at, millis: self.millis, fact }
     }
 }

@@ -51,8 +51,11 @@ impl History {
         lines: impl IntoIterator<Item = Said>,
     ) -> History {
         let mut history = History::new(lines_max, forgotten);
-        for Said { id, unix_seconds, from, text, emote } in lines {
-            history.record((id, unix_seconds), (UserKey::NOBODY, &from), (&text, emote));
+        for said in lines {
+            let Said { from, text, mask, .. } = &said;
+            let (id, at) = (said.id, said.unix_seconds);
+            let how = (said.emote, said.notice);
+            history.record((id, (at, said.millis)), (UserKey::NOBODY, from, mask), (text, how));
         }
         history
     }
@@ -104,12 +107,13 @@ impl History {
         self.lines.iter()
     }
 
-    /// Takes in a line. The oldest line gives its memory to the newest.
+    /// Takes in a line: its number and time; whose it is, with name and `user@host`; and the text,
+    /// and whether it is an emote or a notice. The oldest line gives its memory to the newest.
     pub(super) fn record(
         &mut self,
-        (id, at): (EntryId, u64),
-        (by, from): (UserKey, &str),
-        (text, emote): (&str, bool),
+        (id, (at, millis)): (EntryId, (u64, u16)),
+        (by, from, mask): (UserKey, &str, &str),
+        (text, (emote, notice)): (&str, (bool, bool)),
     ) {
         if self.lines_max == 0 {
             self.forgotten = id;
@@ -127,13 +131,15 @@ impl History {
         self.forgotten = self.forgotten.max(line.said.id);
         let HistoryLine { said, encoded, .. } = line;
         encoded.clear();
-        for (kept, new) in [(&mut said.from, from), (&mut said.text, text)] {
+        for (kept, new) in [(&mut said.from, from), (&mut said.mask, mask), (&mut said.text, text)]
+        {
             kept.clear();
             // Not twice as much as before, as it would grow by itself.
             kept.reserve_exact(new.len());
             kept.push_str(new);
         }
-        (said.id, said.unix_seconds, said.emote) = (id, at, emote);
+        (said.id, said.unix_seconds, said.millis) = (id, at, millis);
+        (said.emote, said.notice) = (emote, notice);
         line.by = by;
     }
 }
@@ -166,7 +172,8 @@ mod tests {
     fn what_was_missed_is_known_as_far_as_the_history_goes() {
         let mut history = History::new(2, 10);
         let says = |history: &mut History, id| {
-            history.record((id, 0), (UserKey::nth(0), "al"), ("hi", false));
+            let by = (UserKey::nth(0), "al", "al@nowhere");
+            history.record((id, (0, 0)), by, ("hi", (false, false)));
         };
         assert_eq!(history.after(9, 10), (0, true), "of before the room began");
         assert_eq!(history.after(10, 10), (0, false));

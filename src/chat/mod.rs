@@ -41,7 +41,8 @@ use self::asleep::Sleepers;
 pub(crate) use self::commands::{Asker, Judged, Listing};
 use self::directory::Directory;
 pub(crate) use self::entry::{
-    AccountFact, Authority, Entry, EntryId, Fact, Leaving, MaybeExtra, Order, Recorded, Standing,
+    AccountFact, Authority, Entry, EntryId, Fact, Leaving, LineClock, MaybeExtra, Order, Recorded,
+    Standing,
 };
 use self::ignoring::Ignoring;
 use self::moderation::OrderState;
@@ -535,7 +536,36 @@ mod tests {
             said(alice, LOBBY, "gone"),
         ];
         let facts = facts.into_iter().zip(1..);
-        facts.map(|(fact, id)| Entry { id, at: 1000 + id, fact }).collect()
+        facts.map(|(fact, id)| Entry::new(id, 1000 + id, fact)).collect()
+    }
+
+    #[test]
+    fn a_line_is_known_by_where_its_author_was_when_it_was_said() {
+        let (alice, key) = (UserKey::nth(0), ConnectionKey::nth(0));
+        let from = |last: u8| std::net::Ipv4Addr::new(192, 0, 2, last).into();
+        let (address, standing) = (from(1), Box::default());
+        let said = |text: &'static str| Fact::Said {
+            user: alice,
+            room: LOBBY,
+            text: text.into(),
+            emote: false,
+            extra: None,
+        };
+        let facts = [
+            Fact::Connected { origin: Some(key), name: name("alice"), address, standing },
+            Fact::Joined { user: alice, room: name("lobby"), key: "".into() },
+            said("here"),
+            Fact::Moved { user: alice, origin: None },
+            Fact::Moved { user: alice, origin: Some((key, from(2))) },
+            said("there"),
+        ];
+        let mut chat = chat();
+        for (fact, id) in facts.into_iter().zip(1..) {
+            chat.apply(&Entry::new(id, 1000, fact));
+        }
+        let lines = chat[LOBBY].history.lines();
+        let masks: Vec<_> = lines.map(|line| line.said.mask.as_str()).collect();
+        assert_eq!(masks, ["lines@192.0.2.1", "lines@192.0.2.2"]);
     }
 
     #[test]

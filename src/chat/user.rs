@@ -1,6 +1,7 @@
 //! Users: everybody who has a name. A user is known by a [`UserKey`], in whatever rooms they are
 //! and whatever they come with.
 
+use std::mem;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -66,6 +67,8 @@ pub(crate) struct User {
     pub(super) came_by: Dialect,
     /// The room that they have been in for the longest time, if any.
     room: Option<RoomKey>,
+    /// `user@host`, once it was asked for.
+    mask: Option<Box<str>>,
     pub(super) social: Option<Box<Social>>,
 }
 
@@ -121,6 +124,26 @@ impl User {
         let came_by = (self.came_by, self.profile());
         let author = Author::new(self.name.as_str(), came_by, self.address, cloak);
         Author { account: self.account().map(Nickname::as_str), ..author }
+    }
+
+    /// The name, and `user@host` as others are told. That is made once, since a cloak is a hash.
+    pub(super) fn name_and_mask(&mut self, cloak: Option<Cloak>) -> (&str, &str) {
+        if self.mask.is_none() {
+            let Author { user, host, .. } = self.author(cloak);
+            self.mask = Some(format!("{user}@{host}").into());
+        }
+        (self.name.as_str(), self.mask.as_deref().unwrap_or_default())
+    }
+
+    /// What is for them goes there from now on, if anywhere. Returns where it went until now.
+    pub(super) fn move_to(
+        &mut self,
+        origin: Option<(ConnectionKey, IpAddr)>,
+    ) -> Option<ConnectionKey> {
+        if let Some((_, address)) = origin {
+            (self.address, self.mask) = (address, None);
+        }
+        mem::replace(&mut self.origin, origin.map(|(key, _)| key))
     }
 
     /// The same, to be kept.
@@ -206,7 +229,7 @@ impl User {
             self.set_authority(None);
         }
         let order = self.order_mut();
-        let before = std::mem::replace(&mut order.account, account);
+        let before = mem::replace(&mut order.account, account);
         order.formerly = before.or(order.formerly.take());
     }
 
@@ -290,7 +313,7 @@ impl Users {
         self.generation = generation;
         reserve(&mut self.slab);
         let fold = name.sort_key();
-        let (room, social) = (None, None);
+        let (room, mask, social) = (None, None, None);
         let (operator, came_at) = (false, u32::try_from(came_at).unwrap_or(u32::MAX));
         let user = User {
             name,
@@ -304,6 +327,7 @@ impl Users {
             is_here: false,
             came_by: Dialect::default(),
             room,
+            mask,
             social,
         };
         self.slab.insert(user);

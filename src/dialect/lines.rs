@@ -333,7 +333,7 @@ fn encode(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
 /// A line that was said: `[14:05] bob: hi`. Of one that was looked for, also when and where that
 /// was, and its number: `[2026-11-01 14:05 #ops 7] bob: hi`.
 fn recalled(said: &Said, hit: Option<&Hit>, out: &mut Vec<u8>) {
-    let Said { id, unix_seconds, from, text, emote } = said;
+    let Said { id, unix_seconds, from, text, emote, .. } = said;
     let (hour, minute) = (unix_seconds / 3600 % 24, unix_seconds / 60 % 60);
     // Writing to a Vec cannot fail.
     let _ = match hit {

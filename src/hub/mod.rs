@@ -73,8 +73,8 @@ use self::tickets::Tickets;
 use crate::archive::{Record, Request};
 use crate::author::{Cloak, Extra};
 use crate::chat::{
-    AccountFact, Authority, Chat, EntryId, Fact, Policy, Recorded, Room, RoomKey, Standing, User,
-    UserKey,
+    AccountFact, Authority, Chat, EntryId, Fact, LineClock, Policy, Recorded, Room, RoomKey,
+    Standing, User, UserKey,
 };
 use crate::config::{Config, Limits, Password, Prelude};
 use crate::connection::{Connection, Connections, LINGER, State, Wait};
@@ -118,6 +118,8 @@ pub struct Hub {
     chat: Chat,
     /// The number of the last entry.
     last_entry: EntryId,
+    /// What tells lines of one second apart.
+    line_clock: LineClock,
     /// All entries until now, if they are wanted.
     recorded: Option<Recorded>,
     /// What everybody must know who comes in, if anything.
@@ -204,6 +206,7 @@ impl Hub {
             channels: chat.rooms().map(|_| Channel::default()).collect(),
             chat,
             last_entry,
+            line_clock: LineClock::default(),
             recorded: None,
             password: config.password.clone(),
             journals: Journals::default(),

@@ -589,7 +589,7 @@ impl Hub {
 
     /// A fact that concerns this server alone becomes so.
     pub(super) fn commit_here(&mut self, fact: Fact<'_>) -> Applied {
-        let entry = Entry { id: self.last_entry, at: self.now.unix_seconds, fact };
+        let entry = Entry::new(self.last_entry, self.now.unix_seconds, fact);
         self.commit(entry)
     }
 
@@ -608,7 +608,7 @@ impl Hub {
             Line::Came { number, fact } => {
                 let is_own = *relay.node == *entry.node;
                 let fact = if is_own { self.with_origin(number, fact) } else { fact };
-                let applied = self.commit(Entry { id, at, fact });
+                let applied = self.commit(Entry::new(id, at, fact));
                 if let (Applied::Connected(user), Some(relay)) = (&applied, &mut self.relay)
                     && let Some((name, node)) = relay.nodes.get_key_value(entry.node)
                 {
@@ -634,7 +634,7 @@ impl Hub {
                 if relay.passes.said(user, key).is_some() {
                     return nothing;
                 }
-                let applied = self.commit(Entry { id, at, fact });
+                let applied = self.commit(Entry::new(id, at, fact));
                 if let (Applied::Said, Some(relay)) = (&applied, &mut self.relay) {
                     relay.passes.note_said(user, key, id);
                 }
@@ -646,7 +646,7 @@ impl Hub {
                     Fact::Order { order, .. } => order.removed(),
                     _ => None,
                 };
-                let applied = self.commit(Entry { id, at, fact });
+                let applied = self.commit(Entry::new(id, at, fact));
                 if let (Some(user), Applied::Left(_), Some(relay)) =
                     (gone, &applied, &mut self.relay)
                 {

@@ -8,6 +8,7 @@ use super::Hub;
 use super::next::Next;
 use super::returning::Keyed;
 use crate::archive::{Act, Answer, Before, Health, Kept, Record, Request};
+use crate::author::Author;
 use crate::chat::{Applied, Entry, Fact, RoomKey, UserKey};
 use crate::connection::{Asked, Wait, Waiting};
 use crate::dialect::About;
@@ -96,9 +97,9 @@ impl Hub {
     fn tell_answer(&mut self, (key, user): (ConnectionKey, UserKey), asked: Asked, answer: Answer) {
         let room = asked.room.as_deref();
         match answer {
-            Answer::History { lines, .. } if matches!(asked.request, Request::Lines { .. }) => {
+            Answer::History { lines, more } if matches!(asked.request, Request::Lines { .. }) => {
                 if let (Request::Lines { wanted, .. }, Some(room)) = (&asked.request, room) {
-                    self.tell_wanted((key, user), (room, wanted), lines, asked.tail);
+                    self.tell_wanted((key, user), (room, wanted), (lines, more), asked.tail);
                 }
             }
             Answer::History { lines, more } => {
@@ -244,9 +245,14 @@ impl Hub {
         let (id, at, author) = (entry.id, entry.at, user.since);
         let (from, text) = (user.name.as_str().to_owned(), text.clone().into_owned());
         let room = self.chat[*room].name().as_str().to_owned();
-        self.records.push(match entry.fact {
-            Fact::Said { emote, .. } => {
-                Record::Said { id, at, room, from, author, account, text, emote }
+        self.records.push(match &entry.fact {
+            Fact::Said { emote, extra, .. } => {
+                let notice = extra.as_ref().is_some_and(|extra| extra.is_notice);
+                let Author { user, host, .. } = self.chat.author(user);
+                let (mask, millis) = (format!("{user}@{host}"), entry.millis);
+                let (unix_seconds, emote) = (at, *emote);
+                let said = Said { id, unix_seconds, millis, from, text, emote, notice, mask };
+                Record::Said { said, room, author, account }
             }
             _ => Record::Topic { id, at, room, from, text },
         });

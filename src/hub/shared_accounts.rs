@@ -253,7 +253,7 @@ impl Hub {
         let Some(old) = old.filter(|old| self.chat.account_called(old).is_some()) else {
             return Applied::Refused(Conflict::OutOfDate);
         };
-        let applied = self.commit(Entry { id, at, fact: Fact::Renamed { user, name } });
+        let applied = self.commit(Entry::new(id, at, Fact::Renamed { user, name }));
         if let Applied::Renamed { .. } = applied {
             self.tell_name_lost(user, &old);
         }
@@ -286,7 +286,7 @@ impl Hub {
             }
             _ => return Applied::Said,
         };
-        self.commit(Entry { id, at, fact: Fact::Account(fact) })
+        self.commit(Entry::new(id, at, Fact::Account(fact)))
     }
 }
 

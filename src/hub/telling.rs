@@ -28,11 +28,14 @@ impl Hub {
             return self.propose_to_all(&fact);
         }
         self.last_entry += 1;
-        self.commit(Entry { id: self.last_entry, at: self.now.unix_seconds, fact })
+        self.commit(Entry::new(self.last_entry, self.now.unix_seconds, fact))
     }
 
     /// Applies an entry, and tells whom it concerns.
-    pub(super) fn commit(&mut self, entry: Entry<'_>) -> Applied {
+    pub(super) fn commit(&mut self, mut entry: Entry<'_>) -> Applied {
+        if let Fact::Said { .. } | Fact::Told { .. } = entry.fact {
+            entry.millis = self.line_clock.tick(entry.at);
+        }
         self.prepare(&entry.fact);
         let applied = self.chat.apply(&entry);
         self.tell_of(&entry, &applied);
@@ -165,7 +168,7 @@ impl Hub {
         (id, at): (EntryId, u64),
     ) {
         let has_irc = self.has_irc();
-        let Hub { chat, connections, channels, journals, lang, counts, .. } = self;
+        let Hub { chat, connections, channels, journals, lang, counts, line_clock, .. } = self;
         let Some(speaker) = chat.user(user) else { return };
         let User { name, origin, .. } = speaker;
         let is_inside = speaker.is_in(room);
@@ -179,7 +182,8 @@ impl Hub {
         let author = has_irc.then(|| chat.author(speaker));
         let authors = author.as_slice();
         let title = Some(&**chat[room].title());
-        let about = About { room: title, at, authors, extra, ..About::default() };
+        let millis = line_clock.millis(at);
+        let about = About { room: title, at, millis, authors, extra, ..About::default() };
         let seq = publish((*lang, &about), (channels, journals), &[room], &event);
         // Who does not hear it is one set, the speaker among them.
         let deaf = chat.deaf_to(user);
@@ -540,12 +544,13 @@ impl Hub {
         authors: Option<&[Author<'_>]>,
         event: &Event<'_>,
     ) -> Seq {
-        let Hub { chat, channels, journals, lang, now, acting, extra, .. } = self;
+        let Hub { chat, channels, journals, lang, now, line_clock, acting, extra, .. } = self;
         let actor = acting.and_then(|user| chat.user(user)).map(|user| chat.author(user));
         let authors = authors.unwrap_or(actor.as_slice());
         let room = if let [room] = rooms { Some(&**chat[*room].title()) } else { None };
         let (at, extra) = (now.unix_seconds, extra.as_ref());
-        let about = About { room, at, authors, extra, ..About::default() };
+        let millis = line_clock.millis(at);
+        let about = About { room, at, millis, authors, extra, ..About::default() };
         let seq = publish((*lang, &about), (channels, journals), rooms, event);
         for room in rooms {
             self.note_active(*room);
@@ -613,7 +618,9 @@ impl Hub {
         room: Option<&str>,
         event: &Event<'_>,
     ) {
-        let Hub { chat, connections, journals, lang, keyed, now, acting, extra, .. } = self;
+        let Hub {
+            chat, connections, journals, lang, keyed, now, line_clock, acting, extra, ..
+        } = self;
         let connection = &mut connections[key];
         let name = connection.any_user().map(|user| chat.name(user));
         let author = acting.and_then(|user| chat.user(user)).map(|user| chat.author(user));
@@ -622,6 +629,7 @@ impl Hub {
             name,
             key: Keyed::of(keyed.as_ref(), key),
             at: now.unix_seconds,
+            millis: line_clock.millis(now.unix_seconds),
             authors: author.as_slice(),
             extra: extra.as_ref(),
             asked: connection.session.asked(),
@@ -638,9 +646,9 @@ impl Hub {
         authors: &[Author<'_>],
         event: &Event<'_>,
     ) {
-        let Hub { chat, connections, journals, lang, now, .. } = self;
+        let Hub { chat, connections, journals, lang, now, line_clock, .. } = self;
         let (room, at) = (Some(&**chat[room].title()), now.unix_seconds);
-        let about = About { room, at, authors, ..About::default() };
+        let about = About { room, at, millis: line_clock.millis(at), authors, ..About::default() };
         tell(&mut connections[key], journals, (*lang, &about), event);
         connections.touch(key);
     }

@@ -295,6 +295,9 @@ fn names_that_are_watched_are_counted_once_and_each_is_answered() {
             ("MONITOR + n0,al", &["731 al :n0", "734 al 100 al :The monitor list is full"]),
             ("MONITOR - n0", &[]),
             ("MONITOR + al,a{b", &["730 al :al!al@host", "731 al :a{b"]),
+            ("MONITOR - n1", &[]),
+            // It looks like `al`, and nobody would be told that `al` goes.
+            ("MONITOR + a1", &["731 al :a1"]),
         ],
     );
     let refused: Vec<_> = (0..20).map(|n| format!("{n}{}", "x".repeat(20))).collect();
@@ -490,4 +493,53 @@ mod with_accounts {
         assert_eq!(phone.answers("MARKREAD #c timestamp=2026-01-01T00:00:00.000Z").len(), 1);
         assert_eq!(other.answers("MARKREAD #c").last().unwrap(), "MARKREAD #c *");
     }
+}
+
+#[test]
+fn a_message_of_several_lines_ends_before_another_begins() {
+    let server = server(&[]);
+    let mut al = Irc::comes_with(&server, "al", "batch draft/multiline");
+    let mut bo = Irc::comes(&server, "bo");
+    al.joins("#c");
+    bo.joins("#c");
+    al.sees(":bo!bo@host JOIN #c");
+    al.says("BATCH +one draft/multiline #c\r\n@batch=one PRIVMSG #c :first");
+    let why = "FAIL BATCH MULTILINE_INVALID two :Another message has not ended";
+    assert_eq!(al.answers("BATCH +two draft/multiline #c"), [why]);
+    al.says("@batch=one PRIVMSG #c :second\r\nBATCH -one");
+    bo.sees(":al!al@host PRIVMSG #c :first");
+    bo.sees(":al!al@host PRIVMSG #c :second");
+}
+
+#[test]
+fn who_has_gone_is_not_counted_as_coming() {
+    let server = server(&[]);
+    let mut al = Irc::comes(&server, "al");
+    let mut other = Irc::connects(&server);
+    let unknown = |al: &mut Irc, count: usize| {
+        let told = al.answers("LUSERS");
+        assert_eq!(told[2], format!("253 al {count} :connections without a name"));
+    };
+    other.says("NICK bo\r\nPING 1");
+    other.sees("PONG irc.chinwag :1");
+    unknown(&mut al, 1);
+    other.says("QUIT");
+    other.sees_until("ERROR ");
+    unknown(&mut al, 0);
+}
+
+#[test]
+fn others_alone_are_told_that_whoever_joins_is_away() {
+    let server = server(&[]);
+    let mut al = Irc::comes_with(&server, "al", "away-notify");
+    let mut bo = Irc::comes_with(&server, "bo", "away-notify");
+    bo.joins("#c");
+    al.answers("AWAY :lunch");
+    let told = al.answers("JOIN #c");
+    assert_eq!(told.len(), 3, "the join, and who is there: {told:?}");
+    bo.sees(":al!al@host JOIN #c");
+    bo.sees(":al!al@host AWAY :lunch");
+    assert_eq!(al.answers("NAMES :"), ["366 al * :End of NAMES list"]);
+    let from = "378 al al :is connecting from *@127.0.0.1 127.0.0.1".to_owned();
+    assert!(al.answers("WHOIS al").contains(&from));
 }

@@ -14,6 +14,8 @@ pub(crate) struct Irc {
     lines: BufReader<TcpStream>,
     past: Vec<String>,
     asked: usize,
+    /// The times that lines had which it has seen.
+    pub(crate) times: Vec<String>,
 }
 
 impl Irc {
@@ -23,7 +25,8 @@ impl Irc {
         let stream = TcpStream::connect(server.address("irc")).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let lines = BufReader::new(stream);
-        Irc { name: "the newcomer".to_owned(), lines, past: Vec::new(), asked: 0 }
+        let (past, times) = Default::default();
+        Irc { name: "the newcomer".to_owned(), lines, past, asked: 0, times }
     }
 
     /// Comes in under this name.
@@ -83,6 +86,8 @@ impl Irc {
             false => ("", line),
         };
         assert!(rest.trim_start().len() <= 510, "{} bytes: {rest}", rest.len());
+        let time = tags.split(['@', ';']).find_map(|tag| tag.strip_prefix("time="));
+        self.times.extend(time.map(str::to_owned));
         let line = plain(&format!("{tags}{rest}"));
         self.past.push(format!("{} sees {line}", self.name));
         Some(line)

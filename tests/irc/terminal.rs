@@ -1,11 +1,12 @@
 //! A program in a pseudo-terminal: what is typed, and what is to be seen.
 
 use std::io::{Read, Write};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use portable_pty::{ChildKiller, CommandBuilder, MasterPty, PtySize};
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize};
 use vt100::Parser;
 
 use crate::common::PATIENCE;
@@ -13,7 +14,7 @@ use crate::common::PATIENCE;
 /// A terminal of 120 columns and 40 rows, and what runs in it.
 pub(crate) struct Terminal {
     keyboard: Box<dyn Write + Send>,
-    killer: Box<dyn ChildKiller + Send + Sync>,
+    child: Box<dyn Child + Send + Sync>,
     screen: Arc<Mutex<Parser>>,
     _master: Box<dyn MasterPty + Send>,
 }
@@ -42,7 +43,7 @@ impl Terminal {
             }
         });
         let keyboard = pair.master.take_writer().unwrap();
-        Terminal { keyboard, killer: child.clone_killer(), screen, _master: pair.master }
+        Terminal { keyboard, child, screen, _master: pair.master }
     }
 
     /// Types a line.
@@ -67,7 +68,12 @@ impl Terminal {
 }
 
 impl Drop for Terminal {
+    /// Ends the program and all that it has started: it leads a group of its own. To hang up is not
+    /// enough, since WeeChat only reads its settings again then.
     fn drop(&mut self) {
-        let _ = self.killer.kill();
+        if let Some(group) = self.child.process_id() {
+            let _ = Command::new("kill").args(["-KILL", "--", &format!("-{group}")]).status();
+        }
+        let _ = self.child.wait();
     }
 }

@@ -270,7 +270,7 @@ impl Life {
                 false => format!("{mask} JOIN {room}"),
             };
             self.expect(other, line);
-            if self.clients[at].away && away_notify {
+            if self.clients[at].away && away_notify && other != at {
                 self.expect(other, format!("{mask} AWAY :busy"));
             }
         }

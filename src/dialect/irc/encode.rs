@@ -13,13 +13,13 @@ use crate::rights::{Rank, Rights, Setting};
 use crate::sanction::{SanctionKind, mask_of};
 
 /// The user and the host of those of whom no more is known than their names.
-const NOBODY: &str = "!chinwag@irc.chinwag";
+const NOBODY: &str = "chinwag@irc.chinwag";
 
 /// What comes before and behind what one does (`/me`).
 const ACTION: (&str, &str) = ("\x01ACTION ", "\x01");
 
 pub(super) fn encode(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
-    let mut writer = Writer { reader, out };
+    let mut writer = Writer { reader, out, recalled: None };
     match *event {
         Event::Said { from, text, at, id } => {
             writer.said(from, reader.room(), (at, Some(id)), (text, ("", "")));
@@ -33,7 +33,7 @@ pub(super) fn encode(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) 
         Event::Sent { to, text, at, id } => {
             writer.said(reader.nick(), to, (at, Some(id)), (text, ("", "")));
         }
-        Event::Recalled(said) => writer.recalled(said, reader.room()),
+        Event::Recalled(said) => writer.recalled(said),
         Event::Joined { names, .. } => writer.joined(names),
         Event::Left { names, why, is_gone, .. } => writer.left(names, why, is_gone),
         Event::Renamed { old, new } => writer.line(0, old, &["NICK ", new]),
@@ -80,9 +80,11 @@ impl<'a> Reader<'a> {
 struct Writer<'r, 'a> {
     reader: &'r Reader<'a>,
     out: &'r mut Vec<u8>,
+    /// The line that is told again.
+    recalled: Option<&'r Said>,
 }
 
-impl<'a> Writer<'_, 'a> {
+impl<'r, 'a> Writer<'r, 'a> {
     fn replies(&mut self) -> Replies<'_> {
         Replies { nick: self.reader.nick(), out: self.out }
     }
@@ -120,7 +122,8 @@ impl<'a> Writer<'_, 'a> {
             value(&mut tags);
         };
         if encoding.has(Caps::SERVER_TIME) {
-            add("time=", &|tags| numeric::write_time(tags, at));
+            let millis = self.recalled.map_or(self.reader.about.millis, |said| said.millis);
+            add("time=", &|tags| numeric::write_time(tags, at, millis));
         }
         if let Some(id) = id.filter(|_| encoding.has(Caps::MESSAGE_TAGS)) {
             add("msgid=", &|tags| tags.push_str(&id.to_string()));
@@ -150,7 +153,10 @@ impl<'a> Writer<'_, 'a> {
                 let _ = std::io::Write::write_fmt(self.out, format_args!("{} ", author.host));
             }
             None if name.is_empty() => self.write(&[SERVER, " "]),
-            None => self.write(&[name, NOBODY, " "]),
+            None => {
+                let mask = self.recalled.map_or("", |said| &said.mask);
+                self.write(&[name, "!", or(mask, NOBODY), " "]);
+            }
         }
         self.out.len() - before
     }
@@ -173,7 +179,9 @@ impl<'a> Writer<'_, 'a> {
         (text, (before, behind)): (&str, (&str, &str)),
     ) {
         let extra = self.reader.about.extra;
-        let command = if extra.is_some_and(|it| it.is_notice) { "NOTICE " } else { "PRIVMSG " };
+        let is_notice = extra.is_some_and(|extra| extra.is_notice)
+            || self.recalled.is_some_and(|said| said.notice);
+        let command = if is_notice { "NOTICE " } else { "PRIVMSG " };
         let formatted = extra.map_or("", |extra: &Extra| &extra.formatted);
         let mut rest = if formatted.is_empty() { text } else { formatted };
         let part = extra.and_then(|extra| extra.part);
@@ -214,10 +222,11 @@ impl<'a> Writer<'_, 'a> {
     }
 
     /// A line that was said before.
-    fn recalled(&mut self, said: &Said, room: &str) {
-        let Said { id, unix_seconds, from, text, emote } = said;
+    fn recalled(&mut self, said: &'r Said) {
+        let Said { id, unix_seconds: at, from, text, emote, .. } = said;
         let around = if *emote { ACTION } else { ("", "") };
-        self.said(from, room, (*unix_seconds, Some(*id)), (text, around));
+        self.recalled = Some(said);
+        self.said(from, self.reader.room(), (*at, Some(*id)), (text, around));
     }
 
     // ── coming and going ─────────────────────────────────────────────────────────────────────────

@@ -277,11 +277,11 @@ impl<F: Fn(bool) -> String> Lines<F> {
 }
 
 /// A time as `server-time` has it: `2026-11-27T14:05:09.000Z`.
-pub(crate) fn write_time(out: &mut String, unix_seconds: u64) {
+pub(crate) fn write_time(out: &mut String, unix_seconds: u64, millis: u16) {
     let seconds_of_day = unix_seconds % 86_400;
     let (hour, minute, second) =
         (seconds_of_day / 3600, seconds_of_day / 60 % 60, seconds_of_day % 60);
     let day = crate::text::day_of(unix_seconds);
     // Writing to a String cannot fail.
-    let _ = write!(out, "{day}T{hour:02}:{minute:02}:{second:02}.000Z");
+    let _ = write!(out, "{day}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z");
 }

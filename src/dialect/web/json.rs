@@ -359,7 +359,7 @@ impl<'a> Company<'a> {
 
 impl<'a> FoundLine<'a> {
     fn of(hit: &'a Hit) -> FoundLine<'a> {
-        let Said { id, unix_seconds, from, text, emote } = &hit.said;
+        let Said { id, unix_seconds, from, text, emote, .. } = &hit.said;
         let room = format!("#{}", hit.room);
         FoundLine { room, from, text, at: *unix_seconds, id: *id, me: *emote }
     }

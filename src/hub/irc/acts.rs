@@ -99,7 +99,8 @@ impl Hub {
         self.attach(key, room);
         let Some(of) = self.chat.user(user) else { return };
         let (name, person) = (of.name.clone(), of.person());
-        let own: Author<'_> = person.author(name.as_str(), self.chat.cloak());
+        // They know that they are away.
+        let own = Author { away: None, ..person.author(name.as_str(), self.chat.cloak()) };
         let event = Event::Joined { names: std::slice::from_ref(&name), count: 0 };
         self.tell_of_authors(key, room, &[own], &event);
         let Hub { chat, .. } = self;
@@ -123,7 +124,7 @@ impl Hub {
     // ── who is there ─────────────────────────────────────────────────────────────────────────────
 
     pub(super) fn irc_names(&mut self, (key, user): Who, given: &[&str]) {
-        let Some(channels) = given.first() else {
+        let Some(channels) = given.first().filter(|channels| !channels.is_empty()) else {
             return self.reply(key, |replies| replies.tell(RPL_ENDOFNAMES, &["*"]));
         };
         for channel in channels.split(',').filter(|channel| !channel.is_empty()) {

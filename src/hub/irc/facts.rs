@@ -77,7 +77,7 @@ impl Hub {
             }
             Verb::Info => self.reply(key, |replies| {
                 replies.say(RPL_INFO, &[], VERSION);
-                replies.say(RPL_INFO, &[], "One room for browsers, telnet and IRC clients.");
+                replies.say(RPL_INFO, &[], "Rooms that browsers, telnet and IRC clients share.");
                 replies.tell(RPL_ENDOFINFO, &[]);
             }),
             Verb::Admin => self.reply(key, |replies| replies.tell(ERR_NOADMININFO, &[SERVER])),
@@ -187,7 +187,7 @@ impl Hub {
         let max = self.irc.most.to_string();
         let operators = self.chat.all_users().filter(|(user, _)| self.chat.is_operator(*user));
         let operators = operators.count().to_string();
-        let is_unknown = |state: &State| !matches!(state, State::Chatting(_));
+        let is_unknown = |state: &State| matches!(state, State::AwaitingNick { .. });
         let unknown = self.connections.iter().filter(|it| is_unknown(&it.state)).count();
         let unknown = unknown.to_string();
         let rooms = self

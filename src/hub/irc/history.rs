@@ -11,7 +11,7 @@ use crate::dialect::irc::numeric::write_time;
 use crate::event::{Event, Said};
 use crate::hub::Hub;
 use crate::key::ConnectionKey;
-use crate::query::parse_date;
+use crate::query::parse_millis;
 use crate::span::{Place, Span, Wanted};
 use crate::text;
 
@@ -67,8 +67,7 @@ impl Hub {
     }
 
     fn may_read(&self, user: UserKey, room: RoomKey) -> bool {
-        let is_open = self.chat.remembers() && !self.chat[room].rights.is_private();
-        self.chat.is_in(user, room) || is_open || self.chat.is_operator(user)
+        self.chat.is_in(user, room) || self.chat.is_operator(user)
     }
 
     fn look_up(&mut self, (key, user): Who, room: RoomKey, wanted: Wanted) {
@@ -86,15 +85,20 @@ impl Hub {
         self.ask_archive(key, Asked { room: Some(title), tail: known, ..Asked::new(request) });
     }
 
-    /// What the archive knows of what was asked for; and what the room remembered, which may be
-    /// newer than that.
+    /// What the archive knows of what was asked for, and whether more comes behind it; and what the
+    /// room remembered, which may be newer than that.
     pub(in crate::hub) fn tell_wanted(
         &mut self,
         (key, user): Who,
         (room, wanted): (&str, &Wanted),
-        mut lines: Vec<Said>,
-        known: Vec<Said>,
+        (mut lines, more): (Vec<Said>, bool),
+        mut known: Vec<Said>,
     ) {
+        let last = lines.last().map(|said| said.id);
+        if let Some(last) = last.filter(|_| more) {
+            // Nobody would ask for what lies between.
+            known.retain(|said| said.id <= last);
+        }
         lines.retain(|said| !self.chat.is_deaf_to_name(user, &said.from));
         lines.extend(known);
         lines.sort_by_key(|said| said.id);
@@ -145,7 +149,7 @@ impl Hub {
             let why = "Missing parameters";
             return self.fail(key, Verb::ChatHistory, "NEED_MORE_PARAMS", (&["TARGETS"], why));
         };
-        let time = |given: &str| given.strip_prefix("timestamp=").and_then(parse_date);
+        let time = |given: &str| given.strip_prefix("timestamp=").and_then(parse_millis);
         let (Some(from), Some(to), Ok(count)) = (time(from), time(to), count.parse::<usize>())
         else {
             let why = "That is no time or no number";
@@ -154,13 +158,13 @@ impl Hub {
         let (from, to) = (from.min(to), from.max(to));
         let last = |room: &RoomKey| self.chat[*room].history.lines().last();
         let rooms = self.rooms_of(user).into_iter();
-        let rooms = rooms.filter_map(|room| Some((last(&room)?.said.unix_seconds, room)));
+        let rooms = rooms.filter_map(|room| Some((last(&room)?.said.unix_millis(), room)));
         let mut rooms: Vec<_> = rooms.filter(|(at, _)| (from..=to).contains(at)).collect();
         rooms.sort();
         rooms.truncate(count);
         let lines = rooms.into_iter().map(|(at, room)| {
             let mut line = format!(":{SERVER} CHATHISTORY TARGETS {} ", self.chat[room].title());
-            write_time(&mut line, at);
+            write_time(&mut line, at / 1000, (at % 1000) as u16);
             line
         });
         let lines: Vec<_> = lines.collect();
@@ -176,7 +180,7 @@ fn place(given: &str) -> Option<Option<Place>> {
     let (kind, value) = given.split_once('=')?;
     Some(Some(match kind {
         "msgid" => Place::Id(value.parse().ok()?),
-        "timestamp" => Place::Time(parse_date(value)?),
+        "timestamp" => Place::Time(parse_millis(value)?),
         _ => return None,
     }))
 }

@@ -200,7 +200,7 @@ impl Hub {
         let (id, at) = (self.last_entry, self.now.unix_seconds);
         let text = text::clean(&said.plain);
         let from = self.chat.name(user).to_owned();
-        let title = format!("{}{}", mark_of(Some(least), false), self.chat[room].title());
+        let title = self.ranked_title(room, least);
         self.extra = said.extra.as_deref().cloned();
         self.acting = Some(user);
         for of in readers {
@@ -222,6 +222,11 @@ impl Hub {
             self.tell_titled(key, Some(&title), &event);
         }
         (self.extra, self.acting) = (None, None);
+    }
+
+    /// What a room is called in what is for those alone who have at least that rank there.
+    fn ranked_title(&self, room: RoomKey, least: Rank) -> String {
+        format!("{}{}", mark_of(Some(least), false), self.chat[room].title())
     }
 
     /// Those besides somebody who have at least that rank in a room, and do not ignore them.
@@ -257,8 +262,7 @@ impl Hub {
         let extra = Extra { tags: tags.into(), ..Extra::default() };
         if let Some((room, least)) = ranked(target) {
             let Some(room) = self.room_to_write_to((key, user), room) else { return };
-            let mark = mark_of(Some(least), false);
-            let title = format!("{mark}{}", self.chat[room].title());
+            let title = self.ranked_title(room, least);
             let event = Event::Changed(Change::Tagged { to: &title, id });
             (self.extra, self.acting) = (Some(extra), Some(user));
             let readers = self.ranked_readers(user, room, least).into_iter();

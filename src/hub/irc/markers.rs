@@ -107,7 +107,7 @@ impl Hub {
             };
             // Nobody has read what is not said yet.
             let mut now = String::new();
-            write_time(&mut now, self.now.unix_seconds);
+            write_time(&mut now, self.now.unix_seconds, 999);
             is_new = self.irc.markers.set(&whose, &fold, time.min(&now));
         }
         self.tell_marker(key, &target);

@@ -125,8 +125,9 @@ impl Hub {
     /// Tells who of these is here, and who is not.
     fn tell_presence(&mut self, key: ConnectionKey, names: &[Nickname]) {
         let here = |name: &Nickname| {
-            let user = self.chat.find(name.as_str())?;
-            Some(self.chat.author(self.chat.user(user)?).to_string())
+            let of = self.chat.user(self.chat.find(name.as_str())?)?;
+            // Whoever only looks alike is watched by another name.
+            (of.name.sort_key() == name.sort_key()).then(|| self.chat.author(of).to_string())
         };
         let online: Vec<_> = names.iter().filter_map(here).collect();
         let offline = names.iter().filter(|name| here(name).is_none());

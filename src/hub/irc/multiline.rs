@@ -45,6 +45,10 @@ impl Hub {
                 let why = "A message needs a reference and a target";
                 return self.fail(key, Verb::Batch, "MULTILINE_INVALID", (&[], why));
             };
+            if session.batch.as_ref().is_some_and(|batch| !batch.is_refused) {
+                let why = "Another message has not ended";
+                return self.fail(key, Verb::Batch, "MULTILINE_INVALID", (&[reference], why));
+            }
             session.batch = Some(Box::new(Batch {
                 reference: reference.to_owned(),
                 target: (*target).to_owned(),

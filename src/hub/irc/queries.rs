@@ -213,7 +213,11 @@ impl Hub {
         }
         if asker == of || self.chat.is_operator(asker) {
             let address = it.address.to_canonical();
-            replies.say(RPL_WHOISHOST, &[name], &format!("is connecting from {address}"));
+            replies.say(
+                RPL_WHOISHOST,
+                &[name],
+                &format!("is connecting from *@{address} {address}"),
+            );
         }
         let (idle, since) = (self.idle_of(of).to_string(), it.came_at().to_string());
         replies.tell(RPL_WHOISIDLE, &[name, &idle, &since]);
