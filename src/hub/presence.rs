@@ -5,10 +5,10 @@
 //! write for every member. But a newcomer is always told of before anything that they do.
 
 use super::Hub;
+use super::connection::Connection;
 use super::telling::Shared;
 use crate::author::{Author, Person};
 use crate::chat::{RoomKey, UserKey};
-use crate::connection::Connection;
 use crate::delivery::{Channel, PresenceBatch, PresenceKind, Seq, presence_delay};
 use crate::dialect::phrases::{WELCOME_MAX, WHOLE_WELCOME_MAX};
 use crate::dialect::{Dialect, WholeWelcome};

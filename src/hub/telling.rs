@@ -6,12 +6,12 @@ use std::slice;
 use std::sync::Arc;
 
 use super::Hub;
+use super::connection::{Connection, State};
 use super::returning::Keyed;
 use crate::author::{Author, Extra, Person};
 use crate::chat::{
     AccountFact, Applied, Entry, EntryId, Fact, LOBBY, Leaving, Listing, RoomKey, User, UserKey,
 };
-use crate::connection::{Connection, State};
 use crate::delivery::{Channel, Journals, PresenceKind, Seq};
 use crate::dialect::phrases::WELCOME_MAX;
 use crate::dialect::{About, Dialect, Encoding, Lang};
