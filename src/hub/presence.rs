@@ -76,14 +76,16 @@ impl Hub {
         }
     }
 
-    /// Tells in which rooms somebody has come or gone under the name they have now: they may be in
-    /// them no more, but whoever is in several rooms knows them by it.
-    pub(super) fn flush_presence_with(&mut self, user: UserKey) {
+    /// Tells which rooms somebody has left under the name they have now: they are in them no more,
+    /// but whoever is in several rooms knows them by it.
+    pub(super) fn flush_partings_of(&mut self, user: UserKey) {
         let Some(name) = self.chat.nickname(user).cloned() else { return };
         for place in 0..self.active.len() {
             let room = self.active[place];
             let batch = &self.channels[room.place()].presence;
-            if batch.as_ref().is_some_and(|batch| batch.names.contains(&name)) {
+            let has =
+                |batch: &PresenceBatch| batch.kind.is_parting() && batch.names.contains(&name);
+            if batch.as_ref().is_some_and(has) {
                 self.flush_presence(room);
             }
         }

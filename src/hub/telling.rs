@@ -65,6 +65,10 @@ impl Hub {
             }
             Fact::Left { user, why } => {
                 let Some(kind) = self.presence_of(*user, why, true) else { return };
+                // For IRC clients that is the end of somebody, in whatever room.
+                if self.has_irc() {
+                    self.flush_partings_of(*user);
+                }
                 for room in self.rooms_of(*user) {
                     self.gather_presence(room, kind.clone());
                 }
@@ -73,7 +77,7 @@ impl Hub {
                 for room in self.rooms_of(*user) {
                     self.flush_presence(room);
                 }
-                self.flush_presence_with(*user);
+                self.flush_partings_of(*user);
             }
             Fact::Told { user, to, .. } | Fact::Invited { user, to, .. } => {
                 for user in [*user, *to] {
