@@ -758,6 +758,10 @@ impl<'a> LinesChecker<'a> {
             return;
         }
         while let Some((next, _)) = self.order.events.get(self.at) {
+            // A browser that is cut off leaves later, and is told nothing until then.
+            if self.order.is_cut_at(self.client.id, self.at) {
+                return;
+            }
             if self.order.leaves_at(&self.name, self.at) {
                 self.rooms &= !self.order.rooms[self.at];
                 if self.rooms == 0 {
