@@ -504,6 +504,7 @@ impl Hub {
         self.check_backlog();
         // Who is closed there is told of at once.
         self.flush_due_presence();
+        self.journals.begin_output();
         self.chat.end_turn();
     }
 
