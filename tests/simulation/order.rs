@@ -406,6 +406,16 @@ impl Order {
         self.by[at] == id && matches!(self.events[at].0, What::Cut(_))
     }
 
+    /// Whether somebody comes or goes at this place and a client is cut off in the same turn: that
+    /// is told when the turn ends, and so not to the client.
+    pub(crate) fn is_told_after_cut(&self, id: usize, at: usize) -> bool {
+        let (what, now) = &self.events[at];
+        matches!(what, What::Joined(_) | What::Left { .. })
+            && (at..self.by.len()).any(|later| {
+                self.is_cut_at(id, later) && self.events[later].1.instant == now.instant
+            })
+    }
+
     /// The lines that were said in a room: their numbers, and their places.
     pub(crate) fn said_in(&self, room: Rooms) -> impl DoubleEndedIterator<Item = (u64, usize)> {
         let all = self.numbers.iter().copied();
