@@ -100,7 +100,6 @@ pub mod proxy;
 pub mod relay;
 
 mod chat;
-mod connection;
 mod delivery;
 mod key;
 mod net;

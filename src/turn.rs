@@ -107,13 +107,20 @@ pub trait Sockets {
     // ── datagrams ────────────────────────────────────────────────────────────────────────────────
 
     /// How many sockets for datagrams there are.
-    fn datagram_sockets(&self) -> usize;
+    fn datagram_sockets(&self) -> usize {
+        0
+    }
 
     /// Reads the next datagram into `buffer`, which holds any.
-    fn receive(&mut self, socket: usize, buffer: &mut [u8]) -> Option<Datagram>;
+    fn receive(&mut self, socket: usize, buffer: &mut [u8]) -> Option<Datagram> {
+        let _ = (socket, buffer);
+        None
+    }
 
     /// Who sends from this address to this socket is `key` from now on.
-    fn open_datagrams(&mut self, key: ConnectionKey, socket: usize, remote: SocketAddr);
+    fn open_datagrams(&mut self, key: ConnectionKey, socket: usize, remote: SocketAddr) {
+        let _ = (key, socket, remote);
+    }
 
     // ── connections ──────────────────────────────────────────────────────────────────────────────
 

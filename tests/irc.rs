@@ -143,6 +143,26 @@ fn a_channel_is_a_room_in_which_all_sit_whatever_they_came_with() {
 }
 
 #[test]
+fn nothing_is_told_of_somebody_after_they_have_quit() {
+    let server = server(&[]);
+    let mut al = Irc::comes(&server, "al");
+    al.joins("#lobby");
+    al.joins("#ops");
+    let mut lena = Person::join(&server, "lena");
+    al.sees(":lena!lines@host JOIN #lobby");
+    lena.says("/join #ops");
+    al.sees(":lena!lines@host PART #lobby");
+    al.sees(":lena!lines@host JOIN #ops");
+    // In one turn, so that what is told at its end is told for two rooms.
+    lena.says("/join #lobby\n/join #ops\n/quit bye");
+    let told = al.sees_until(" QUIT ");
+    let parts = told.iter().filter(|line| line.contains(" PART "));
+    assert_eq!(parts.count(), 2, "{told:?}");
+    al.says("PING now");
+    al.sees("PONG irc.chinwag :now");
+}
+
+#[test]
 fn what_cannot_be_done_has_a_number() {
     let server = server(&[]);
     let mut al = Irc::comes(&server, "al");

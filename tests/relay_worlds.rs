@@ -18,6 +18,8 @@
 mod browser;
 #[path = "relay_worlds/engine.rs"]
 mod engine;
+#[path = "common/returner.rs"]
+mod returner;
 #[path = "relay_worlds/server.rs"]
 mod server;
 
@@ -87,7 +89,7 @@ impl Person {
 
     fn is_in(&self) -> bool {
         if let Some(browser) = &self.browser {
-            return browser.is_in && !self.client.borrow().closed;
+            return browser.memory.is_in && !self.client.borrow().closed;
         }
         self.text().contains("* You are ") && !self.client.borrow().closed
     }
@@ -226,9 +228,9 @@ impl World {
         for person in &mut self.people {
             let Some(browser) = &mut person.browser else { continue };
             browser.reads(&person.name, &person.client);
-            person.is_steady &= !browser.has_lost;
+            person.is_steady &= !browser.memory.has_lost;
             let is_cut = person.client.borrow().closed || self.rng.f64() < self.faults.away;
-            if is_cut && !browser.is_out {
+            if is_cut && !browser.memory.is_out {
                 // The server may see that they have gone, or not.
                 person.client.borrow_mut().ended = self.rng.bool();
                 let place = self.rng.usize(0..self.servers.len());
@@ -353,7 +355,7 @@ impl World {
         }
         // Who was told that the engine has lost lines may have heard some that then came otherwise.
         let lost = |person: &Person| match &person.browser {
-            Some(browser) => browser.has_lost || self.has_lost_tail,
+            Some(browser) => browser.memory.has_lost || self.has_lost_tail,
             None => person.text().contains("! The relay has lost"),
         };
         let kept = self.people.iter().zip(&heard).filter(|(person, _)| !lost(person));
@@ -379,7 +381,8 @@ impl World {
         let is_known = |person: &Person| person.browser.is_none() || !self.has_lost_tail;
         let steady = |person: &&Person| person.is_steady && person.is_in() && is_known(person);
         for person in self.people.iter().filter(steady) {
-            assert!(person.browser.as_ref().is_none_or(Browser::is_done), "{:?}", person.browser);
+            let is_done = |browser: &Browser| browser.memory.is_done();
+            assert!(person.browser.as_ref().is_none_or(is_done), "{:?}", person.browser);
         }
         for (listener, heard) in self.people.iter().zip(heard).filter(|(it, _)| steady(it)) {
             let heard: HashSet<_> = heard.iter().map(|(_, number)| *number).collect();

@@ -37,7 +37,7 @@ use chinwag::config::{Config, Limits, Prelude};
 use chinwag::dialect::Dialect;
 use chinwag::event::CloseReason;
 use chinwag::token::TOKEN_BYTES;
-use chinwag::turn::{Accepted, Budgets, Datagram, EventLoop, PollEvent, Sockets};
+use chinwag::turn::{Accepted, Budgets, EventLoop, PollEvent, Sockets};
 use chinwag::{ConnectionKey, Now};
 use fastrand::Rng;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig};
@@ -224,16 +224,6 @@ impl Sockets for PieceSockets {
     }
 
     fn close_listeners(&mut self) {}
-
-    fn datagram_sockets(&self) -> usize {
-        0
-    }
-
-    fn receive(&mut self, _: usize, _: &mut [u8]) -> Option<Datagram> {
-        None
-    }
-
-    fn open_datagrams(&mut self, _: ConnectionKey, _: usize, _: SocketAddr) {}
 
     fn read(&mut self, key: ConnectionKey, buffer: &mut [u8]) -> io::Result<usize> {
         let link = self.links[key.index()].as_mut().unwrap();

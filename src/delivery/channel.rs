@@ -84,6 +84,17 @@ pub(crate) enum PresenceKind {
     LeftFor(CloseReason),
 }
 
+impl PresenceKind {
+    /// Whether they have left the room alone, and not the server.
+    pub(crate) fn is_parting(&self) -> bool {
+        matches!(
+            self,
+            PresenceKind::Left { is_gone: false }
+                | PresenceKind::LeftWithWords { is_gone: false, .. }
+        )
+    }
+}
+
 impl Channel {
     /// Takes in a reader. Returns the journal that they read from now on.
     pub(crate) fn add(

@@ -181,13 +181,14 @@ impl Journal {
 
     // ── forgetting ───────────────────────────────────────────────────────────────────────────────
 
-    /// Ends a turn: forgets everything if everyone has got it.
-    pub(crate) fn end_turn(&mut self) {
+    /// Ends a turn, in which all below `offered` was to be written: forgets everything if everyone
+    /// has got it.
+    pub(crate) fn end_turn(&mut self, offered: Seq) {
         self.copies.clear();
         if self.caught_up == self.readers {
             self.clear();
         }
-        self.fresh = self.marks.len();
+        self.fresh = self.marks.partition_point(|mark| mark.seq < offered);
     }
 
     fn clear(&mut self) {
@@ -251,10 +252,10 @@ mod tests {
         journal.attach();
         say(&mut journal, 3, "one\n");
         journal.moved(0, 4);
-        journal.end_turn();
+        journal.end_turn(Seq::MAX);
         assert_eq!(journal.frames(), 1, "the other has not read it");
         journal.moved(0, 4);
-        journal.end_turn();
+        journal.end_turn(Seq::MAX);
         assert_eq!((journal.frames(), journal.len()), (0, 0));
         say(&mut journal, 9, "two\n");
         let frame = journal.first_from(4);
@@ -268,7 +269,7 @@ mod tests {
         for seq in 0..100 {
             say(&mut journal, seq * 2, "0123456789abcde\n");
         }
-        journal.end_turn();
+        journal.end_turn(Seq::MAX);
         journal.trim(187);
         assert_eq!(journal.frames(), 6);
         assert_eq!(journal.bytes.len(), 96, "the dead part was given back");
@@ -288,7 +289,7 @@ mod tests {
         journal.moved(0, 1);
         journal.detach(0);
         assert_eq!(journal.counts(), (1, 1));
-        journal.end_turn();
+        journal.end_turn(Seq::MAX);
         assert_eq!(journal.len(), 0);
     }
 
@@ -313,7 +314,7 @@ mod tests {
         let mut journal = Journal::default();
         say(&mut journal, 0, &"x".repeat(1 << 20));
         for _ in 0..=SHRINK_AFTER + 1 {
-            journal.end_turn();
+            journal.end_turn(Seq::MAX);
         }
         assert!(journal.bytes.capacity() <= KEEP_BYTES);
     }
@@ -325,7 +326,7 @@ mod tests {
         for seq in [1, 4, 5] {
             say(&mut journal, seq, "x");
         }
-        journal.end_turn();
+        journal.end_turn(Seq::MAX);
         for seq in [7, 9] {
             say(&mut journal, seq, "x");
         }

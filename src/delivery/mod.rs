@@ -54,6 +54,8 @@ pub(crate) struct Journals {
     slab: Slab<Entry>,
     /// The number that the next event will have.
     next: Seq,
+    /// All below this has been there to be written in this turn.
+    offered: Seq,
     /// Those to be looked at when the turn ends.
     touched: Vec<JournalKey>,
     /// Those of rooms that are gone, which somebody still reads.
@@ -109,12 +111,18 @@ impl Journals {
         journal.append(seq, encode)
     }
 
+    /// What there is now is written. What is said after that, since somebody turned out to be gone
+    /// while it was written, is for the next turn.
+    pub(crate) fn begin_output(&mut self) {
+        self.offered = self.next;
+    }
+
     /// Ends a turn: forgets what everyone has got.
     pub(crate) fn end_turn(&mut self) {
-        let slab = &mut self.slab;
+        let (slab, offered) = (&mut self.slab, self.offered);
         self.touched.retain(|key| {
             let Entry { journal, touched } = &mut slab[key.place()];
-            journal.end_turn();
+            journal.end_turn(offered);
             *touched = !journal.is_idle();
             *touched
         });
@@ -167,5 +175,30 @@ impl Journals {
     /// Whether nobody reads anything.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.slab.iter().all(|(_, entry)| entry.journal.counts() == (0, 0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_while_a_turn_is_written_is_needed_in_the_next() {
+        let mut journals = Journals::default();
+        let key = journals.insert();
+        journals.get_mut(key).attach();
+        for word in ["one", "two"] {
+            let seq = journals.take_seq();
+            journals.append(key, seq, |out| out.extend_from_slice(word.as_bytes()));
+            if seq == 0 {
+                journals.begin_output();
+                journals.get_mut(key).moved(0, 1);
+            }
+        }
+        journals.end_turn();
+        assert_eq!(journals.longer_than(0), [(key, 1)], "nobody has read the second");
+        journals.begin_output();
+        journals.end_turn();
+        assert_eq!(journals.longer_than(0), [(key, 2)], "who could has read both");
     }
 }

@@ -2,6 +2,7 @@
 //! tried elsewhere, since that takes long on purpose ([`requests`](super::requests)); here is who
 //! may give one, and what becomes of the answer.
 
+use super::connection::{Asked, Proving, State, Wait, Waiting};
 use super::input::Came;
 use super::next::Next;
 use super::{Hub, WRONG_PASSWORDS_MAX};
@@ -9,7 +10,6 @@ use crate::archive::{
     ACCOUNT_PASSWORD_BYTES, AccountAnswer, AccountChange, AccountRequest, Answer, Proof, Record,
 };
 use crate::chat::{AccountFact, Applied, Authority, Conflict, Fact, Standing, UserKey};
-use crate::connection::{Asked, Proving, State, Wait, Waiting};
 use crate::dialect::Naming;
 use crate::event::{CloseReason, Command, Event, Refusal};
 use crate::key::ConnectionKey;

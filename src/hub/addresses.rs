@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
+use super::connection::Budget;
 use crate::config::{Flood, Limits};
-use crate::connection::Budget;
 use crate::dialect::{Dialect, Transport};
 
 /// The talkers of one address may say this many times what one talker may.
@@ -38,7 +38,7 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// An address in the table: one more than its place in the slab, so that an `Option` of it is no
 /// larger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct AddressKey(NonZeroU32);
+pub(super) struct AddressKey(NonZeroU32);
 
 impl AddressKey {
     fn new(place: usize) -> AddressKey {

@@ -5,10 +5,10 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use super::connection::Connection;
 use super::{Hub, awaiting_nick};
 use crate::chat::commands::Answers;
 use crate::chat::{Applied, Asker, Conflict, Fact, Judged, LOBBY, Leaving, Standing, commands};
-use crate::connection::Connection;
 use crate::dialect::{Dialect, Lang, Session};
 use crate::event::{CloseReason, Command, Event, Refusal};
 use crate::key::ConnectionKey;

@@ -7,9 +7,9 @@ use log::Level;
 
 use super::Hub;
 use super::addresses::CONNECT_WAIT_MAX;
+use super::connection::{Connection, LINGER, State, Wait, Waiting};
 use crate::chat::{Fact, Leaving};
 use crate::config::Prelude;
-use crate::connection::{Connection, LINGER, State, Wait, Waiting};
 use crate::dialect::{Dialect, Naming};
 use crate::event::{CloseReason, Event, Refusal};
 use crate::key::ConnectionKey;

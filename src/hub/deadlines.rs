@@ -2,7 +2,7 @@
 //! has one deadline among the timers, its earliest, and knows which [`Timer`] that is.
 
 use super::Hub;
-use crate::connection::{State, Wait};
+use super::connection::{State, Wait};
 use crate::dialect::session::Due;
 use crate::event::CloseReason;
 use crate::key::ConnectionKey;

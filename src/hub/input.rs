@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Instant;
 use std::{iter, mem};
 
+use super::connection::{Budget, Connection, Parked, State, Wait, Waiting};
 use super::next::Next;
 use super::returning::Keyed;
 use super::telling::tell;
@@ -15,7 +16,6 @@ use crate::chat::{
     Applied, Asker, Conflict, Fact, Judged, LOBBY, MaybeExtra, RoomKey, Standing, User, UserKey,
     commands,
 };
-use crate::connection::{Budget, Connection, Parked, State, Wait, Waiting};
 use crate::dialect::session::{Context, Message, Received};
 use crate::dialect::{About, Dialect, Naming, Session, Stage, Transport};
 use crate::event::{Audience, CloseReason, Command, Event, Refusal, Topic};

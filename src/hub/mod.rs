@@ -23,20 +23,22 @@
 //! - Lists, of which each key is handed out once: [`Hub::poll_resumed`], [`Hub::poll_writers`],
 //!   [`Hub::poll_closed`].
 //!
-//! Handlers and pollers are here. What becomes of input is in `input.rs`, whom that is told in
-//! `telling.rs` and `presence.rs`, what comes before a dialect and from behind proxies in
-//! `preparing.rs`, who is too far behind in `backlog.rs`, how connections end in `closing.rs`, who
-//! comes back in `returning.rs`, what is answered later in `requests.rs`, whose a name is in
-//! `accounts.rs`, what is shared with other servers in `relaying.rs` (what follows in `next.rs`,
-//! who comes back at another one in `passes.rs`, whose a name is in `shared_accounts.rs`), who is
-//! put out and kept out in `moderation.rs`, and what time brings in `deadlines.rs`. How the bytes
-//! of a connection are to be understood is its session's business (`dialect/session.rs`).
+//! Handlers and pollers are here. A connection is in `connection.rs`. What becomes of input is in
+//! `input.rs`, whom that is told in `telling.rs` and `presence.rs`, what comes before a dialect and
+//! from behind proxies in `preparing.rs`, who is too far behind in `backlog.rs`, how connections
+//! end in `closing.rs`, who comes back in `returning.rs`, what is answered later in `requests.rs`,
+//! whose a name is in `accounts.rs`, what is shared with other servers in `relaying.rs` (what
+//! follows in `next.rs`, who comes back at another one in `passes.rs`, whose a name is in
+//! `shared_accounts.rs`), who is put out and kept out in `moderation.rs`, and what time brings in
+//! `deadlines.rs`. How the bytes of a connection are to be understood is its session's business
+//! (`dialect/session.rs`).
 
 mod accounts;
 mod addresses;
 mod backlog;
 mod bots;
 mod closing;
+mod connection;
 mod deadlines;
 mod input;
 mod irc;
@@ -60,10 +62,10 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
-pub(crate) use self::addresses::AddressKey;
-use self::addresses::Addresses;
+use self::addresses::{AddressKey, Addresses};
 pub use self::bots::JoinError;
 use self::closing::level;
+use self::connection::{Connection, Connections, LINGER, State, Wait};
 use self::input::is_owed_much;
 use self::irc::Irc;
 pub use self::relaying::Relayed;
@@ -77,7 +79,6 @@ use crate::chat::{
     Standing, User, UserKey,
 };
 use crate::config::{Config, Limits, Password, Prelude};
-use crate::connection::{Connection, Connections, LINGER, State, Wait};
 use crate::delivery::{Channel, Journals, Lists};
 use crate::dialect::decoder::extend_within;
 use crate::dialect::{Dialect, Framing, Gap, Lang, Naming, Session, Settings, Transport};
@@ -506,6 +507,7 @@ impl Hub {
         self.check_backlog();
         // Who is closed there is told of at once.
         self.flush_due_presence();
+        self.journals.begin_output();
         self.chat.end_turn();
     }
 

@@ -2,13 +2,13 @@
 //! told why, and each act of an operator is told, logged and kept.
 
 use super::Hub;
+use super::connection::State;
 use super::next::Next;
 use super::telling::time_of;
 use crate::archive::{Act, Record};
 use crate::chat::{
     Applied, Chat, Conflict, Entry, Fact, LOBBY, Order, Proposed, RoomKey, User, UserKey,
 };
-use crate::connection::State;
 use crate::event::{Change, CloseReason, Command, Event, Refusal};
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;

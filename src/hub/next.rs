@@ -2,10 +2,10 @@
 //! of the log has come back, and what is to be done for them then is a [`Next`].
 
 use super::Hub;
+use super::connection::Connection;
 use super::returning::{Keyed, Known};
 use crate::archive::AccountRequest;
 use crate::chat::{Applied, Conflict, Fact, Leaving, Proposed, Standing, UserKey};
-use crate::connection::Connection;
 use crate::dialect::Dialect;
 use crate::event::{Event, Refusal};
 use crate::key::ConnectionKey;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::Hub;
 use super::closing::level;
+use super::connection::{Connection, State};
 use crate::config::Prelude;
-use crate::connection::{Connection, State};
 use crate::dialect::{Dialect, Naming, Session};
 use crate::event::CloseReason;
 use crate::key::ConnectionKey;

@@ -5,10 +5,10 @@
 //! write for every member. But a newcomer is always told of before anything that they do.
 
 use super::Hub;
+use super::connection::Connection;
 use super::telling::Shared;
 use crate::author::{Author, Person};
 use crate::chat::{RoomKey, UserKey};
-use crate::connection::Connection;
 use crate::delivery::{Channel, PresenceBatch, PresenceKind, Seq, presence_delay};
 use crate::dialect::phrases::{WELCOME_MAX, WHOLE_WELCOME_MAX};
 use crate::dialect::{Dialect, WholeWelcome};
@@ -76,14 +76,16 @@ impl Hub {
         }
     }
 
-    /// Tells in which rooms somebody has come or gone under the name they have now: they may be in
-    /// them no more, but whoever is in several rooms knows them by it.
-    pub(super) fn flush_presence_with(&mut self, user: UserKey) {
+    /// Tells which rooms somebody has left under the name they have now: they are in them no more,
+    /// but whoever is in several rooms knows them by it.
+    pub(super) fn flush_partings_of(&mut self, user: UserKey) {
         let Some(name) = self.chat.nickname(user).cloned() else { return };
         for place in 0..self.active.len() {
             let room = self.active[place];
             let batch = &self.channels[room.place()].presence;
-            if batch.as_ref().is_some_and(|batch| batch.names.contains(&name)) {
+            let has =
+                |batch: &PresenceBatch| batch.kind.is_parting() && batch.names.contains(&name);
+            if batch.as_ref().is_some_and(has) {
                 self.flush_presence(room);
             }
         }

@@ -11,13 +11,13 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::connection::{Connection, State, Wait, Waiting};
 use super::next::Next;
 use super::passes::Passes;
 use super::shared_accounts::SharedAccounts;
 use super::{Hub, awaiting_nick};
 use crate::chat::written::{self, Line, Members, VERSION};
 use crate::chat::{Applied, Conflict, Entry, Fact, Leaving, UserKey};
-use crate::connection::{Connection, State, Wait, Waiting};
 use crate::event::{CloseReason, Event};
 use crate::key::ConnectionKey;
 use crate::metrics::RelayCounts;

@@ -5,12 +5,12 @@
 use std::sync::Arc;
 
 use super::Hub;
+use super::connection::{Asked, Wait, Waiting};
 use super::next::Next;
 use super::returning::Keyed;
 use crate::archive::{Act, Answer, Before, Health, Kept, Record, Request};
 use crate::author::Author;
 use crate::chat::{Applied, Entry, Fact, RoomKey, UserKey};
-use crate::connection::{Asked, Wait, Waiting};
 use crate::dialect::About;
 use crate::event::{Event, Refusal, Said};
 use crate::key::ConnectionKey;

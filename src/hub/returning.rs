@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use super::addresses::block_of;
+use super::connection::{Budget, State};
 use super::telling::Shared;
 use super::tickets::{Held, Owner, TicketKey};
 use super::{Hub, awaiting_nick};
@@ -12,7 +13,6 @@ use crate::chat::{
     Applied, Asker, Authority, Chat, Conflict, EntryId, Fact, Judged, LOBBY, Leaving, RoomKey,
     Standing, User, UserKey, commands,
 };
-use crate::connection::{Budget, State};
 use crate::dialect::phrases::{WELCOME_MAX, WHOLE_WELCOME_MAX};
 use crate::dialect::{About, Dialect};
 use crate::event::{CloseReason, Command, Event, Missed, Refusal, Resumed, RoomView, Said};

@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::Hub;
+use super::connection::Asked;
 use super::next::Next;
 use crate::archive::{AccountAnswer, AccountRequest, Answer, Proof, Request, TOKEN_SECONDS};
 use crate::chat::written::{AccountChange, AccountLine, HASH_BYTES_MAX, Members as _};
 use crate::chat::{AccountFact, Applied, Conflict, Entry, Fact, UserKey};
-use crate::connection::Asked;
 use crate::event::Refusal;
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;

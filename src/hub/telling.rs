@@ -6,12 +6,12 @@ use std::slice;
 use std::sync::Arc;
 
 use super::Hub;
+use super::connection::{Connection, State};
 use super::returning::Keyed;
 use crate::author::{Author, Extra, Person};
 use crate::chat::{
     AccountFact, Applied, Entry, EntryId, Fact, LOBBY, Leaving, Listing, RoomKey, User, UserKey,
 };
-use crate::connection::{Connection, State};
 use crate::delivery::{Channel, Journals, PresenceKind, Seq};
 use crate::dialect::phrases::WELCOME_MAX;
 use crate::dialect::{About, Dialect, Encoding, Lang};
@@ -68,6 +68,10 @@ impl Hub {
             }
             Fact::Left { user, why } => {
                 let Some(kind) = self.presence_of(*user, why, true) else { return };
+                // For IRC clients that is the end of somebody, in whatever room.
+                if self.has_irc() {
+                    self.flush_partings_of(*user);
+                }
                 for room in self.rooms_of(*user) {
                     self.gather_presence(room, kind.clone());
                 }
@@ -76,7 +80,7 @@ impl Hub {
                 for room in self.rooms_of(*user) {
                     self.flush_presence(room);
                 }
-                self.flush_presence_with(*user);
+                self.flush_partings_of(*user);
             }
             Fact::Told { user, to, .. } | Fact::Invited { user, to, .. } => {
                 for user in [*user, *to] {

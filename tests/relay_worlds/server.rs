@@ -12,7 +12,7 @@ use chinwag::dialect::Dialect;
 use chinwag::hub::Hub;
 use chinwag::relay::{Link, LinkSettings, Side, exchange};
 use chinwag::token::TOKEN_BYTES;
-use chinwag::turn::{Accepted, Budgets, Datagram, EventLoop, PollEvent, Sockets};
+use chinwag::turn::{Accepted, Budgets, EventLoop, PollEvent, Sockets};
 use chinwag::{ConnectionKey, Now};
 use fastrand::Rng;
 
@@ -161,16 +161,6 @@ impl Sockets for Buffers {
     }
 
     fn close_listeners(&mut self) {}
-
-    fn datagram_sockets(&self) -> usize {
-        0
-    }
-
-    fn receive(&mut self, _: usize, _: &mut [u8]) -> Option<Datagram> {
-        None
-    }
-
-    fn open_datagrams(&mut self, _: ConnectionKey, _: usize, _: SocketAddr) {}
 
     fn read(&mut self, key: ConnectionKey, buffer: &mut [u8]) -> io::Result<usize> {
         let mut client = self.client(key)?.borrow_mut();

@@ -73,8 +73,7 @@ impl Browser {
     /// The answers to the pings among what has come.
     pub(crate) fn pongs(&mut self, received: &[u8], rng: &mut Rng) -> Vec<u8> {
         if self.seen == 0 {
-            let upgraded = head(received).filter(|head| head.starts_with(b"HTTP/1.1 101 "));
-            self.seen = upgraded.map_or(0, <[u8]>::len);
+            self.seen = upgraded(received);
         }
         let mut pongs = Vec::new();
         while self.seen > 0
@@ -171,11 +170,16 @@ fn pieces(mut payload: &[u8], rng: &mut Rng) -> Vec<u8> {
 
 /// What gives a name, and what joins a room.
 pub(crate) fn introduce(name: &str, rng: &mut Rng) -> Vec<u8> {
-    masked(0x81, json!({ "type": "nick", "name": name }).to_string().as_bytes(), rng)
+    message(&json!({ "type": "nick", "name": name }), rng)
 }
 
 pub(crate) fn join(room: &str, rng: &mut Rng) -> Vec<u8> {
-    masked(0x81, json!({ "type": "join", "room": room }).to_string().as_bytes(), rng)
+    message(&json!({ "type": "join", "room": room }), rng)
+}
+
+/// A message in one frame.
+pub(crate) fn message(message: &Value, rng: &mut Rng) -> Vec<u8> {
+    masked(0x81, message.to_string().as_bytes(), rng)
 }
 
 /// A close frame.
@@ -229,22 +233,29 @@ pub(crate) fn heard(received: &[u8]) -> (Vec<String>, String) {
     (lines, if rest.is_empty() { String::new() } else { "half a frame".to_owned() })
 }
 
-/// What has come after the first `seen` bytes, and in which rooms it was told: in all, if it does
-/// not say.
-pub(crate) fn heard_in_rooms(received: &[u8], seen: &mut usize) -> Vec<(Rooms, Heard)> {
+/// The events that have come after the first `seen` bytes.
+pub(crate) fn events(received: &[u8], seen: &mut usize) -> Vec<Value> {
     if *seen == 0 {
-        *seen = head(received).map_or(0, <[u8]>::len);
+        *seen = upgraded(received);
     }
     let mut all = Vec::new();
-    while let Some((opcode, payload, length)) = frame(&received[*seen..]).filter(|_| *seen > 0) {
+    while *seen > 0
+        && let Some((opcode, payload, length)) = frame(&received[*seen..])
+    {
         *seen += length;
         if opcode == TEXT {
-            let event: Value = serde_json::from_slice(payload).unwrap();
-            let rooms = event["room"].as_str().map_or(Rooms::MAX, order::room_called);
-            all.push((rooms, hear(&event)));
+            all.push(serde_json::from_slice(payload).unwrap());
         }
     }
     all
+}
+
+/// What an event says, in which rooms it was told (in all, if it does not say), and the number that
+/// a line has.
+pub(crate) fn heard_in_rooms(event: &Value) -> (Rooms, Heard, Option<u64>) {
+    let rooms = event["room"].as_str().map_or(Rooms::MAX, order::room_called);
+    let is_line = event["type"] == "say" || event["type"] == "me";
+    (rooms, hear(event), event["id"].as_u64().filter(|_| is_line))
 }
 
 /// What an event says, with all names of those who come or go.
@@ -278,6 +289,12 @@ fn hear(event: &Value) -> Heard {
 fn head(received: &[u8]) -> Option<&[u8]> {
     let end = received.windows(4).position(|four| four == b"\r\n\r\n")?;
     Some(&received[..end + 4])
+}
+
+/// How long the head is, if it says that WebSocket is spoken from now on; if not, 0.
+fn upgraded(received: &[u8]) -> usize {
+    let head = head(received).filter(|head| head.starts_with(b"HTTP/1.1 101 "));
+    head.map_or(0, <[u8]>::len)
 }
 
 /// The first frame: its opcode, its payload, and how long it is altogether.

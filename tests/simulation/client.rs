@@ -74,6 +74,8 @@ pub(crate) struct Client {
     pub(crate) gone: bool,
     /// The last name that it asked for.
     pub(crate) name: String,
+    /// It is a connection of somebody who may be cut off and come back.
+    pub(crate) is_wanderer: bool,
     /// There if it is a browser.
     pub(crate) browser: Option<Browser>,
     /// There if it is an IRC client.
@@ -134,6 +136,7 @@ impl Client {
             shut_at: None,
             gone: false,
             name: String::new(),
+            is_wanderer: false,
             browser: browser::speaks(dialect).then(|| Browser::new(rng)),
             irc: irc::speaks(dialect).then(|| Irc::new(rng)),
         }

@@ -14,7 +14,7 @@ use super::known::Known;
 use super::lines;
 use super::lines_checker::{Findings, Letter, invitation};
 use super::names;
-use super::order::{Order, ROOMS, Rooms, What, each, title};
+use super::order::{Order, ROOMS, Rooms, What, each, room_called, title};
 
 /// What the server is called.
 const SERVER: &str = "irc.chinwag";
@@ -277,15 +277,9 @@ impl<'a> IrcChecker<'a> {
     }
 
     fn take_letter(&mut self, from: &str, text: String) {
-        let named = self.order.events.iter().zip(&self.order.by);
-        let mut named = named.filter(|((what, _), _)| match what {
-            What::Came(name) | What::Renamed { new: name, .. } => name == from,
-            _ => false,
-        });
-        // No two ever have the same spelling of a name.
-        let (_, from) = named.next().unwrap_or_else(|| panic!("nobody was ever called {from}"));
+        let from = self.order.first_called(from);
         let (to, span) = (self.client.id, (0, self.order.events.len()));
-        self.findings.got.push(Letter { from: *from, to, text, span, sure: true });
+        self.findings.got.push(Letter { from, to, text, span, sure: true });
     }
 
     /// All is quiet, or the connection has ended in good order: nothing is missing.
@@ -391,7 +385,7 @@ impl<'a> IrcChecker<'a> {
             }
             Ask::Topic { room, text } if acts.rooms & room != 0 => {
                 let set = |what: &What| matches!(what, What::Topic { text: t, .. } if t == text);
-                if !acts.next_if(set) {
+                if acts.next_room() != *room || !acts.next_if(set) {
                     self.take(&["482"], ask);
                 }
             }
@@ -560,6 +554,11 @@ impl<'a> Acts<'a> {
         self.last
     }
 
+    /// Where the next is.
+    fn next_room(&self) -> Rooms {
+        self.places.front().map_or(0, |at| self.order.rooms[*at])
+    }
+
     /// Goes past the next, if it is such.
     fn next_if(&mut self, is_such: impl FnOnce(&What) -> bool) -> bool {
         let Some(at) = self.places.front().copied() else { return false };
@@ -594,6 +593,5 @@ fn is_silent(ask: &Ask) -> bool {
 }
 
 fn place_of(channel: &str) -> usize {
-    let place = ROOMS.iter().position(|room| *room == channel);
-    place.unwrap_or_else(|| panic!("no room is called {channel}"))
+    room_called(channel).trailing_zeros() as usize
 }

@@ -22,6 +22,10 @@ pub(crate) enum Entry {
     Parted { name: String, room: String },
     /// Somebody is gone.
     Left { name: String },
+    /// Somebody has no connection any more, and is waited for.
+    Cut { name: String },
+    /// Somebody has another connection, from this address.
+    Back { name: String, from: SocketAddr },
     /// Somebody has another name.
     Renamed { old: String, new: String },
     /// Somebody did something of which others are told at once: all, or `to` alone.
@@ -62,6 +66,8 @@ fn read(line: &str) -> Option<Entry> {
             let (name, from) = rest.split_once(" from ")?;
             Entry::Named { name: name.to_owned(), from: from.parse().ok()? }
         }
+        // It is nobody's any more.
+        "closed" if rest.ends_with(": came back over another connection") => return None,
         "closed" => Entry::Closed { from: rest.split_once(": ")?.0.parse().ok()? },
         "joined" => {
             let in_lobby = || Some((rest.split_once(" from ")?.0.to_owned(), ROOMS[0].to_owned()));
@@ -76,6 +82,11 @@ fn read(line: &str) -> Option<Entry> {
         "left" if rest.contains(": server stopping") => return None,
         "left" => Entry::Left { name: rest.split_once(": ")?.0.to_owned() },
         "said" | "topic" => Entry::Did { name: rest.split_once(": ")?.0.to_owned(), to: None },
+        "cut off" => Entry::Cut { name: rest.split_once(": ")?.0.to_owned() },
+        "back" => {
+            let (name, from) = rest.split_once(" from ")?;
+            Entry::Back { name: name.to_owned(), from: from.parse().ok()? }
+        }
         "renamed" => {
             let (old, new) = rest.split_once(" is now ")?;
             Entry::Renamed { old: old.to_owned(), new: new.to_owned() }

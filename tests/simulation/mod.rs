@@ -6,6 +6,9 @@
 //! to rest ([`world`]). Then it is checked what everyone received ([`lines_checker`], [`verdict`])
 //! against the one [`order`] in which things happened.
 //!
+//! Whoever is in several rooms at once, is cut off and comes back is a [`wanderer`]; what they have
+//! been told over all their connections is held against the order by [`wanderer_checker`].
+//!
 //! [`withstand`] is a second kind of world, without faults and with the default limits, in which an
 //! [`adversary`] follows a [`plot`] against a pair of the others.
 //!
@@ -37,11 +40,15 @@ pub(crate) mod log;
 pub(crate) mod names;
 pub(crate) mod order;
 pub(crate) mod plot;
+#[path = "../common/returner.rs"]
+pub(crate) mod returner;
 pub(crate) mod script;
 pub(crate) mod server;
 pub(crate) mod socket;
 pub(crate) mod swarm;
 pub(crate) mod verdict;
+pub(crate) mod wanderer;
+pub(crate) mod wanderer_checker;
 pub(crate) mod world;
 
 use std::panic::{catch_unwind, set_hook, take_hook};

@@ -49,6 +49,9 @@ pub(crate) enum What {
     Came(String),
     /// Somebody's name is free again, after they have left all rooms.
     Went(String),
+    /// Somebody's connection has ended, and they may come back, or have come back.
+    Cut(String),
+    Back(String),
     Joined(String),
     Left {
         name: String,
@@ -109,8 +112,12 @@ pub(crate) struct Order {
     /// Who has come in, and not gone since.
     pub(crate) roster: Vec<String>,
     rosters: [Vec<String>; ROOMS.len()],
-    /// Which client somebody is who is here.
+    /// Which client somebody is who is here. Whoever comes back is still the client that they were.
     ids: HashMap<String, usize>,
+    /// Of the clients by which somebody came back, which client that was.
+    before: HashMap<usize, usize>,
+    /// The lines that were said: their numbers, and their places.
+    pub(crate) numbers: Vec<(u64, usize)>,
     /// Which clients are there as soon as they have a name, whether they are in a room or not.
     pub(crate) roomless: HashSet<usize>,
     /// All names that anybody has had.
@@ -145,6 +152,12 @@ impl Order {
         }
     }
 
+    /// What was heard last has this number.
+    pub(crate) fn number(&mut self, number: u64) {
+        self.numbers.push((number, self.events.len() - 1));
+        assert!(self.numbers.is_sorted(), "numbers do not grow: {:?}", self.numbers);
+    }
+
     fn hear_one(&mut self, what: What, rooms: Rooms, now: Now) {
         match &what {
             What::Joined(name) | What::Left { name, .. } => {
@@ -159,7 +172,7 @@ impl Order {
             What::Said { from: name, .. }
             | What::Topic { by: name, .. }
             | What::Renamed { old: name, .. } => self.take_deed(name),
-            What::Stopping | What::Came(_) | What::Went(_) => {}
+            What::Stopping | What::Came(_) | What::Went(_) | What::Cut(_) | What::Back(_) => {}
         }
         // A new name is told in all rooms of whoever has it.
         let rooms = match &what {
@@ -216,8 +229,8 @@ impl Order {
                     self.add(What::Came(name), 0, now);
                 }
                 Entry::Closed { from } => {
-                    let id = addresses.get(&from);
-                    let is_it = |(_, other): &(&String, &usize)| Some(*other) == id;
+                    let id = addresses.get(&from).map(|id| self.owner(*id));
+                    let is_it = |(_, other): &(&String, &usize)| Some(**other) == id;
                     if let Some((name, _)) = self.ids.iter().find(is_it) {
                         self.go(&name.clone(), now);
                     }
@@ -237,6 +250,13 @@ impl Order {
                         self.come_or_go(left, 1 << room, now);
                     }
                     self.go(&name, now);
+                }
+                Entry::Cut { name } => self.add(What::Cut(name), 0, now),
+                Entry::Back { name, from } => {
+                    if self.ids[&name] != addresses[&from] {
+                        self.before.insert(addresses[&from], self.ids[&name]);
+                    }
+                    self.add(What::Back(name), 0, now);
                 }
                 // In no room, nobody is told.
                 Entry::Renamed { old, new } => self.add(What::Renamed { old, new }, 0, now),
@@ -276,6 +296,8 @@ impl Order {
         let by = match &what {
             What::Came(name)
             | What::Went(name)
+            | What::Cut(name)
+            | What::Back(name)
             | What::Joined(name)
             | What::Left { name, .. }
             | What::Said { from: name, .. }
@@ -310,8 +332,19 @@ impl Order {
 
     /// The rooms that a client is in.
     pub(crate) fn rooms_of_client(&self, id: usize) -> Rooms {
+        let id = self.owner(id);
         let name = self.ids.iter().find(|(_, other)| **other == id);
         name.map_or(0, |(name, _)| self.rooms_of(name))
+    }
+
+    /// As which client somebody came in who has come back by this one.
+    pub(crate) fn owner(&self, id: usize) -> usize {
+        self.before.get(&id).copied().unwrap_or(id)
+    }
+
+    /// Who is in a room.
+    pub(crate) fn roster_of(&self, room: Rooms) -> &[String] {
+        &self.rosters[room.trailing_zeros() as usize]
     }
 
     /// The rooms that somebody is in.
@@ -336,10 +369,57 @@ impl Order {
         self.by.iter().position(|by| *by == id)
     }
 
+    /// Which client had this name first. No two ever have the same spelling of one, but for who
+    /// comes back after having left.
+    pub(crate) fn first_called(&self, name: &str) -> usize {
+        let named = |what: &What| match what {
+            What::Came(it) | What::Renamed { new: it, .. } => it == name,
+            _ => false,
+        };
+        let place = self.events.iter().position(|(what, _)| named(what));
+        self.by[place.unwrap_or_else(|| panic!("nobody was ever called {name}"))]
+    }
+
+    /// What a room is about in the end.
+    pub(crate) fn topic_of(&self, room: Rooms) -> &str {
+        let all = self.events.iter().zip(&self.rooms).rev();
+        let mut topics = all.filter_map(|((what, _), rooms)| match what {
+            What::Topic { text, .. } if *rooms == room => Some(text.as_str()),
+            _ => None,
+        });
+        topics.next().unwrap_or_default()
+    }
+
     /// The place at which a client went for good.
     pub(crate) fn going(&self, id: usize) -> Option<usize> {
         let at = self.by.iter().rposition(|by| *by == id)?;
         matches!(self.events[at].0, What::Went(_)).then_some(at)
+    }
+
+    /// Whether somebody who came in as this client was cut off before that place of the order.
+    pub(crate) fn is_cut_before(&self, id: usize, at: usize) -> bool {
+        (0..at.min(self.by.len())).any(|at| self.is_cut_at(id, at))
+    }
+
+    /// Whether a client is cut off at this place.
+    pub(crate) fn is_cut_at(&self, id: usize, at: usize) -> bool {
+        self.by[at] == id && matches!(self.events[at].0, What::Cut(_))
+    }
+
+    /// Whether somebody comes or goes at this place and a client is cut off in the same turn: that
+    /// is told when the turn ends, and so not to the client.
+    pub(crate) fn is_told_after_cut(&self, id: usize, at: usize) -> bool {
+        let (what, now) = &self.events[at];
+        matches!(what, What::Joined(_) | What::Left { .. })
+            && (at..self.by.len()).any(|later| {
+                self.is_cut_at(id, later) && self.events[later].1.instant == now.instant
+            })
+    }
+
+    /// The lines that were said in a room: their numbers, and their places.
+    pub(crate) fn said_in(&self, room: Rooms) -> impl DoubleEndedIterator<Item = (u64, usize)> {
+        let all = self.numbers.iter().copied();
+        all.filter(move |(_, at)| self.rooms[*at] == room)
     }
 
     /// Why a client left, as others were told, if that was for a reason.
@@ -435,6 +515,6 @@ pub(crate) fn apply(roster: &mut Vec<String>, what: &What) {
         What::Said { from: name, .. } | What::Topic { by: name, .. } => {
             place(roster, name);
         }
-        What::Came(_) | What::Went(_) | What::Stopping => {}
+        What::Came(_) | What::Went(_) | What::Cut(_) | What::Back(_) | What::Stopping => {}
     }
 }

@@ -452,11 +452,7 @@ pub(crate) fn introduce(client: &mut Client, name: &str, rng: &mut Rng) {
         Dialect::Mention => framed(client.dialect, &format!("!{name}"), rng),
         dialect if browser::speaks(dialect) => {
             client.unsent.extend(browser::HANDSHAKE.bytes());
-            browser::masked(
-                0x81,
-                json!({ "type": "nick", "name": name }).to_string().as_bytes(),
-                rng,
-            )
+            browser::introduce(name, rng)
         }
         dialect => framed(dialect, name, rng),
     };
@@ -501,8 +497,7 @@ fn say(client: &mut Client, plan: &Plan, rng: &mut Rng) {
 /// A line as it is sent in this dialect.
 pub(crate) fn framed(dialect: Dialect, text: &str, rng: &mut Rng) -> Vec<u8> {
     if browser::speaks(dialect) {
-        let message = json!({ "type": "say", "text": text }).to_string();
-        return browser::masked(0x81, message.as_bytes(), rng);
+        return browser::message(&json!({ "type": "say", "text": text }), rng);
     }
     format!("{text}\n").into_bytes()
 }

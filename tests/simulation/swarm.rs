@@ -94,6 +94,12 @@ pub(crate) struct Swarm {
     pub(crate) witness: bool,
     /// How many rooms there are. Where nobody hears everything, there may be others.
     pub(crate) rooms: usize,
+    /// So many come in who are in several rooms, are cut off and come back. They are told numbers,
+    /// and so is the witness then.
+    pub(crate) wanderers: usize,
+    /// Chances in each step for one of these to be cut off, and to come back.
+    pub(crate) cut: u32,
+    pub(crate) come_back: u32,
     /// Whether the server is stopped in the end, instead of everyone leaving.
     pub(crate) stops: bool,
     pub(crate) wishes: Vec<(Kind, u32)>,
@@ -157,6 +163,9 @@ impl Swarm {
             population: rng.usize(1..=8),
             witness: rng.u8(..12) > 0,
             rooms: 1,
+            wanderers: 0,
+            cut: 0,
+            come_back: 20 + wild(rng, 600),
             stops: rng.u8(..5) == 0,
             wishes,
             talk: 20 + wild(rng, 700),
@@ -192,30 +201,53 @@ impl Swarm {
             datagrams_per_turn: 1 << rng.u32(..9),
             events: 1 << rng.u32(..5),
         };
-        if rng.u8(..6) > 0 {
-            let older = Dialect::CLASSIC.into_iter().filter(|_| rng.bool());
-            swarm.dialects.extend(older);
-        }
-        // If the crate has it.
-        let web = "web".parse::<Dialect>().ok();
-        swarm.dialects.extend(web.filter(|_| rng.bool()));
-        let irc = "irc".parse::<Dialect>().ok();
-        swarm.dialects.extend(irc.filter(|_| rng.bool()));
-        // Whoever hears everything must be in all of them at once, which browsers can.
-        if web.is_some() && rng.u8(..5) < 2 {
-            swarm.rooms = rng.usize(2..=ROOMS.len());
-        }
-        // Some are always there, whether anybody goes to them or not.
-        let permanent = ROOMS[1..].iter().filter(|_| rng.u8(..4) == 0);
-        swarm.config.rooms = permanent.map(|room| Nickname::parse(&room[1..]).unwrap()).collect();
-        if !swarm.witness {
-            swarm.config.limits.rooms_max = 1 + swarm.config.rooms.len() + rng.usize(..7);
-            swarm.config.limits.rooms_fixed = rng.u8(..8) == 0;
-        }
+        swarm.draw_places(rng);
         if rng.u8(..5) == 0 {
             swarm.crowd(rng);
         }
         swarm
+    }
+
+    /// Draws by which dialects one can come, and which rooms there are.
+    fn draw_places(&mut self, rng: &mut Rng) {
+        if rng.u8(..6) > 0 {
+            let older = Dialect::CLASSIC.into_iter().filter(|_| rng.bool());
+            self.dialects.extend(older);
+        }
+        // If the crate has it.
+        let web = "web".parse::<Dialect>().ok();
+        self.dialects.extend(web.filter(|_| rng.bool()));
+        let irc = "irc".parse::<Dialect>().ok();
+        self.dialects.extend(irc.filter(|_| rng.bool()));
+        // Whoever hears everything must be in all of them at once, which browsers can.
+        if web.is_some() && rng.u8(..5) < 2 {
+            self.rooms = rng.usize(2..=ROOMS.len());
+        }
+        if web.is_some() && rng.u8(..3) == 0 {
+            self.wander(rng);
+        }
+        // Some are always there, whether anybody goes to them or not.
+        let permanent = ROOMS[1..].iter().filter(|_| rng.u8(..4) == 0);
+        self.config.rooms = permanent.map(|room| Nickname::parse(&room[1..]).unwrap()).collect();
+        if !self.witness {
+            self.config.limits.rooms_max = 1 + self.config.rooms.len() + rng.usize(..7);
+            self.config.limits.rooms_fixed = rng.u8(..8) == 0;
+        }
+    }
+
+    /// Those who are cut off are waited for. Mostly there are some who come back.
+    fn wander(&mut self, rng: &mut Rng) {
+        self.wanderers = rng.usize(..4);
+        self.rooms = rng.usize(1..=ROOMS.len());
+        self.cut = 5 + wild(rng, 300);
+        let limits = &mut self.config.limits;
+        limits.resume_grace = match rng.u8(..4) {
+            0 => Duration::ZERO,
+            _ => Duration::from_millis(100 << rng.u32(..9)),
+        };
+        if rng.bool() {
+            limits.history_lines_max = 100;
+        }
     }
 
     /// The default limits, and nothing fails: what is wrong here is what people do.

@@ -15,24 +15,29 @@ use super::lines::{self, Line, Naming, Wish};
 use super::lines_checker::{Findings, Letter, LinesChecker};
 use super::names;
 use super::order::{Order, WITNESS, What};
+use super::wanderer::Wanderer;
+use super::wanderer_checker;
 
 /// Checks everyone. `here` says that whoever has not gone is there, and nothing is underway.
 /// `counted` are the lines and deliveries that the server has counted.
 /// If `verbose`, tells what there is to know of somebody with whom something is wrong.
 pub(crate) fn check(
-    clients: &[Client],
+    (clients, wanderers): (&[Client], &[Wanderer]),
     order: &Order,
     config: &Config,
     counted: (u64, u64),
     (here, verbose): (bool, bool),
 ) {
-    let findings: Vec<_> = clients
+    let mut findings: Vec<_> = clients
         .iter()
         .map(|client| {
             let lines_checker = || {
                 let here = here && !client.gone && !client.broke;
                 if client.id == WITNESS && client.is_browser() {
                     return order.of_witness();
+                }
+                if client.is_wanderer {
+                    return Findings::default();
                 }
                 check_acts(client, order, config);
                 match client.dialect {
@@ -55,14 +60,18 @@ pub(crate) fn check(
             })
         })
         .collect();
-    for (client, found) in clients.iter().zip(&findings) {
+    for wanderer in wanderers {
+        let limits = &config.limits;
+        wanderer_checker::check(wanderer, (clients, here), (order, limits), &mut findings);
+    }
+    for (client, found) in clients.iter().zip(&findings).filter(|(it, _)| !it.is_wanderer) {
         let excuse = client.broke || client.slow || client.impolite;
         // Whoever must not be told all at once may be too slow although it always reads.
         let too_slow = order.left_for(client.id) == Some("too slow") && client.is_slow();
         let excuse = excuse || too_slow || client.is_held_back() || client.cut_off;
         assert!(found.whole || excuse, "client {} was cut off", client.id);
     }
-    check_letters(&findings);
+    check_letters(&findings, order);
     check_counts(&findings, clients, order, counted);
 }
 
@@ -103,8 +112,8 @@ fn check_acts(client: &Client, order: &Order, config: &Config) {
                 joined += 1;
                 assert!(joined == 1 || client.moves(), "{what:?} twice");
             }
-            What::Renamed { .. } | What::Topic { .. } | What::Went(_) => {}
-            What::Came(_) | What::Stopping => panic!("{what:?} by somebody"),
+            What::Renamed { .. } | What::Topic { .. } | What::Cut(_) | What::Went(_) => {}
+            What::Came(_) | What::Back(_) | What::Stopping => panic!("{what:?} by somebody"),
         }
     }
     assert!(left <= joined, "client {} left more rooms than it was in", client.id);
@@ -207,7 +216,8 @@ fn check_reason(client: &Client, why: Option<&str>, config: &Config) {
 fn check_pace(acts: &[&(What, chinwag::Now)], config: &Config) {
     let Some(flood) = config.limits.flood else { return };
     let each = flood.per / flood.lines;
-    let said = acts.iter().filter(|(what, _)| !matches!(what, What::Left { .. } | What::Went(_)));
+    let is_free = |what: &What| matches!(what, What::Left { .. } | What::Cut(_) | What::Went(_));
+    let said = acts.iter().filter(|(what, _)| !is_free(what));
     // To come into the first room costs nothing.
     let times: Vec<_> = said.skip(1).map(|(_, now)| now.instant).collect();
     for burst in times.windows(flood.lines as usize + 2) {
@@ -217,7 +227,7 @@ fn check_pace(acts: &[&(What, chinwag::Now)], config: &Config) {
 }
 
 /// Each private message reaches the one that it was for, as often as it was sent, and nobody else.
-fn check_letters(findings: &[Findings]) {
+fn check_letters(findings: &[Findings], order: &Order) {
     let same = |a: &Letter, b: &Letter| (a.from, a.to, &a.text) == (b.from, b.to, &b.text);
     for sent in findings.iter().flat_map(|found| &found.sent) {
         let to = &findings[sent.to];
@@ -232,7 +242,9 @@ fn check_letters(findings: &[Findings]) {
             // Only invitations are sent twice in the same words.
             Some(first) if times == 1 => panic!("out of order: {sent:?} and {first:?}"),
             _ => {
-                let excuse = !to.whole || !sent.sure || is_deaf(to, sent);
+                // Whoever is cut off gets it when they are back, if they ever are.
+                let is_cut = order.is_cut_before(sent.to, sent.span.1 + 1);
+                let excuse = !to.whole || !sent.sure || is_cut || is_deaf(to, sent);
                 assert!(excuse, "lost: {sent:?}");
             }
         }

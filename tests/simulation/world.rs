@@ -19,6 +19,7 @@ use super::server::Server;
 use super::socket::End;
 use super::swarm::{Swarm, happens};
 use super::verdict;
+use super::wanderer::{self, Wanderer};
 
 /// Turns in a row that may neither move a byte nor come from a deadline.
 const IDLE_TURNS_MAX: usize = 300;
@@ -42,6 +43,7 @@ pub(crate) struct World {
     swarm: Swarm,
     server: Server,
     clients: Vec<Client>,
+    wanderers: Vec<Wanderer>,
     names: Names,
     order: Order,
     /// Readers that have stopped one by one, and whether they are going on one by one now.
@@ -69,6 +71,7 @@ impl World {
             server: Server::new(&swarm, now),
             names: Names::new(&mut rng),
             clients: Vec::new(),
+            wanderers: (0..swarm.wanderers).map(Wanderer::new).collect(),
             order: Order::default(),
             swizzled: Vec::new(),
             resuming: false,
@@ -93,6 +96,7 @@ impl World {
         }
         self.calm_down();
         if self.swarm.stops {
+            self.wanderers.iter_mut().for_each(Wanderer::gives_up);
             self.stop();
         } else {
             self.come_to_rest(REST_MAX);
@@ -137,6 +141,7 @@ impl World {
             self.clients[id].act(&mut scene);
             self.clients[id].step(&mut self.rng, &self.swarm);
         }
+        self.wander(false);
         if happens(&mut self.rng, self.swarm.resume) {
             self.server.datagrams.drain();
         }
@@ -145,6 +150,13 @@ impl World {
                 self.turn_if_needed();
             }
         }
+    }
+
+    /// Those who wander do what they do. Returns how many had anything to do.
+    fn wander(&mut self, calm: bool) -> usize {
+        let World { wanderers, server, clients, rng, swarm, .. } = self;
+        let mut scene = wanderer::Scene { clients, listener: &mut server.listener, rng, swarm };
+        wanderers.iter_mut().map(|wanderer| usize::from(wanderer.step(&mut scene, calm))).sum()
     }
 
     /// One more reader stops, until all have; then one more goes on, in another order.
@@ -253,14 +265,17 @@ impl World {
         assert!(own <= own_max, "an outbox of {own} bytes, at most {own_max}");
     }
 
-    /// No block of addresses has more members than its share.
+    /// No block of addresses has more members than its share; nor more who are cut off.
     fn check_shares(&self) {
+        let last = self.order.events.len();
         let members = || self.order.ids().map(|id| &self.clients[id]);
         for client in members() {
             let Some(max) = client.block_max(&self.swarm.config.limits) else { continue };
             let is_counted = |other: &&Client| other.block_max(&self.swarm.config.limits).is_some();
             let of_block = members().filter(is_counted).filter(|o| o.block == client.block);
-            assert!(of_block.count() <= max, "more than {max} of one block");
+            let is_cut = |other: &&Client| self.order.is_cut_before(other.id, last);
+            let (cut, here): (Vec<_>, Vec<_>) = of_block.partition(is_cut);
+            assert!(here.len() <= max && cut.len() <= max, "more than {max} of one block");
         }
     }
 
@@ -301,7 +316,7 @@ impl World {
     // ── the witness ──────────────────────────────────────────────────────────────────────────────
 
     fn witness_joins(&mut self) {
-        let one_room = self.swarm.rooms == 1;
+        let one_room = self.swarm.rooms == 1 && self.swarm.wanderers == 0;
         let dialect = if one_room { Dialect::Lines } else { "web".parse().unwrap() };
         let mut client = Client::new(WITNESS, dialect, None, &mut self.rng, &self.swarm);
         client.socket.inbox_max = usize::MAX;
@@ -342,14 +357,16 @@ impl World {
             Some(browser) => {
                 witness.unsent.extend(browser.pongs(&witness.received, &mut self.rng));
                 witness.socket.send(&mut witness.unsent);
-                browser::heard_in_rooms(&witness.received, &mut self.witnessed)
+                let events = browser::events(&witness.received, &mut self.witnessed);
+                events.iter().map(browser::heard_in_rooms).collect()
             }
         };
-        for (rooms, heard) in heard {
+        for (rooms, heard, number) in heard {
             if self.verbose {
                 eprintln!("{:?} {rooms:b} {heard:?}", now.instant - self.started);
             }
             self.order.hear(heard, rooms, now, &self.server.addresses);
+            number.iter().for_each(|number| self.order.number(*number));
         }
         self.order.catch_up(now, &self.server.addresses);
         let inside = !self.stopped && self.clients[WITNESS].ending == End::Open;
@@ -389,6 +406,7 @@ impl World {
             for client in &mut self.clients {
                 moved += client.step(&mut self.rng, &self.swarm);
             }
+            moved += self.wander(true);
             let turned = self.turn_if_needed();
             idle = if moved > 0 || self.server.moved > before { 0 } else { idle + 1 };
             if turned || moved > 0 {
@@ -411,7 +429,8 @@ impl World {
     fn is_witness_alone(&self) -> bool {
         let stays = |witness: &Client| witness.is_browser() && witness.ending == End::Open;
         let has_witness = self.swarm.witness && !self.stopped;
-        has_witness && self.server.open() == 1 && stays(&self.clients[WITNESS])
+        let is_alone = self.server.open() == 1 && self.server.hub().held() == 0;
+        has_witness && is_alone && stays(&self.clients[WITNESS])
     }
 
     fn stop(&mut self) {
@@ -422,6 +441,7 @@ impl World {
     /// Everyone leaves in one way or another, the witness last.
     fn everyone_leaves(&mut self) {
         let first = usize::from(self.swarm.witness);
+        self.wanderers.iter_mut().for_each(Wanderer::gives_up);
         for id in first..self.clients.len() {
             if self.clients[id].gone || self.clients[id].ending != End::Open {
                 continue;
@@ -484,13 +504,18 @@ impl World {
             let metrics = self.server.hub().metrics();
             let counted = (metrics.lines, metrics.deliveries);
             let (config, manner) = (&self.swarm.config, (here, self.verbose));
-            verdict::check(&self.clients, &self.order, config, counted, manner);
+            let people = (&self.clients[..], &self.wanderers[..]);
+            verdict::check(people, &self.order, config, counted, manner);
         }
     }
 }
 
 /// What has come at `lines` after the first `seen` bytes; at first, that somebody has come in.
-fn lines_heard(received: &[u8], seen: &mut usize, is_outside: bool) -> Vec<(Rooms, Heard)> {
+fn lines_heard(
+    received: &[u8],
+    seen: &mut usize,
+    is_outside: bool,
+) -> Vec<(Rooms, Heard, Option<u64>)> {
     let fresh = std::str::from_utf8(&received[*seen..]).unwrap();
     assert!(fresh.is_empty() || fresh.ends_with('\n'), "half a line to who takes all");
     *seen = received.len();
@@ -498,5 +523,5 @@ fn lines_heard(received: &[u8], seen: &mut usize, is_outside: bool) -> Vec<(Room
         Some(_) => Heard::Room(vec![What::Joined(WITNESS_NAME.to_owned())], 0, None),
         None => lines::hear(line),
     };
-    fresh.lines().map(|line| (LOBBY, hear(line))).collect()
+    fresh.lines().map(|line| (LOBBY, hear(line), None)).collect()
 }

@@ -7,7 +7,6 @@ use crate::archive::{AccountRequest, Proof};
 use crate::author::Profile;
 use crate::chat::{Authority, Conflict, Standing, UserKey};
 use crate::config::HISTORY_LINES_MAX;
-use crate::connection::State;
 use crate::dialect::irc::caps::Caps;
 use crate::dialect::irc::message::Message;
 use crate::dialect::irc::numeric::{
@@ -19,6 +18,7 @@ use crate::dialect::irc::numeric::{
 use crate::dialect::irc::{Registering, SERVER, Verb};
 use crate::event::{CloseReason, Refusal};
 use crate::hub::Hub;
+use crate::hub::connection::State;
 use crate::hub::input::Came;
 use crate::hub::next::Next;
 use crate::key::ConnectionKey;

@@ -2,7 +2,6 @@
 
 use super::coming::{REAL_NAME_BYTES_MAX, VERSION, real_name, tell_isupport};
 use crate::chat::{Fact, UserKey};
-use crate::connection::State;
 use crate::dialect::irc::encode::cut;
 use crate::dialect::irc::mask;
 use crate::dialect::irc::numeric::{
@@ -16,6 +15,7 @@ use crate::dialect::irc::numeric::{
 use crate::dialect::irc::{SERVER, Verb};
 use crate::event::Command;
 use crate::hub::Hub;
+use crate::hub::connection::State;
 use crate::key::ConnectionKey;
 use crate::order::{AccountCommand, Moderation};
 use crate::text;

@@ -2,7 +2,6 @@
 
 use crate::archive::Request;
 use crate::chat::{RoomKey, UserKey};
-use crate::connection::Asked;
 use crate::dialect::About;
 use crate::dialect::irc::SERVER;
 use crate::dialect::irc::Verb;
@@ -10,6 +9,7 @@ use crate::dialect::irc::caps::Caps;
 use crate::dialect::irc::numeric::write_time;
 use crate::event::{Event, Said};
 use crate::hub::Hub;
+use crate::hub::connection::Asked;
 use crate::key::ConnectionKey;
 use crate::query::parse_millis;
 use crate::span::{Place, Span, Wanted};

@@ -24,7 +24,6 @@ use self::monitor::Watchers;
 use super::Hub;
 use crate::author::Person;
 use crate::chat::{RoomKey, UserKey};
-use crate::connection::{Connection, State, Wait, Waiting};
 use crate::dialect::Dialect;
 use crate::dialect::irc::caps::Caps;
 use crate::dialect::irc::message::{Message, escape};
@@ -34,6 +33,7 @@ use crate::dialect::irc::numeric::{
 use crate::dialect::irc::{SERVER, Session, Verb};
 use crate::dialect::phrases::WELCOME_MAX;
 use crate::event::CloseReason;
+use crate::hub::connection::{Connection, State, Wait, Waiting};
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
 use crate::text;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
+use super::AddressKey;
 use crate::archive::Request;
 use crate::author::Extra;
 use crate::chat::{RoomKey, UserKey};
@@ -16,56 +17,55 @@ use crate::config::{Flood, Limits, Prelude};
 use crate::delivery::Outbox;
 use crate::dialect::{Dialect, Gap, Session};
 use crate::event::Said;
-use crate::hub::AddressKey;
 use crate::key::{ConnectionKey, reserve};
 use crate::nickname::Nickname;
 use crate::timers::Timer;
 
 /// How long a connection that is being closed may still send before it is cut off. Closing with
 /// input unread would make the system discard what the peer has not yet read from us.
-pub(crate) const LINGER: Duration = Duration::from_secs(2);
+pub(super) const LINGER: Duration = Duration::from_secs(2);
 
 /// One connection.
 #[derive(Debug)]
-pub(crate) struct Connection {
-    pub(crate) remote: SocketAddr,
-    pub(crate) dialect: Dialect,
-    pub(crate) state: State,
+pub(super) struct Connection {
+    pub(super) remote: SocketAddr,
+    pub(super) dialect: Dialect,
+    pub(super) state: State,
     /// Its own key.
-    pub(crate) key: ConnectionKey,
-    pub(crate) session: Session,
+    pub(super) key: ConnectionKey,
+    pub(super) session: Session,
     /// There while its input is not listened to.
-    pub(crate) waiting: Option<Box<Waiting>>,
-    pub(crate) outbox: Outbox,
-    pub(crate) budget: Budget,
+    pub(super) waiting: Option<Box<Waiting>>,
+    pub(super) outbox: Outbox,
+    pub(super) budget: Budget,
     /// The address that it counts for, if that is counted.
-    pub(crate) address: Option<AddressKey>,
+    pub(super) address: Option<AddressKey>,
     /// There while its socket has not taken all that waits.
-    pub(crate) blocked: Option<Box<Blocked>>,
+    pub(super) blocked: Option<Box<Blocked>>,
     /// What `Timers` holds for it.
-    pub(crate) armed: Option<Instant>,
+    pub(super) armed: Option<Instant>,
     /// … and what is due then.
-    pub(crate) timer: Timer,
+    pub(super) timer: Timer,
     /// Its input has ended; what is held of it is still to be heard.
-    pub(crate) input_ended: bool,
+    pub(super) input_ended: bool,
     /// What it sends can be read by others on its way.
-    pub(crate) is_exposed: bool,
+    pub(super) is_exposed: bool,
     /// It is a bot of the server's own program, and stays in the room that it came into.
-    pub(crate) is_bot: bool,
+    pub(super) is_bot: bool,
     /// When something was asked for last, in seconds since 1970, of which the high bits are left
     /// out.
-    pub(crate) heard_at: u32,
+    pub(super) heard_at: u32,
     /// It came when there was no place, and is only told so.
-    pub(crate) turned_away: bool,
+    pub(super) turned_away: bool,
     /// It had to wait, and is now read once whatever the room says.
-    pub(crate) may_read: bool,
+    pub(super) may_read: bool,
     /// It is on the list of those to be written to although the room may be silent.
-    pub(crate) touched: bool,
+    pub(super) touched: bool,
 }
 
 /// How far a connection has come, and what belongs to that state alone.
 #[derive(Debug)]
-pub(crate) enum State {
+pub(super) enum State {
     /// Its PROXY header, or its TLS handshake, has not come to its end.
     Preparing { deadline: Instant, prelude: Prelude },
     /// Its session has not opened, so it cannot be asked for anything; and has its own deadline.
@@ -95,66 +95,66 @@ pub(crate) enum State {
 
 /// What belongs to somebody who is asked for the password of an account.
 #[derive(Debug)]
-pub(crate) struct Proving {
-    pub(crate) deadline: Instant,
+pub(super) struct Proving {
+    pub(super) deadline: Instant,
     /// The account.
-    pub(crate) name: Nickname,
+    pub(super) name: Nickname,
     /// Passwords and tokens that were wrong.
-    pub(crate) tries: u8,
+    pub(super) tries: u8,
 }
 
 /// Input that is not listened to yet.
 #[derive(Debug)]
-pub(crate) struct Waiting {
-    pub(crate) why: Wait,
+pub(super) struct Waiting {
+    pub(super) why: Wait,
     /// What has come already.
-    pub(crate) held: Vec<u8>,
+    pub(super) held: Vec<u8>,
     /// It has asked the archive for this, and what is held came after it.
-    pub(crate) asked: Option<Box<Asked>>,
+    pub(super) asked: Option<Box<Asked>>,
     /// What it said in rooms that took no more; what is held came after it.
-    pub(crate) parked: Vec<Parked>,
+    pub(super) parked: Vec<Parked>,
     /// The server was told not to read, and is to be told when it may.
-    pub(crate) resume_reading: bool,
+    pub(super) resume_reading: bool,
     /// What is held ends with an arrival.
-    pub(crate) read_drained: bool,
+    pub(super) read_drained: bool,
 }
 
 /// What somebody has asked the archive for.
 #[derive(Debug)]
-pub(crate) struct Asked {
-    pub(crate) request: Request,
+pub(super) struct Asked {
+    pub(super) request: Request,
     /// The room that it is about, with `#`, if it is about one.
-    pub(crate) room: Option<Arc<str>>,
+    pub(super) room: Option<Arc<str>>,
     /// Lines that come after those of the archive.
-    pub(crate) tail: Vec<Said>,
+    pub(super) tail: Vec<Said>,
     /// Lines that the rooms have forgotten already.
-    pub(crate) forgotten: usize,
+    pub(super) forgotten: usize,
     /// Under which key it has asked.
-    pub(crate) key: Option<String>,
+    pub(super) key: Option<String>,
 }
 
 impl Asked {
     /// This alone.
-    pub(crate) fn new(request: Request) -> Asked {
+    pub(super) fn new(request: Request) -> Asked {
         Asked { request, room: None, tail: Vec::new(), forgotten: 0, key: None }
     }
 }
 
 /// A message for one of several rooms, which takes no more now.
 #[derive(Debug)]
-pub(crate) struct Parked {
-    pub(crate) room: RoomKey,
-    pub(crate) lines: Vec<String>,
-    pub(crate) emote: bool,
+pub(super) struct Parked {
+    pub(super) room: RoomKey,
+    pub(super) lines: Vec<String>,
+    pub(super) emote: bool,
     /// How it was said, if there is more to it.
-    pub(crate) extra: Option<Box<Extra>>,
+    pub(super) extra: Option<Box<Extra>>,
     /// Under which key that is to be confirmed.
-    pub(crate) key: Option<String>,
+    pub(super) key: Option<String>,
 }
 
 impl Waiting {
     /// Nothing has come yet that is not heard.
-    pub(crate) fn new(why: Wait) -> Waiting {
+    pub(super) fn new(why: Wait) -> Waiting {
         let (held, asked, parked) = Default::default();
         Waiting { why, held, asked, parked, resume_reading: false, read_drained: false }
     }
@@ -162,7 +162,7 @@ impl Waiting {
 
 /// Why input is not listened to yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wait {
+pub(super) enum Wait {
     /// It, or its address, has said more than `--flood` allows before this.
     Budget(Instant),
     /// It has asked for more than it has read.
@@ -179,23 +179,23 @@ pub(crate) enum Wait {
 
 /// The trail of a connection whose socket is full.
 #[derive(Debug)]
-pub(crate) struct Blocked {
+pub(super) struct Blocked {
     /// The socket has said that it takes more.
-    pub(crate) writable: bool,
+    pub(super) writable: bool,
     /// Nothing waits here, but what carries its bytes has not handed all of them to the system.
-    pub(crate) below: bool,
+    pub(super) below: bool,
     /// When it last took a byte.
-    pub(crate) progress: Instant,
+    pub(super) progress: Instant,
     /// Until when it is a reason for talkers to wait, if it has become one. It must catch up
     /// before it can be one again.
-    pub(crate) waited_for: Option<Instant>,
+    pub(super) waited_for: Option<Instant>,
     /// Its place among all that are blocked.
     place: u32,
 }
 
 impl Connection {
     /// A connection that has just come.
-    pub(crate) fn new(
+    pub(super) fn new(
         key: ConnectionKey,
         remote: SocketAddr,
         dialect: Dialect,
@@ -226,7 +226,7 @@ impl Connection {
     }
 
     /// Whether what it sends is still heard.
-    pub(crate) fn is_heard(&self) -> bool {
+    pub(super) fn is_heard(&self) -> bool {
         matches!(
             self.state,
             State::Opening
@@ -238,12 +238,12 @@ impl Connection {
     }
 
     /// Whether it must give the server's password first.
-    pub(crate) fn awaits_password(&self) -> bool {
+    pub(super) fn awaits_password(&self) -> bool {
         matches!(self.state, State::AwaitingNick { wrong_passwords: Some(_), .. })
     }
 
     /// Who it is, once it is in a room.
-    pub(crate) fn user(&self) -> Option<UserKey> {
+    pub(super) fn user(&self) -> Option<UserKey> {
         match self.state {
             State::Chatting(user) => Some(user),
             _ => None,
@@ -251,7 +251,7 @@ impl Connection {
     }
 
     /// Who it is, once it has a name.
-    pub(crate) fn any_user(&self) -> Option<UserKey> {
+    pub(super) fn any_user(&self) -> Option<UserKey> {
         match self.state {
             State::Entering(user) | State::Chatting(user) => Some(user),
             _ => None,
@@ -259,34 +259,34 @@ impl Connection {
     }
 
     /// Why it is not listened to, if it is not.
-    pub(crate) fn wait(&self) -> Option<Wait> {
+    pub(super) fn wait(&self) -> Option<Wait> {
         self.waiting.as_ref().map(|waiting| waiting.why)
     }
 
     /// Whether there is no point in writing to it now.
-    pub(crate) fn is_blocked(&self) -> bool {
+    pub(super) fn is_blocked(&self) -> bool {
         self.blocked.as_ref().is_some_and(|blocked| !blocked.writable)
     }
 
     /// Whether the next frame may go out, if each must arrive alone.
-    pub(crate) fn gap(&self) -> Option<Gap> {
+    pub(super) fn gap(&self) -> Option<Gap> {
         self.session.gap()
     }
 
     /// The name that its client believes to have, if that is another than it has.
-    pub(crate) fn given_name(&self) -> Option<&str> {
+    pub(super) fn given_name(&self) -> Option<&str> {
         self.session.given_name()
     }
 
     /// When it has taken nothing for too long. Who may be written to is given that chance first.
-    pub(crate) fn stalls_at(&self, limits: &Limits) -> Option<Instant> {
+    pub(super) fn stalls_at(&self, limits: &Limits) -> Option<Instant> {
         let blocked = self.blocked.as_ref().filter(|blocked| !blocked.writable)?;
         Some(blocked.progress + limits.stall_timeout)
     }
 
     /// When it has been in its state for too long. Who only waits for the room, with what it may
     /// have sent in time, is heard first.
-    pub(crate) fn ends_at(&self) -> Option<Instant> {
+    pub(super) fn ends_at(&self) -> Option<Instant> {
         match &self.state {
             State::AwaitingNick { .. } if self.wait() == Some(Wait::Relay) => None,
             _ if self.wait() == Some(Wait::Room) => None,
@@ -301,7 +301,7 @@ impl Connection {
 
     /// Its earliest deadline, and what is due then. Of several that fall together, what it has said
     /// in time comes first, and the end of its state second.
-    pub(crate) fn deadline(&self, limits: &Limits) -> Option<(Instant, Timer)> {
+    pub(super) fn deadline(&self, limits: &Limits) -> Option<(Instant, Timer)> {
         let of_budget = match self.wait() {
             Some(Wait::Budget(ready)) => Some((ready, Timer::Pace)),
             _ => None,
@@ -329,33 +329,33 @@ impl Connection {
 /// How much of its pace a talker has used up (the "generic cell rate algorithm": one instant says
 /// it all).
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Budget {
+pub(super) struct Budget {
     /// When the budget will be full again; `None` if it never was touched.
     full_again: Option<Instant>,
 }
 
 impl Budget {
     /// When there is budget for the next line; `None` if there has always been.
-    pub(crate) fn ready(&self, flood: Flood) -> Option<Instant> {
+    pub(super) fn ready(&self, flood: Flood) -> Option<Instant> {
         let burst = (flood.per / flood.lines) * (flood.lines - 1);
         self.full_again.and_then(|full| full.checked_sub(burst))
     }
 
     /// Takes so many lines off the budget.
-    pub(crate) fn spend(&mut self, flood: Flood, lines: u32, now: Instant) {
+    pub(super) fn spend(&mut self, flood: Flood, lines: u32, now: Instant) {
         let from = self.full_again.map_or(now, |full| full.max(now));
         self.full_again = Some(from + flood.per / flood.lines * lines);
     }
 
     /// How long it takes until the budget is full again.
-    pub(crate) fn debt(&self, now: Instant) -> Duration {
+    pub(super) fn debt(&self, now: Instant) -> Duration {
         self.full_again.map_or(Duration::ZERO, |full| full.saturating_duration_since(now))
     }
 }
 
 /// All connections, and those among them that are owed something of their own.
 #[derive(Debug, Default)]
-pub(crate) struct Connections {
+pub(super) struct Connections {
     slab: Slab<Connection>,
     /// How many connections there have been, by which each has a generation of its own.
     generation: u32,
@@ -365,12 +365,12 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.slab.len()
     }
 
     /// Takes in the connection that is made for its key.
-    pub(crate) fn insert(
+    pub(super) fn insert(
         &mut self,
         make: impl FnOnce(ConnectionKey) -> Connection,
     ) -> ConnectionKey {
@@ -382,30 +382,30 @@ impl Connections {
         key
     }
 
-    pub(crate) fn remove(&mut self, key: ConnectionKey) -> Option<Connection> {
+    pub(super) fn remove(&mut self, key: ConnectionKey) -> Option<Connection> {
         self.get(key)?;
         self.slab.try_remove(key.index())
     }
 
-    pub(crate) fn get_mut(&mut self, key: ConnectionKey) -> Option<&mut Connection> {
+    pub(super) fn get_mut(&mut self, key: ConnectionKey) -> Option<&mut Connection> {
         let connection = self.slab.get_mut(key.index());
         connection.filter(|connection| connection.key == key)
     }
 
-    pub(crate) fn get(&self, key: ConnectionKey) -> Option<&Connection> {
+    pub(super) fn get(&self, key: ConnectionKey) -> Option<&Connection> {
         self.slab.get(key.index()).filter(|connection| connection.key == key)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Connection> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Connection> {
         self.slab.iter().map(|(_, connection)| connection)
     }
 
-    pub(crate) fn keys(&self) -> Vec<ConnectionKey> {
+    pub(super) fn keys(&self) -> Vec<ConnectionKey> {
         self.iter().map(|connection| connection.key).collect()
     }
 
     /// Sees to it that `key` is looked at when this turn is written out.
-    pub(crate) fn touch(&mut self, key: ConnectionKey) {
+    pub(super) fn touch(&mut self, key: ConnectionKey) {
         let connection = &mut self[key];
         if !connection.touched {
             connection.touched = true;
@@ -414,12 +414,12 @@ impl Connections {
     }
 
     /// Those whose sockets are full, or were when they were last written to.
-    pub(crate) fn blocked(&self) -> &[ConnectionKey] {
+    pub(super) fn blocked(&self) -> &[ConnectionKey] {
         &self.blocked
     }
 
     /// The socket of `key` is full now.
-    pub(crate) fn block(&mut self, key: ConnectionKey, now: Instant) {
+    pub(super) fn block(&mut self, key: ConnectionKey, now: Instant) {
         match &mut self.slab[key.index()].blocked {
             Some(blocked) => blocked.writable = false,
             blocked => {
@@ -433,7 +433,7 @@ impl Connections {
     }
 
     /// `key` has got all that waited for it, or gets nothing more.
-    pub(crate) fn unblock(&mut self, key: ConnectionKey) {
+    pub(super) fn unblock(&mut self, key: ConnectionKey) {
         let Some(blocked) = self[key].blocked.take() else { return };
         let place = blocked.place as usize;
         self.blocked.swap_remove(place);
@@ -451,12 +451,12 @@ impl Connections {
         }
     }
 
-    pub(crate) fn any_touched(&self) -> bool {
+    pub(super) fn any_touched(&self) -> bool {
         !self.touched.is_empty()
     }
 
     /// Moves those that were touched to `keys`.
-    pub(crate) fn take_touched(&mut self, keys: &mut Vec<ConnectionKey>) {
+    pub(super) fn take_touched(&mut self, keys: &mut Vec<ConnectionKey>) {
         for key in self.touched.drain(..) {
             let connection = self.slab.get_mut(key.index());
             if let Some(connection) = connection.filter(|connection| connection.key == key) {
