@@ -23,17 +23,8 @@ use crate::author::Cloak;
 use crate::hub::Relayed;
 use crate::timers::Now;
 
-/// Entries that the log keeps, about.
-const LOG_ENTRIES: &str = "65536";
-
 /// Entries that are read at once.
 const READ_ENTRIES: usize = 128;
-
-/// Entries that are compared after a restart of the engine, at most.
-const VERIFIED_ENTRIES: u64 = 4096;
-
-/// A checkpoint is saved by whoever wrote an entry whose place is a multiple of this.
-const CHECKPOINT_EVERY: u64 = 4096;
 
 /// How long a connection and its greeting may take.
 const GREETING_TIME: Duration = Duration::from_secs(2);
@@ -71,11 +62,30 @@ impl Side {
     pub const BOTH: [Side; 2] = [Side::Commands, Side::Reader];
 }
 
+/// How long the log is, in entries. All servers must agree on that.
+#[derive(Clone, Copy, Debug)]
+pub struct LogLength {
+    /// So many it keeps, about.
+    pub kept: u64,
+    /// So many are compared after a restart of the engine, at most.
+    pub verified: usize,
+    /// A checkpoint is saved by whoever wrote an entry whose place is a multiple of this.
+    pub checkpoint_every: u64,
+}
+
+impl Default for LogLength {
+    fn default() -> LogLength {
+        LogLength { kept: 65_536, verified: 4096, checkpoint_every: 4096 }
+    }
+}
+
 /// What the link goes by.
 #[derive(Clone, Debug)]
 pub struct LinkSettings {
     /// The label of this server.
     pub label: String,
+    /// How long the log is.
+    pub log: LogLength,
     /// With what it shows the engine who it is, if it must: a user, who may be the usual one, and
     /// the password.
     pub login: Option<(Option<String>, String)>,
@@ -103,8 +113,12 @@ pub enum LinkEvent {
     Secret([u8; Cloak::SECRET_BYTES]),
     /// The next entry.
     Entry(Entry),
-    /// A checkpoint of all up to this entry is to be [saved](Link::save).
-    Checkpoint,
+    /// A checkpoint of all up to the last entry, which has this place, is to be
+    /// [saved](Link::save). More entries may have been read by then.
+    Checkpoint {
+        /// Its number in the log.
+        place: u64,
+    },
     /// The log can be read and written; or cannot, from now on.
     Live(bool),
     /// The server of this name has gone.
@@ -389,12 +403,12 @@ impl Link {
         self.others.extend(others.map(|(node, label)| (node.to_owned(), label.to_owned())));
     }
 
-    /// Saves what is so after the last entry that was told of.
-    pub fn save(&mut self, state: &str) {
+    /// Saves what is so after the entry of this place.
+    pub fn save(&mut self, place: u64, state: &str) {
         if let Some(epoch) = self.epoch
             && self.has_log()
         {
-            let state = format!("{epoch} {}\n{state}", self.last);
+            let state = format!("{epoch} {place}\n{state}");
             let key = self.key("state");
             self.ask(Side::Commands, Ask::Save, &["SET", &key, &state]);
         }
@@ -488,7 +502,8 @@ impl Link {
         let (lines, seq) = (batch.lines.clone(), batch.seq.to_string());
         let (key, at) = (self.key("log"), (self.now.unix_seconds * 1000).to_string());
         let (id, node) = (format!("{epoch}-*"), Arc::clone(&self.node));
-        let limits = ["XADD", &key, "NOMKSTREAM", "MAXLEN", "~", LOG_ENTRIES, &id];
+        let kept = self.settings.log.kept.to_string();
+        let limits = ["XADD", &key, "NOMKSTREAM", "MAXLEN", "~", &kept, &id];
         let fields = ["n", &node, "s", &seq, "t", &at, "e", &lines];
         let ask = Ask::Add { last: self.last };
         self.ask(Side::Commands, ask, &[&limits[..], &fields[..]].concat());
@@ -763,7 +778,7 @@ impl Link {
     fn take(&mut self, place: u64, entry: Entry) {
         self.last = place;
         self.prints.push_back(print_of(&entry));
-        if self.prints.len() as u64 > VERIFIED_ENTRIES {
+        if self.prints.len() > self.settings.log.verified {
             self.prints.pop_front();
         }
         let is_own = *entry.node == *self.node;
@@ -775,8 +790,8 @@ impl Link {
             }
         }
         self.events.push_back(LinkEvent::Entry(entry));
-        if is_own && place.is_multiple_of(CHECKPOINT_EVERY) {
-            self.events.push_back(LinkEvent::Checkpoint);
+        if is_own && place.is_multiple_of(self.settings.log.checkpoint_every) {
+            self.events.push_back(LinkEvent::Checkpoint { place });
         }
     }
 
