@@ -336,7 +336,17 @@ impl World {
         self.engine.borrow_mut().stalled_until = 0;
         self.frozen.fill(0);
         self.faults.away = 0.0;
-        for _ in 0..3000 {
+        self.go_on(1500);
+        // If the beginning of the log is gone, and nobody knows it any more, it must be deleted.
+        let mut hubs = self.servers.iter().map(|server| &server.event_loop.hub);
+        if !hubs.any(|hub| hub.relay_counts().is_some_and(|counts| counts.is_live)) {
+            self.engine.borrow_mut().flush();
+        }
+        self.go_on(1500);
+    }
+
+    fn go_on(&mut self, turns: usize) {
+        for _ in 0..turns {
             self.ms += 20;
             self.run();
             self.browse();
@@ -364,10 +374,12 @@ impl World {
             let numbers: HashSet<_> = heard.iter().map(|(_, number)| number).collect();
             assert_eq!(numbers.len(), heard.len(), "something was heard twice: {heard:?}");
         }
-        // Who was told that the engine has lost lines may have heard some that then came otherwise.
+        // Who was told that the engine has lost lines may have heard some that then came otherwise;
+        // and so may who had left before that showed.
         let lost = |person: &Person| match &person.browser {
             Some(browser) => browser.has_lost || self.has_lost_tail,
-            None => person.text().contains("! The relay has lost"),
+            None if person.is_in() => false,
+            None => self.has_lost_tail || person.text().contains("! The relay has lost"),
         };
         let kept = self.people.iter().zip(&heard).filter(|(person, _)| !lost(person));
         let kept: Vec<_> = kept.map(|(_, heard)| heard).collect();

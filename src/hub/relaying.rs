@@ -820,7 +820,7 @@ impl Hub {
             let connection = &self.connections[key];
             if asking.contains(&key) || connection.any_user().is_some() {
                 // Nobody is waited for who could only come back to what is lost.
-                if let State::Chatting(user) = connection.state {
+                if let Some(user) = connection.any_user() {
                     self.tickets.forget(user);
                 }
                 self.close(key, reason(unsaid.get(&key).copied().unwrap_or_default()), "");

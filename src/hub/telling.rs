@@ -289,7 +289,10 @@ impl Hub {
             self.keep_rights(room);
         }
         let before = std::mem::replace(&mut self.connections[key].state, State::Chatting(user));
-        let remote = self.connections[key].remote;
+        let Connection { remote, dialect, .. } = self.connections[key];
+        if !matches!(before, State::Chatting(_)) {
+            self.members[dialect.index()] += 1;
+        }
         match room {
             LOBBY => log::info!("joined: {name} from {remote} ({count} here)"),
             _ => log::info!("joined: {name} in {} ({count} here)", self.chat[room].title()),

@@ -26,6 +26,9 @@ use crate::timers::Now;
 /// Entries that are read at once.
 const READ_ENTRIES: usize = 128;
 
+/// The author of what no server says: that the log begins, and that a checkpoint is wanted.
+const NOBODY: &str = "-";
+
 /// How long a connection and its greeting may take.
 const GREETING_TIME: Duration = Duration::from_secs(2);
 /// How long the engine may leave a command without an answer.
@@ -113,7 +116,7 @@ pub enum LinkEvent {
     Secret([u8; Cloak::SECRET_BYTES]),
     /// The next entry.
     Entry(Entry),
-    /// A checkpoint of all up to the last entry, which has this place, is to be
+    /// A checkpoint of all up to here, where the log has this place, is to be
     /// [saved](Link::save). More entries may have been read by then.
     Checkpoint {
         /// Its number in the log.
@@ -182,6 +185,7 @@ enum Ask {
     Lease,
     Leases(Vec<String>),
     Save,
+    Want,
 }
 
 /// One connection.
@@ -203,7 +207,9 @@ struct Wire {
 struct Batch {
     seq: u64,
     lines: String,
-    /// When it was to be written.
+    /// When it was to be written first. It says so also when it is written again, or whoever has
+    /// read it before the engine lost it would know another time than others.
+    at_ms: u64,
     since: Instant,
 }
 
@@ -386,8 +392,8 @@ impl Link {
     pub fn submit(&mut self, lines: String, now: Now) {
         self.now = now;
         self.last_seq += 1;
-        let since = self.now.instant;
-        self.batches.push_back(Batch { seq: self.last_seq, lines, since });
+        let (since, at_ms) = (self.now.instant, self.now.unix_seconds * 1000);
+        self.batches.push_back(Batch { seq: self.last_seq, lines, at_ms, since });
         self.add();
     }
 
@@ -498,17 +504,21 @@ impl Link {
         let (true, false, Some(epoch)) = (self.is_live(), self.is_adding, self.epoch) else {
             return;
         };
-        let Some(batch) = self.batches.get_mut(self.sent) else { return };
+        let Some(batch) = self.batches.get(self.sent) else { return };
         let (lines, seq) = (batch.lines.clone(), batch.seq.to_string());
-        let (key, at) = (self.key("log"), (self.now.unix_seconds * 1000).to_string());
-        let (id, node) = (format!("{epoch}-*"), Arc::clone(&self.node));
-        let kept = self.settings.log.kept.to_string();
-        let limits = ["XADD", &key, "NOMKSTREAM", "MAXLEN", "~", &kept, &id];
-        let fields = ["n", &node, "s", &seq, "t", &at, "e", &lines];
-        let ask = Ask::Add { last: self.last };
-        self.ask(Side::Commands, ask, &[&limits[..], &fields[..]].concat());
+        let (node, at) = (Arc::clone(&self.node), batch.at_ms.to_string());
+        self.append(epoch, Ask::Add { last: self.last }, [&node, &seq, &at, &lines]);
         self.sent += 1;
         self.is_adding = true;
+    }
+
+    /// Appends an entry to the log that began then, if it is still there.
+    fn append(&mut self, epoch: u64, ask: Ask, [node, seq, at, lines]: [&str; 4]) {
+        let (key, kept) = (self.key("log"), self.settings.log.kept.to_string());
+        let id = format!("{epoch}-*");
+        let words = ["XADD", &key, "NOMKSTREAM", "MAXLEN", "~", &kept, &id];
+        let fields = ["n", node, "s", seq, "t", at, "e", lines];
+        self.ask(Side::Commands, ask, &[&words[..], &fields].concat());
     }
 
     /// Reads on: what there is, or, if all has been read, what comes.
@@ -578,6 +588,10 @@ impl Link {
             Ask::Read => self.has_read(reply),
             Ask::Check => self.checked(reply),
             Ask::Add { last } => self.added(reply, last),
+            Ask::Want => self.lose(
+                "the beginning of the log is gone, and the other servers are asked what was in it; \
+                 if none of them knows, all begins anew once chinwag:{main}:log is deleted",
+            ),
             Ask::Leases(asked) => self.looked_at(asked, reply),
         }
     }
@@ -635,7 +649,7 @@ impl Link {
         }
         self.epoch = Some(epoch);
         let (key, id) = (self.key("log"), format!("{epoch}-0"));
-        let words = ["XADD", &key, &id, "n", "-", "s", "0", "t", "0", "e", "begin"];
+        let words = ["XADD", &key, &id, "n", NOBODY, "s", "0", "t", "0", "e", "begin"];
         self.ask(Side::Commands, Ask::Begin, &words);
     }
 
@@ -673,7 +687,7 @@ impl Link {
         if are_same {
             return self.catch_up();
         }
-        self.forget_log("the engine has lost what was said last");
+        self.forget_log("what was read last does not stand in the log any more");
         self.load();
     }
 
@@ -739,7 +753,7 @@ impl Link {
                 return self.follow_log(epoch);
             }
             if place != self.last + 1 && self.prints.is_empty() {
-                return self.lose("the beginning of the log is gone, and nobody has kept it");
+                return self.want_checkpoint();
             }
             if place != self.last + 1 {
                 let (from, to) = (self.last + 1, place);
@@ -775,11 +789,23 @@ impl Link {
         self.opened(epoch);
     }
 
+    /// The beginning of the log is gone, and the last checkpoint is older: whoever was to save the
+    /// next one had gone, or what somebody sent who was cut off came late and took the place of a
+    /// newer one. All who know more save one when they read that it is wanted.
+    fn want_checkpoint(&mut self) {
+        if let Some(epoch) = self.epoch {
+            self.append(epoch, Ask::Want, [NOBODY, "0", "0", "want"]);
+        }
+    }
+
     fn take(&mut self, place: u64, entry: Entry) {
         self.last = place;
         self.prints.push_back(print_of(&entry));
         if self.prints.len() > self.settings.log.verified {
             self.prints.pop_front();
+        }
+        if entry.node == NOBODY {
+            return self.events.push_back(LinkEvent::Checkpoint { place });
         }
         let is_own = *entry.node == *self.node;
         if is_own {
