@@ -177,6 +177,7 @@ enum Ask {
     SetEpoch,
     Epoch,
     Begin,
+    Beginning,
     State,
     Verify,
     Check,
@@ -235,6 +236,9 @@ pub struct Link {
     is_adding: bool,
     /// The log that is read: when it began, in milliseconds since 1970.
     epoch: Option<u64>,
+    /// By what it is known from one that was begun at the same time by what came late, unless its
+    /// beginning has been dropped.
+    beginning: Option<u64>,
     /// The place of the last entry that was read.
     last: u64,
     /// What the last entries were.
@@ -281,6 +285,7 @@ impl Link {
             sent: 0,
             is_adding: false,
             epoch: None,
+            beginning: None,
             last: 0,
             prints: VecDeque::new(),
             to_verify: 0,
@@ -545,6 +550,7 @@ impl Link {
             self.checked_print = Some(*print);
             let (key, last) = (self.key("log"), format!("{epoch}-{}", self.last));
             self.ask(Side::Commands, Ask::Check, &["XRANGE", &key, &last, &last]);
+            self.look_for_beginning(epoch);
         }
         if self.others.is_empty() || self.now.instant < since + OBSERVER_AFTER {
             return;
@@ -583,6 +589,7 @@ impl Link {
                 None => self.lose("it does not say when the log began"),
             },
             Ask::Begin => self.begun(reply),
+            Ask::Beginning => self.found_beginning(reply),
             Ask::Verify => self.verified(reply),
             Ask::State => self.loaded(reply),
             Ask::Read => self.has_read(reply),
@@ -649,8 +656,15 @@ impl Link {
         }
         self.epoch = Some(epoch);
         let (key, id) = (self.key("log"), format!("{epoch}-0"));
-        let words = ["XADD", &key, &id, "n", NOBODY, "s", "0", "t", "0", "e", "begin"];
+        let seq = (self.draw() << 31 | self.draw()).to_string();
+        let words = ["XADD", &key, &id, "n", NOBODY, "s", &seq, "t", "0", "e", "begin"];
         self.ask(Side::Commands, Ask::Begin, &words);
+        self.look_for_beginning(epoch);
+    }
+
+    fn look_for_beginning(&mut self, epoch: u64) {
+        let (key, id) = (self.key("log"), format!("{epoch}-0"));
+        self.ask(Side::Commands, Ask::Beginning, &["XRANGE", &key, &id, &id]);
     }
 
     fn begun(&mut self, reply: &Reply) {
@@ -663,6 +677,23 @@ impl Link {
         if is_new && self.last > 0 {
             self.forget_log("the log was gone");
         }
+    }
+
+    /// The beginning of the log is known, or has been dropped.
+    fn found_beginning(&mut self, reply: &Reply) {
+        let found = reply.many().and_then(|entries| parse_entry(entries.first()?));
+        let found = found.map(|(_, entry)| entry.seq);
+        let is_other = self.last > 0 && found.is_some() && found != self.beginning;
+        if self.phase != Phase::Opening {
+            if is_other {
+                self.lose_log("the log has begun anew");
+            }
+            return;
+        }
+        if is_other {
+            self.forget_log("the log has begun anew");
+        }
+        self.beginning = found.or(self.beginning);
         if self.prints.is_empty() {
             self.load();
         } else {
@@ -704,7 +735,9 @@ impl Link {
         let kept = text.split_once('\n').and_then(|(place, state)| {
             let (epoch, last) = place.split_once(' ')?;
             let is_ours = epoch.parse::<u64>().ok()? == began_ms;
-            Some((last.parse::<u64>().ok()?, state)).filter(|_| is_ours)
+            // A place near the end of all numbers is no log's.
+            let last = last.parse::<u64>().ok().filter(|last| *last <= u64::MAX / 2)?;
+            Some((last, state)).filter(|_| is_ours)
         });
         let (last, checkpoint) = kept.map_or((0, None), |(last, state)| (last, Some(state)));
         self.last = last;
@@ -732,6 +765,7 @@ impl Link {
     fn forget_log(&mut self, why: &str) {
         log::error!("relay: {why}; all who are here are closed, and it is read anew");
         self.last = 0;
+        self.beginning = None;
         self.prints.clear();
         self.verified = None;
         // It goes on under another name.
