@@ -16,11 +16,12 @@ use super::passes::Passes;
 use super::shared_accounts::SharedAccounts;
 use super::{Hub, awaiting_nick};
 use crate::chat::written::{self, Line, Members, VERSION};
-use crate::chat::{Applied, Conflict, Entry, Fact, Leaving, UserKey};
+use crate::chat::{Applied, Conflict, Entry, EntryId, Fact, Leaving, MaybeExtra, RoomKey, UserKey};
 use crate::connection::{Connection, State, Wait, Waiting};
-use crate::event::{CloseReason, Event};
+use crate::event::{CloseReason, Event, Refusal};
 use crate::key::ConnectionKey;
 use crate::metrics::RelayCounts;
+use crate::rights::Rank;
 use crate::timers::Now;
 
 /// Lines that are handed out at once, in bytes: one entry of the log.
@@ -223,6 +224,10 @@ impl Relaying {
         }
     }
 
+    fn has_gone(&self, node: &str) -> bool {
+        self.gone.iter().any(|gone| **gone == *node)
+    }
+
     fn is_full(&self) -> bool {
         !self.is_live || self.pending_bytes > PENDING_BYTES_MAX
     }
@@ -237,7 +242,8 @@ impl Relaying {
             }
             None => {
                 entry.lines.starts_with("up ")
-                    && !self.gone.iter().any(|gone| **gone == *entry.node)
+                    && written::is_node(entry.node)
+                    && !self.has_gone(entry.node)
             }
         };
         self.ignored += u64::from(!is_new);
@@ -322,7 +328,10 @@ impl Hub {
         for line in servers.lines() {
             let words: Vec<_> = line.split(' ').collect();
             match words[..] {
-                ["id", id] => self.last_entry = id.parse().ok()?,
+                ["id", id] => {
+                    let id = id.parse().ok().filter(|id| *id <= EntryId::MAX / 2);
+                    self.last_entry = id?;
+                }
                 ["gone", node] => relay.note_gone(node),
                 ["node", name, label, seq] => {
                     let (label, seq) = (label.into(), seq.parse().ok()?);
@@ -526,6 +535,46 @@ impl Hub {
         Applied::Later
     }
 
+    /// Whether somebody who is at this server has too much to read to be told something in private.
+    /// That is known here alone, so all are told.
+    pub(super) fn is_undelivered(&mut self, author: UserKey, to: UserKey) -> bool {
+        let Some(relay) = &self.relay else { return false };
+        let (Some(number), Some((node, by))) = (relay.own_number_of(to), relay.member_of(author))
+        else {
+            return false;
+        };
+        let line = format!("undelivered {number} {node} {by}");
+        let is_so = self.has_much_to_read(to);
+        if let Some(relay) = self.relay.as_mut().filter(|_| is_so) {
+            relay.push(line, None);
+        }
+        is_so
+    }
+
+    /// What somebody has written to a user in private has not reached them.
+    fn tell_undelivered(&mut self, user: UserKey, author: UserKey) {
+        let origin = self.chat.user(author).and_then(|author| author.origin);
+        let name = self.chat.name(user).to_owned();
+        self.tell_user(author, origin, None, &Event::Refused(Refusal::TellTooMuch(&name)));
+    }
+
+    /// What somebody says to those alone who have a rank in a room goes to all servers, if rooms
+    /// are shared. Returns whether that is so.
+    pub(super) fn send_to_ranks(
+        &mut self,
+        (key, user): (ConnectionKey, UserKey),
+        (room, least): (RoomKey, Rank),
+        (text, extra): (&str, &MaybeExtra),
+    ) -> bool {
+        let Some(relay) = &mut self.relay else { return false };
+        if let Some(number) = relay.own_number_of(user) {
+            let room = self.chat[room].name();
+            let line = written::write_to_ranks(number, (room, least), text, extra);
+            relay.push(line, Some(key));
+        }
+        true
+    }
+
     /// What follows when what was proposed last has come back.
     pub(super) fn then(&mut self, key: ConnectionKey, next: Next) {
         let pending = self.relay.as_mut().and_then(|relay| relay.pending.back_mut());
@@ -596,6 +645,10 @@ impl Hub {
     fn apply_line(&mut self, entry: &Relayed<'_>, line: &str) -> Applied {
         let nothing = Applied::Refused(Conflict::OutOfDate);
         let Some(relay) = &self.relay else { return nothing };
+        // It may have gone by a line before this, or not have come by that.
+        if !relay.nodes.contains_key(entry.node) && !line.starts_with("up ") {
+            return nothing;
+        }
         let Some(line) = written::read(&self.chat, &**relay, entry.node, line) else {
             return nothing;
         };
@@ -610,11 +663,9 @@ impl Hub {
                 let fact = if is_own { self.with_origin(number, fact) } else { fact };
                 let applied = self.commit(Entry { id, at, fact });
                 if let (Applied::Connected(user), Some(relay)) = (&applied, &mut self.relay)
-                    && let Some((name, node)) = relay.nodes.get_key_value(entry.node)
+                    && let Some((name, _)) = relay.nodes.get_key_value(entry.node)
                 {
-                    let (name, is_new) = (Arc::clone(name), !node.members.contains_key(&number));
-                    debug_assert!(is_new, "a number is somebody else's only when they have gone");
-                    relay.members.insert(*user, (name, number));
+                    relay.members.insert(*user, (Arc::clone(name), number));
                     if let Some(node) = relay.nodes.get_mut(entry.node) {
                         node.members.insert(number, *user);
                     }
@@ -628,6 +679,12 @@ impl Hub {
             }
             Line::Account(line) => return self.apply_account((id, at), line),
             Line::Lost { user, name } => return self.apply_lost((id, at), user, name),
+            Line::ToRanks { user, room, least, text, extra } => {
+                self.tell_ranks((user, room, least), (&text, extra), (id, at));
+                return Applied::Said;
+            }
+            Line::Undelivered { user, author } => self.tell_undelivered(user, author),
+            Line::Mail { to, mail } => self.has_come_after(to, &mail),
             Line::Taken { user, number } => return self.apply_taken(entry, user, number),
             Line::Keyed { user, fact, key } => {
                 // They were cut off before this showed, and have said it again.
@@ -678,6 +735,7 @@ impl Hub {
             return Applied::Refused(Conflict::OutOfDate);
         };
         if from == relay.node {
+            self.send_after(user, (entry.node, number));
             self.let_go_of(user);
         }
         Applied::Moved { from: None }
@@ -689,6 +747,10 @@ impl Hub {
             return;
         }
         let Some(relay) = &mut self.relay else { return };
+        // A server comes once under a name.
+        if relay.nodes.contains_key(entry.node) || relay.has_gone(entry.node) {
+            return;
+        }
         let same = |(node, of): &(&Arc<str>, &Node)| *of.label == *label && ***node != *entry.node;
         let before = relay.nodes.iter().find(same).map(|(node, _)| Arc::clone(node));
         // It was written when another had the label, and is executed late: whoever has it by now
@@ -847,5 +909,64 @@ impl Hub {
             self.members[self.connections[key].dialect.index()] -= 1;
             self.connections[key].state = awaiting_nick(self.now.instant, None);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::dialect::Dialect;
+
+    /// A server that has read nothing, and can write.
+    fn server() -> (Hub, Now) {
+        let now = Now { instant: Instant::now(), unix_seconds: 1_700_000_000 };
+        let mut hub = Hub::new(&Config::default(), now);
+        hub.share_as("one", 1);
+        hub.handle_relay_reset(1_700_000_000_000, now);
+        hub.handle_relay_live(true, now);
+        (hub, now)
+    }
+
+    /// What the server has written stands in the log. Returns it.
+    fn comes_back(hub: &mut Hub, seq: u64, now: Now) -> String {
+        let lines = hub.poll_relay().unwrap();
+        let node = "one.0000000000000001.1";
+        hub.handle_relayed(&Relayed { node, seq, at_ms: 1_700_000_001_000, lines: &lines }, now);
+        lines
+    }
+
+    #[test]
+    fn who_is_closed_before_all_know_that_they_come_in_leaves() {
+        let (mut hub, now) = server();
+        let remote = "192.0.2.1:77".parse().unwrap();
+        let key = hub.handle_connect(Dialect::Lines, remote, now).unwrap();
+        hub.handle_input(key, b"alice\n", now);
+        let came = comes_back(&mut hub, 1, now);
+        assert!(came.contains("\ncome "), "{came}");
+        let joining = hub.poll_relay().unwrap();
+        assert!(joining.starts_with("join "), "{joining}");
+        hub.handle_stop(now);
+        hub.handle_closed(key);
+        let node = "one.0000000000000001.1";
+        let entry = Relayed { node, seq: 2, at_ms: 1_700_000_002_000, lines: &joining };
+        hub.handle_relayed(&entry, now);
+        assert!(hub.relayed_state().contains("alice"));
+        assert!(comes_back(&mut hub, 3, now).starts_with("leave "));
+        assert!(!hub.relayed_state().contains("alice"));
+    }
+
+    #[test]
+    fn nobody_comes_by_a_server_that_could_not_come_itself() {
+        let (mut hub, now) = server();
+        let lines = "up 1 two three.1.1\ncome 1 bob 192.0.2.1 lines 00 - -\njoin 1 lobby ";
+        let entry = Relayed { node: "two.1.1", seq: 1, at_ms: 1_700_000_001_000, lines };
+        hub.handle_relayed(&entry, now);
+        assert!(!hub.relayed_state().contains("bob"));
+        // Where another had no label either, they do.
+        let lines = lines.replace("three.1.1", "-");
+        let entry = Relayed { node: "two.1.2", lines: &lines, ..entry };
+        hub.handle_relayed(&entry, now);
+        assert!(hub.relayed_state().contains("bob"));
     }
 }

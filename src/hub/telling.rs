@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::Hub;
 use super::returning::Keyed;
 use crate::author::{Author, Extra, Person};
+use crate::chat::written::Mail;
 use crate::chat::{
     AccountFact, Applied, Entry, EntryId, Fact, LOBBY, Leaving, Listing, RoomKey, User, UserKey,
 };
@@ -219,9 +220,13 @@ impl Hub {
         let (from_name, to_name) = (from.name.clone(), target.name.clone());
         let (from_key, to_key) = (from.origin, target.origin);
         log::debug!("told: {from_name} -> {to_name}: {text}");
-        if !self.chat.is_deaf_to(to, user) {
+        if !self.chat.is_deaf_to(to, user) && !self.is_undelivered(user, to) {
             let event = Event::Told { from: from_name.as_str(), text, at, id };
             self.extra = extra.cloned();
+            if to_key.is_none() {
+                let from = from_name.as_str().into();
+                self.keep_for_elsewhere(to, || Mail { id, at, from, text: text.into() }.write());
+            }
             let waits = to_key.map_or(0, |key| self.begin_answer(key));
             self.private_bytes += self.tell_user(to, to_key, None, &event);
             if let Some(key) = to_key.filter(|_| user == to) {
@@ -257,7 +262,7 @@ impl Hub {
         let (from_name, to_name) = (from.name.clone(), target.name.clone());
         let (from_key, to_key) = (from.origin, target.origin);
         log::debug!("invited: {from_name} -> {to_name}: {}", self.chat[room].title());
-        if !self.chat.is_deaf_to(to, user) {
+        if !self.chat.is_deaf_to(to, user) && !self.is_undelivered(user, to) {
             let event = Event::Invited { from: from_name.as_str() };
             self.private_bytes += self.tell_user(to, to_key, Some(room), &event);
         }
