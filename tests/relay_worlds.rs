@@ -465,6 +465,6 @@ fn servers_agree_whatever_the_engine_does() {
         }
     }
     assert!(failed.is_empty(), "the worlds of CHINWAG_SEED={failed:?} have failed");
-    println!("{trimmed} entries were dropped, and {loads} checkpoints read");
+    eprintln!("{trimmed} entries were dropped, and {loads} checkpoints read");
     assert!(count < WORLDS || trimmed > 0 && loads > 0, "no log was too short");
 }

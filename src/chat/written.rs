@@ -48,6 +48,12 @@ pub(crate) trait Members {
 
     /// The user with this number at this server.
     fn user_of(&self, node: &str, number: u64) -> Option<UserKey>;
+
+    /// The same for whom somebody else writes about, perhaps without knowing yet that they have
+    /// come back at another server.
+    fn whom(&self, node: &str, number: u64) -> Option<UserKey> {
+        self.user_of(node, number)
+    }
 }
 
 /// What a line of the log says.
@@ -429,7 +435,7 @@ pub(crate) fn read<'a>(
     }
     let user = members.user_of(node, words.number()?)?;
     let room_of = |words: &mut Words<'a>| chat.room_called(&words.room()?);
-    let whom = |words: &mut Words<'a>| members.user_of(words.node()?, words.number()?);
+    let whom = |words: &mut Words<'a>| members.whom(words.node()?, words.number()?);
     let fact = match verb {
         "pass" => return Some(Line::Pass { user, hash: words.hex()? }),
         "undelivered" => return Some(Line::Undelivered { user, author: whom(&mut words)? }),
@@ -497,11 +503,11 @@ fn read_of_server<'a>(
             Line::Taken { user, number: free_number(members, node, words)? }
         }
         "mail" => {
-            let to = members.user_of(words.node()?, words.number()?)?;
+            let to = members.whom(words.node()?, words.number()?)?;
             Line::Mail { to, mail: Mail::read(words)? }
         }
         "lose" => {
-            let user = members.user_of(words.node()?, words.number()?)?;
+            let user = members.whom(words.node()?, words.number()?)?;
             Line::Lost { user, name: words.name()? }
         }
         "come" => {

@@ -38,6 +38,9 @@ const LOST_AFTER: Duration = Duration::from_secs(30);
 /// Servers that have gone and are remembered, so that what they wrote late is nothing.
 const GONE_MAX: usize = 1024;
 
+/// Where users were who have come back at another server, as far as it is remembered.
+const MOVED_MAX: usize = 1024;
+
 /// An entry of the log, as it was read.
 #[derive(Clone, Copy, Debug)]
 pub struct Relayed<'a> {
@@ -66,6 +69,8 @@ pub(super) struct Relaying {
     gone: VecDeque<Arc<str>>,
     /// The server of each user, and the number there.
     members: HashMap<UserKey, (Arc<str>, u64)>,
+    /// Where those were who have moved. Others write about them so until they have read that.
+    moved: VecDeque<(Arc<str>, u64, UserKey)>,
     /// Accounts, which are not of one server.
     pub(super) accounts: SharedAccounts,
     /// By what they can come back at another server.
@@ -130,6 +135,12 @@ impl Members for Relaying {
     fn user_of(&self, node: &str, number: u64) -> Option<UserKey> {
         self.nodes.get(node)?.members.get(&number).copied()
     }
+
+    fn whom(&self, node: &str, number: u64) -> Option<UserKey> {
+        let was_there = |(of, it, _): &&(Arc<str>, u64, _)| **of == *node && *it == number;
+        let moved = || self.moved.iter().find(was_there).map(|(_, _, user)| *user);
+        self.user_of(node, number).or_else(moved)
+    }
 }
 
 impl Relaying {
@@ -142,6 +153,7 @@ impl Relaying {
             nodes: HashMap::new(),
             gone: VecDeque::new(),
             members: HashMap::new(),
+            moved: VecDeque::new(),
             accounts: SharedAccounts::default(),
             passes: Passes::default(),
             lines: VecDeque::new(),
@@ -194,12 +206,21 @@ impl Relaying {
         let (from, before) = self.members.insert(user, (Arc::clone(to), number))?;
         self.nodes.get_mut(&from)?.members.remove(&before);
         self.nodes.get_mut(node)?.members.insert(number, user);
+        self.note_moved(Arc::clone(&from), before, user);
         Some(from)
+    }
+
+    fn note_moved(&mut self, from: Arc<str>, number: u64, user: UserKey) {
+        self.moved.push_back((from, number, user));
+        if self.moved.len() > MOVED_MAX {
+            self.moved.pop_front();
+        }
     }
 
     /// A user has left.
     fn forget(&mut self, user: UserKey) {
         self.passes.forget(user);
+        self.moved.retain(|(_, _, moved)| *moved != user);
         if let Some((node, number)) = self.members.remove(&user)
             && let Some(node) = self.nodes.get_mut(&node)
         {
@@ -290,6 +311,7 @@ impl Hub {
         }
         let Some(relay) = &mut self.relay else { return };
         (relay.nodes, relay.gone, relay.members, relay.passes) = Default::default();
+        relay.moved.clear();
         relay.accounts = SharedAccounts::default();
     }
 
@@ -306,6 +328,11 @@ impl Hub {
         }
         for (user, (node, number)) in &relay.members {
             relay.passes.write(*user, (node, *number), &mut out);
+        }
+        for (from, before, user) in &relay.moved {
+            if let Some((node, number)) = relay.members.get(user) {
+                let _ = writeln!(out, "moved {from} {before} {node} {number}");
+            }
         }
         relay.passes.write_said(&mut out);
         relay.accounts.write(&mut out);
@@ -324,7 +351,7 @@ impl Hub {
     fn read_checkpoint(&mut self, checkpoint: &str) -> Option<()> {
         let relay = self.relay.as_mut()?;
         let (servers, state) = checkpoint.split_once("\n\n")?;
-        let mut passes = Vec::new();
+        let (mut passes, mut moved) = (Vec::new(), Vec::new());
         for line in servers.lines() {
             let words: Vec<_> = line.split(' ').collect();
             match words[..] {
@@ -341,6 +368,10 @@ impl Hub {
                 ["pass", node, number, id, hash] => {
                     passes.push(((node.to_owned(), number.parse().ok()?), (id, hash)));
                 }
+                ["moved", from, before, node, number] => {
+                    let member = (node.to_owned(), number.parse().ok()?);
+                    moved.push((Arc::from(from), before.parse().ok()?, member));
+                }
                 ["account", name, hash] => {
                     let name = relay.accounts.read(name, hash)?;
                     self.chat.add_account(&name);
@@ -353,6 +384,9 @@ impl Hub {
         let known = self.chat.read_checkpoint(state)?;
         for (member, pass) in &passes {
             relay.passes.read(*known.get(member)?, *pass)?;
+        }
+        for (from, before, member) in moved {
+            relay.note_moved(from, before, *known.get(&member)?);
         }
         for ((node, number), user) in known {
             let (name, _) = relay.nodes.get_key_value(&*node)?;
@@ -968,5 +1002,25 @@ mod tests {
         let entry = Relayed { node: "two.1.2", lines: &lines, ..entry };
         hub.handle_relayed(&entry, now);
         assert!(hub.relayed_state().contains("bob"));
+    }
+
+    #[test]
+    fn whom_somebody_writes_about_is_found_where_they_have_come_back_meanwhile() {
+        let [(mut hub, now), (mut late, _)] = [server(), server()];
+        let read = |hub: &mut Hub, node, seq, lines| {
+            let entry = Relayed { node, seq, at_ms: 1_700_000_001_000, lines };
+            hub.handle_relayed(&entry, now);
+        };
+        read(&mut hub, "two.1.1", 1, "up 1 two -\ncome 1 bob 192.0.2.1 web 00 - -\npass 1 abc");
+        read(&mut hub, "three.1.1", 1, "up 1 three -\ntake two.1.1 1 7");
+        assert!(late.handle_relay_checkpoint(&hub.relay_checkpoint()));
+        let lines = "come 8 al 192.0.2.1 lines 00 - console\nkill 8 two.1.1 1 kick why";
+        for hub in [&mut hub, &mut late] {
+            // What is written in the name of who is not there any more is nothing.
+            read(hub, "two.1.1", 2, "leave 1 plain");
+            assert!(hub.relayed_state().contains("bob"));
+            read(hub, "three.1.1", 2, lines);
+            assert!(!hub.relayed_state().contains("bob"));
+        }
     }
 }
