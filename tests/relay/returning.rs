@@ -63,6 +63,8 @@ fn who_is_cut_off_comes_back_at_another_server_and_misses_nothing() {
 fn what_was_private_comes_after_who_comes_back_at_another_server() {
     let (_engine, one, two) = two_servers("relay-mail");
     let (mut alice, mut bob) = alice_and_bob(&two, &one);
+    let mut carol = Person::join(&one, "carol");
+    alice.sees("* carol joined (3 here)");
     bob.is_cut();
     one.log().waits_for("cut off: bob");
     alice.says("/msg bob psst");
@@ -70,7 +72,10 @@ fn what_was_private_comes_after_who_comes_back_at_another_server() {
     bob.comes_back(&two);
     let came = bob.sees_a("msg");
     assert_eq!((&came["from"], &came["text"]), (&json!("alice"), &json!("psst")));
-    // It comes once: it is not kept anywhere.
+    // It comes once: it is not kept anywhere. The token is known at the other server, too, when what
+    // was said after it is.
+    alice.says("on");
+    carol.sees("alice: on");
     bob.is_cut();
     two.log().waits_for("cut off: bob");
     bob.comes_back(&one);
