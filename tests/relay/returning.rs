@@ -72,8 +72,8 @@ fn what_was_private_comes_after_who_comes_back_at_another_server() {
     bob.comes_back(&two);
     let came = bob.sees_a("msg");
     assert_eq!((&came["from"], &came["text"]), (&json!("alice"), &json!("psst")));
-    // It comes once: it is not kept anywhere. The token is known at the other server, too, when what
-    // was said after it is.
+    // It comes once: it is not kept anywhere. Who has read what was said after the return knows the
+    // token.
     alice.says("on");
     carol.sees("alice: on");
     bob.is_cut();
