@@ -50,7 +50,7 @@ use crate::net::tls::{Handshake, TlsStream};
 #[cfg(feature = "data")]
 use crate::nickname::Nickname;
 #[cfg(feature = "relay")]
-use crate::relay::{Link as RelayLink, LinkSettings, Side, exchange};
+use crate::relay::{Link as RelayLink, LinkSettings, LogLength, Side, exchange};
 use crate::timers::Now;
 use crate::token::TOKEN_BYTES;
 use crate::turn::{Accepted, Budgets, Datagram, EventLoop, PollEvent, Sockets};
@@ -683,6 +683,7 @@ fn open_relay(
     hub.share_as(label, seed);
     let settings = LinkSettings {
         label: label.clone(),
+        log: LogLength::default(),
         login: engine.login.clone(),
         addresses: engine.hosts.len(),
         seed,

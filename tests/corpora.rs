@@ -117,3 +117,19 @@ fn hub_equivalence() {
 fn decode_web() {
     replay("decode_web", properties::decode_web);
 }
+
+#[test]
+fn relay_log() {
+    replay("relay_log", properties::relay_log);
+}
+
+#[test]
+fn relay_checkpoint() {
+    replay("relay_checkpoint", properties::relay_checkpoint);
+}
+
+#[test]
+#[cfg(feature = "relay")]
+fn relay_replies() {
+    replay("relay_replies", properties::relay_replies);
+}

@@ -17,6 +17,8 @@ mod accounts;
 #[path = "resume/browser.rs"]
 mod browser;
 mod common;
+#[path = "irc/client.rs"]
+mod irc;
 #[cfg(feature = "web")]
 #[path = "relay/returning.rs"]
 mod returning;
@@ -27,6 +29,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use common::{Folder, Person, Server};
+use irc::Irc;
 
 /// How long something may take that waits for the engine, or for a server that is taken for gone.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -134,6 +137,29 @@ fn sees_in_time(person: &mut Person, expected: &str) {
 }
 
 // ---- What people see of each other --------------------------------------------------------------
+
+#[test]
+fn what_is_for_the_operators_of_a_room_reaches_them_at_all_servers() {
+    let open = ["--listen=lines=127.0.0.1:0", "--listen=irc=127.0.0.1:0"];
+    let engine = Engine::start("relay-ranks");
+    let [one, two] = ["one", "two"].map(|label| engine.server(label, &open));
+    let mut al = Irc::comes(&one, "al");
+    al.joins("#ops");
+    let mut bo = Irc::comes_with(&two, "bo", "echo-message");
+    bo.joins("#ops");
+    al.sees(":bo!bo@host JOIN #ops");
+    let mut carol = Person::join(&two, "carol");
+    carol.says("/join ops");
+    carol.sees("* You are in #ops. Here now: al, bo, carol.");
+    bo.sees(":carol!lines@host JOIN #ops");
+    bo.says("NOTICE @#ops :only you");
+    bo.sees(":bo!bo@host NOTICE @#ops :only you");
+    bo.says("PRIVMSG #ops :all");
+    carol.sees("bo: all");
+    al.sees(":carol!lines@host JOIN #ops");
+    al.sees(":bo!bo@host NOTICE @#ops :only you");
+    al.sees(":bo!bo@host PRIVMSG #ops :all");
+}
 
 #[test]
 fn who_is_at_one_server_meets_who_is_at_another() {

@@ -15,6 +15,7 @@ mod irc;
 mod irc_sessions;
 mod names;
 mod proxy;
+mod relay;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(feature = "web")]
@@ -31,6 +32,9 @@ pub use irc::decode_irc;
 pub use irc_sessions::irc_sessions;
 pub use names::nickname;
 pub use proxy::proxy_header;
+#[cfg(feature = "relay")]
+pub use relay::relay_replies;
+pub use relay::{relay_checkpoint, relay_log};
 #[cfg(feature = "tls")]
 pub use tls::tls_input;
 #[cfg(feature = "web")]

@@ -122,7 +122,7 @@ impl Chat {
                 "room" => self.read_room(&mut words)?,
                 "user" => {
                     let (node, number, user) = self.read_user(&mut words)?;
-                    known.insert((node, number), user);
+                    known.insert((node, number), user).is_none().then_some(())?;
                 }
                 "invited" => invited.push((words.room()?, words.node()?, words.number()?)),
                 "in" => {

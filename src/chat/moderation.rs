@@ -178,7 +178,8 @@ impl Chat {
             return Some(Refusal::Muted(mute.until));
         }
         let age = self.moderation.lock.as_ref()?.age?;
-        let is_new = user.came_at() + age > now && user.account().is_none() && !user.operator;
+        let is_new =
+            user.came_at().saturating_add(age) > now && user.account().is_none() && !user.operator;
         is_new.then_some(Refusal::TooNew)
     }
 
@@ -859,7 +860,11 @@ impl Chat {
                 sanctions.insert(sanction);
             }
             Order::Lifted { room, sanction } => {
-                self.sanctions_mut(sanction.kind, *room).remove(&sanction.target)?;
+                let lifted = self.sanctions_mut(sanction.kind, *room).remove(&sanction.target);
+                if let Some(room) = room {
+                    self.rooms[room.place()].bans.take_if(|bans| bans.is_empty());
+                }
+                lifted?;
             }
             Order::Locked { age } => {
                 let here = self.users.iter();

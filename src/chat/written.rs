@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use super::Chat;
-use super::entry::{AccountFact, Authority, Fact, Leaving, MaybeExtra, Order, Standing};
+use super::entry::{AccountFact, Authority, EntryId, Fact, Leaving, MaybeExtra, Order, Standing};
 use super::room::RoomKey;
 use super::user::UserKey;
 use crate::author::{Extra, Part, Profile};
@@ -27,7 +27,7 @@ use crate::text;
 pub(crate) const VERSION: u32 = 1;
 
 /// The bytes of a server's name in the log, at most.
-pub(crate) const NODE_BYTES_MAX: usize = 96;
+const NODE_BYTES_MAX: usize = 96;
 
 /// The bytes of a line, at most; no server takes so long a one from anybody.
 const LINE_BYTES_MAX: usize = 256 * 1024;
@@ -48,6 +48,12 @@ pub(crate) trait Members {
 
     /// The user with this number at this server.
     fn user_of(&self, node: &str, number: u64) -> Option<UserKey>;
+
+    /// The same for whom somebody else writes about, perhaps without knowing yet that they have
+    /// come back at another server.
+    fn whom(&self, node: &str, number: u64) -> Option<UserKey> {
+        self.user_of(node, number)
+    }
 }
 
 /// What a line of the log says.
@@ -68,10 +74,39 @@ pub(crate) enum Line<'a> {
     Account(AccountLine<'a>),
     /// Somebody says something, under a key that hashes to this.
     Keyed { user: UserKey, fact: Fact<'a>, key: u64 },
+    /// Somebody says something to those alone who have at least that rank in a room.
+    ToRanks { user: UserKey, room: RoomKey, least: Rank, text: Cow<'a, str>, extra: MaybeExtra },
+    /// What somebody was written in private, or an invitation, has not reached them, since they
+    /// have too much to read.
+    Undelivered { user: UserKey, author: UserKey },
+    /// Something private has waited for somebody at the server of the entry, and they have come
+    /// back at another one.
+    Mail { to: UserKey, mail: Mail<'a> },
     /// Somebody gets another name, since the one that they have is an account.
     Lost { user: UserKey, name: Nickname },
     /// Anything else.
     Fact(Fact<'a>),
+}
+
+/// What somebody has been written in private: its number, when, by whom, and the text.
+#[derive(Debug)]
+pub(crate) struct Mail<'a> {
+    pub id: EntryId,
+    pub at: u64,
+    pub from: Cow<'a, str>,
+    pub text: Cow<'a, str>,
+}
+
+impl Mail<'_> {
+    /// As words.
+    pub(crate) fn write(&self) -> String {
+        format!("{} {} {} {}", self.id, self.at, word_of(&self.from), self.text)
+    }
+
+    fn read<'a>(words: &mut Words<'a>) -> Option<Mail<'a>> {
+        let (id, at) = (words.number()?, words.number()?);
+        Some(Mail { id, at, from: words.text(BYTES_MAX * 2)?.into(), text: words.rest() })
+    }
 }
 
 /// What a line says of an account.
@@ -166,6 +201,16 @@ pub(crate) fn write(chat: &Chat, members: &impl Members, fact: &Fact<'_>) -> Opt
             write_order(number(by)?, room, order, whom)?
         }
     })
+}
+
+/// What somebody says to those who have at least that rank in a room, as a line.
+pub(crate) fn write_to_ranks(
+    number: u64,
+    (room, least): (&Nickname, Rank),
+    text: &str,
+    extra: &MaybeExtra,
+) -> String {
+    format!("ranks{} {number} {room} {} {text}", write_extra(extra), least.letter())
 }
 
 /// Adds to a line by which somebody says something that they do so under this key.
@@ -360,8 +405,13 @@ impl<'a> Words<'a> {
     }
 
     pub(super) fn node(&mut self) -> Option<&'a str> {
-        self.next().filter(|node| node.len() <= NODE_BYTES_MAX && text::clean(node) == *node)
+        self.next().filter(|node| is_node(node))
     }
+}
+
+/// Whether a server can have this name in the log.
+pub(crate) fn is_node(name: &str) -> bool {
+    name.len() <= NODE_BYTES_MAX && text::clean(name) == name
 }
 
 /// Reads a line of the server `node`. `None` if it says nothing that can be so here.
@@ -375,8 +425,8 @@ pub(crate) fn read<'a>(
     let mut words = Words(line);
     let (verb, key, extra) = read_verb(words.next()?)?;
     match verb {
-        "up" | "down" | "take" | "lose" | "come" => {
-            return read_of_server(members, verb, &mut words);
+        "up" | "down" | "take" | "lose" | "come" | "mail" => {
+            return read_of_server(members, (node, verb), &mut words);
         }
         "account" | "password" | "unaccount" | "token" | "untoken" => {
             return read_account(verb, &mut words).map(Line::Account);
@@ -385,9 +435,14 @@ pub(crate) fn read<'a>(
     }
     let user = members.user_of(node, words.number()?)?;
     let room_of = |words: &mut Words<'a>| chat.room_called(&words.room()?);
-    let whom = |words: &mut Words<'a>| members.user_of(words.node()?, words.number()?);
+    let whom = |words: &mut Words<'a>| members.whom(words.node()?, words.number()?);
     let fact = match verb {
         "pass" => return Some(Line::Pass { user, hash: words.hex()? }),
+        "undelivered" => return Some(Line::Undelivered { user, author: whom(&mut words)? }),
+        "ranks" => {
+            let (room, least) = (room_of(&mut words)?, words.rank()??);
+            return Some(Line::ToRanks { user, room, least, text: words.rest(), extra });
+        }
         "join" => {
             let room = words.room()?;
             Fact::Joined { user, room, key: words.rest_within(KEY_BYTES_MAX)? }
@@ -433,7 +488,7 @@ pub(crate) fn read<'a>(
 /// Reads a line of which the server, and no user of it, is the author.
 fn read_of_server<'a>(
     members: &impl Members,
-    verb: &str,
+    (node, verb): (&str, &str),
     words: &mut Words<'a>,
 ) -> Option<Line<'a>> {
     Some(match verb {
@@ -445,14 +500,18 @@ fn read_of_server<'a>(
         "down" => Line::Down { node: words.node()? },
         "take" => {
             let user = members.user_of(words.node()?, words.number()?)?;
-            Line::Taken { user, number: words.number()? }
+            Line::Taken { user, number: free_number(members, node, words)? }
+        }
+        "mail" => {
+            let to = members.whom(words.node()?, words.number()?)?;
+            Line::Mail { to, mail: Mail::read(words)? }
         }
         "lose" => {
-            let user = members.user_of(words.node()?, words.number()?)?;
+            let user = members.whom(words.node()?, words.number()?)?;
             Line::Lost { user, name: words.name()? }
         }
         "come" => {
-            let (number, name) = (words.number()?, words.name()?);
+            let (number, name) = (free_number(members, node, words)?, words.name()?);
             let address: IpAddr = words.next()?.parse().ok()?;
             let standing = Box::new(read_standing(words)?);
             let fact = Fact::Connected { origin: None, name, address, standing };
@@ -462,9 +521,15 @@ fn read_of_server<'a>(
     })
 }
 
+/// A number that is nobody's at this server yet.
+fn free_number(members: &impl Members, node: &str, words: &mut Words<'_>) -> Option<u64> {
+    words.number().filter(|number| members.user_of(node, *number).is_none())
+}
+
 fn read_account<'a>(verb: &str, words: &mut Words<'a>) -> Option<AccountLine<'a>> {
     let name = words.room()?;
-    let hash = |words: &mut Words<'a>| words.next().filter(|hash| hash.len() <= HASH_BYTES_MAX);
+    let is_hash = |hash: &&str| hash.len() <= HASH_BYTES_MAX && text::clean(hash) == **hash;
+    let hash = |words: &mut Words<'a>| words.next().filter(is_hash);
     let change = match verb {
         "account" => AccountChange::Added { hash: hash(words)? },
         "password" => AccountChange::Password { mark: words.hex()?, hash: hash(words)? },
@@ -627,7 +692,8 @@ pub(super) fn read_sanction(words: &mut Words<'_>, room: Option<String>) -> Opti
     let id = words.number()?;
     let kind = match words.next()? {
         "ban" => SanctionKind::Ban,
-        "mute" => SanctionKind::Mute,
+        // Nobody is mute in one room only.
+        "mute" if room.is_none() => SanctionKind::Mute,
         _ => return None,
     };
     let target = Target::parse(&text_of(words.next()?)?)?;
@@ -668,7 +734,7 @@ mod tests {
     fn sanction() -> Box<Sanction> {
         Box::new(Sanction {
             id: 0,
-            kind: SanctionKind::Mute,
+            kind: SanctionKind::Ban,
             room: Some("lobby".to_owned()),
             target: Target::network("192.0.2.0/24").unwrap(),
             whom: "*!*@a host-name/%".to_owned(),
@@ -769,7 +835,7 @@ mod tests {
         let profile = Profile { user: "al".into(), real_name: "".into(), away: Some("a b".into()) };
         for (profile, authority) in [(None, Some(Authority::Console)), (Some(profile), None)] {
             let standing = Standing { profile, authority, known: true, ..Standing::default() };
-            let key = crate::key::ConnectionKey::nth(3);
+            let key = crate::key::ConnectionKey::nth(13);
             let origin = Some(key);
             let (name, address) = (Nickname::unchecked("alice"), IpAddr::from([192, 0, 2, 1]));
             let standing = Box::new(standing);

@@ -674,7 +674,8 @@ static EN: Phrases = Phrases {
     stopping: "The server is stopping.",
     relay_away: "The relay is away; what you say waits.",
     relay_back: "The relay is back.",
-    closed_relay_lost: "The relay is lost. Lines of yours that were not said: {}.",
+    closed_relay_lost: "The relay is lost. Lines of yours that were read but not said: {}. \
+                        Nothing after them was said.",
     closed_relay_rewound: "The relay has lost what was said last. Come again.",
     left_relay_lost: "relay lost",
     taken: "The nickname {} is taken. Try another.",
@@ -874,7 +875,7 @@ static ZH: Phrases = Phrases {
     stopping: "服务器即将停止。",
     relay_away: "中继暂时不可用，你说的话会稍后送出。",
     relay_back: "中继已恢复。",
-    closed_relay_lost: "中继已断开。你有 {} 行没有送出。",
+    closed_relay_lost: "中继已断开。你有 {} 行已读取但没有送出，之后写的也都没有送出。",
     closed_relay_rewound: "中继丢失了最近的内容，请重新进入。",
     left_relay_lost: "中继断开",
     taken: "昵称 {} 已被使用，请换一个。",

@@ -116,7 +116,6 @@ impl Hub {
             let title = commands::title(room);
             return Err(why.unwrap_or_else(|| self.sentence(&Refusal::InviteOnly(&title))));
         }
-        self.members[Dialect::Lines.index()] += 1;
         self.tell_watchers_online(user);
         Ok(())
     }

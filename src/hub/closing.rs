@@ -134,13 +134,15 @@ impl Hub {
             | State::Opening
             | State::AwaitingNick { .. }
             | State::Proving(_)
-            | State::Entering(_) => {
+            | State::Entering(_)
+            | State::Named(_) => {
                 // Proxies look again and again whether we are there.
                 let is_look = is_preparing
                     && matches!(reason, CloseReason::EndOfInput | CloseReason::ConnectionLost);
                 let level = if is_look { Level::Debug } else { level(connection.dialect) };
                 log::log!(level, "closed: {}: {reason}", connection.remote);
-                if let State::Entering(user) = connection.state {
+                if let Some(user) = connection.any_user() {
+                    self.tickets.forget(user);
                     self.propose(Fact::Left { user, why: Leaving::Plain });
                 }
             }

@@ -84,6 +84,8 @@ pub(super) enum State {
     /// It has a name that nobody else can take, and comes in under it when it has been told so and
     /// the gap after that is over.
     Entering(UserKey),
+    /// It has a name, and comes in under it when all servers know that, which it is not told yet.
+    Named(UserKey),
     /// In at least one room.
     Chatting(UserKey),
     /// Nothing it sends is heard any more. First what waits for it is sent, then the write side is
@@ -233,6 +235,7 @@ impl Connection {
                 | State::AwaitingNick { .. }
                 | State::Proving(_)
                 | State::Entering(_)
+                | State::Named(_)
                 | State::Chatting(_)
         )
     }
@@ -253,7 +256,7 @@ impl Connection {
     /// Who it is, once it has a name.
     pub(super) fn any_user(&self) -> Option<UserKey> {
         match self.state {
-            State::Entering(user) | State::Chatting(user) => Some(user),
+            State::Entering(user) | State::Named(user) | State::Chatting(user) => Some(user),
             _ => None,
         }
     }
@@ -295,7 +298,7 @@ impl Connection {
             | State::AwaitingNick { deadline, .. }
             | State::Closing { deadline, .. } => Some(*deadline),
             State::Proving(proving) => Some(proving.deadline),
-            State::Entering(_) | State::Chatting(_) | State::Closed => None,
+            State::Entering(_) | State::Named(_) | State::Chatting(_) | State::Closed => None,
         }
     }
 

@@ -823,8 +823,9 @@ impl Hub {
 
     /// Somebody is in the lobby from now on.
     pub(super) fn enter(&mut self, key: ConnectionKey, user: UserKey) {
-        self.members[self.connections[key].dialect.index()] += 1;
-        if self.connections[key].dialect.spec().roomless {
+        let dialect = self.connections[key].dialect;
+        if dialect.spec().roomless {
+            self.members[dialect.index()] += 1;
             self.connections[key].state = State::Chatting(user);
             log::info!("came: {} from {}", self.chat.name(user), self.connections[key].remote);
             self.greet_irc(key, user);
@@ -833,6 +834,10 @@ impl Hub {
         let room = self.chat[LOBBY].name().clone();
         if let Applied::Later = self.propose(Fact::Joined { user, room, key: "".into() }) {
             self.then(key, Next::Entered);
+            let state = &mut self.connections[key].state;
+            if !matches!(state, State::Entering(_)) {
+                *state = State::Named(user);
+            }
         }
         self.tell_watchers_online(user);
     }

@@ -631,8 +631,10 @@ impl Hub {
         self.publish(&rooms, &Event::Stopping);
         self.wait_for_nobody();
         for key in self.connections.keys() {
-            if let State::AwaitingNick { .. } | State::Proving(_) | State::Entering(_) =
-                self.connections[key].state
+            if let State::AwaitingNick { .. }
+            | State::Proving(_)
+            | State::Entering(_)
+            | State::Named(_) = self.connections[key].state
             {
                 self.tell(key, None, &Event::Stopping);
             }

@@ -10,10 +10,10 @@ use super::Hub;
 use super::next::Next;
 use super::returning::Known;
 use super::tickets::{Held, TOKENS_MAX};
-use crate::chat::written::Members as _;
+use crate::chat::written::{Mail, Members as _};
 use crate::chat::{EntryId, Fact, UserKey};
 use crate::dialect::Dialect;
-use crate::event::CloseReason;
+use crate::event::{CloseReason, Event};
 use crate::key::ConnectionKey;
 use crate::token::{Token, key_hash};
 
@@ -164,6 +164,36 @@ impl Hub {
         }
     }
 
+    /// What somebody who is cut off is told in private is kept also for the case that they come
+    /// back at another server.
+    pub(super) fn keep_for_elsewhere(&mut self, to: UserKey, mail: impl FnOnce() -> String) {
+        if self.relay.is_some()
+            && let Some(told) = self.tickets.told(to)
+        {
+            told.push(mail());
+        }
+    }
+
+    /// A user has come back at that server, with that number. What has waited for them here goes
+    /// there.
+    pub(super) fn send_after(&mut self, user: UserKey, (node, number): (&str, u64)) {
+        let told = self.tickets.told(user).map(std::mem::take).unwrap_or_default();
+        if let Some(relay) = &mut self.relay {
+            told.iter().for_each(|told| relay.push(format!("mail {node} {number} {told}"), None));
+        }
+    }
+
+    /// Something private has come after somebody from the server where they were before.
+    pub(super) fn has_come_after(&mut self, to: UserKey, mail: &Mail<'_>) {
+        let Some(origin) = self.chat.user(to).map(|user| user.origin) else { return };
+        if origin.is_none() {
+            self.keep_for_elsewhere(to, || mail.write());
+        }
+        let Mail { id, at, from, text } = mail;
+        let event = Event::Told { from, text, at: *at, id: *id };
+        self.private_bytes += self.tell_user(to, origin, None, &event);
+    }
+
     /// What is for a user goes nowhere here from now on, but they have not left. Returns the
     /// connection that they had.
     fn let_go(&mut self, user: UserKey) -> Option<ConnectionKey> {
@@ -214,8 +244,8 @@ impl Hub {
             None => {
                 let (since, until) =
                     (self.now.instant, self.now.instant + self.limits.resume_grace);
-                let (reason, mail) = (CloseReason::ConnectionLost, Vec::new());
-                self.tickets.hold(ticket, Held { until, since, reason, address: None, mail });
+                let (reason, (mail, told)) = (CloseReason::ConnectionLost, Default::default());
+                self.tickets.hold(ticket, Held { until, since, reason, address: None, mail, told });
             }
         }
     }

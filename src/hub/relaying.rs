@@ -17,10 +17,11 @@ use super::passes::Passes;
 use super::shared_accounts::SharedAccounts;
 use super::{Hub, awaiting_nick};
 use crate::chat::written::{self, Line, Members, VERSION};
-use crate::chat::{Applied, Conflict, Entry, Fact, Leaving, UserKey};
-use crate::event::{CloseReason, Event};
+use crate::chat::{Applied, Conflict, Entry, EntryId, Fact, Leaving, MaybeExtra, RoomKey, UserKey};
+use crate::event::{CloseReason, Event, Refusal};
 use crate::key::ConnectionKey;
 use crate::metrics::RelayCounts;
+use crate::rights::Rank;
 use crate::timers::Now;
 
 /// Lines that are handed out at once, in bytes: one entry of the log.
@@ -36,6 +37,9 @@ const LOST_AFTER: Duration = Duration::from_secs(30);
 
 /// Servers that have gone and are remembered, so that what they wrote late is nothing.
 const GONE_MAX: usize = 1024;
+
+/// Where users were who have come back at another server, as far as it is remembered.
+const MOVED_MAX: usize = 1024;
 
 /// An entry of the log, as it was read.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +69,8 @@ pub(super) struct Relaying {
     gone: VecDeque<Arc<str>>,
     /// The server of each user, and the number there.
     members: HashMap<UserKey, (Arc<str>, u64)>,
+    /// Where those were who have moved. Others write about them so until they have read that.
+    moved: VecDeque<(Arc<str>, u64, UserKey)>,
     /// Accounts, which are not of one server.
     pub(super) accounts: SharedAccounts,
     /// By what they can come back at another server.
@@ -129,6 +135,12 @@ impl Members for Relaying {
     fn user_of(&self, node: &str, number: u64) -> Option<UserKey> {
         self.nodes.get(node)?.members.get(&number).copied()
     }
+
+    fn whom(&self, node: &str, number: u64) -> Option<UserKey> {
+        let was_there = |(of, it, _): &&(Arc<str>, u64, _)| **of == *node && *it == number;
+        let moved = || self.moved.iter().find(was_there).map(|(_, _, user)| *user);
+        self.user_of(node, number).or_else(moved)
+    }
 }
 
 impl Relaying {
@@ -141,6 +153,7 @@ impl Relaying {
             nodes: HashMap::new(),
             gone: VecDeque::new(),
             members: HashMap::new(),
+            moved: VecDeque::new(),
             accounts: SharedAccounts::default(),
             passes: Passes::default(),
             lines: VecDeque::new(),
@@ -193,12 +206,21 @@ impl Relaying {
         let (from, before) = self.members.insert(user, (Arc::clone(to), number))?;
         self.nodes.get_mut(&from)?.members.remove(&before);
         self.nodes.get_mut(node)?.members.insert(number, user);
+        self.note_moved(Arc::clone(&from), before, user);
         Some(from)
+    }
+
+    fn note_moved(&mut self, from: Arc<str>, number: u64, user: UserKey) {
+        self.moved.push_back((from, number, user));
+        if self.moved.len() > MOVED_MAX {
+            self.moved.pop_front();
+        }
     }
 
     /// A user has left.
     fn forget(&mut self, user: UserKey) {
         self.passes.forget(user);
+        self.moved.retain(|(_, _, moved)| *moved != user);
         if let Some((node, number)) = self.members.remove(&user)
             && let Some(node) = self.nodes.get_mut(&node)
         {
@@ -223,6 +245,10 @@ impl Relaying {
         }
     }
 
+    fn has_gone(&self, node: &str) -> bool {
+        self.gone.iter().any(|gone| **gone == *node)
+    }
+
     fn is_full(&self) -> bool {
         !self.is_live || self.pending_bytes > PENDING_BYTES_MAX
     }
@@ -237,7 +263,8 @@ impl Relaying {
             }
             None => {
                 entry.lines.starts_with("up ")
-                    && !self.gone.iter().any(|gone| **gone == *entry.node)
+                    && written::is_node(entry.node)
+                    && !self.has_gone(entry.node)
             }
         };
         self.ignored += u64::from(!is_new);
@@ -284,6 +311,7 @@ impl Hub {
         }
         let Some(relay) = &mut self.relay else { return };
         (relay.nodes, relay.gone, relay.members, relay.passes) = Default::default();
+        relay.moved.clear();
         relay.accounts = SharedAccounts::default();
     }
 
@@ -300,6 +328,11 @@ impl Hub {
         }
         for (user, (node, number)) in &relay.members {
             relay.passes.write(*user, (node, *number), &mut out);
+        }
+        for (from, before, user) in &relay.moved {
+            if let Some((node, number)) = relay.members.get(user) {
+                let _ = writeln!(out, "moved {from} {before} {node} {number}");
+            }
         }
         relay.passes.write_said(&mut out);
         relay.accounts.write(&mut out);
@@ -318,11 +351,14 @@ impl Hub {
     fn read_checkpoint(&mut self, checkpoint: &str) -> Option<()> {
         let relay = self.relay.as_mut()?;
         let (servers, state) = checkpoint.split_once("\n\n")?;
-        let mut passes = Vec::new();
+        let (mut passes, mut moved) = (Vec::new(), Vec::new());
         for line in servers.lines() {
             let words: Vec<_> = line.split(' ').collect();
             match words[..] {
-                ["id", id] => self.last_entry = id.parse().ok()?,
+                ["id", id] => {
+                    let id = id.parse().ok().filter(|id| *id <= EntryId::MAX / 2);
+                    self.last_entry = id?;
+                }
                 ["gone", node] => relay.note_gone(node),
                 ["node", name, label, seq] => {
                     let (label, seq) = (label.into(), seq.parse().ok()?);
@@ -331,6 +367,10 @@ impl Hub {
                 }
                 ["pass", node, number, id, hash] => {
                     passes.push(((node.to_owned(), number.parse().ok()?), (id, hash)));
+                }
+                ["moved", from, before, node, number] => {
+                    let member = (node.to_owned(), number.parse().ok()?);
+                    moved.push((Arc::from(from), before.parse().ok()?, member));
                 }
                 ["account", name, hash] => {
                     let name = relay.accounts.read(name, hash)?;
@@ -344,6 +384,9 @@ impl Hub {
         let known = self.chat.read_checkpoint(state)?;
         for (member, pass) in &passes {
             relay.passes.read(*known.get(member)?, *pass)?;
+        }
+        for (from, before, member) in moved {
+            relay.note_moved(from, before, *known.get(&member)?);
         }
         for ((node, number), user) in known {
             let (name, _) = relay.nodes.get_key_value(&*node)?;
@@ -526,6 +569,46 @@ impl Hub {
         Applied::Later
     }
 
+    /// Whether somebody who is at this server has too much to read to be told something in private.
+    /// That is known here alone, so all are told.
+    pub(super) fn is_undelivered(&mut self, author: UserKey, to: UserKey) -> bool {
+        let Some(relay) = &self.relay else { return false };
+        let (Some(number), Some((node, by))) = (relay.own_number_of(to), relay.member_of(author))
+        else {
+            return false;
+        };
+        let line = format!("undelivered {number} {node} {by}");
+        let is_so = self.has_much_to_read(to);
+        if let Some(relay) = self.relay.as_mut().filter(|_| is_so) {
+            relay.push(line, None);
+        }
+        is_so
+    }
+
+    /// What somebody has written to a user in private has not reached them.
+    fn tell_undelivered(&mut self, user: UserKey, author: UserKey) {
+        let origin = self.chat.user(author).and_then(|author| author.origin);
+        let name = self.chat.name(user).to_owned();
+        self.tell_user(author, origin, None, &Event::Refused(Refusal::TellTooMuch(&name)));
+    }
+
+    /// What somebody says to those alone who have a rank in a room goes to all servers, if rooms
+    /// are shared. Returns whether that is so.
+    pub(super) fn send_to_ranks(
+        &mut self,
+        (key, user): (ConnectionKey, UserKey),
+        (room, least): (RoomKey, Rank),
+        (text, extra): (&str, &MaybeExtra),
+    ) -> bool {
+        let Some(relay) = &mut self.relay else { return false };
+        if let Some(number) = relay.own_number_of(user) {
+            let room = self.chat[room].name();
+            let line = written::write_to_ranks(number, (room, least), text, extra);
+            relay.push(line, Some(key));
+        }
+        true
+    }
+
     /// What follows when what was proposed last has come back.
     pub(super) fn then(&mut self, key: ConnectionKey, next: Next) {
         let pending = self.relay.as_mut().and_then(|relay| relay.pending.back_mut());
@@ -596,6 +679,10 @@ impl Hub {
     fn apply_line(&mut self, entry: &Relayed<'_>, line: &str) -> Applied {
         let nothing = Applied::Refused(Conflict::OutOfDate);
         let Some(relay) = &self.relay else { return nothing };
+        // It may have gone by a line before this, or not have come by that.
+        if !relay.nodes.contains_key(entry.node) && !line.starts_with("up ") {
+            return nothing;
+        }
         let Some(line) = written::read(&self.chat, &**relay, entry.node, line) else {
             return nothing;
         };
@@ -610,11 +697,9 @@ impl Hub {
                 let fact = if is_own { self.with_origin(number, fact) } else { fact };
                 let applied = self.commit(Entry::new(id, at, fact));
                 if let (Applied::Connected(user), Some(relay)) = (&applied, &mut self.relay)
-                    && let Some((name, node)) = relay.nodes.get_key_value(entry.node)
+                    && let Some((name, _)) = relay.nodes.get_key_value(entry.node)
                 {
-                    let (name, is_new) = (Arc::clone(name), !node.members.contains_key(&number));
-                    debug_assert!(is_new, "a number is somebody else's only when they have gone");
-                    relay.members.insert(*user, (name, number));
+                    relay.members.insert(*user, (Arc::clone(name), number));
                     if let Some(node) = relay.nodes.get_mut(entry.node) {
                         node.members.insert(number, *user);
                     }
@@ -628,6 +713,12 @@ impl Hub {
             }
             Line::Account(line) => return self.apply_account((id, at), line),
             Line::Lost { user, name } => return self.apply_lost((id, at), user, name),
+            Line::ToRanks { user, room, least, text, extra } => {
+                self.tell_ranks((user, room, least), (&text, extra), (id, at));
+                return Applied::Said;
+            }
+            Line::Undelivered { user, author } => self.tell_undelivered(user, author),
+            Line::Mail { to, mail } => self.has_come_after(to, &mail),
             Line::Taken { user, number } => return self.apply_taken(entry, user, number),
             Line::Keyed { user, fact, key } => {
                 // They were cut off before this showed, and have said it again.
@@ -678,6 +769,7 @@ impl Hub {
             return Applied::Refused(Conflict::OutOfDate);
         };
         if from == relay.node {
+            self.send_after(user, (entry.node, number));
             self.let_go_of(user);
         }
         Applied::Moved { from: None }
@@ -689,6 +781,10 @@ impl Hub {
             return;
         }
         let Some(relay) = &mut self.relay else { return };
+        // A server comes once under a name.
+        if relay.nodes.contains_key(entry.node) || relay.has_gone(entry.node) {
+            return;
+        }
         let same = |(node, of): &(&Arc<str>, &Node)| *of.label == *label && ***node != *entry.node;
         let before = relay.nodes.iter().find(same).map(|(node, _)| Arc::clone(node));
         // It was written when another had the label, and is executed late: whoever has it by now
@@ -820,7 +916,7 @@ impl Hub {
             let connection = &self.connections[key];
             if asking.contains(&key) || connection.any_user().is_some() {
                 // Nobody is waited for who could only come back to what is lost.
-                if let State::Chatting(user) = connection.state {
+                if let Some(user) = connection.any_user() {
                     self.tickets.forget(user);
                 }
                 self.close(key, reason(unsaid.get(&key).copied().unwrap_or_default()), "");
@@ -846,6 +942,85 @@ impl Hub {
             self.commit_here(Fact::Moved { user, origin: None });
             self.members[self.connections[key].dialect.index()] -= 1;
             self.connections[key].state = awaiting_nick(self.now.instant, None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::dialect::Dialect;
+
+    /// A server that has read nothing, and can write.
+    fn server() -> (Hub, Now) {
+        let now = Now { instant: Instant::now(), unix_seconds: 1_700_000_000 };
+        let mut hub = Hub::new(&Config::default(), now);
+        hub.share_as("one", 1);
+        hub.handle_relay_reset(1_700_000_000_000, now);
+        hub.handle_relay_live(true, now);
+        (hub, now)
+    }
+
+    /// What the server has written stands in the log. Returns it.
+    fn comes_back(hub: &mut Hub, seq: u64, now: Now) -> String {
+        let lines = hub.poll_relay().unwrap();
+        let node = "one.0000000000000001.1";
+        hub.handle_relayed(&Relayed { node, seq, at_ms: 1_700_000_001_000, lines: &lines }, now);
+        lines
+    }
+
+    #[test]
+    fn who_is_closed_before_all_know_that_they_come_in_leaves() {
+        let (mut hub, now) = server();
+        let remote = "192.0.2.1:77".parse().unwrap();
+        let key = hub.handle_connect(Dialect::Lines, remote, now).unwrap();
+        hub.handle_input(key, b"alice\n", now);
+        let came = comes_back(&mut hub, 1, now);
+        assert!(came.contains("\ncome "), "{came}");
+        let joining = hub.poll_relay().unwrap();
+        assert!(joining.starts_with("join "), "{joining}");
+        hub.handle_stop(now);
+        hub.handle_closed(key);
+        let node = "one.0000000000000001.1";
+        let entry = Relayed { node, seq: 2, at_ms: 1_700_000_002_000, lines: &joining };
+        hub.handle_relayed(&entry, now);
+        assert!(hub.relayed_state().contains("alice"));
+        assert!(comes_back(&mut hub, 3, now).starts_with("leave "));
+        assert!(!hub.relayed_state().contains("alice"));
+    }
+
+    #[test]
+    fn nobody_comes_by_a_server_that_could_not_come_itself() {
+        let (mut hub, now) = server();
+        let lines = "up 1 two three.1.1\ncome 1 bob 192.0.2.1 lines 00 - -\njoin 1 lobby ";
+        let entry = Relayed { node: "two.1.1", seq: 1, at_ms: 1_700_000_001_000, lines };
+        hub.handle_relayed(&entry, now);
+        assert!(!hub.relayed_state().contains("bob"));
+        // Where another had no label either, they do.
+        let lines = lines.replace("three.1.1", "-");
+        let entry = Relayed { node: "two.1.2", lines: &lines, ..entry };
+        hub.handle_relayed(&entry, now);
+        assert!(hub.relayed_state().contains("bob"));
+    }
+
+    #[test]
+    fn whom_somebody_writes_about_is_found_where_they_have_come_back_meanwhile() {
+        let [(mut hub, now), (mut late, _)] = [server(), server()];
+        let read = |hub: &mut Hub, node, seq, lines| {
+            let entry = Relayed { node, seq, at_ms: 1_700_000_001_000, lines };
+            hub.handle_relayed(&entry, now);
+        };
+        read(&mut hub, "two.1.1", 1, "up 1 two -\ncome 1 bob 192.0.2.1 web 00 - -\npass 1 abc");
+        read(&mut hub, "three.1.1", 1, "up 1 three -\ntake two.1.1 1 7");
+        assert!(late.handle_relay_checkpoint(&hub.relay_checkpoint()));
+        let lines = "come 8 al 192.0.2.1 lines 00 - console\nkill 8 two.1.1 1 kick why";
+        for hub in [&mut hub, &mut late] {
+            // What is written in the name of who is not there any more is nothing.
+            read(hub, "two.1.1", 2, "leave 1 plain");
+            assert!(hub.relayed_state().contains("bob"));
+            read(hub, "three.1.1", 2, lines);
+            assert!(!hub.relayed_state().contains("bob"));
         }
     }
 }

@@ -101,7 +101,8 @@ impl Hub {
         }
         log::info!("cut off: {}: {reason}", self.chat.name(user));
         let until = now + grace;
-        let held = Held { until, since: now, reason, address, mail: Vec::new() };
+        let (mail, told) = Default::default();
+        let held = Held { until, since: now, reason, address, mail, told };
         self.tickets.hold(ticket, held);
         self.propose(Fact::Moved { user, origin: None });
         true

@@ -9,6 +9,7 @@ use super::Hub;
 use super::connection::{Connection, State};
 use super::returning::Keyed;
 use crate::author::{Author, Extra, Person};
+use crate::chat::written::Mail;
 use crate::chat::{
     AccountFact, Applied, Entry, EntryId, Fact, LOBBY, Leaving, Listing, RoomKey, User, UserKey,
 };
@@ -229,9 +230,13 @@ impl Hub {
         let (from_name, to_name) = (from.name.clone(), target.name.clone());
         let (from_key, to_key) = (from.origin, target.origin);
         log::debug!("told: {from_name} -> {to_name}: {text}");
-        if !self.chat.is_deaf_to(to, user) {
+        if !self.chat.is_deaf_to(to, user) && !self.is_undelivered(user, to) {
             let event = Event::Told { from: from_name.as_str(), text, at, id };
             self.extra = extra.cloned();
+            if to_key.is_none() {
+                let from = from_name.as_str().into();
+                self.keep_for_elsewhere(to, || Mail { id, at, from, text: text.into() }.write());
+            }
             let waits = to_key.map_or(0, |key| self.begin_answer(key));
             self.private_bytes += self.tell_user(to, to_key, None, &event);
             if let Some(key) = to_key.filter(|_| user == to) {
@@ -267,7 +272,7 @@ impl Hub {
         let (from_name, to_name) = (from.name.clone(), target.name.clone());
         let (from_key, to_key) = (from.origin, target.origin);
         log::debug!("invited: {from_name} -> {to_name}: {}", self.chat[room].title());
-        if !self.chat.is_deaf_to(to, user) {
+        if !self.chat.is_deaf_to(to, user) && !self.is_undelivered(user, to) {
             let event = Event::Invited { from: from_name.as_str() };
             self.private_bytes += self.tell_user(to, to_key, Some(room), &event);
         }
@@ -299,7 +304,10 @@ impl Hub {
             self.keep_rights(room);
         }
         let before = std::mem::replace(&mut self.connections[key].state, State::Chatting(user));
-        let remote = self.connections[key].remote;
+        let Connection { remote, dialect, .. } = self.connections[key];
+        if !matches!(before, State::Chatting(_)) {
+            self.members[dialect.index()] += 1;
+        }
         match room {
             LOBBY => log::info!("joined: {name} from {remote} ({count} here)"),
             _ => log::info!("joined: {name} in {} ({count} here)", self.chat[room].title()),

@@ -96,6 +96,8 @@ pub(super) struct Held {
     pub(super) address: Option<IpAddr>,
     /// What came for them alone, as they will be told it.
     pub(super) mail: Vec<u8>,
+    /// What of it goes along if they come back at another server.
+    pub(super) told: Vec<String>,
 }
 
 /// Somebody who has left.
@@ -384,8 +386,17 @@ impl Tickets {
 
     /// What is kept for a user who is waited for.
     pub(super) fn mail(&mut self, user: UserKey) -> Option<&mut Vec<u8>> {
+        Some(&mut self.held_of(user)?.mail)
+    }
+
+    /// What of it goes along if they come back at another server.
+    pub(super) fn told(&mut self, user: UserKey) -> Option<&mut Vec<String>> {
+        Some(&mut self.held_of(user)?.told)
+    }
+
+    fn held_of(&mut self, user: UserKey) -> Option<&mut Held> {
         match &mut self.ticket_of(user)?.state {
-            State::Held(held) => Some(&mut held.mail),
+            State::Held(held) => Some(held),
             State::Here | State::Gone(_) => None,
         }
     }

@@ -23,17 +23,11 @@ use crate::author::Cloak;
 use crate::hub::Relayed;
 use crate::timers::Now;
 
-/// Entries that the log keeps, about.
-const LOG_ENTRIES: &str = "65536";
-
 /// Entries that are read at once.
 const READ_ENTRIES: usize = 128;
 
-/// Entries that are compared after a restart of the engine, at most.
-const VERIFIED_ENTRIES: u64 = 4096;
-
-/// A checkpoint is saved by whoever wrote an entry whose place is a multiple of this.
-const CHECKPOINT_EVERY: u64 = 4096;
+/// The author of what no server says: that the log begins, and that a checkpoint is wanted.
+const NOBODY: &str = "-";
 
 /// How long a connection and its greeting may take.
 const GREETING_TIME: Duration = Duration::from_secs(2);
@@ -71,11 +65,30 @@ impl Side {
     pub const BOTH: [Side; 2] = [Side::Commands, Side::Reader];
 }
 
+/// How long the log is, in entries. All servers must agree on that.
+#[derive(Clone, Copy, Debug)]
+pub struct LogLength {
+    /// So many it keeps, about.
+    pub kept: u64,
+    /// So many are compared after a restart of the engine, at most.
+    pub verified: usize,
+    /// A checkpoint is saved by whoever wrote an entry whose place is a multiple of this.
+    pub checkpoint_every: u64,
+}
+
+impl Default for LogLength {
+    fn default() -> LogLength {
+        LogLength { kept: 65_536, verified: 4096, checkpoint_every: 4096 }
+    }
+}
+
 /// What the link goes by.
 #[derive(Clone, Debug)]
 pub struct LinkSettings {
     /// The label of this server.
     pub label: String,
+    /// How long the log is.
+    pub log: LogLength,
     /// With what it shows the engine who it is, if it must: a user, who may be the usual one, and
     /// the password.
     pub login: Option<(Option<String>, String)>,
@@ -103,8 +116,12 @@ pub enum LinkEvent {
     Secret([u8; Cloak::SECRET_BYTES]),
     /// The next entry.
     Entry(Entry),
-    /// A checkpoint of all up to this entry is to be [saved](Link::save).
-    Checkpoint,
+    /// A checkpoint of all up to here, where the log has this place, is to be
+    /// [saved](Link::save). More entries may have been read by then.
+    Checkpoint {
+        /// Its number in the log.
+        place: u64,
+    },
     /// The log can be read and written; or cannot, from now on.
     Live(bool),
     /// The server of this name has gone.
@@ -160,6 +177,7 @@ enum Ask {
     SetEpoch,
     Epoch,
     Begin,
+    Beginning,
     State,
     Verify,
     Check,
@@ -168,6 +186,7 @@ enum Ask {
     Lease,
     Leases(Vec<String>),
     Save,
+    Want,
 }
 
 /// One connection.
@@ -189,7 +208,9 @@ struct Wire {
 struct Batch {
     seq: u64,
     lines: String,
-    /// When it was to be written.
+    /// When it was to be written first. It says so also when it is written again, or whoever has
+    /// read it before the engine lost it would know another time than others.
+    at_ms: u64,
     since: Instant,
 }
 
@@ -215,6 +236,9 @@ pub struct Link {
     is_adding: bool,
     /// The log that is read: when it began, in milliseconds since 1970.
     epoch: Option<u64>,
+    /// By what it is known from one that was begun at the same time by what came late, unless its
+    /// beginning has been dropped.
+    beginning: Option<u64>,
     /// The place of the last entry that was read.
     last: u64,
     /// What the last entries were.
@@ -261,6 +285,7 @@ impl Link {
             sent: 0,
             is_adding: false,
             epoch: None,
+            beginning: None,
             last: 0,
             prints: VecDeque::new(),
             to_verify: 0,
@@ -372,8 +397,8 @@ impl Link {
     pub fn submit(&mut self, lines: String, now: Now) {
         self.now = now;
         self.last_seq += 1;
-        let since = self.now.instant;
-        self.batches.push_back(Batch { seq: self.last_seq, lines, since });
+        let (since, at_ms) = (self.now.instant, self.now.unix_seconds * 1000);
+        self.batches.push_back(Batch { seq: self.last_seq, lines, at_ms, since });
         self.add();
     }
 
@@ -389,12 +414,12 @@ impl Link {
         self.others.extend(others.map(|(node, label)| (node.to_owned(), label.to_owned())));
     }
 
-    /// Saves what is so after the last entry that was told of.
-    pub fn save(&mut self, state: &str) {
+    /// Saves what is so after the entry of this place.
+    pub fn save(&mut self, place: u64, state: &str) {
         if let Some(epoch) = self.epoch
             && self.has_log()
         {
-            let state = format!("{epoch} {}\n{state}", self.last);
+            let state = format!("{epoch} {place}\n{state}");
             let key = self.key("state");
             self.ask(Side::Commands, Ask::Save, &["SET", &key, &state]);
         }
@@ -484,16 +509,21 @@ impl Link {
         let (true, false, Some(epoch)) = (self.is_live(), self.is_adding, self.epoch) else {
             return;
         };
-        let Some(batch) = self.batches.get_mut(self.sent) else { return };
+        let Some(batch) = self.batches.get(self.sent) else { return };
         let (lines, seq) = (batch.lines.clone(), batch.seq.to_string());
-        let (key, at) = (self.key("log"), (self.now.unix_seconds * 1000).to_string());
-        let (id, node) = (format!("{epoch}-*"), Arc::clone(&self.node));
-        let limits = ["XADD", &key, "NOMKSTREAM", "MAXLEN", "~", LOG_ENTRIES, &id];
-        let fields = ["n", &node, "s", &seq, "t", &at, "e", &lines];
-        let ask = Ask::Add { last: self.last };
-        self.ask(Side::Commands, ask, &[&limits[..], &fields[..]].concat());
+        let (node, at) = (Arc::clone(&self.node), batch.at_ms.to_string());
+        self.append(epoch, Ask::Add { last: self.last }, [&node, &seq, &at, &lines]);
         self.sent += 1;
         self.is_adding = true;
+    }
+
+    /// Appends an entry to the log that began then, if it is still there.
+    fn append(&mut self, epoch: u64, ask: Ask, [node, seq, at, lines]: [&str; 4]) {
+        let (key, kept) = (self.key("log"), self.settings.log.kept.to_string());
+        let id = format!("{epoch}-*");
+        let words = ["XADD", &key, "NOMKSTREAM", "MAXLEN", "~", &kept, &id];
+        let fields = ["n", node, "s", seq, "t", at, "e", lines];
+        self.ask(Side::Commands, ask, &[&words[..], &fields].concat());
     }
 
     /// Reads on: what there is, or, if all has been read, what comes.
@@ -520,6 +550,7 @@ impl Link {
             self.checked_print = Some(*print);
             let (key, last) = (self.key("log"), format!("{epoch}-{}", self.last));
             self.ask(Side::Commands, Ask::Check, &["XRANGE", &key, &last, &last]);
+            self.look_for_beginning(epoch);
         }
         if self.others.is_empty() || self.now.instant < since + OBSERVER_AFTER {
             return;
@@ -558,11 +589,16 @@ impl Link {
                 None => self.lose("it does not say when the log began"),
             },
             Ask::Begin => self.begun(reply),
+            Ask::Beginning => self.found_beginning(reply),
             Ask::Verify => self.verified(reply),
             Ask::State => self.loaded(reply),
             Ask::Read => self.has_read(reply),
             Ask::Check => self.checked(reply),
             Ask::Add { last } => self.added(reply, last),
+            Ask::Want => self.lose(
+                "the beginning of the log is gone, and the other servers are asked what was in it; \
+                 if none of them knows, all begins anew once chinwag:{main}:log is deleted",
+            ),
             Ask::Leases(asked) => self.looked_at(asked, reply),
         }
     }
@@ -620,8 +656,15 @@ impl Link {
         }
         self.epoch = Some(epoch);
         let (key, id) = (self.key("log"), format!("{epoch}-0"));
-        let words = ["XADD", &key, &id, "n", "-", "s", "0", "t", "0", "e", "begin"];
+        let seq = (self.draw() << 31 | self.draw()).to_string();
+        let words = ["XADD", &key, &id, "n", NOBODY, "s", &seq, "t", "0", "e", "begin"];
         self.ask(Side::Commands, Ask::Begin, &words);
+        self.look_for_beginning(epoch);
+    }
+
+    fn look_for_beginning(&mut self, epoch: u64) {
+        let (key, id) = (self.key("log"), format!("{epoch}-0"));
+        self.ask(Side::Commands, Ask::Beginning, &["XRANGE", &key, &id, &id]);
     }
 
     fn begun(&mut self, reply: &Reply) {
@@ -634,6 +677,23 @@ impl Link {
         if is_new && self.last > 0 {
             self.forget_log("the log was gone");
         }
+    }
+
+    /// The beginning of the log is known, or has been dropped.
+    fn found_beginning(&mut self, reply: &Reply) {
+        let found = reply.many().and_then(|entries| parse_entry(entries.first()?));
+        let found = found.map(|(_, entry)| entry.seq);
+        let is_other = self.last > 0 && found.is_some() && found != self.beginning;
+        if self.phase != Phase::Opening {
+            if is_other {
+                self.lose_log("the log has begun anew");
+            }
+            return;
+        }
+        if is_other {
+            self.forget_log("the log has begun anew");
+        }
+        self.beginning = found.or(self.beginning);
         if self.prints.is_empty() {
             self.load();
         } else {
@@ -658,7 +718,7 @@ impl Link {
         if are_same {
             return self.catch_up();
         }
-        self.forget_log("the engine has lost what was said last");
+        self.forget_log("what was read last does not stand in the log any more");
         self.load();
     }
 
@@ -675,7 +735,9 @@ impl Link {
         let kept = text.split_once('\n').and_then(|(place, state)| {
             let (epoch, last) = place.split_once(' ')?;
             let is_ours = epoch.parse::<u64>().ok()? == began_ms;
-            Some((last.parse::<u64>().ok()?, state)).filter(|_| is_ours)
+            // A place near the end of all numbers is no log's.
+            let last = last.parse::<u64>().ok().filter(|last| *last <= u64::MAX / 2)?;
+            Some((last, state)).filter(|_| is_ours)
         });
         let (last, checkpoint) = kept.map_or((0, None), |(last, state)| (last, Some(state)));
         self.last = last;
@@ -703,6 +765,7 @@ impl Link {
     fn forget_log(&mut self, why: &str) {
         log::error!("relay: {why}; all who are here are closed, and it is read anew");
         self.last = 0;
+        self.beginning = None;
         self.prints.clear();
         self.verified = None;
         // It goes on under another name.
@@ -724,7 +787,7 @@ impl Link {
                 return self.follow_log(epoch);
             }
             if place != self.last + 1 && self.prints.is_empty() {
-                return self.lose("the beginning of the log is gone, and nobody has kept it");
+                return self.want_checkpoint();
             }
             if place != self.last + 1 {
                 let (from, to) = (self.last + 1, place);
@@ -760,11 +823,23 @@ impl Link {
         self.opened(epoch);
     }
 
+    /// The beginning of the log is gone, and the last checkpoint is older: whoever was to save the
+    /// next one had gone, or what somebody sent who was cut off came late and took the place of a
+    /// newer one. All who know more save one when they read that it is wanted.
+    fn want_checkpoint(&mut self) {
+        if let Some(epoch) = self.epoch {
+            self.append(epoch, Ask::Want, [NOBODY, "0", "0", "want"]);
+        }
+    }
+
     fn take(&mut self, place: u64, entry: Entry) {
         self.last = place;
         self.prints.push_back(print_of(&entry));
-        if self.prints.len() as u64 > VERIFIED_ENTRIES {
+        if self.prints.len() > self.settings.log.verified {
             self.prints.pop_front();
+        }
+        if entry.node == NOBODY {
+            return self.events.push_back(LinkEvent::Checkpoint { place });
         }
         let is_own = *entry.node == *self.node;
         if is_own {
@@ -775,8 +850,8 @@ impl Link {
             }
         }
         self.events.push_back(LinkEvent::Entry(entry));
-        if is_own && place.is_multiple_of(CHECKPOINT_EVERY) {
-            self.events.push_back(LinkEvent::Checkpoint);
+        if is_own && place.is_multiple_of(self.settings.log.checkpoint_every) {
+            self.events.push_back(LinkEvent::Checkpoint { place });
         }
     }
 

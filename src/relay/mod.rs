@@ -9,7 +9,7 @@
 pub mod link;
 pub mod resp;
 
-pub use link::{Link, LinkEvent, LinkSettings, Side};
+pub use link::{Link, LinkEvent, LinkSettings, LogLength, Side};
 
 use crate::author::Cloak;
 use crate::hub::Hub;
@@ -27,7 +27,7 @@ pub fn exchange(link: &mut Link, hub: &mut Hub, now: Now) {
                 }
             }
             LinkEvent::Entry(entry) => hub.handle_relayed(&entry.relayed(), now),
-            LinkEvent::Checkpoint => link.save(&hub.relay_checkpoint()),
+            LinkEvent::Checkpoint { place } => link.save(place, &hub.relay_checkpoint()),
             LinkEvent::Secret(secret) => hub.set_cloak(Cloak::new(secret)),
             LinkEvent::Live(is_live) => hub.handle_relay_live(is_live, now),
             LinkEvent::Missing(node) => hub.handle_relay_missing(&node),

@@ -60,6 +60,48 @@ fn who_is_cut_off_comes_back_at_another_server_and_misses_nothing() {
 }
 
 #[test]
+fn what_was_private_comes_after_who_comes_back_at_another_server() {
+    let (_engine, one, two) = two_servers("relay-mail");
+    let (mut alice, mut bob) = alice_and_bob(&two, &one);
+    let mut carol = Person::join(&one, "carol");
+    alice.sees("* carol joined (3 here)");
+    bob.is_cut();
+    one.log().waits_for("cut off: bob");
+    alice.says("/msg bob psst");
+    alice.sees("[you -> bob] psst");
+    bob.comes_back(&two);
+    let came = bob.sees_a("msg");
+    assert_eq!((&came["from"], &came["text"]), (&json!("alice"), &json!("psst")));
+    // It comes once: it is not kept anywhere. Who has read what was said after the return knows the
+    // token.
+    alice.says("on");
+    carol.sees("alice: on");
+    bob.is_cut();
+    two.log().waits_for("cut off: bob");
+    bob.comes_back(&one);
+    alice.says("/msg bob once");
+    alice.sees("[you -> bob] once");
+    assert_eq!(bob.sees_a("msg")["text"], "once");
+}
+
+#[test]
+fn who_has_too_much_to_read_is_told_no_more_by_anybody_at_another_server() {
+    let engine = Engine::start("relay-undelivered");
+    let unhurried = [&OPEN[..], &["--flood=0"]].concat();
+    let [one, two] = ["one", "two"].map(|label| engine.server(label, &unhurried));
+    let (mut alice, mut bob) = alice_and_bob(&two, &one);
+    bob.is_cut();
+    one.log().waits_for("cut off: bob");
+    let text = "x".repeat(900);
+    let refusal = "! bob has too much to read already. Your message was not sent.";
+    let told = (0..200).find(|_| {
+        alice.says(&format!("/msg bob {text}"));
+        alice.sees_a_line() == refusal
+    });
+    assert!(told.is_some_and(|told| told > 60), "{told:?} messages of 900 bytes");
+}
+
+#[test]
 fn the_connection_before_is_closed_and_what_was_said_is_not_said_again() {
     let (_engine, one, two) = two_servers("relay-replaced");
     let (mut alice, mut bob) = alice_and_bob(&one, &one);

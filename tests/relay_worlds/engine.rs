@@ -3,6 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+/// Where the checkpoint is.
+const STATE: &str = "chinwag:{main}:state";
+
 /// A connection to the engine.
 #[derive(Debug, Default)]
 struct Wire {
@@ -32,15 +35,15 @@ pub(crate) struct Engine {
     pub(crate) error: Option<&'static str>,
     /// It does nothing until then, in milliseconds.
     pub(crate) stalled_until: u64,
-    /// The stream has at most so many entries.
-    pub(crate) entries_max: usize,
+    /// The checkpoints before the one that there is.
+    states: Vec<String>,
+    /// So many entries were dropped, since the stream was to have no more.
+    pub(crate) trimmed: usize,
+    /// So often was a checkpoint read.
+    pub(crate) loads: usize,
 }
 
 impl Engine {
-    pub(crate) fn new() -> Engine {
-        Engine { entries_max: usize::MAX, ..Engine::default() }
-    }
-
     pub(crate) fn connect(&mut self) -> usize {
         self.next_wire += 1;
         self.wires.insert(self.next_wire, Wire::default());
@@ -73,17 +76,24 @@ impl Engine {
         self.wires.clear();
     }
 
-    /// The last entries are lost, and their places are used again.
+    /// The last entries are lost, and what was written after them, and their places are used again.
     pub(crate) fn lose_tail(&mut self, count: usize) {
         let Some(stream) = &mut self.stream else { return };
         for _ in 0..count.min(stream.len().saturating_sub(1)) {
             stream.pop_last();
         }
         self.top = stream.last_key_value().map_or(self.top, |(place, _)| *place);
+        while let Some((state, _)) = self.texts.get(STATE)
+            && state.split_once('\n').is_some_and(|(at, _)| place(&at.replace(' ', "-")) > self.top)
+        {
+            self.texts.remove(STATE);
+            self.texts.extend(self.states.pop().map(|state| (STATE.to_owned(), (state, None))));
+        }
     }
 
     pub(crate) fn flush(&mut self) {
         self.texts.clear();
+        self.states.clear();
         self.stream = None;
         self.top = (0, 0);
     }
@@ -179,10 +189,15 @@ impl Engine {
                 "+OK\r\n".to_owned()
             }
             ["SET", name, value] => {
-                self.texts.insert(name.to_owned(), (value.to_owned(), None));
+                let before = self.texts.insert(name.to_owned(), (value.to_owned(), None));
+                self.states.extend(before.map(|(state, _)| state).filter(|_| name == STATE));
                 "+OK\r\n".to_owned()
             }
-            ["GET", name] => self.text(name, now),
+            ["GET", name] => {
+                let text = self.text(name, now);
+                self.loads += usize::from(name == STATE && !text.starts_with("$-1"));
+                text
+            }
             ["MGET", ref names @ ..] => {
                 let found: String = names.iter().map(|name| self.text(name, now)).collect();
                 format!("*{}\r\n{found}", names.len())
@@ -219,9 +234,9 @@ impl Engine {
     }
 
     fn add(&mut self, words: &[&str]) -> String {
-        let mut words = words;
-        if let ["NOMKSTREAM", "MAXLEN", "~", _, rest @ ..] = words {
-            words = rest;
+        let (mut words, mut entries_max) = (words, usize::MAX);
+        if let ["NOMKSTREAM", "MAXLEN", "~", count, rest @ ..] = words {
+            (words, entries_max) = (rest, count.parse().unwrap());
             if self.stream.is_none() {
                 return "$-1\r\n".to_owned();
             }
@@ -243,8 +258,9 @@ impl Engine {
         let fields = words[1..].iter().map(|word| (*word).to_owned()).collect();
         let stream = self.stream.get_or_insert_default();
         stream.insert(self.top, fields);
-        while stream.len() > self.entries_max {
+        while stream.len() > entries_max {
             stream.pop_first();
+            self.trimmed += 1;
         }
         bulk(&format!("{time}-{number}"))
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use chinwag::config::{Config, Prelude};
 use chinwag::dialect::Dialect;
 use chinwag::hub::Hub;
-use chinwag::relay::{Link, LinkSettings, Side, exchange};
+use chinwag::relay::{Link, LinkSettings, LogLength, Side, exchange};
 use chinwag::token::TOKEN_BYTES;
 use chinwag::turn::{Accepted, Budgets, EventLoop, PollEvent, Sockets};
 use chinwag::{ConnectionKey, Now};
@@ -49,14 +49,19 @@ pub(crate) struct Buffers {
 }
 
 impl Server {
-    pub(crate) fn new(label: &str, seed: u64, engine: &Shared<Engine>, now: Now) -> Server {
+    pub(crate) fn new(
+        label: &str,
+        seed: u64,
+        (engine, log): (&Shared<Engine>, LogLength),
+        now: Now,
+    ) -> Server {
         let mut config = Config::default();
         config.limits.flood = None;
         config.limits.connects = None;
         let mut event_loop = EventLoop::new(&config, Budgets::default(), now);
         event_loop.hub.share_as(label, seed);
         let (label, login, addresses) = (label.to_owned(), None, 1);
-        let settings = LinkSettings { label, login, addresses, seed, secret: [7; 16] };
+        let settings = LinkSettings { label, log, login, addresses, seed, secret: [7; 16] };
         let sockets = Buffers {
             now,
             arriving: VecDeque::new(),

@@ -2,7 +2,7 @@
 //! services that other IRC networks have.
 
 use crate::author::Extra;
-use crate::chat::{Fact, RoomKey, UserKey};
+use crate::chat::{EntryId, Fact, MaybeExtra, RoomKey, UserKey};
 use crate::dialect::Dialect;
 use crate::dialect::irc::caps::Caps;
 use crate::dialect::irc::encode::mark_of;
@@ -194,20 +194,31 @@ impl Hub {
     /// Says something to those alone who have a rank in a room.
     fn say_to_ranks(&mut self, (key, user): Who, (room, least): (&str, Rank), said: &Said<'_>) {
         let Some(room) = self.room_to_write_to((key, user), room) else { return };
-        let readers = self.ranked_readers(user, room, least);
-        // Where servers share their rooms, it is told here alone, and has no number of its own.
-        self.last_entry += u64::from(self.relay.is_none());
-        let (id, at) = (self.last_entry, self.now.unix_seconds);
         let text = text::clean(&said.plain);
+        if !self.send_to_ranks((key, user), (room, least), (&text, &said.extra)) {
+            self.last_entry += 1;
+            let when = (self.last_entry, self.now.unix_seconds);
+            self.tell_ranks((user, room, least), (&text, said.extra.clone()), when);
+        }
+    }
+
+    /// Somebody has said something to those alone who have a rank in a room.
+    pub(in crate::hub) fn tell_ranks(
+        &mut self,
+        (user, room, least): (UserKey, RoomKey, Rank),
+        (text, extra): (&str, MaybeExtra),
+        (id, at): (EntryId, u64),
+    ) {
+        let readers = self.ranked_readers(user, room, least);
         let from = self.chat.name(user).to_owned();
         let title = self.ranked_title(room, least);
-        self.extra = said.extra.as_deref().cloned();
+        self.extra = extra.map(|extra| *extra);
         self.acting = Some(user);
         for of in readers {
             let origin = self.chat.user(of).and_then(|of| of.origin);
             match origin.filter(|_| self.speaks_irc(of)) {
                 Some(origin) => {
-                    let event = Event::Said { from: &from, text: &text, at, id };
+                    let event = Event::Said { from: &from, text, at, id };
                     self.tell_titled(origin, Some(&title), &event);
                 }
                 None => {
@@ -217,8 +228,9 @@ impl Hub {
                 }
             }
         }
-        if self.caps_of(key).wants_echo() {
-            let event = Event::Said { from: &from, text: &text, at, id };
+        let origin = self.chat.user(user).and_then(|user| user.origin);
+        if let Some(key) = origin.filter(|key| self.caps_of(*key).wants_echo()) {
+            let event = Event::Said { from: &from, text, at, id };
             self.tell_titled(key, Some(&title), &event);
         }
         (self.extra, self.acting) = (None, None);
