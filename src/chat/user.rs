@@ -67,6 +67,8 @@ pub(crate) struct User {
     pub(super) came_by: Dialect,
     /// The room that they have been in for the longest time, if any.
     room: Option<RoomKey>,
+    /// `user@host`, once it was asked for.
+    mask: Option<Box<str>>,
     pub(super) social: Option<Box<Social>>,
 }
 
@@ -85,8 +87,6 @@ pub(crate) struct Social {
     profile: Option<Box<Profile>>,
     /// What few need.
     order: Option<Box<OfOrder>>,
-    /// `user@host`, once they have said something.
-    mask: Option<Box<str>>,
     /// The rooms after the first.
     rooms: Vec<RoomKey>,
 }
@@ -128,12 +128,11 @@ impl User {
 
     /// The name, and `user@host` as others are told. That is made once, since a cloak is a hash.
     pub(super) fn name_and_mask(&mut self, cloak: Option<Cloak>) -> (&str, &str) {
-        if self.social.as_ref().is_none_or(|social| social.mask.is_none()) {
+        if self.mask.is_none() {
             let Author { user, host, .. } = self.author(cloak);
-            self.social_mut().mask = Some(format!("{user}@{host}").into());
+            self.mask = Some(format!("{user}@{host}").into());
         }
-        let mask = self.social.as_ref().and_then(|social| social.mask.as_deref());
-        (self.name.as_str(), mask.unwrap_or_default())
+        (self.name.as_str(), self.mask.as_deref().unwrap_or_default())
     }
 
     /// What is for them goes there from now on, if anywhere. Returns where it went until now.
@@ -142,8 +141,7 @@ impl User {
         origin: Option<(ConnectionKey, IpAddr)>,
     ) -> Option<ConnectionKey> {
         if let Some((_, address)) = origin {
-            self.address = address;
-            self.social.iter_mut().for_each(|social| social.mask = None);
+            (self.address, self.mask) = (address, None);
         }
         mem::replace(&mut self.origin, origin.map(|(key, _)| key))
     }
@@ -315,7 +313,7 @@ impl Users {
         self.generation = generation;
         reserve(&mut self.slab);
         let fold = name.sort_key();
-        let (room, social) = (None, None);
+        let (room, mask, social) = (None, None, None);
         let (operator, came_at) = (false, u32::try_from(came_at).unwrap_or(u32::MAX));
         let user = User {
             name,
@@ -329,6 +327,7 @@ impl Users {
             is_here: false,
             came_by: Dialect::default(),
             room,
+            mask,
             social,
         };
         self.slab.insert(user);
