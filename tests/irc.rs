@@ -639,7 +639,7 @@ fn what_is_too_much_to_be_told_at_once_has_no_gap_in_it() {
     assert!((50..300).contains(&numbers.len()), "they are not told at once: {}", numbers.len());
 }
 
-#[cfg(feature = "data")]
+#[cfg(all(feature = "data", unix))]
 #[test]
 fn what_is_told_again_is_as_it_was_told_at_first() {
     let folder = Folder::new("irc-told-again");
