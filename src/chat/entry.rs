@@ -2,6 +2,7 @@
 //! in which room, when, and which number it has.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
 
 use super::room::RoomKey;
@@ -51,9 +52,21 @@ impl LineClock {
         millis
     }
 
+    /// The same from a checkpoint.
+    pub(crate) fn read(at: &str, millis: &str) -> Option<LineClock> {
+        Some(LineClock { at: at.parse().ok()?, millis: millis.parse().ok()? })
+    }
+
     /// The milliseconds of something else that happens in that second.
     pub(crate) fn millis(&self, at: u64) -> u16 {
         if at == self.at { self.millis } else { 0 }
+    }
+}
+
+impl fmt::Display for LineClock {
+    /// As a line of a checkpoint.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "clock {} {}", self.at, self.millis)
     }
 }
 
