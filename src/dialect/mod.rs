@@ -310,7 +310,7 @@ pub struct About<'a> {
     pub key: Option<&'a str>,
     /// When, in seconds since 1970-01-01 00:00 UTC.
     pub at: u64,
-    /// As in [`Said::millis`].
+    /// As in [`Said::millis`](crate::event::Said::millis).
     pub millis: u16,
     /// Who does it; of those who come or go together, all.
     pub authors: &'a [Author<'a>],
