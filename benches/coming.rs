@@ -124,7 +124,7 @@ fn measure_address() -> io::Result<()> {
     for keeps in [false, true] {
         println!("{}:", if keeps { "connections are kept" } else { "connections are closed" });
         let (mut connects, mut most, mut cpu) = (0, 0, Duration::ZERO);
-        let mut at_floor = || knock((own, floor.address().port()).into(), false).map(drop);
+        let mut at_floor = || knock((own, floor.address().port()).into(), keeps).map(drop);
         let mut at_server = || {
             let before = server.pid().cpu().unwrap_or_default();
             let come = knock((own, port).into(), keeps)?;
