@@ -79,6 +79,8 @@ pub struct Author<'a> {
     pub user: &'a str,
     /// From where they come.
     pub host: Host,
+    /// User and host as `user@host`, if that was made before: a cloak is a hash.
+    pub mask: Option<&'a str>,
     /// The account that they are logged in to.
     pub account: Option<&'a str>,
     /// What they say that they are called.
@@ -103,6 +105,7 @@ impl<'a> Author<'a> {
             name,
             user: profile.map_or(came_by.name(), |profile| &profile.user),
             host: Host { address, cloak },
+            mask: None,
             account: None,
             real_name: profile.map_or(name, |profile| &profile.real_name),
             away: profile.and_then(|profile| profile.away.as_deref()),

@@ -123,7 +123,8 @@ impl User {
     pub(crate) fn author(&self, cloak: Option<Cloak>) -> Author<'_> {
         let came_by = (self.came_by, self.profile());
         let author = Author::new(self.name.as_str(), came_by, self.address, cloak);
-        Author { account: self.account().map(Nickname::as_str), ..author }
+        let (account, mask) = (self.account().map(Nickname::as_str), self.mask.as_deref());
+        Author { account, mask, ..author }
     }
 
     /// The name, and `user@host` as others are told. That is made once, since a cloak is a hash.

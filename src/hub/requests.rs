@@ -9,7 +9,6 @@ use super::connection::{Asked, Wait, Waiting};
 use super::next::Next;
 use super::returning::Keyed;
 use crate::archive::{Act, Answer, Before, Health, Kept, Record, Request};
-use crate::author::Author;
 use crate::chat::{Applied, Entry, Fact, RoomKey, UserKey};
 use crate::dialect::About;
 use crate::event::{Event, Refusal, Said};
@@ -248,9 +247,9 @@ impl Hub {
         self.records.push(match &entry.fact {
             Fact::Said { emote, extra, .. } => {
                 let notice = extra.as_ref().is_some_and(|extra| extra.is_notice);
-                let Author { user, host, .. } = self.chat.author(user);
-                let (mask, millis) = (format!("{user}@{host}"), entry.millis);
-                let (unix_seconds, emote) = (at, *emote);
+                // It was made when the line was applied.
+                let mask = self.chat.author(user).mask.unwrap_or_default().to_owned();
+                let (unix_seconds, millis, emote) = (at, entry.millis, *emote);
                 let said = Said { id, unix_seconds, millis, from, text, emote, notice, mask };
                 Record::Said { said, room, author, account }
             }

@@ -147,6 +147,7 @@ impl<'r, 'a> Writer<'r, 'a> {
         let before = self.out.len();
         self.out.push(b':');
         match self.reader.about.authors.get(place) {
+            Some(Author { mask: Some(mask), .. }) => self.write(&[name, "!", mask, " "]),
             Some(author) => {
                 self.write(&[name, "!", author.user, "@"]);
                 // Writing to a Vec cannot fail.
