@@ -51,6 +51,10 @@ impl Hub {
 
     /// Tells what must be told before a fact, while what was so before it still is.
     fn prepare(&mut self, fact: &Fact<'_>) {
+        // Where rooms are shared, others read at once that somebody came and what they said.
+        if let Some(user) = author_of(fact).filter(|_| self.relay.is_some()) {
+            self.flush_presence_of(user);
+        }
         match fact {
             Fact::Moved { user, origin } => self.prepare_move(*user, origin.map(|(key, _)| key)),
             Fact::Joined { room, .. } => {
