@@ -501,7 +501,7 @@ pub struct Said {
     pub id: u64,
     /// When, in seconds since 1970-01-01 00:00 UTC.
     pub unix_seconds: u64,
-    /// Which line of that second it was: milliseconds for those who want no two alike.
+    /// Which line of that second it was, at most 999: milliseconds, so that few are alike.
     pub millis: u16,
     /// Who spoke.
     pub from: String,

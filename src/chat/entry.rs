@@ -45,7 +45,8 @@ pub(crate) struct LineClock {
 }
 
 impl LineClock {
-    /// The milliseconds of the next line, which is said in that second.
+    /// The milliseconds of the next line, which is said in that second. From the 1,000th on, lines
+    /// of a second are not told apart.
     pub(crate) fn tick(&mut self, at: u64) -> u16 {
         let millis = if at == self.at { self.millis.saturating_add(1).min(999) } else { 0 };
         *self = LineClock { at, millis };
