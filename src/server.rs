@@ -970,6 +970,9 @@ impl Sockets for MioSockets {
 
     fn open(&mut self, key: ConnectionKey, Comer { socket, spec }: Comer) -> io::Result<()> {
         let mut stream = Stream::new(socket, token_of(key));
+        if let Err(error) = stream.prepare() {
+            log::debug!("a connection is gone already: {error}");
+        }
         let watched = stream.watch(self.poll.registry());
         let (link, linked) = if spec.prelude.proxy {
             (Link::Header(Box::new((stream, HeaderReader::default(), spec)), key), Ok(()))

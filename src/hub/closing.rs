@@ -1,5 +1,6 @@
 //! Closing: who may not come in, and how a connection ends.
 
+use std::cmp::Ordering;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -13,6 +14,18 @@ use crate::config::Prelude;
 use crate::dialect::{Dialect, Naming};
 use crate::event::{CloseReason, Event, Refusal};
 use crate::key::ConnectionKey;
+
+/// Of so many who are turned away within a second the log tells. One address that connects without
+/// end would fill the disk otherwise.
+const TURNED_AWAY_LOGGED_MAX: usize = 32;
+
+/// How many were turned away of late.
+#[derive(Debug, Default)]
+pub(super) struct TurnedAway {
+    /// Since 1970.
+    second: u64,
+    count: usize,
+}
 
 impl Hub {
     /// Why somebody from `remote` cannot come in, if so.
@@ -140,7 +153,12 @@ impl Hub {
                 let is_look = is_preparing
                     && matches!(reason, CloseReason::EndOfInput | CloseReason::ConnectionLost);
                 let level = if is_look { Level::Debug } else { level(connection.dialect) };
-                log::log!(level, "closed: {}: {reason}", connection.remote);
+                let remote = connection.remote;
+                if connection.turned_away {
+                    self.turned_away.log(level, remote, reason, self.now.unix_seconds);
+                } else {
+                    log::log!(level, "closed: {remote}: {reason}");
+                }
                 if let Some(user) = connection.any_user() {
                     self.tickets.forget(user);
                     self.propose(Fact::Left { user, why: Leaving::Plain });
@@ -201,7 +219,40 @@ impl Hub {
     }
 }
 
+impl TurnedAway {
+    /// Tells the log that somebody is closed who cannot come in, unless it was told so of many.
+    pub(super) fn log(&mut self, level: Level, remote: SocketAddr, reason: CloseReason, now: u64) {
+        match self.note(now).cmp(&TURNED_AWAY_LOGGED_MAX) {
+            Ordering::Less => log::log!(level, "closed: {remote}: {reason}"),
+            Ordering::Equal => {
+                log::log!(level, "closed: {remote}: {reason}; more of this second are only counted");
+            }
+            Ordering::Greater => {}
+        }
+    }
+
+    /// How many it are within this second, with this one.
+    fn note(&mut self, now: u64) -> usize {
+        if self.second != now {
+            *self = TurnedAway { second: now, count: 0 };
+        }
+        self.count += 1;
+        self.count
+    }
+}
+
 /// How loud the log is about somebody without a name.
 pub(super) fn level(dialect: Dialect) -> Level {
     if dialect.spec().is_casual { Level::Debug } else { Level::Info }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_second_begins_to_count_anew() {
+        let mut turned_away = TurnedAway::default();
+        assert_eq!([7, 7, 7, 8, 8, 7].map(|now| turned_away.note(now)), [1, 2, 3, 1, 2, 1]);
+    }
 }

@@ -64,7 +64,7 @@ use ipnet::IpNet;
 
 use self::addresses::{AddressKey, Addresses};
 pub use self::bots::JoinError;
-use self::closing::level;
+use self::closing::{TurnedAway, level};
 use self::connection::{Connection, Connections, LINGER, State, Wait};
 use self::input::is_owed_much;
 use self::irc::Irc;
@@ -173,6 +173,8 @@ pub struct Hub {
     /// Those of them who have gone.
     cancelled: Vec<ConnectionKey>,
     closings: [u64; CloseReason::COUNT],
+    /// Of whom the log is told.
+    turned_away: TurnedAway,
     /// What is counted here; the rest of it is asked for when it is wanted.
     counts: Metrics,
     now: Now,
@@ -235,6 +237,7 @@ impl Hub {
             asking: Vec::new(),
             cancelled: Vec::new(),
             closings: [0; CloseReason::COUNT],
+            turned_away: TurnedAway::default(),
             counts: Metrics::default(),
             now,
             settings: config.session_settings(),
@@ -333,7 +336,7 @@ impl Hub {
             && turned_away >= TURNED_AWAY_MAX
         {
             self.closings[reason.index()] += 1;
-            log::log!(level(dialect), "closed: {remote}: {reason}");
+            self.turned_away.log(level(dialect), remote, reason, now.unix_seconds);
             return Err(reason);
         }
         let session = Session::new(dialect, &self.settings, now.instant);

@@ -40,7 +40,7 @@ impl Hub {
         self.now = now;
         if let Some(reason) = self.refusal(dialect, remote, prelude) {
             self.closings[reason.index()] += 1;
-            log::log!(level(dialect), "closed: {remote}: {reason}");
+            self.turned_away.log(level(dialect), remote, reason, now.unix_seconds);
             return Err(reason);
         }
         let time = if prelude.proxy { HEADER_TIME } else { HANDSHAKE_TIME };

@@ -102,11 +102,7 @@ impl Listener {
             match self.socket.accept() {
                 Ok((socket, remote)) => {
                     self.in_need = false;
-                    match prepare(&socket) {
-                        Ok(()) => return Some((socket, remote)),
-                        // It is gone already. The next one may not be.
-                        Err(error) => log::debug!("accepted {remote}, which was gone: {error}"),
-                    }
+                    return Some((socket, remote));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.ready = false;
@@ -162,17 +158,4 @@ enum Shed {
     Nobody,
     /// There is not even the spare one.
     Impossible,
-}
-
-/// What every connection wants: what is written is sent at once (it is gathered already), and a
-/// peer that is dead is noticed. How often that is tried cannot be chosen on every Windows; there
-/// it is ten times.
-fn prepare(socket: &TcpStream) -> io::Result<()> {
-    let keepalive = socket2::TcpKeepalive::new()
-        .with_time(Duration::from_secs(60))
-        .with_interval(Duration::from_secs(15));
-    #[cfg(not(windows))]
-    let keepalive = keepalive.with_retries(4);
-    socket.set_nodelay(true)?;
-    socket2::SockRef::from(socket).set_tcp_keepalive(&keepalive)
 }

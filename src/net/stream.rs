@@ -3,11 +3,11 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
+use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-#[cfg(all(feature = "tls", target_os = "linux"))]
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 
 /// Linux's names for: there is more to come, and no signal if the other side has gone.
 #[cfg(all(feature = "tls", target_os = "linux"))]
@@ -57,6 +57,22 @@ impl Stream {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Chooses what every connection wants that is let in: what is written is sent at once (it is
+    /// gathered already), and a peer that is dead is noticed. How often that is tried cannot be
+    /// chosen on every Windows; there it is ten times.
+    ///
+    /// # Errors
+    /// What the system says. Some systems mind if the other side is gone already, as reading would.
+    pub(crate) fn prepare(&self) -> io::Result<()> {
+        let keepalive = TcpKeepalive::new()
+            .with_time(Duration::from_secs(60))
+            .with_interval(Duration::from_secs(15));
+        #[cfg(not(windows))]
+        let keepalive = keepalive.with_retries(4);
+        self.socket.set_nodelay(true)?;
+        SockRef::from(&self.socket).set_tcp_keepalive(&keepalive)
     }
 
     /// By what the system knows it.
