@@ -65,6 +65,9 @@ pub(crate) enum Conflict {
 impl Chat {
     /// Makes an entry true.
     pub(crate) fn apply(&mut self, entry: &Entry<'_>) -> Applied {
+        if let Fact::Said { .. } | Fact::Told { .. } = entry.fact {
+            self.line_clock.tick(entry.at);
+        }
         let applied = match &entry.fact {
             Fact::Connected { origin, name, address, standing } => {
                 self.apply_connected(entry, (*origin, *address), name, standing)
@@ -242,7 +245,7 @@ impl Chat {
         self.note_line(key, entry.at);
         let speaker = self.users.get_mut(key).filter(|user| is_open || user.is_in(room))?;
         let (name, mask) = speaker.name_and_mask(self.cloak);
-        let place = (entry.id, (entry.at, entry.millis));
+        let place = (entry.id, (entry.at, self.line_clock.millis(entry.at)));
         self.rooms[room.place()].history.record(place, (key, name, mask), said);
         Some(Applied::Said)
     }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::Chat;
-use super::entry::EntryId;
+use super::entry::{EntryId, LineClock};
 use super::history::History;
 use super::moderation::Lock;
 use super::room::{Room, RoomKey, Topic};
@@ -25,6 +25,8 @@ pub(crate) type Known = HashMap<(String, u64), UserKey>;
 impl Chat {
     /// Appends all that entries have decided.
     pub(crate) fn write_checkpoint(&self, members: &impl Members, out: &mut String) {
+        let LineClock { at, millis } = self.line_clock;
+        let _ = writeln!(out, "clock {at} {millis}");
         for (_, room) in self.rooms() {
             self.write_room(room, members, out);
         }
@@ -139,6 +141,10 @@ impl Chat {
                     let room = self.room_called(&words.room()?)?;
                     let (rank, account) = (words.rank()?, words.room()?);
                     self.rooms[room.place()].rights.set_rank(&account, rank);
+                }
+                "clock" => {
+                    let (at, millis) = (words.number()?, words.number()?.try_into().ok()?);
+                    self.line_clock = LineClock { at, millis };
                 }
                 "past" => self.read_past(&known, &mut words)?,
                 "forgotten" => {

@@ -2,7 +2,6 @@
 //! in which room, when, and which number it has.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::net::IpAddr;
 
 use super::room::RoomKey;
@@ -25,49 +24,35 @@ pub(crate) struct Entry<'a> {
     pub(crate) id: EntryId,
     /// When, in seconds since 1970-01-01 00:00 UTC.
     pub(crate) at: u64,
-    /// As in [`Said::millis`](crate::event::Said::millis); set when it is applied.
-    pub(crate) millis: u16,
     pub(crate) fact: Fact<'a>,
 }
 
 impl<'a> Entry<'a> {
     pub(crate) fn new(id: EntryId, at: u64, fact: Fact<'a>) -> Entry<'a> {
-        Entry { id, at, millis: 0, fact }
+        Entry { id, at, fact }
     }
 }
 
 /// Tells lines of one second apart: IRC clients ask by a time for what was said before and after,
 /// and would miss what has the same. It goes by entries alone, so it is the same everywhere.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct LineClock {
-    at: u64,
-    millis: u16,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct LineClock {
+    /// The second of the last line, since 1970.
+    pub(super) at: u64,
+    pub(super) millis: u16,
 }
 
 impl LineClock {
-    /// The milliseconds of the next line, which is said in that second. From the 1,000th on, lines
-    /// of a second are not told apart.
-    pub(crate) fn tick(&mut self, at: u64) -> u16 {
+    /// Another line is said in that second. From the 1,000th on, lines of a second are not told
+    /// apart.
+    pub(super) fn tick(&mut self, at: u64) {
         let millis = if at == self.at { self.millis.saturating_add(1).min(999) } else { 0 };
         *self = LineClock { at, millis };
-        millis
     }
 
-    /// The same from a checkpoint.
-    pub(crate) fn read(at: &str, millis: &str) -> Option<LineClock> {
-        Some(LineClock { at: at.parse().ok()?, millis: millis.parse().ok()? })
-    }
-
-    /// The milliseconds of something else that happens in that second.
-    pub(crate) fn millis(&self, at: u64) -> u16 {
+    /// The milliseconds of the last line, and of what happens after it in that second.
+    pub(super) fn millis(&self, at: u64) -> u16 {
         if at == self.at { self.millis } else { 0 }
-    }
-}
-
-impl fmt::Display for LineClock {
-    /// As a line of a checkpoint.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "clock {} {}", self.at, self.millis)
     }
 }
 
@@ -265,6 +250,6 @@ impl Entry<'_> {
             Fact::Forgot { user } => Fact::Forgot { user },
             Fact::Topic { user, room, text } => Fact::Topic { user, room, text: owned(text) },
         };
-        Entry { id: self.id, at: self.at, millis: self.millis, fact }
+        Entry { id: self.id, at: self.at, fact }
     }
 }

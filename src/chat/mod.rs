@@ -40,9 +40,9 @@ pub(crate) use self::apply::{Applied, Conflict};
 use self::asleep::Sleepers;
 pub(crate) use self::commands::{Asker, Judged, Listing};
 use self::directory::Directory;
+use self::entry::LineClock;
 pub(crate) use self::entry::{
-    AccountFact, Authority, Entry, EntryId, Fact, Leaving, LineClock, MaybeExtra, Order, Recorded,
-    Standing,
+    AccountFact, Authority, Entry, EntryId, Fact, Leaving, MaybeExtra, Order, Recorded, Standing,
 };
 use self::ignoring::Ignoring;
 use self::moderation::OrderState;
@@ -75,6 +75,8 @@ pub(crate) struct Chat {
     is_shared: bool,
     /// What is remembered of rooms that nobody is in; as many as there can be rooms.
     asleep: Sleepers,
+    /// What tells lines of one second apart.
+    line_clock: LineClock,
     /// Who does not hear whom.
     ignoring: Ignoring,
     /// Names that belong to somebody also when they are not here.
@@ -110,6 +112,7 @@ pub(crate) struct Snapshot {
     sanctions: Vec<Sanction>,
     is_locked: bool,
     slow: Option<u32>,
+    line_clock: LineClock,
 }
 
 impl Chat {
@@ -131,6 +134,7 @@ impl Chat {
             remembers: false,
             is_shared: false,
             asleep: Sleepers::default(),
+            line_clock: LineClock::default(),
             ignoring: Ignoring::default(),
             accounts: Accounts::default(),
             moderation: OrderState::default(),
@@ -246,6 +250,11 @@ impl Chat {
     /// What hides from where people come, if anything.
     pub(crate) fn cloak(&self) -> Option<Cloak> {
         self.cloak
+    }
+
+    /// The milliseconds of the last line, and of what happens after it in that second.
+    pub(crate) fn millis(&self, at: u64) -> u16 {
+        self.line_clock.millis(at)
     }
 
     // ── users ────────────────────────────────────────────────────────────────────────────────────
@@ -451,7 +460,8 @@ impl Chat {
         let OrderState { bans, mutes, lock, slow, .. } = &self.moderation;
         let mut sanctions: Vec<_> = bans.iter().chain(mutes.iter()).cloned().collect();
         sanctions.sort_by_key(|it| it.id);
-        Snapshot { users, rooms, standing, sanctions, is_locked: lock.is_some(), slow: *slow }
+        let (is_locked, slow, line_clock) = (lock.is_some(), *slow, self.line_clock);
+        Snapshot { users, rooms, standing, sanctions, is_locked, slow, line_clock }
     }
 
     /// The same as servers that share their rooms can compare it: in no order that depends on where

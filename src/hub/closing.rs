@@ -225,7 +225,10 @@ impl TurnedAway {
         match self.note(now).cmp(&TURNED_AWAY_LOGGED_MAX) {
             Ordering::Less => log::log!(level, "closed: {remote}: {reason}"),
             Ordering::Equal => {
-                log::log!(level, "closed: {remote}: {reason}; more of this second are only counted");
+                log::log!(
+                    level,
+                    "closed: {remote}: {reason}; more of this second are only counted"
+                );
             }
             Ordering::Greater => {}
         }

@@ -75,8 +75,8 @@ use self::tickets::Tickets;
 use crate::archive::{Record, Request};
 use crate::author::{Cloak, Extra};
 use crate::chat::{
-    AccountFact, Authority, Chat, EntryId, Fact, LineClock, Policy, Recorded, Room, RoomKey,
-    Standing, User, UserKey,
+    AccountFact, Authority, Chat, EntryId, Fact, Policy, Recorded, Room, RoomKey, Standing, User,
+    UserKey,
 };
 use crate::config::{Config, Limits, Password, Prelude};
 use crate::delivery::{Channel, Journals, Lists};
@@ -119,8 +119,6 @@ pub struct Hub {
     chat: Chat,
     /// The number of the last entry.
     last_entry: EntryId,
-    /// What tells lines of one second apart.
-    line_clock: LineClock,
     /// All entries until now, if they are wanted.
     recorded: Option<Recorded>,
     /// What everybody must know who comes in, if anything.
@@ -209,7 +207,6 @@ impl Hub {
             channels: chat.rooms().map(|_| Channel::default()).collect(),
             chat,
             last_entry,
-            line_clock: LineClock::default(),
             recorded: None,
             password: config.password.clone(),
             journals: Journals::default(),

@@ -17,9 +17,7 @@ use super::passes::Passes;
 use super::shared_accounts::SharedAccounts;
 use super::{Hub, awaiting_nick};
 use crate::chat::written::{self, Line, Members, VERSION};
-use crate::chat::{
-    Applied, Conflict, Entry, EntryId, Fact, Leaving, LineClock, MaybeExtra, RoomKey, UserKey,
-};
+use crate::chat::{Applied, Conflict, Entry, EntryId, Fact, Leaving, MaybeExtra, RoomKey, UserKey};
 use crate::event::{CloseReason, Event, Refusal};
 use crate::key::ConnectionKey;
 use crate::metrics::RelayCounts;
@@ -307,7 +305,7 @@ impl Hub {
         self.outdate_lists(&rooms);
         let begins = (began_ms / 1000) << super::ENTRIES_PER_SECOND_BITS;
         self.chat = self.chat.anew_from(begins);
-        (self.last_entry, self.line_clock) = (begins, LineClock::default());
+        self.last_entry = begins;
         if let Some(recorded) = &mut self.recorded {
             recorded.clear();
         }
@@ -321,7 +319,7 @@ impl Hub {
     #[must_use]
     pub fn relay_checkpoint(&self) -> String {
         let Some(relay) = &self.relay else { return String::new() };
-        let mut out = format!("id {}\n{}\n", self.last_entry, self.line_clock);
+        let mut out = format!("id {}\n", self.last_entry);
         for gone in &relay.gone {
             let _ = writeln!(out, "gone {gone}");
         }
@@ -361,7 +359,6 @@ impl Hub {
                     let id = id.parse().ok().filter(|id| *id <= EntryId::MAX / 2);
                     self.last_entry = id?;
                 }
-                ["clock", at, millis] => self.line_clock = LineClock::read(at, millis)?,
                 ["gone", node] => relay.note_gone(node),
                 ["node", name, label, seq] => {
                     let (label, seq) = (label.into(), seq.parse().ok()?);
@@ -529,7 +526,7 @@ impl Hub {
     /// All that the log has decided, to be compared with another server's.
     #[must_use]
     pub fn relayed_state(&self) -> String {
-        format!("{} {} {:#?}", self.last_entry, self.line_clock, self.chat.snapshot_of_shared())
+        format!("{} {:#?}", self.last_entry, self.chat.snapshot_of_shared())
     }
 
     // ── proposing ────────────────────────────────────────────────────────────────────────────────

@@ -249,7 +249,7 @@ impl Hub {
                 let notice = extra.as_ref().is_some_and(|extra| extra.is_notice);
                 // It was made when the line was applied.
                 let mask = self.chat.author(user).mask.unwrap_or_default().to_owned();
-                let (unix_seconds, millis, emote) = (at, entry.millis, *emote);
+                let (unix_seconds, millis, emote) = (at, self.chat.millis(at), *emote);
                 let said = Said { id, unix_seconds, millis, from, text, emote, notice, mask };
                 Record::Said { said, room, author, account }
             }

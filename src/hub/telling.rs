@@ -33,10 +33,7 @@ impl Hub {
     }
 
     /// Applies an entry, and tells whom it concerns.
-    pub(super) fn commit(&mut self, mut entry: Entry<'_>) -> Applied {
-        if let Fact::Said { .. } | Fact::Told { .. } = entry.fact {
-            entry.millis = self.line_clock.tick(entry.at);
-        }
+    pub(super) fn commit(&mut self, entry: Entry<'_>) -> Applied {
         self.prepare(&entry.fact);
         let applied = self.chat.apply(&entry);
         self.tell_of(&entry, &applied);
@@ -177,7 +174,7 @@ impl Hub {
         (id, at): (EntryId, u64),
     ) {
         let has_irc = self.has_irc();
-        let Hub { chat, connections, channels, journals, lang, counts, line_clock, .. } = self;
+        let Hub { chat, connections, channels, journals, lang, counts, .. } = self;
         let Some(speaker) = chat.user(user) else { return };
         let User { name, origin, .. } = speaker;
         let is_inside = speaker.is_in(room);
@@ -191,7 +188,7 @@ impl Hub {
         let author = has_irc.then(|| chat.author(speaker));
         let authors = author.as_slice();
         let title = Some(&**chat[room].title());
-        let millis = line_clock.millis(at);
+        let millis = chat.millis(at);
         let about = About { room: title, at, millis, authors, extra, ..About::default() };
         let seq = publish((*lang, &about), (channels, journals), &[room], &event);
         // Who does not hear it is one set, the speaker among them.
@@ -560,12 +557,12 @@ impl Hub {
         authors: Option<&[Author<'_>]>,
         event: &Event<'_>,
     ) -> Seq {
-        let Hub { chat, channels, journals, lang, now, line_clock, acting, extra, .. } = self;
+        let Hub { chat, channels, journals, lang, now, acting, extra, .. } = self;
         let actor = acting.and_then(|user| chat.user(user)).map(|user| chat.author(user));
         let authors = authors.unwrap_or(actor.as_slice());
         let room = if let [room] = rooms { Some(&**chat[*room].title()) } else { None };
         let (at, extra) = (now.unix_seconds, extra.as_ref());
-        let millis = line_clock.millis(at);
+        let millis = chat.millis(at);
         let about = About { room, at, millis, authors, extra, ..About::default() };
         let seq = publish((*lang, &about), (channels, journals), rooms, event);
         for room in rooms {
@@ -634,9 +631,7 @@ impl Hub {
         room: Option<&str>,
         event: &Event<'_>,
     ) {
-        let Hub {
-            chat, connections, journals, lang, keyed, now, line_clock, acting, extra, ..
-        } = self;
+        let Hub { chat, connections, journals, lang, keyed, now, acting, extra, .. } = self;
         let connection = &mut connections[key];
         let name = connection.any_user().map(|user| chat.name(user));
         let author = acting.and_then(|user| chat.user(user)).map(|user| chat.author(user));
@@ -645,7 +640,7 @@ impl Hub {
             name,
             key: Keyed::of(keyed.as_ref(), key),
             at: now.unix_seconds,
-            millis: line_clock.millis(now.unix_seconds),
+            millis: chat.millis(now.unix_seconds),
             authors: author.as_slice(),
             extra: extra.as_ref(),
             asked: connection.session.asked(),
@@ -662,9 +657,9 @@ impl Hub {
         authors: &[Author<'_>],
         event: &Event<'_>,
     ) {
-        let Hub { chat, connections, journals, lang, now, line_clock, .. } = self;
+        let Hub { chat, connections, journals, lang, now, .. } = self;
         let (room, at) = (Some(&**chat[room].title()), now.unix_seconds);
-        let about = About { room, at, millis: line_clock.millis(at), authors, ..About::default() };
+        let about = About { room, at, millis: chat.millis(at), authors, ..About::default() };
         tell(&mut connections[key], journals, (*lang, &about), event);
         connections.touch(key);
     }
