@@ -44,6 +44,7 @@ impl Counted {
                 flood: None,
                 backlog_bytes_max: 64 << 20,
                 stall_timeout: Duration::from_secs(600),
+                drain: Duration::from_secs(600),
                 ..Limits::default()
             },
             ..Config::default()
