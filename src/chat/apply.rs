@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::Chat;
 use super::entry::{Entry, Fact, Standing};
+use super::history::NewLine;
 use super::room::{RoomKey, Topic};
 use super::user::{User, UserKey};
 use crate::key::ConnectionKey;
@@ -82,7 +83,7 @@ impl Chat {
             Fact::Renamed { user, name } => self.apply_renamed(*user, name),
             Fact::Said { user, room, text, emote, extra } => {
                 let is_notice = extra.as_ref().is_some_and(|extra| extra.is_notice);
-                self.apply_said(entry, (*user, *room), (text, (*emote, is_notice)))
+                self.apply_said(entry, (*user, *room), (text, *emote, is_notice))
             }
             Fact::Told { user, to, .. } => {
                 self.users.get(*user).and(self.users.get(*to)).map(|_| Applied::Said)
@@ -236,7 +237,7 @@ impl Chat {
         &mut self,
         entry: &Entry<'_>,
         (key, room): (UserKey, RoomKey),
-        said: (&str, (bool, bool)),
+        (text, emote, notice): (&str, bool, bool),
     ) -> Option<Applied> {
         let is_open = !self.rooms.get(room.place())?.rights.has(Flag::Members);
         if self.line_refusal(key, room, entry.at).is_some() {
@@ -244,9 +245,10 @@ impl Chat {
         }
         self.note_line(key, entry.at);
         let speaker = self.users.get_mut(key).filter(|user| is_open || user.is_in(room))?;
-        let (name, mask) = speaker.name_and_mask(self.cloak);
-        let place = (entry.id, (entry.at, self.line_clock.millis(entry.at)));
-        self.rooms[room.place()].history.record(place, (key, name, mask), said);
+        let (from, mask) = speaker.name_and_mask(self.cloak);
+        let (id, at) = (entry.id, (entry.at, self.line_clock.millis(entry.at)));
+        let line = NewLine { id, at, by: key, from, mask, text, emote, notice };
+        self.rooms[room.place()].history.record(&line);
         Some(Applied::Said)
     }
 

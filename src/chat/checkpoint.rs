@@ -7,7 +7,6 @@ use std::fmt::Write as _;
 
 use super::Chat;
 use super::entry::{EntryId, LineClock};
-use super::history::History;
 use super::moderation::Lock;
 use super::room::{Room, RoomKey, Topic};
 use super::user::{User, UserKey};
@@ -223,16 +222,17 @@ impl Chat {
 
     fn read_past(&mut self, known: &Known, words: &mut Words<'_>) -> Option<()> {
         let room: RoomKey = self.room_called(&words.room()?)?;
-        let (id, at) = (words.number()?, words.number()?);
+        let (id, unix_seconds) = (words.number()?, words.number()?);
         let (node, number) = (words.next()?, words.number()?);
         let by = user_of(known, node, number).unwrap_or(UserKey::NOBODY);
         let (how, from) = (words.next()?, words.text(256)?);
         let (how, more) = how.split_once('/').unwrap_or((how, ""));
+        let (emote, notice) = (how == "1", how == "2");
         let (millis, mask) = more.split_once('/').unwrap_or_default();
-        let at = (at, millis.parse().unwrap_or_default());
-        let (said, mask) = (text::clean(words.0), text::clean(mask));
-        let history: &mut History = &mut self.rooms[room.place()].history;
-        history.record((id, at), (by, &from, &mask), (&said, (how == "1", how == "2")));
+        let millis = millis.parse().unwrap_or_default();
+        let (text, mask) = (text::clean(words.0).into_owned(), text::clean(mask).into_owned());
+        let said = Said { id, unix_seconds, millis, from, text, emote, notice, mask };
+        self.rooms[room.place()].history.restore(said, by);
         Some(())
     }
 }

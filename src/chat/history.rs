@@ -28,6 +28,20 @@ pub(crate) struct HistoryLine {
     encoded: Vec<(Dialect, Arc<[u8]>)>,
 }
 
+/// A line that has just been said.
+pub(super) struct NewLine<'a> {
+    pub(super) id: EntryId,
+    /// In seconds since 1970, and the milliseconds behind that.
+    pub(super) at: (u64, u16),
+    pub(super) by: UserKey,
+    pub(super) from: &'a str,
+    /// The `user@host` of whoever spoke.
+    pub(super) mask: &'a str,
+    pub(super) text: &'a str,
+    pub(super) emote: bool,
+    pub(super) notice: bool,
+}
+
 impl History {
     /// Lines up to `forgotten` are not known.
     pub(super) fn new(lines_max: usize, forgotten: EntryId) -> History {
@@ -51,12 +65,7 @@ impl History {
         lines: impl IntoIterator<Item = Said>,
     ) -> History {
         let mut history = History::new(lines_max, forgotten);
-        for said in lines {
-            let Said { from, text, mask, .. } = &said;
-            let (id, at) = (said.id, said.unix_seconds);
-            let how = (said.emote, said.notice);
-            history.record((id, (at, said.millis)), (UserKey::NOBODY, from, mask), (text, how));
-        }
+        lines.into_iter().for_each(|said| history.restore(said, UserKey::NOBODY));
         history
     }
 
@@ -107,40 +116,49 @@ impl History {
         self.lines.iter()
     }
 
-    /// Takes in a line: its number and time; whose it is, with name and `user@host`; and the text,
-    /// and whether it is an emote or a notice. The oldest line gives its memory to the newest.
-    pub(super) fn record(
-        &mut self,
-        (id, (at, millis)): (EntryId, (u64, u16)),
-        (by, from, mask): (UserKey, &str, &str),
-        (text, (emote, notice)): (&str, (bool, bool)),
-    ) {
-        if self.lines_max == 0 {
-            self.forgotten = id;
-            return;
+    /// Takes in a line that was said before, and by whom, if they are still here.
+    pub(super) fn restore(&mut self, said: Said, by: UserKey) {
+        if let Some(line) = self.next_line(said.id) {
+            (line.said, line.by) = (said, by);
         }
-        if self.lines.len() < self.lines_max {
-            let (said, encoded) = Default::default();
-            self.lines.push_back(HistoryLine { said, by, encoded });
-        } else {
-            // The oldest becomes the newest where it is: moving a line would cost more than all
-            // else here.
-            self.lines.rotate_left(1);
-        }
-        let Some(line) = self.lines.back_mut() else { return };
-        self.forgotten = self.forgotten.max(line.said.id);
-        let HistoryLine { said, encoded, .. } = line;
-        encoded.clear();
-        for (kept, new) in [(&mut said.from, from), (&mut said.mask, mask), (&mut said.text, text)]
-        {
+    }
+
+    /// Takes in a line. The oldest line gives its memory to the newest.
+    pub(super) fn record(&mut self, new: &NewLine<'_>) {
+        let Some(HistoryLine { said, by, .. }) = self.next_line(new.id) else { return };
+        let texts =
+            [(&mut said.from, new.from), (&mut said.mask, new.mask), (&mut said.text, new.text)];
+        for (kept, new) in texts {
             kept.clear();
             // Not twice as much as before, as it would grow by itself.
             kept.reserve_exact(new.len());
             kept.push_str(new);
         }
-        (said.id, said.unix_seconds, said.millis) = (id, at, millis);
-        (said.emote, said.notice) = (emote, notice);
-        line.by = by;
+        said.id = new.id;
+        (said.unix_seconds, said.millis) = new.at;
+        (said.emote, said.notice) = (new.emote, new.notice);
+        *by = new.by;
+    }
+
+    /// Where the line with this number goes, if lines are kept at all. The oldest one is forgotten
+    /// if there are enough.
+    fn next_line(&mut self, id: EntryId) -> Option<&mut HistoryLine> {
+        if self.lines_max == 0 {
+            self.forgotten = id;
+            return None;
+        }
+        if self.lines.len() < self.lines_max {
+            let (said, encoded) = Default::default();
+            self.lines.push_back(HistoryLine { said, by: UserKey::NOBODY, encoded });
+        } else {
+            // The oldest becomes the newest where it is: moving a line would cost more than all
+            // else here.
+            self.lines.rotate_left(1);
+        }
+        let line = self.lines.back_mut()?;
+        self.forgotten = self.forgotten.max(line.said.id);
+        line.encoded.clear();
+        Some(line)
     }
 }
 
@@ -172,8 +190,7 @@ mod tests {
     fn what_was_missed_is_known_as_far_as_the_history_goes() {
         let mut history = History::new(2, 10);
         let says = |history: &mut History, id| {
-            let by = (UserKey::nth(0), "al", "al@nowhere");
-            history.record((id, (0, 0)), by, ("hi", (false, false)));
+            history.restore(Said { id, ..Said::default() }, UserKey::nth(0));
         };
         assert_eq!(history.after(9, 10), (0, true), "of before the room began");
         assert_eq!(history.after(10, 10), (0, false));
