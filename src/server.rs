@@ -1267,6 +1267,7 @@ pub fn present() -> Now {
 /// without end, for they may be faster than we are.
 fn turn_away(stream: &mut Stream, farewell: &[u8]) {
     if stream.write(&[IoSlice::new(farewell)]).is_ok() {
+        stream.shut();
         let mut scratch = [0; 16 * 1024];
         let mut left = TURNED_AWAY_BYTES;
         while left > 0
