@@ -266,6 +266,19 @@ impl Client {
         !self.gone && !self.silent && self.ending == End::Open && self.socket.end == End::Open
     }
 
+    /// Tells on stderr what it said and what it received.
+    pub(crate) fn print(&self) {
+        eprintln!("client {} at {}, {}, said:", self.id, self.dialect, self.name);
+        eprintln!("{:?}\n{:?}", self.lines, self.decoder_model.messages);
+        eprintln!("and received:");
+        let datagrams = self.socket.datagrams_out.join(&b'\n');
+        eprintln!(
+            "{}{}",
+            String::from_utf8_lossy(&self.received),
+            String::from_utf8_lossy(&datagrams)
+        );
+    }
+
     /// Sends a line, with its end unless it is to be the last.
     pub(crate) fn send(&mut self, line: Line, bytes: &[u8], last: bool, (rng, swarm): Seeded<'_>) {
         if self.has_asked_for(&line) && (self.is_irc() || self.is_browser()) {

@@ -356,6 +356,13 @@ impl Order {
 
     // ── when all has been heard ──────────────────────────────────────────────────────────────────
 
+    /// Tells on stderr what happened at each place, in which rooms, and whose doing it was.
+    pub(crate) fn print(&self) {
+        for (at, (what, _)) in self.events.iter().enumerate() {
+            eprintln!("{at}: {:04b} by {}: {what:?}", self.rooms[at], self.by[at]);
+        }
+    }
+
     /// What the witness has to say who is in all rooms: it has heard what all were told.
     pub(crate) fn of_witness(&self) -> Findings {
         let said = |(what, _): &&(What, Now)| matches!(what, What::Said { .. });
@@ -370,7 +377,7 @@ impl Order {
     }
 
     /// Which client had this name first. No two ever have the same spelling of one, but for who
-    /// comes back after having left.
+    /// comes back after having left, and those to whom it was given.
     pub(crate) fn first_called(&self, name: &str) -> usize {
         let named = |what: &What| match what {
             What::Came(it) | What::Renamed { new: it, .. } => it == name,
@@ -378,6 +385,13 @@ impl Order {
         };
         let place = self.events.iter().position(|(what, _)| named(what));
         self.by[place.unwrap_or_else(|| panic!("nobody was ever called {name}"))]
+    }
+
+    /// All clients that were ever called as this one was when it came.
+    pub(crate) fn namesakes(&self, id: usize) -> impl Iterator<Item = usize> {
+        let came = self.coming(id).map(|at| &self.events[at].0);
+        let all = self.events.iter().zip(&self.by);
+        all.filter(move |((what, _), _)| Some(what) == came).map(|(_, by)| *by)
     }
 
     /// What a room is about in the end.

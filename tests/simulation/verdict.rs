@@ -1,7 +1,7 @@
 //! The reckoning: each client is held against the order of what happened, and the clients are held
 //! against each other.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::mem;
 
 use chinwag::config::Config;
 use chinwag::dialect::Dialect;
@@ -20,7 +20,8 @@ use super::wanderer_checker;
 
 /// Checks everyone. `here` says that whoever has not gone is there, and nothing is underway.
 /// `counted` are the lines and deliveries that the server has counted.
-/// If `verbose`, tells what there is to know of somebody with whom something is wrong.
+/// If `verbose`, tells what happened and what there is to know of each client, by the numbers that
+/// both have here.
 pub(crate) fn check(
     (clients, wanderers): (&[Client], &[Wanderer]),
     order: &Order,
@@ -28,38 +29,32 @@ pub(crate) fn check(
     counted: (u64, u64),
     (here, verbose): (bool, bool),
 ) {
-    let mut findings: Vec<_> = clients
-        .iter()
-        .map(|client| {
-            let lines_checker = || {
-                let here = here && !client.gone && !client.broke;
-                if client.id == WITNESS && client.is_browser() {
-                    return order.of_witness();
-                }
-                if client.is_wanderer {
-                    return Findings::default();
-                }
-                check_acts(client, order, config);
-                match client.dialect {
-                    _ if client.is_irc() => IrcChecker::through(client, order, here && !client.eof),
-                    _ if client.is_visitor() => client.visited(here && !client.eof),
-                    _ if client.has_commands() => {
-                        LinesChecker::through(client, order, config, here && !client.eof)
-                    }
-                    _ => ClassicChecker::through(client, order, config, here && !client.eof),
-                }
-            };
-            catch_unwind(AssertUnwindSafe(lines_checker)).unwrap_or_else(|panic| {
-                if verbose {
-                    eprintln!("this was client {}, who said:", client.id);
-                    eprintln!("{:?}\n{:?}", client.lines, client.decoder_model.messages);
-                    eprintln!("and who received:");
-                    eprintln!("{}", String::from_utf8_lossy(&client.received));
-                }
-                resume_unwind(panic)
-            })
-        })
-        .collect();
+    if verbose {
+        order.print();
+    }
+    let check = |client: &Client| {
+        if verbose {
+            // If something is wrong with one, it is whoever was told of last.
+            client.print();
+        }
+        let here = here && !client.gone && !client.broke;
+        if client.id == WITNESS && client.is_browser() {
+            return order.of_witness();
+        }
+        if client.is_wanderer {
+            return Findings::default();
+        }
+        check_acts(client, order, config);
+        match client.dialect {
+            _ if client.is_irc() => IrcChecker::through(client, order, here && !client.eof),
+            _ if client.is_visitor() => client.visited(here && !client.eof),
+            _ if client.has_commands() => {
+                LinesChecker::through(client, order, config, here && !client.eof)
+            }
+            _ => ClassicChecker::through(client, order, config, here && !client.eof),
+        }
+    };
+    let mut findings: Vec<_> = clients.iter().map(check).collect();
     for wanderer in wanderers {
         let limits = &config.limits;
         wanderer_checker::check(wanderer, (clients, here), (order, limits), &mut findings);
@@ -71,6 +66,7 @@ pub(crate) fn check(
         let excuse = excuse || too_slow || client.is_held_back() || client.cut_off;
         assert!(found.whole || excuse, "client {} was cut off", client.id);
     }
+    find_senders(clients, &mut findings, order);
     check_letters(&findings, order);
     check_counts(&findings, clients, order, counted);
 }
@@ -223,6 +219,26 @@ fn check_pace(acts: &[&(What, chinwag::Now)], config: &Config) {
     for burst in times.windows(flood.lines as usize + 2) {
         let (first, last) = (burst[0], burst[burst.len() - 1]);
         assert!(last - first >= each, "{} lines at once", burst.len());
+    }
+}
+
+/// Those without a name of their own are called alike, one after the other, and an IRC client does
+/// not know which of them was there when it was written to: it is one who has written that.
+fn find_senders(clients: &[Client], findings: &mut [Findings], order: &Order) {
+    let places: Vec<_> = clients.iter().filter(|it| it.is_irc()).map(|it| it.id).collect();
+    for place in places {
+        let mut got = mem::take(&mut findings[place].got);
+        for letter in &mut got {
+            let has_written = |by: &usize| {
+                let sent = |sent: &Letter| (sent.to, &sent.text) == (letter.to, &letter.text);
+                findings[*by].sent.iter().any(sent)
+            };
+            if !has_written(&letter.from) {
+                let sender = order.namesakes(letter.from).find(has_written);
+                letter.from = sender.unwrap_or(letter.from);
+            }
+        }
+        findings[place].got = got;
     }
 }
 
