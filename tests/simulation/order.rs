@@ -356,10 +356,11 @@ impl Order {
 
     // ── when all has been heard ──────────────────────────────────────────────────────────────────
 
-    /// Tells on stderr what happened at each place, in which rooms, and whose doing it was.
+    /// Tells on stderr what happened at each place, when, in which rooms, and whose doing it was.
     pub(crate) fn print(&self) {
-        for (at, (what, _)) in self.events.iter().enumerate() {
-            eprintln!("{at}: {:04b} by {}: {what:?}", self.rooms[at], self.by[at]);
+        for (at, (what, now)) in self.events.iter().enumerate() {
+            let time = now.instant - self.events[0].1.instant;
+            eprintln!("{at}: {time:?} {:04b} by {}: {what:?}", self.rooms[at], self.by[at]);
         }
     }
 

@@ -222,10 +222,12 @@ fn check_pace(acts: &[&(What, chinwag::Now)], config: &Config) {
     }
 }
 
-/// Those without a name of their own are called alike, one after the other, and an IRC client does
-/// not know which of them was there when it was written to: it is one who has written that.
+/// Those without a name of their own are called alike, one after the other. Of an IRC client, and
+/// of who is cut off at times, it is not known which of them was there when it was written to: it
+/// is one who has written that.
 fn find_senders(clients: &[Client], findings: &mut [Findings], order: &Order) {
-    let places: Vec<_> = clients.iter().filter(|it| it.is_irc()).map(|it| it.id).collect();
+    let guesses = clients.iter().filter(|it| it.is_irc() || it.is_wanderer);
+    let places: Vec<_> = guesses.map(|it| it.id).collect();
     for place in places {
         let mut got = mem::take(&mut findings[place].got);
         for letter in &mut got {
