@@ -15,6 +15,7 @@ use super::lines::{self, Line, Naming, Wish};
 use super::lines_checker::{Findings, Letter, LinesChecker};
 use super::names;
 use super::order::{Order, WITNESS, What};
+use super::outlaw;
 use super::wanderer::Wanderer;
 use super::wanderer_checker;
 
@@ -41,7 +42,7 @@ pub(crate) fn check(
         if client.id == WITNESS && client.is_browser() {
             return order.of_witness();
         }
-        if client.is_wanderer {
+        if client.is_wanderer || client.is_outlaw() {
             return Findings::default();
         }
         check_acts(client, order, config);
@@ -59,13 +60,16 @@ pub(crate) fn check(
         let limits = &config.limits;
         wanderer_checker::check(wanderer, (clients, here), (order, limits), &mut findings);
     }
-    for (client, found) in clients.iter().zip(&findings).filter(|(it, _)| !it.is_wanderer) {
+    for (client, found) in
+        clients.iter().zip(&findings).filter(|(it, _)| !it.is_wanderer && !it.is_outlaw())
+    {
         let excuse = client.broke || client.slow || client.impolite;
         // Whoever must not be told all at once may be too slow although it always reads.
         let too_slow = order.left_for(client.id) == Some("too slow") && client.is_slow();
         let excuse = excuse || too_slow || client.is_held_back() || client.cut_off;
         assert!(found.whole || excuse, "client {} was cut off", client.id);
     }
+    clients.iter().filter(|it| it.is_outlaw()).for_each(|it| outlaw::check(it, order, &findings));
     find_senders(clients, &mut findings, order);
     check_letters(&findings, order);
     check_counts(&findings, clients, order, counted);
