@@ -2,12 +2,13 @@
 //! a world of its own.
 //!
 //! ```sh
-//! cargo run --profile simulate --example simulate -- --seed 1000000 --minutes 10
+//! cargo run --profile simulate --example simulate -- --seed 1000000 --minutes 10 --threads 2
 //! ```
 //!
-//! A seed that fails is told with the command that replays it and the least number of steps before
-//! all comes to rest with which it still fails. The exit code is then 1. With `--adversary` it is
-//! the other kind of world, in which nothing fails but some cooperate against a pair.
+//! A seed that fails is told at once; in the end, with the command that replays it and the least
+//! number of steps before all comes to rest with which it still fails. The exit code is then 1.
+//! With `--adversary` it is the other kind of world, in which nothing fails but some cooperate
+//! against a pair.
 
 #![allow(clippy::expect_used, reason = "a simulation that cannot go on has failed")]
 
@@ -15,6 +16,8 @@
 mod simulation;
 
 use std::process::ExitCode;
+use std::sync::Mutex;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use chinwag::event::CloseReason;
@@ -35,45 +38,94 @@ struct Arguments {
     /// How many seeds to try at most.
     #[arg(long, default_value_t = u64::MAX)]
     seeds: u64,
+    /// How many seeds to try at once.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
     /// Instead of faults, there is an adversary.
     #[arg(long)]
     adversary: bool,
+    /// Tells what happens in each world.
+    #[arg(long)]
+    verbose: bool,
+}
+
+/// What has come of it so far.
+struct Results {
+    start: Instant,
+    /// When the pace was told last.
+    told: Instant,
+    tried: u64,
+    failed: Vec<u64>,
+    closings: [u64; CloseReason::COUNT],
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let (start, time) = (Instant::now(), Duration::from_secs_f64(arguments.minutes * 60.0));
-    let (mut failures, mut tried, mut closings) = (0, 0, [0; CloseReason::COUNT]);
-    let mut told = start;
-    while start.elapsed() < time && tried < arguments.seeds && failures < FAILURES_MAX {
-        let seed = arguments.seed.wrapping_add(tried);
-        tried += 1;
-        let lived = match arguments.adversary {
-            true => simulation::withstand(seed, false),
-            false => simulation::attempt(seed, usize::MAX, false),
-        };
-        match lived {
-            Some(of_seed) => closings.iter_mut().zip(of_seed).for_each(|(all, some)| *all += some),
-            None => {
-                failures += 1;
-                match arguments.adversary {
-                    true => simulation::tell_how_to_withstand(seed),
-                    false => simulation::tell_how_to_replay(seed),
-                }
-            }
+    let (start, closings) = (Instant::now(), [0; CloseReason::COUNT]);
+    let results = Results { start, told: start, tried: 0, failed: Vec::new(), closings };
+    let results = Mutex::new(results);
+    thread::scope(|scope| {
+        for _ in 0..arguments.threads {
+            scope.spawn(|| while try_next(&arguments, &results) {});
         }
-        if told.elapsed() > Duration::from_secs(60) {
-            told = Instant::now();
-            tell_pace(tried, start);
+    });
+    let results = results.into_inner().expect("no thread has panicked");
+    results.tell_pace();
+    eprintln!("connections closed, by reason: {:?}", results.closings);
+    eprintln!("seeds that failed: {:?}", results.failed);
+    // Now nobody else panics, who would not be seen meanwhile.
+    for seed in &results.failed {
+        match arguments.adversary {
+            true => simulation::tell_how_to_withstand(*seed),
+            false => simulation::tell_how_to_replay(*seed),
         }
     }
-    tell_pace(tried, start);
-    eprintln!("connections closed, by reason: {closings:?}");
-    eprintln!("seeds that failed: {failures}");
-    ExitCode::from(u8::from(failures > 0))
+    ExitCode::from(u8::from(!results.failed.is_empty()))
 }
 
-fn tell_pace(tried: u64, start: Instant) {
-    let pace = tried as f64 / start.elapsed().as_secs_f64();
-    eprintln!("{tried} seeds in {:.0} s, {pace:.0} a second", start.elapsed().as_secs_f64());
+/// Lives through the world of the next seed. Returns whether there was one.
+fn try_next(arguments: &Arguments, results: &Mutex<Results>) -> bool {
+    let lock = || results.lock().expect("no thread has panicked");
+    let Some(seed) = lock().next_seed(arguments) else { return false };
+    let lived = match arguments.adversary {
+        true => simulation::withstand(seed, arguments.verbose),
+        false => simulation::attempt(seed, usize::MAX, arguments.verbose),
+    };
+    lock().note(seed, lived);
+    true
+}
+
+impl Results {
+    /// The seed that is tried next, unless it is time to stop.
+    fn next_seed(&mut self, arguments: &Arguments) -> Option<u64> {
+        let time = Duration::from_secs_f64(arguments.minutes * 60.0);
+        let is_over = self.start.elapsed() >= time || self.failed.len() >= FAILURES_MAX;
+        if is_over || self.tried >= arguments.seeds {
+            return None;
+        }
+        self.tried += 1;
+        Some(arguments.seed.wrapping_add(self.tried - 1))
+    }
+
+    fn note(&mut self, seed: u64, lived: Option<[u64; CloseReason::COUNT]>) {
+        match lived {
+            Some(closings) => {
+                self.closings.iter_mut().zip(closings).for_each(|(all, some)| *all += some);
+            }
+            None => {
+                eprintln!("seed {seed} failed");
+                self.failed.push(seed);
+            }
+        }
+        if self.told.elapsed() > Duration::from_secs(60) {
+            self.told = Instant::now();
+            self.tell_pace();
+        }
+    }
+
+    fn tell_pace(&self) {
+        let seconds = self.start.elapsed().as_secs_f64();
+        let pace = self.tried as f64 / seconds;
+        eprintln!("{} seeds in {seconds:.0} s, {pace:.0} a second", self.tried);
+    }
 }

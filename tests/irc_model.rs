@@ -14,6 +14,9 @@ mod life;
 
 use std::env;
 
+use chinwag::config::Config;
+use chinwag::dialect::Dialect;
+use hub::Room;
 use life::Life;
 
 /// Lives in an ordinary test run, and what is done in each.
@@ -38,4 +41,23 @@ fn everybody_is_told_just_what_the_protocol_says() {
     if seeds.end - seeds.start >= LIVES {
         assert!(counts.iter().all(|count| *count > 100), "all of it was done: {counts:?}");
     }
+}
+
+/// Who was in several rooms is told of once for all of them, and not in the notice of one.
+#[test]
+fn who_leaves_first_is_told_of_first_in_however_many_rooms_they_were() {
+    let mut room = Room::that_keeps(&Config::default());
+    let [al, bo, cy] = [("al", "#lobby"), ("bo", "#lobby"), ("cy", "#lobby,#ops")].map(|it| {
+        let key = room.connect("irc".parse::<Dialect>().unwrap());
+        let (name, rooms) = it;
+        room.hear(key, format!("NICK {name}\r\nUSER x 0 * :X\r\nJOIN {rooms}\r\n").as_bytes());
+        key
+    });
+    room.takes(al);
+    room.lose(bo);
+    room.lose(cy);
+    let told = room.takes(al);
+    let leavers = told.lines().filter(|line| line.contains(" QUIT "));
+    let leavers: Vec<_> = leavers.map(|line| &line[1..3]).collect();
+    assert_eq!(leavers, ["bo", "cy"], "{told}");
 }

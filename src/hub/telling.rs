@@ -71,10 +71,15 @@ impl Hub {
             Fact::Left { user, why } => {
                 let Some(kind) = self.presence_of(*user, why, true) else { return };
                 // For IRC clients that is the end of somebody, in whatever room.
+                let rooms = self.rooms_of(*user);
                 if self.has_irc() {
                     self.flush_partings_of(*user);
+                    // Who was in several is told of at once, and so those who left before must be.
+                    if rooms.len() > 1 {
+                        self.flush_small_presence_of(*user);
+                    }
                 }
-                for room in self.rooms_of(*user) {
+                for room in rooms {
                     self.gather_presence(room, kind.clone());
                 }
             }

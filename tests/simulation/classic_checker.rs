@@ -52,6 +52,8 @@ pub(crate) struct ClassicChecker<'a> {
     peeked: Option<((Stage, usize, bool), Ask)>,
     /// What it must be told as soon as it is in.
     entry: VecDeque<String>,
+    /// Who had too much to read to be written to.
+    refused_by: Vec<usize>,
     findings: Findings,
 }
 
@@ -80,6 +82,7 @@ impl<'a> ClassicChecker<'a> {
             introduced: None,
             peeked: None,
             entry: VecDeque::new(),
+            refused_by: Vec::new(),
             findings: Findings::default(),
         };
         // By datagrams it is not told that it is too slow.
@@ -92,6 +95,11 @@ impl<'a> ClassicChecker<'a> {
         }
         if lines_checker.findings.whole {
             lines_checker.end(here);
+        }
+        // Which message it was that somebody had too much to read for cannot be told for certain.
+        let refused_by = lines_checker.refused_by;
+        for letter in &mut lines_checker.findings.sent {
+            letter.sure &= !refused_by.contains(&letter.to);
         }
         lines_checker.findings.at = lines_checker.at;
         lines_checker.findings
@@ -246,8 +254,9 @@ impl<'a> ClassicChecker<'a> {
                 } else {
                     assert!(!names::is_name(&name), "{name:?} was refused: {frame}");
                     let reserved = format!("昵称 {name} 是保留的，请换一个。");
-                    let why = frame.strip_prefix("系统消息").unwrap_or_default();
-                    assert!(codec_model::NO_NAME.contains(&why) || why == reserved, "{frame:?}");
+                    let why = names::shown(frame.strip_prefix("系统消息").unwrap_or_default());
+                    let is_known = codec_model::NO_NAME.contains(&&*why) || why == reserved;
+                    assert!(is_known, "{frame:?}");
                 }
             }
             ask => panic!("{frame:?} in answer to {ask:?}"),
@@ -408,12 +417,7 @@ impl<'a> ClassicChecker<'a> {
         owners.dedup();
         let sure = sure && owners.len() == 1;
         let span = (self.asked_at, to);
-        // Which message it was that somebody had too much to read for cannot be told for certain.
-        let refused_by = &self.findings.refused_by;
-        let letter = |to| {
-            let (text, sure) = (text.to_owned(), sure && !refused_by.contains(&to));
-            Letter { from: self.client.id, to, text, span, sure }
-        };
+        let letter = |to| Letter { from: self.client.id, to, text: text.to_owned(), span, sure };
         let letters: Vec<_> = owners.into_iter().flatten().map(letter).collect();
         let before = self.findings.sent.len();
         self.findings.sent.extend(letters);
@@ -453,7 +457,7 @@ impl<'a> ClassicChecker<'a> {
         if let Some(Ask::Tell(to, text)) = &ask
             && let Some(reader) = self.is_too_much(to, frame)
         {
-            self.findings.refused_by.push(reader);
+            self.refused_by.push(reader);
             self.write(to, text, self.before_acting());
         }
         let words = |words: &str| self.codec_model.words(words);
@@ -517,12 +521,21 @@ impl<'a> ClassicChecker<'a> {
         self.at < self.order.events.len() && self.is_hidden(self.at)
     }
 
-    /// Who has too much to read to be written to, if `frame` says that of `to`.
+    /// Who has too much to read to be written to, if `frame` says that of `to` at some place before
+    /// the next thing that it hears.
     fn is_too_much(&self, to: &str, frame: &str) -> Option<usize> {
-        let (id, name) = self.known.find(to)?;
-        let says =
-            frame == self.codec_model.words(&format!("{name} 未读的消息太多，您的私信没有发送。"));
-        says.then_some(id)
+        let says = |known: &Known| {
+            let (id, name) = known.find(to)?;
+            let words = format!("{name} 未读的消息太多，您的私信没有发送。");
+            (frame == self.codec_model.words(&words)).then_some(id)
+        };
+        says(&self.known).or_else(|| {
+            let mut known = self.known.clone();
+            self.hidden().find_map(|at| {
+                known.apply(self.order, at);
+                says(&known)
+            })
+        })
     }
 
     /// Goes past what the client said before it asked for what is answered by `frame`.

@@ -15,6 +15,7 @@ use super::decoder_model::DecoderModel;
 use super::irc::{self, Irc};
 use super::lines::{self, Line};
 use super::lines_checker::Findings;
+use super::outlaw;
 use super::script;
 use super::socket::{End, Socket};
 use super::swarm::{Kind, Swarm, happens};
@@ -104,6 +105,9 @@ impl Client {
             // The same as an IPv6 address.
             Some(1) if rng.bool() => ([10, 0, 0, 2], port).into(),
             Some(1) => ([0, 0, 0, 0, 0, 0xffff, 0x0a00, 2], port).into(),
+            Some(outlaws @ (outlaw::BANNED | outlaw::MUTED)) => {
+                (outlaw::address(outlaws), port).into()
+            }
             Some(_) => ([0x2001, 0xdb8, 0, 1, 0, 0, 0, u16::from(host)], port).into(),
         };
         Client {
@@ -168,6 +172,11 @@ impl Client {
     /// Whether it is an IRC client.
     pub(crate) fn is_irc(&self) -> bool {
         self.irc.is_some()
+    }
+
+    /// Whether it comes from an address from which nobody may come or say anything.
+    pub(crate) fn is_outlaw(&self) -> bool {
+        matches!(self.block, Some(outlaw::BANNED | outlaw::MUTED))
     }
 
     /// Whether it only asks something by HTTP.
@@ -264,6 +273,19 @@ impl Client {
     /// Whether it may still say something.
     pub(crate) fn talks(&self) -> bool {
         !self.gone && !self.silent && self.ending == End::Open && self.socket.end == End::Open
+    }
+
+    /// Tells on stderr what it said and what it received.
+    pub(crate) fn print(&self) {
+        eprintln!("client {} at {}, {}, said:", self.id, self.dialect, self.name);
+        eprintln!("{:?}\n{:?}", self.lines, self.decoder_model.messages);
+        eprintln!("and received:");
+        let datagrams = self.socket.datagrams_out.join(&b'\n');
+        eprintln!(
+            "{}{}",
+            String::from_utf8_lossy(&self.received),
+            String::from_utf8_lossy(&datagrams)
+        );
     }
 
     /// Sends a line, with its end unless it is to be the last.

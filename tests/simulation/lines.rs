@@ -230,7 +230,7 @@ fn telnet(rng: &mut Rng) -> &'static [u8] {
 /// What is left of a text: HAZARDS.md, "Text". Of marks and of what is blank without being white
 /// space, it knows only those that are said here.
 pub(crate) fn clean(text: &str) -> String {
-    let mut left = String::new();
+    let mut left = String::with_capacity(text.len());
     for c in text.chars().filter(|c| !steers(*c)) {
         if !is_mark(c) && !is_space(c) {
             left.push(c);

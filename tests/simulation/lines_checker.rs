@@ -34,8 +34,6 @@ pub(crate) struct Letter {
 pub(crate) struct Findings {
     pub(crate) sent: Vec<Letter>,
     pub(crate) got: Vec<Letter>,
-    /// Who had too much to read to be written to.
-    pub(crate) refused_by: Vec<usize>,
     /// Whom it did not hear, from which place to which.
     pub(crate) deaf: Vec<(Vec<usize>, (usize, usize))>,
     /// How many lines it heard …

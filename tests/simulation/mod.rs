@@ -9,6 +9,8 @@
 //! Whoever is in several rooms at once, is cut off and comes back is a [`wanderer`]; what they have
 //! been told over all their connections is held against the order by [`wanderer_checker`].
 //!
+//! Some come from addresses that are banned or muted ([`outlaw`]).
+//!
 //! [`withstand`] is a second kind of world, without faults and with the default limits, in which an
 //! [`adversary`] follows a [`plot`] against a pair of the others.
 //!
@@ -39,6 +41,7 @@ pub(crate) mod lines_checker;
 pub(crate) mod log;
 pub(crate) mod names;
 pub(crate) mod order;
+pub(crate) mod outlaw;
 pub(crate) mod plot;
 #[path = "../common/returner.rs"]
 pub(crate) mod returner;

@@ -137,7 +137,7 @@ fn keys(name: &str) -> [String; 2] {
 }
 
 fn look(name: &str) -> String {
-    let mut look = String::new();
+    let mut look = String::with_capacity(2 * name.len());
     for c in name.chars() {
         match c {
             '0' | 'O' => look.push('o'),
@@ -148,6 +148,9 @@ fn look(name: &str) -> String {
             '\u{435}' => look.push('e'),
             // Of what can be typed only an i has this, and has a dot already.
             '\u{307}' => {}
+            // Which is not to be seen; in no name, but where one is looked for.
+            '\u{200b}' => {}
+            c if c.is_ascii() => look.push(c.to_ascii_lowercase()),
             c => look.extend(c.to_lowercase()),
         }
     }

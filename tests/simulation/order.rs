@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use chinwag::Now;
 
@@ -102,6 +103,8 @@ pub(crate) struct Order {
     counts: Vec<usize>,
     /// Of each event, in which line it was told, which have numbers from 1.
     pub(crate) told_in: Vec<usize>,
+    /// Of each event, when it was told.
+    told_at: Vec<Instant>,
     pub(crate) lines: usize,
     /// Who came to each room and went, and was not told of yet.
     untold: [VecDeque<usize>; ROOMS.len()],
@@ -139,7 +142,7 @@ impl Order {
                     self.hear_one(what, rooms, now);
                 }
                 for _ in 0..more {
-                    self.hear_coming_or_going(last.as_ref().unwrap(), rooms);
+                    self.hear_coming_or_going(last.as_ref().unwrap(), rooms, now);
                 }
                 if let Some(count) = count {
                     let at = self.told_in.iter().rposition(|line| *line == self.lines).unwrap();
@@ -161,7 +164,7 @@ impl Order {
     fn hear_one(&mut self, what: What, rooms: Rooms, now: Now) {
         match &what {
             What::Joined(name) | What::Left { name, .. } => {
-                let at = self.hear_coming_or_going(&what, rooms);
+                let at = self.hear_coming_or_going(&what, rooms, now);
                 let (What::Joined(told) | What::Left { name: told, .. }) = &self.events[at].0
                 else {
                     return;
@@ -185,7 +188,7 @@ impl Order {
 
     /// The next who came to a room or went, of whom the witness was told like this. Returns its
     /// place.
-    fn hear_coming_or_going(&mut self, told: &What, rooms: Rooms) -> usize {
+    fn hear_coming_or_going(&mut self, told: &What, rooms: Rooms, now: Now) -> usize {
         let next = self.untold[rooms.trailing_zeros() as usize].pop_front();
         let next = next.unwrap_or_else(|| panic!("{told:?}, but nobody has come or gone"));
         if let (What::Left { why, .. }, What::Left { why: told, .. }) =
@@ -195,7 +198,7 @@ impl Order {
         }
         let what = &self.events[next].0;
         assert!(what.is_like(told), "the witness was told {told:?}, but {what:?}");
-        self.told_in[next] = self.lines;
+        (self.told_in[next], self.told_at[next]) = (self.lines, now.instant);
         next
     }
 
@@ -315,6 +318,7 @@ impl Order {
         self.counts.push(each(rooms).next().map_or(0, |room| self.rosters[room].len()));
         self.by.push(by);
         self.told_in.push(if rooms == 0 { 0 } else { usize::MAX });
+        self.told_at.push(now.instant);
     }
 
     fn rename(&mut self, old: &str, new: &str) -> usize {
@@ -356,6 +360,14 @@ impl Order {
 
     // ── when all has been heard ──────────────────────────────────────────────────────────────────
 
+    /// Tells on stderr what happened at each place, when, in which rooms, and whose doing it was.
+    pub(crate) fn print(&self) {
+        for (at, (what, now)) in self.events.iter().enumerate() {
+            let time = now.instant - self.events[0].1.instant;
+            eprintln!("{at}: {time:?} {:04b} by {}: {what:?}", self.rooms[at], self.by[at]);
+        }
+    }
+
     /// What the witness has to say who is in all rooms: it has heard what all were told.
     pub(crate) fn of_witness(&self) -> Findings {
         let said = |(what, _): &&(What, Now)| matches!(what, What::Said { .. });
@@ -370,7 +382,7 @@ impl Order {
     }
 
     /// Which client had this name first. No two ever have the same spelling of one, but for who
-    /// comes back after having left.
+    /// comes back after having left, and those to whom it was given.
     pub(crate) fn first_called(&self, name: &str) -> usize {
         let named = |what: &What| match what {
             What::Came(it) | What::Renamed { new: it, .. } => it == name,
@@ -378,6 +390,13 @@ impl Order {
         };
         let place = self.events.iter().position(|(what, _)| named(what));
         self.by[place.unwrap_or_else(|| panic!("nobody was ever called {name}"))]
+    }
+
+    /// All clients that were ever called as this one was when it came.
+    pub(crate) fn namesakes(&self, id: usize) -> impl Iterator<Item = usize> {
+        let came = self.coming(id).map(|at| &self.events[at].0);
+        let all = self.events.iter().zip(&self.by);
+        all.filter(move |((what, _), _)| Some(what) == came).map(|(_, by)| *by)
     }
 
     /// What a room is about in the end.
@@ -406,14 +425,12 @@ impl Order {
         self.by[at] == id && matches!(self.events[at].0, What::Cut(_))
     }
 
-    /// Whether somebody comes or goes at this place and a client is cut off in the same turn: that
-    /// is told when the turn ends, and so not to the client.
+    /// Whether somebody comes or goes at this place and a client is cut off before that is told,
+    /// when a turn ends.
     pub(crate) fn is_told_after_cut(&self, id: usize, at: usize) -> bool {
-        let (what, now) = &self.events[at];
-        matches!(what, What::Joined(_) | What::Left { .. })
-            && (at..self.by.len()).any(|later| {
-                self.is_cut_at(id, later) && self.events[later].1.instant == now.instant
-            })
+        let is_before = |later: usize| self.events[later].1.instant <= self.told_at[at];
+        matches!(self.events[at].0, What::Joined(_) | What::Left { .. })
+            && (at..self.by.len()).any(|later| self.is_cut_at(id, later) && is_before(later))
     }
 
     /// The lines that were said in a room: their numbers, and their places.

@@ -1,5 +1,7 @@
 //! What clients say: for each kind of wish, its bytes and what they mean.
 
+use std::fmt::Write as _;
+
 use fastrand::Rng;
 
 use super::client::Client;
@@ -251,7 +253,13 @@ fn gap(scene: &mut Scene<'_>) -> String {
 
 /// So many bytes, of which no part comes twice unless it is very short.
 pub(crate) fn filler(id: &str, length: usize) -> String {
-    let mut text: String = (0..=length / (id.len() + 2)).map(|i| format!("w{i}w{id}")).collect();
+    let mut text = String::with_capacity(length + id.len() + 8);
+    for i in 0.. {
+        if text.len() >= length {
+            break;
+        }
+        write!(text, "w{i}w{id}").unwrap();
+    }
     text.truncate(length);
     text
 }

@@ -18,6 +18,7 @@ use fastrand::Rng;
 
 use super::client::Client;
 use super::order::Addresses;
+use super::outlaw;
 use super::socket::Input;
 use super::swarm::{Swarm, happens};
 
@@ -104,6 +105,9 @@ impl Server {
         let mut event_loop = EventLoop::new(&swarm.config, budgets(swarm), now);
         // All that becomes so is applied again in the end.
         event_loop.hub.record_entries();
+        if swarm.outlaws {
+            outlaw::sentence(&mut event_loop.hub, &swarm.config, now);
+        }
         Server { event_loop, system }
     }
 

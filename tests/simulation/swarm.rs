@@ -134,6 +134,8 @@ pub(crate) struct Swarm {
     pub(crate) read_bytes: usize,
     pub(crate) read_bytes_per_turn: usize,
     pub(crate) loopback: bool,
+    /// Whether some come from addresses that are banned or muted.
+    pub(crate) outlaws: bool,
     /// The dialects of the listeners; `Lines` always.
     pub(crate) dialects: Vec<Dialect>,
     /// The chance that a message without an end is given one.
@@ -194,6 +196,7 @@ impl Swarm {
             read_bytes: 1 << rng.u32(3..15),
             read_bytes_per_turn: 1 << rng.u32(5..17),
             loopback: rng.bool(),
+            outlaws: false,
             dialects: vec![Dialect::Lines],
             lf: or_off(rng, SURE),
             udp_full: or_off(rng, 200),
@@ -205,6 +208,10 @@ impl Swarm {
         if rng.u8(..5) == 0 {
             swarm.crowd(rng);
         }
+        // Whoever bans them must be able to say so, all at once.
+        let limits = &swarm.config.limits;
+        let fits = limits.line_bytes_max > 30 && limits.flood.is_none_or(|flood| flood.lines > 2);
+        swarm.outlaws = fits && rng.clone().u8(..4) == 0;
         swarm
     }
 

@@ -1,7 +1,7 @@
 //! The reckoning: each client is held against the order of what happened, and the clients are held
 //! against each other.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::mem;
 
 use chinwag::config::Config;
 use chinwag::dialect::Dialect;
@@ -15,12 +15,14 @@ use super::lines::{self, Line, Naming, Wish};
 use super::lines_checker::{Findings, Letter, LinesChecker};
 use super::names;
 use super::order::{Order, WITNESS, What};
+use super::outlaw;
 use super::wanderer::Wanderer;
 use super::wanderer_checker;
 
 /// Checks everyone. `here` says that whoever has not gone is there, and nothing is underway.
 /// `counted` are the lines and deliveries that the server has counted.
-/// If `verbose`, tells what there is to know of somebody with whom something is wrong.
+/// If `verbose`, tells what happened and what there is to know of each client, by the numbers that
+/// both have here.
 pub(crate) fn check(
     (clients, wanderers): (&[Client], &[Wanderer]),
     order: &Order,
@@ -28,49 +30,47 @@ pub(crate) fn check(
     counted: (u64, u64),
     (here, verbose): (bool, bool),
 ) {
-    let mut findings: Vec<_> = clients
-        .iter()
-        .map(|client| {
-            let lines_checker = || {
-                let here = here && !client.gone && !client.broke;
-                if client.id == WITNESS && client.is_browser() {
-                    return order.of_witness();
-                }
-                if client.is_wanderer {
-                    return Findings::default();
-                }
-                check_acts(client, order, config);
-                match client.dialect {
-                    _ if client.is_irc() => IrcChecker::through(client, order, here && !client.eof),
-                    _ if client.is_visitor() => client.visited(here && !client.eof),
-                    _ if client.has_commands() => {
-                        LinesChecker::through(client, order, config, here && !client.eof)
-                    }
-                    _ => ClassicChecker::through(client, order, config, here && !client.eof),
-                }
-            };
-            catch_unwind(AssertUnwindSafe(lines_checker)).unwrap_or_else(|panic| {
-                if verbose {
-                    eprintln!("this was client {}, who said:", client.id);
-                    eprintln!("{:?}\n{:?}", client.lines, client.decoder_model.messages);
-                    eprintln!("and who received:");
-                    eprintln!("{}", String::from_utf8_lossy(&client.received));
-                }
-                resume_unwind(panic)
-            })
-        })
-        .collect();
+    if verbose {
+        order.print();
+    }
+    let check = |client: &Client| {
+        if verbose {
+            // If something is wrong with one, it is whoever was told of last.
+            client.print();
+        }
+        let here = here && !client.gone && !client.broke;
+        if client.id == WITNESS && client.is_browser() {
+            return order.of_witness();
+        }
+        if client.is_wanderer || client.is_outlaw() {
+            return Findings::default();
+        }
+        check_acts(client, order, config);
+        match client.dialect {
+            _ if client.is_irc() => IrcChecker::through(client, order, here && !client.eof),
+            _ if client.is_visitor() => client.visited(here && !client.eof),
+            _ if client.has_commands() => {
+                LinesChecker::through(client, order, config, here && !client.eof)
+            }
+            _ => ClassicChecker::through(client, order, config, here && !client.eof),
+        }
+    };
+    let mut findings: Vec<_> = clients.iter().map(check).collect();
     for wanderer in wanderers {
         let limits = &config.limits;
         wanderer_checker::check(wanderer, (clients, here), (order, limits), &mut findings);
     }
-    for (client, found) in clients.iter().zip(&findings).filter(|(it, _)| !it.is_wanderer) {
+    for (client, found) in
+        clients.iter().zip(&findings).filter(|(it, _)| !it.is_wanderer && !it.is_outlaw())
+    {
         let excuse = client.broke || client.slow || client.impolite;
         // Whoever must not be told all at once may be too slow although it always reads.
         let too_slow = order.left_for(client.id) == Some("too slow") && client.is_slow();
         let excuse = excuse || too_slow || client.is_held_back() || client.cut_off;
         assert!(found.whole || excuse, "client {} was cut off", client.id);
     }
+    clients.iter().filter(|it| it.is_outlaw()).for_each(|it| outlaw::check(it, order, &findings));
+    find_senders(clients, &mut findings, order);
     check_letters(&findings, order);
     check_counts(&findings, clients, order, counted);
 }
@@ -226,13 +226,39 @@ fn check_pace(acts: &[&(What, chinwag::Now)], config: &Config) {
     }
 }
 
+/// Those without a name of their own are called alike, one after the other. Of an IRC client, and
+/// of who is cut off at times, it is not known which of them was there when it was written to: it
+/// is one who has written that.
+fn find_senders(clients: &[Client], findings: &mut [Findings], order: &Order) {
+    let guesses = clients.iter().filter(|it| it.is_irc() || it.is_wanderer);
+    let places: Vec<_> = guesses.map(|it| it.id).collect();
+    for place in places {
+        let mut got = mem::take(&mut findings[place].got);
+        for letter in &mut got {
+            let has_written = |by: &usize| {
+                let sent = |sent: &Letter| (sent.to, &sent.text) == (letter.to, &letter.text);
+                findings[*by].sent.iter().any(sent)
+            };
+            if !has_written(&letter.from) {
+                let sender = order.namesakes(letter.from).find(has_written);
+                letter.from = sender.unwrap_or(letter.from);
+            }
+        }
+        findings[place].got = got;
+    }
+}
+
 /// Each private message reaches the one that it was for, as often as it was sent, and nobody else.
 fn check_letters(findings: &[Findings], order: &Order) {
     let same = |a: &Letter, b: &Letter| (a.from, a.to, &a.text) == (b.from, b.to, &b.text);
     for sent in findings.iter().flat_map(|found| &found.sent) {
         let to = &findings[sent.to];
         let got: Vec<_> = to.got.iter().filter(|got| same(got, sent)).collect();
-        let times = findings[sent.from].sent.iter().filter(|other| same(other, sent)).count();
+        // Of what may have been for somebody else of that name, each may have been for them.
+        let may_be = |other: &&Letter| {
+            same(other, sent) || !other.sure && (other.from, &other.text) == (sent.from, &sent.text)
+        };
+        let times = findings[sent.from].sent.iter().filter(may_be).count();
         // Of invitations, which have the same words, not all that were sent may be known.
         let excuse = sent.text.starts_with("come to #") && !findings[sent.from].whole;
         assert!(excuse || got.len() <= times, "a private message twice: {sent:?}");

@@ -14,6 +14,7 @@ use super::lines::{self, Heard, Line};
 use super::log;
 use super::names::{Name, Names};
 use super::order::{LOBBY, Order, ROOMS, Rooms, WITNESS, WITNESS_NAME, What};
+use super::outlaw;
 use super::script::Scene;
 use super::server::Server;
 use super::socket::End;
@@ -204,7 +205,10 @@ impl World {
     }
 
     fn connect(&mut self, silent: bool) {
-        let block = (!self.swarm.loopback).then(|| self.rng.usize(..3));
+        let block = match self.swarm.outlaws && self.rng.u8(..4) == 0 {
+            true => Some(if self.rng.bool() { outlaw::BANNED } else { outlaw::MUTED }),
+            false => (!self.swarm.loopback).then(|| self.rng.usize(..3)),
+        };
         let dialect = self.swarm.dialects[self.rng.usize(..self.swarm.dialects.len())];
         let id = self.clients.len();
         let mut client = Client::new(id, dialect, block, &mut self.rng, &self.swarm);
