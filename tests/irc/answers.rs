@@ -424,6 +424,13 @@ mod with_accounts {
         bo.sees(":al!al@host KILL bo :spam");
         bo.sees("ERROR :Closing link: killed");
         assert_eq!(bo.next(), None);
+        let mut cy = Irc::comes(&server, "cy");
+        cy.joins("#c");
+        al.says("KILL al :done");
+        cy.sees_until(":al!al@host QUIT :Killed by al: done");
+        al.sees_until("KILL al :done");
+        al.sees("ERROR :Closing link: killed");
+        assert_eq!(al.next(), None);
     }
 
     #[test]
