@@ -127,8 +127,11 @@ impl Hub {
                 if let Some(person) = self.chat.user(*user).map(User::person) {
                     self.note_gone(old, person);
                 }
-                self.tell_watchers_offline(old);
-                self.tell_watchers_online(*user);
+                // Whoever only writes it otherwise now is watched as before.
+                if old.sort_key() != name.sort_key() {
+                    self.tell_watchers_offline(old);
+                    self.tell_watchers_online(*user);
+                }
             }
             (Fact::Said { user, room, text, emote, extra }, _) => {
                 self.tell_said(*user, *room, (text, *emote, extra.as_deref()), (entry.id, at));
