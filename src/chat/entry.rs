@@ -42,20 +42,29 @@ impl<'a> Entry<'a> {
 pub(crate) struct LineClock {
     at: u64,
     millis: u16,
+    /// The milliseconds of the line with which the last message began.
+    begun: u16,
 }
 
 impl LineClock {
-    /// The milliseconds of the next line, which is said in that second. From the 1,000th on, lines
-    /// of a second are not told apart.
-    pub(crate) fn tick(&mut self, at: u64) -> u16 {
+    /// The milliseconds of the next line, which is said in that second, and may go on with the
+    /// message of the last one. From the 1,000th on, lines of a second are not told apart.
+    pub(crate) fn tick(&mut self, at: u64, goes_on: bool) -> u16 {
         let millis = if at == self.at { self.millis.saturating_add(1).min(999) } else { 0 };
-        *self = LineClock { at, millis };
+        let begun = if goes_on && at == self.at { self.begun } else { millis };
+        *self = LineClock { at, millis, begun };
         millis
     }
 
     /// The same from a checkpoint.
     pub(crate) fn read(at: &str, millis: &str) -> Option<LineClock> {
-        Some(LineClock { at: at.parse().ok()?, millis: millis.parse().ok()? })
+        let millis = millis.parse().ok()?;
+        Some(LineClock { at: at.parse().ok()?, millis, begun: millis })
+    }
+
+    /// The milliseconds of the message that is told, as a whole.
+    pub(crate) fn begun(&self) -> u16 {
+        self.begun
     }
 
     /// The milliseconds of something else that happens in that second.

@@ -592,7 +592,8 @@ impl Hub {
     ) -> Applied {
         let (mut last, count) = (Applied::Said, lines.len());
         let message = self.relay.as_ref().map_or(self.last_entry + 1, |relay| relay.next_message());
-        let is_told_apart = count > 1 && (self.has_irc() || self.relay.is_some());
+        let is_several = count > 1 || extra.as_ref().is_some_and(|it| it.is_in_pieces());
+        let is_told_apart = is_several && (self.has_irc() || self.relay.is_some());
         let whole = is_told_apart.then(|| extra.take().map_or_else(Extra::default, |it| *it));
         for (place, text) in lines.enumerate() {
             let extra = match &whole {

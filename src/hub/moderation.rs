@@ -171,6 +171,7 @@ impl Hub {
             (Order::Set { room, setting }, _) => {
                 let occurrence = Occurrence::Set { setting, by: by_name };
                 self.publish(&[*room], &Event::Order(occurrence));
+                self.tell_irc_set(*room, setting);
                 self.note_act(by, ("room", &set_words(setting)), Some(*room), ("", None));
                 self.keep_rights(*room);
             }

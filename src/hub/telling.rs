@@ -34,9 +34,14 @@ impl Hub {
 
     /// Applies an entry, and tells whom it concerns.
     pub(super) fn commit(&mut self, mut entry: Entry<'_>) -> Applied {
-        if let Fact::Said { .. } | Fact::Told { .. } = entry.fact {
-            entry.millis = self.line_clock.tick(entry.at);
-        }
+        entry.millis = match &entry.fact {
+            Fact::Said { extra, .. } => {
+                let part = extra.as_ref().and_then(|extra| extra.part);
+                self.line_clock.tick(entry.at, part.is_some_and(|part| !part.is_first))
+            }
+            Fact::Told { .. } => self.line_clock.tick(entry.at, false),
+            _ => entry.millis,
+        };
         self.prepare(&entry.fact);
         let applied = self.chat.apply(&entry);
         self.tell_of(&entry, &applied);
@@ -194,7 +199,8 @@ impl Hub {
         let author = has_irc.then(|| chat.author(speaker));
         let authors = author.as_slice();
         let title = Some(&**chat[room].title());
-        let millis = line_clock.millis(at);
+        // All lines of one message are told with its time; who asks again has one for each.
+        let millis = line_clock.begun();
         let about = About { room: title, at, millis, authors, extra, ..About::default() };
         let seq = publish((*lang, &about), (channels, journals), &[room], &event);
         // Who does not hear it is one set, the speaker among them.
