@@ -131,10 +131,15 @@ impl Hub {
     /// Whether others can be told that in one line. Whoever says too much is told so, and not cut
     /// off without their knowledge; but nothing is ever answered to a NOTICE.
     fn fits_line(&self, user: UserKey, (verb, target): (Verb, &str), text: &str) -> bool {
-        let author = self.chat.user(user).map(|user| self.chat.author(user).to_string());
+        let Some(author) = self.chat.user(user).map(|user| self.chat.author(user)) else {
+            return false;
+        };
+        let author = match author.mask {
+            Some(mask) => author.name.len() + "!".len() + mask.len(),
+            None => author.to_string().len(),
+        };
         let around = ":".len() + "   :".len() + "\r\n".len();
-        let head = author.unwrap_or_default().len() + verb.name().len() + target.len();
-        around + head + text.len() <= LINE_BYTES_MAX
+        around + author + verb.name().len() + target.len() + text.len() <= LINE_BYTES_MAX
     }
 
     pub(super) fn irc_say(&mut self, who: Who, target: &str, said: &Said<'_>) {
