@@ -159,7 +159,9 @@ impl Person {
 /// What an IRC client said besides the text, and only IRC clients are told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extra {
-    /// The text with its formatting codes, if it has any; otherwise empty.
+    /// The text with its formatting codes, if it has any; otherwise empty. If an IRC client has
+    /// sent it in pieces, [`PIECE`](Self::PIECE) is between them, and
+    /// [`BLANK`](Self::BLANK) before it stands for each blank line with which the message begins.
     pub formatted: Box<str>,
     /// Tags of its own, each with `+` before it, as they came; perhaps empty.
     pub tags: Box<str>,
@@ -181,6 +183,15 @@ pub struct Part {
 }
 
 impl Extra {
+    /// No text has these in it.
+    pub(crate) const PIECE: char = '\u{b}';
+    pub(crate) const BLANK: char = '\u{c}';
+
+    /// Whether the text is more than one line to IRC clients that can take it.
+    pub(crate) fn is_in_pieces(&self) -> bool {
+        self.formatted.contains([Extra::PIECE, Extra::BLANK])
+    }
+
     /// What belongs to one line of a message of `count`: of the text with formatting codes, that
     /// line.
     pub(crate) fn of_line(&self, message: u64, place: usize, count: usize) -> Extra {

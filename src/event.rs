@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::nickname::{Nickname, NicknameError};
 use crate::order::{AccountCommand, Moderation, Occurrence};
 use crate::query::QueryError;
-use crate::rights::Rank;
+use crate::rights::{Rank, Setting};
 use crate::token::Token;
 
 /// What a line asks for. The text in it is as it came: not yet cleaned, not yet judged.
@@ -415,6 +415,8 @@ pub enum Change<'a> {
     RealName(&'a str),
     /// They have told somebody of the room (whom).
     Invited(&'a str),
+    /// They have set this for the room.
+    Set(&'a [Setting]),
     /// They have sent tags without a text.
     Tagged {
         /// To whom, or to which room.

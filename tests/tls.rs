@@ -199,6 +199,22 @@ fn a_member_over_tls_is_one_like_others() {
 }
 
 #[test]
+fn irc_clients_are_told_who_came_over_tls() {
+    let folder = Folder::new("whois");
+    let pair = folder.pair("a", "localhost");
+    let server = start(&pair, &["--listen=irc=127.0.0.1:0"]);
+    let _ann = Client::join(server.address("lines+tls"), &pair, "ann");
+    let _bob = Person::join(&server, "bob");
+    let mut cy = BufReader::new(dial(server.address("irc")));
+    let asked = b"NICK cy\r\nUSER cy 0 * :Cy\r\nWHOIS bob\r\nWHOIS ann\r\nQUIT\r\n";
+    cy.get_mut().write_all(asked).unwrap();
+    let mut told = String::new();
+    cy.read_to_string(&mut told).unwrap();
+    assert!(told.contains(" 671 cy ann :is using a secure connection\r\n"), "{told}");
+    assert!(told.contains(" 318 cy bob ") && !told.contains(" 671 cy bob "), "{told}");
+}
+
+#[test]
 fn who_has_no_more_to_say_is_still_heard_and_told() {
     let folder = Folder::new("half");
     let pair = folder.pair("a", "localhost");

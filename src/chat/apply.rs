@@ -66,8 +66,9 @@ pub(crate) enum Conflict {
 impl Chat {
     /// Makes an entry true.
     pub(crate) fn apply(&mut self, entry: &Entry<'_>) -> Applied {
-        if let Fact::Said { .. } | Fact::Told { .. } = entry.fact {
-            self.line_clock.tick(entry.at);
+        if let Fact::Said { extra, .. } | Fact::Told { extra, .. } = &entry.fact {
+            let part = extra.as_ref().and_then(|extra| extra.part);
+            self.line_clock.tick(entry.at, part.is_some_and(|part| !part.is_first));
         }
         let applied = match &entry.fact {
             Fact::Connected { origin, name, address, standing } => {

@@ -24,8 +24,8 @@ pub(crate) type Known = HashMap<(String, u64), UserKey>;
 impl Chat {
     /// Appends all that entries have decided.
     pub(crate) fn write_checkpoint(&self, members: &impl Members, out: &mut String) {
-        let LineClock { at, millis } = self.line_clock;
-        let _ = writeln!(out, "clock {at} {millis}");
+        let LineClock { at, millis, begun } = self.line_clock;
+        let _ = writeln!(out, "clock {at} {millis} {begun}");
         for (_, room) in self.rooms() {
             self.write_room(room, members, out);
         }
@@ -142,8 +142,9 @@ impl Chat {
                     self.rooms[room.place()].rights.set_rank(&account, rank);
                 }
                 "clock" => {
-                    let (at, millis) = (words.number()?, words.number()?.try_into().ok()?);
-                    self.line_clock = LineClock { at, millis };
+                    let (at, millis, begun) = (words.number()?, words.number()?, words.number()?);
+                    let (millis, begun) = (millis.try_into().ok()?, begun.try_into().ok()?);
+                    self.line_clock = LineClock { at, millis, begun };
                 }
                 "past" => self.read_past(&known, &mut words)?,
                 "forgotten" => {

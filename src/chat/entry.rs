@@ -40,14 +40,17 @@ pub(super) struct LineClock {
     /// The second of the last line, since 1970.
     pub(super) at: u64,
     pub(super) millis: u16,
+    /// The milliseconds of the line with which the last message began.
+    pub(super) begun: u16,
 }
 
 impl LineClock {
-    /// Another line is said in that second. From the 1,000th on, lines of a second are not told
-    /// apart.
-    pub(super) fn tick(&mut self, at: u64) {
+    /// Another line is said in that second, which may go on with the message of the last one. From
+    /// the 1,000th on, lines of a second are not told apart.
+    pub(super) fn tick(&mut self, at: u64, goes_on: bool) {
         let millis = if at == self.at { self.millis.saturating_add(1).min(999) } else { 0 };
-        *self = LineClock { at, millis };
+        let begun = if goes_on && at == self.at { self.begun } else { millis };
+        *self = LineClock { at, millis, begun };
     }
 
     /// The milliseconds of the last line, and of what happens after it in that second.

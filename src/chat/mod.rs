@@ -257,6 +257,11 @@ impl Chat {
         self.line_clock.millis(at)
     }
 
+    /// The milliseconds of the last message, as a whole.
+    pub(crate) fn message_millis(&self) -> u16 {
+        self.line_clock.begun
+    }
+
     // ── users ────────────────────────────────────────────────────────────────────────────────────
 
     /// Somebody who has a name.

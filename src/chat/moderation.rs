@@ -16,6 +16,7 @@ use super::room::{LOBBY, Room, RoomKey};
 use super::sanctions::Sanctions;
 use super::user::{User, UserKey};
 use crate::archive::Request;
+use crate::dialect::Dialect;
 use crate::dialect::irc::mask;
 use crate::event::{Event, Refusal, Topic};
 use crate::nickname::Nickname;
@@ -558,9 +559,18 @@ impl Chat {
     ) -> Verdict<'r> {
         self.require_charge(asker, room)?;
         let user = self.member(room, name)?;
-        self.require_victim(asker, user)?;
+        self.require_removable(asker, user)?;
         let (how, why) = (Removal::Kick, reason(why)?);
         Ok(propose(asker, Order::Kicked { room, user, how, why }))
+    }
+
+    /// Whether somebody can be put out by the asker: from IRC also themselves, as everywhere there.
+    fn require_removable(&self, asker: Asker, user: UserKey) -> Result<(), Refusal<'_>> {
+        let speaks_irc = |user: &User| matches!(user.came_by(), Dialect::Irc(_));
+        match user == asker.user && self.user(user).is_some_and(speaks_irc) {
+            true => Ok(()),
+            false => self.require_victim(asker, user),
+        }
     }
 
     /// Whether somebody can be put out or silenced by the asker.
@@ -580,7 +590,7 @@ impl Chat {
             return Err(Refusal::OperatorOnly);
         }
         let user = self.somebody(name)?;
-        self.require_victim(asker, user)?;
+        self.require_removable(asker, user)?;
         Ok(propose(asker, Order::Removed { user, how: Removal::Kill, why: reason(why)? }))
     }
 
@@ -841,14 +851,12 @@ impl Chat {
                 }
             }
             Order::Kicked { room, user, .. } => {
-                return if self.is_operator(*user) {
-                    None
-                } else {
-                    self.apply_parted(*user, *room)
-                };
+                let is_exempt = self.is_operator(*user) && *user != by;
+                return if is_exempt { None } else { self.apply_parted(*user, *room) };
             }
             Order::Removed { user, .. } => {
-                return if self.is_operator(*user) { None } else { self.apply_left(*user) };
+                let is_exempt = self.is_operator(*user) && *user != by;
+                return if is_exempt { None } else { self.apply_left(*user) };
             }
             Order::Sanctioned { room, sanction } => {
                 let sanction = Sanction { id: entry.id, ..(**sanction).clone() };

@@ -50,6 +50,8 @@ pub(super) struct Connection {
     pub(super) input_ended: bool,
     /// What it sends can be read by others on its way.
     pub(super) is_exposed: bool,
+    /// It came over TLS.
+    pub(super) is_secure: bool,
     /// It is a bot of the server's own program, and stays in the room that it came into.
     pub(super) is_bot: bool,
     /// When something was asked for last, in seconds since 1970, of which the high bits are left
@@ -219,6 +221,7 @@ impl Connection {
             timer: Timer::Closing,
             input_ended: false,
             is_exposed: false,
+            is_secure: false,
             is_bot: false,
             heard_at: 0,
             turned_away: false,

@@ -492,8 +492,14 @@ impl Hub {
 
     /// The room of this name, or the one that somebody is in.
     pub(super) fn find_room(&self, user: UserKey, name: Option<&str>) -> Option<RoomKey> {
+        let own = |title: &str| {
+            let mut rooms = self.chat.user(user)?.rooms();
+            rooms.find(|room| **self.chat[*room].title() == *title)
+        };
         match name {
-            Some(name) => self.chat.room_called(&commands::parse_room(name)?),
+            // Most rooms that are named are those in which one is, as they are written: then there
+            // is nothing in it to be looked at.
+            Some(name) => own(name).or_else(|| self.chat.room_called(&commands::parse_room(name)?)),
             None => Some(self.chat.user(user).and_then(User::room).unwrap_or(LOBBY)),
         }
     }
@@ -592,7 +598,8 @@ impl Hub {
     ) -> Applied {
         let (mut last, count) = (Applied::Said, lines.len());
         let message = self.relay.as_ref().map_or(self.last_entry + 1, |relay| relay.next_message());
-        let is_told_apart = count > 1 && (self.has_irc() || self.relay.is_some());
+        let is_several = count > 1 || extra.as_ref().is_some_and(|it| it.is_in_pieces());
+        let is_told_apart = is_several && (self.has_irc() || self.relay.is_some());
         let whole = is_told_apart.then(|| extra.take().map_or_else(Extra::default, |it| *it));
         for (place, text) in lines.enumerate() {
             let extra = match &whole {

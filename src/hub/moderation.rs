@@ -152,7 +152,7 @@ impl Hub {
         (by, order): (UserKey, &Order),
         applied: &Applied,
     ) {
-        let by_name = self.chat.name(by).to_owned();
+        let by_name = self.name_of_decider(by, (order, applied)).to_owned();
         let by_name = by_name.as_str();
         match (order, applied) {
             (Order::Ranked { room, user, rank }, Applied::Ranked { before }) => {
@@ -171,6 +171,7 @@ impl Hub {
             (Order::Set { room, setting }, _) => {
                 let occurrence = Occurrence::Set { setting, by: by_name };
                 self.publish(&[*room], &Event::Order(occurrence));
+                self.tell_irc_set(*room, setting);
                 self.note_act(by, ("room", &set_words(setting)), Some(*room), ("", None));
                 self.keep_rights(*room);
             }
@@ -218,6 +219,18 @@ impl Hub {
                 self.note_act(by, ("announce", ""), None, (text, None));
             }
             _ => {}
+        }
+    }
+
+    /// What an operator is called who has decided something, which may be that they are gone.
+    fn name_of_decider<'n>(
+        &'n self,
+        by: UserKey,
+        (order, applied): (&Order, &'n Applied),
+    ) -> &'n str {
+        match (order, applied) {
+            (Order::Removed { user, .. }, Applied::Left(gone)) if *user == by => gone.name.as_str(),
+            _ => self.chat.name(by),
         }
     }
 

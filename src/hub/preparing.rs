@@ -46,7 +46,10 @@ impl Hub {
         let time = if prelude.proxy { HEADER_TIME } else { HANDSHAKE_TIME };
         let state = State::Preparing { deadline: now.instant + time, prelude };
         let session = Session::new(dialect, &self.settings, now.instant);
-        let new = |key| Connection::new(key, remote, dialect, session, state);
+        let new = |key| Connection {
+            is_secure: prelude.tls,
+            ..Connection::new(key, remote, dialect, session, state)
+        };
         let key = self.connections.insert(new);
         self.clients += 1;
         if !prelude.proxy {

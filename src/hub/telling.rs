@@ -129,8 +129,11 @@ impl Hub {
                 if let Some(person) = self.chat.user(*user).map(User::person) {
                     self.note_gone(old, person);
                 }
-                self.tell_watchers_offline(old);
-                self.tell_watchers_online(*user);
+                // Whoever only writes it otherwise now is watched as before.
+                if old.sort_key() != name.sort_key() {
+                    self.tell_watchers_offline(old);
+                    self.tell_watchers_online(*user);
+                }
             }
             (Fact::Said { user, room, text, emote, extra }, _) => {
                 self.tell_said(*user, *room, (text, *emote, extra.as_deref()), (entry.id, at));
@@ -193,7 +196,8 @@ impl Hub {
         let author = has_irc.then(|| chat.author(speaker));
         let authors = author.as_slice();
         let title = Some(&**chat[room].title());
-        let millis = chat.millis(at);
+        // All lines of one message are told with its time; who asks again has one for each.
+        let millis = chat.message_millis();
         let about = About { room: title, at, millis, authors, extra, ..About::default() };
         let seq = publish((*lang, &about), (channels, journals), &[room], &event);
         // Who does not hear it is one set, the speaker among them.

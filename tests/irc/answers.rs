@@ -332,6 +332,11 @@ fn who_watches_somebody_is_told_what_changes_of_them() {
     bo.sees(":bo!bo@host SETNAME :Bo");
     al.sees(":bo!bo@host SETNAME :Bo");
     al.sees_nothing_more();
+    // A name that is only written otherwise is the same name.
+    assert_eq!(bo.answers("NICK BO"), [":bo!bo@host NICK BO"]);
+    cy.sees_nothing_more();
+    assert_eq!(bo.answers("NICK bob"), [":BO!bo@host NICK bob"]);
+    cy.sees("731 cy :BO");
 }
 
 #[test]
@@ -424,6 +429,13 @@ mod with_accounts {
         bo.sees(":al!al@host KILL bo :spam");
         bo.sees("ERROR :Closing link: killed");
         assert_eq!(bo.next(), None);
+        let mut cy = Irc::comes(&server, "cy");
+        cy.joins("#c");
+        al.says("KILL al :done");
+        cy.sees_until(":al!al@host QUIT :Killed by al: done");
+        al.sees_until("KILL al :done");
+        al.sees("ERROR :Closing link: killed");
+        assert_eq!(al.next(), None);
     }
 
     #[test]

@@ -15,6 +15,9 @@ use crate::sanction::{SanctionKind, mask_of};
 /// The user and the host of those of whom no more is known than their names.
 const NOBODY: &str = "chinwag@irc.chinwag";
 
+/// The tag of what goes on with the line before it.
+const GOES_ON: &str = ";draft/multiline-concat";
+
 /// What comes before and behind what one does (`/me`).
 const ACTION: (&str, &str) = ("\x01ACTION ", "\x01");
 
@@ -184,10 +187,10 @@ impl<'r, 'a> Writer<'r, 'a> {
             || self.recalled.is_some_and(|said| said.notice);
         let command = if is_notice { "NOTICE " } else { "PRIVMSG " };
         let formatted = extra.map_or("", |extra: &Extra| &extra.formatted);
-        let mut rest = if formatted.is_empty() { text } else { formatted };
+        let text = if formatted.is_empty() { text } else { formatted };
         let part = extra.and_then(|extra| extra.part);
         let batch = part.filter(|_| self.encoding().has(Caps::MULTILINE));
-        if part.is_some() && batch.is_none() && rest.is_empty() {
+        if part.is_some() && batch.is_none() && text.is_empty() {
             return; // only those who can take it are told of blank lines
         }
         if let Some(Part { message, is_first: true, .. }) = batch {
@@ -196,24 +199,30 @@ impl<'r, 'a> Writer<'r, 'a> {
             self.write(&["BATCH +", &message.to_string(), " draft/multiline ", to, "\r\n"]);
         }
         let mut id = id.filter(|_| part.is_none_or(|part| part.is_first));
-        let mut goes_on = "";
-        loop {
-            match batch {
-                Some(Part { message, .. }) => {
-                    self.write(&["@batch=", &message.to_string(), goes_on, " "]);
-                    goes_on = ";draft/multiline-concat";
+        let begins = text.trim_start_matches(Extra::BLANK);
+        let blank = if batch.is_some() { text.len() - begins.len() } else { 0 };
+        let blank = std::iter::repeat_n(("", ""), blank);
+        let pieces = begins.split(Extra::PIECE).enumerate();
+        let pieces = pieces.map(|(place, piece)| (piece, if place > 0 { GOES_ON } else { "" }));
+        for (mut rest, mut goes_on) in blank.chain(pieces) {
+            loop {
+                match batch {
+                    Some(Part { message, .. }) => {
+                        self.write(&["@batch=", &message.to_string(), goes_on, " "]);
+                        goes_on = GOES_ON;
+                    }
+                    // Only one of them has the number.
+                    None => self.tags(0, (at, id.take())),
                 }
-                // Only one of them has the number.
-                None => self.tags(0, (at, id.take())),
-            }
-            let head = self.source(0, from);
-            self.write(&[command, to, " :", before]);
-            let taken = head + command.len() + to.len() + 2 + before.len() + behind.len() + 2;
-            let (piece, left) = cut(rest, LINE_BYTES_MAX.saturating_sub(taken));
-            self.write(&[piece, behind, "\r\n"]);
-            rest = left;
-            if rest.is_empty() {
-                break;
+                let head = self.source(0, from);
+                self.write(&[command, to, " :", before]);
+                let taken = head + command.len() + to.len() + 2 + before.len() + behind.len() + 2;
+                let (piece, left) = cut(rest, LINE_BYTES_MAX.saturating_sub(taken));
+                self.write(&[piece, behind, "\r\n"]);
+                rest = left;
+                if rest.is_empty() {
+                    break;
+                }
             }
         }
         if let Some(Part { message, is_last: true, .. }) = batch {
@@ -308,6 +317,9 @@ impl<'r, 'a> Writer<'r, 'a> {
                 self.source(0, name);
                 self.write(&["TAGMSG ", to, "\r\n"]);
             }
+            Change::Set(settings) => {
+                self.line(0, name, &["MODE ", self.reader.room(), " ", &mode_words(settings)]);
+            }
             Change::Gone(why) => self.quit(0, name, why),
             Change::Removed(how) => self.line(0, name, &["QUIT :", how]),
             _ => {}
@@ -337,10 +349,8 @@ impl<'r, 'a> Writer<'r, 'a> {
                     self.line(0, by, &["MODE ", room, " ", &letters, " ", &names]);
                 }
             }
-            Occurrence::Set { setting, by } => {
-                let change = setting_words(setting);
-                self.line(0, by, &["MODE ", room, " ", &change]);
-            }
+            // That is told with all else that was set at once.
+            Occurrence::Set { .. } => {}
             Occurrence::Settings { rights, .. } => {
                 self.replies().modes(room, &modes_of(rights, true));
             }
@@ -575,14 +585,24 @@ pub(crate) fn mark_of(rank: Option<Rank>, both: bool) -> &'static str {
     }
 }
 
-fn setting_words(setting: &Setting) -> String {
-    match setting {
-        Setting::Flag(flag, on) => format!("{}{}", if *on { '+' } else { '-' }, flag.letter()),
-        Setting::Key(Some(key)) => format!("+k {key}"),
-        Setting::Key(None) => "-k *".to_owned(),
-        Setting::Limit(Some(limit)) => format!("+l {limit}"),
-        Setting::Limit(None) => "-l".to_owned(),
+/// What is set, as a change of modes with its parameters behind it.
+fn mode_words(settings: &[Setting]) -> String {
+    let (mut letters, mut values, mut sign) = (String::new(), String::new(), None);
+    for setting in settings {
+        let (on, letter, value) = match setting {
+            Setting::Flag(flag, on) => (*on, flag.letter(), None),
+            Setting::Key(key) => {
+                (key.is_some(), 'k', Some(key.clone().unwrap_or_else(|| "*".to_owned())))
+            }
+            Setting::Limit(limit) => (limit.is_some(), 'l', limit.map(|limit| limit.to_string())),
+        };
+        if sign.replace(on) != Some(on) {
+            letters.push(if on { '+' } else { '-' });
+        }
+        letters.push(letter);
+        values += &value.map(|value| format!(" {value}")).unwrap_or_default();
     }
+    letters + &values
 }
 
 /// What is set for a room, as a mode with its parameters; the key only for those who know it.

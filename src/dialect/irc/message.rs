@@ -4,6 +4,7 @@
 //! one, as in RFC 1459. What a client says of its own source means nothing and is left out.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use memchr::memchr;
 
@@ -70,10 +71,16 @@ impl<'a> Message<'a> {
         !self.tags.is_empty() && self.tag(name).is_some()
     }
 
-    /// The tags that are the clients' own business, without what would steer a terminal.
+    /// The tags that are the clients' own business, without what would steer a terminal. If one
+    /// comes twice, the last one counts.
     pub(crate) fn client_tags(&self) -> String {
-        let tags = self.tags.split(';').filter(|tag| tag.starts_with('+'));
-        crate::text::clean(&tags.collect::<Vec<_>>().join(";")).into_owned()
+        let name = |tag: &'a str| tag.split_once('=').map_or(tag, |(name, _)| name);
+        let tags: Vec<_> = self.tags.split(';').filter(|tag| tag.starts_with('+')).collect();
+        let last: HashMap<_, _> =
+            tags.iter().enumerate().map(|(place, tag)| (name(tag), place)).collect();
+        let tags = tags.iter().enumerate().filter(|(place, tag)| last[name(tag)] == *place);
+        let tags: Vec<_> = tags.map(|(_, tag)| *tag).collect();
+        crate::text::clean(&tags.join(";")).into_owned()
     }
 
     /// The value of a tag, empty if it has none. If a tag comes twice, the last one counts.

@@ -116,6 +116,7 @@ numerics! {
     ERR_USERSDONTMATCH = "502" "These are the modes of somebody else",
     ERR_HELPNOTFOUND = "524" "There is no help for that",
     ERR_INVALIDKEY = "525" "That cannot be a key",
+    RPL_WHOISSECURE = "671" "is using a secure connection",
     ERR_INVALIDMODEPARAM = "696" "",
     RPL_HELPSTART = "704" "",
     RPL_HELPTXT = "705" "",

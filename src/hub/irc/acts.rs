@@ -17,11 +17,17 @@ use crate::hub::irc::Listed;
 use crate::hub::irc::lines::TARGETS_MAX;
 use crate::key::ConnectionKey;
 use crate::order::Moderation;
-use crate::rights::{Flag, KEY_BYTES_MAX, Rank};
+use crate::rights::{Flag, KEY_BYTES_MAX, Rank, Setting};
 use crate::text;
 
 /// The longest topic, in bytes, so that it fits into a line with all around it.
 pub(super) const TOPIC_BYTES_MAX: usize = 300;
+
+/// The longest name of a channel, in characters, with its sign.
+pub(super) const CHANNEL_CHARS_MAX: usize = 33;
+
+/// So many settings are told in one line.
+const SET_MAX: usize = 5;
 
 /// The longest mask of those who may not come in, in bytes.
 const MASK_BYTES_MAX: usize = 200;
@@ -63,6 +69,8 @@ impl Hub {
     fn is_channel(&mut self, key: ConnectionKey, channel: &str) -> bool {
         let numeric = match channel.strip_prefix('#') {
             None => ERR_NOSUCHCHANNEL,
+            // As others have it, whose clients know CHANNELLEN.
+            Some(_) if channel.chars().count() > CHANNEL_CHARS_MAX => ERR_NOSUCHCHANNEL,
             Some(name) if commands::parse_room(name).is_none() || name.starts_with('#') => {
                 ERR_BADCHANMASK
             }
@@ -115,7 +123,7 @@ impl Hub {
         if caps.has(Caps::READ_MARKER) {
             self.tell_marker(key, &title);
         }
-        self.tell_listed(key, Listed::Names(room));
+        self.tell_listed(key, Listed::Names(Some(room), Some(title)));
         if caps.has(Caps::SERVER_TIME) && !caps.has(Caps::CHATHISTORY) {
             self.tell_history(key, room);
         }
@@ -127,15 +135,19 @@ impl Hub {
         let Some(channels) = given.first().filter(|channels| !channels.is_empty()) else {
             return self.reply(key, |replies| replies.tell(RPL_ENDOFNAMES, &["*"]));
         };
+        // However many are asked for, there is one end.
+        let (mut rooms, mut asked) = (Vec::new(), Vec::new());
         for channel in channels.split(',').filter(|channel| !channel.is_empty()) {
-            match self.known_room(user, channel) {
-                Some(room) => self.tell_listed(key, Listed::Names(room)),
-                None => {
-                    let channel = text::clean(channel);
-                    self.reply(key, |replies| replies.tell(RPL_ENDOFNAMES, &[&channel]));
-                }
-            }
+            let room = self.known_room(user, channel);
+            asked.push(match room {
+                Some(room) => self.chat[room].title().to_string(),
+                None => text::clean(channel).into_owned(),
+            });
+            rooms.extend(room);
         }
+        let last = rooms.pop();
+        rooms.into_iter().for_each(|room| self.tell_listed(key, Listed::Names(Some(room), None)));
+        self.tell_listed(key, Listed::Names(last, Some(asked.join(","))));
     }
 
     /// The room of that name, if somebody may know of it.
@@ -146,14 +158,21 @@ impl Hub {
         (is_there && self.chat.may_know(user, &self.chat[room], room)).then_some(room)
     }
 
-    /// The first names of those who are in a room, at most so many.
-    pub(super) fn names_of(&self, (key, user): Who, room: RoomKey, max: usize) -> Vec<u8> {
-        let caps = self.caps_of(key);
-        let it = &self.chat[room];
-        let is_private = it.rights.is_private() && !self.chat.is_in(user, room);
-        let nick = self.nick_of(key);
+    /// The first names of those who are in a room, at most so many; and the end, if it is there.
+    pub(super) fn names_of(
+        &self,
+        (key, user): Who,
+        (room, end): (Option<RoomKey>, Option<&str>),
+        max: usize,
+    ) -> Vec<u8> {
+        let (caps, nick) = (self.caps_of(key), self.nick_of(key));
         let mut out = Vec::new();
-        if !is_private || self.chat.is_operator(user) {
+        let may_see = |room: &RoomKey| {
+            let is_open = || !self.chat[*room].rights.is_private();
+            self.chat.is_in(user, *room) || self.chat.is_operator(user) || is_open()
+        };
+        if let Some(room) = room.filter(|room| self.chat.has_room(*room)).filter(may_see) {
+            let it = &self.chat[room];
             let symbol = if it.rights.has(Flag::Secret) { "@" } else { "=" };
             let all = self.chat.users_in(room).take(max).map(|(member, of)| {
                 let mark = mark_of(self.chat.rank_in(member, room), caps.has(Caps::MULTI_PREFIX));
@@ -164,7 +183,9 @@ impl Hub {
             });
             names(&mut out, (&nick, symbol, it.title()), all);
         }
-        Replies { nick: &nick, out: &mut out }.tell(RPL_ENDOFNAMES, &[it.title()]);
+        if let Some(asked) = end {
+            Replies { nick: &nick, out: &mut out }.tell(RPL_ENDOFNAMES, &[asked]);
+        }
         out
     }
 
@@ -220,15 +241,18 @@ impl Hub {
     pub(super) fn irc_kick(&mut self, key: ConnectionKey, given: &[&str]) {
         let why = given.get(2).copied().unwrap_or_default();
         let (why, _) = crate::dialect::irc::encode::cut(why, crate::sanction::REASON_BYTES_MAX);
+        // Out of one channel, or each out of their own.
+        let channels: Vec<_> = given[0].split(',').filter(|it| !it.is_empty()).collect();
         let names = given[1].split(',').filter(|name| !name.is_empty());
         for (place, name) in names.enumerate() {
             if place == TARGETS_MAX {
                 let name = text::clean(name);
                 return self.reply(key, |replies| replies.tell(ERR_TOOMANYTARGETS, &[&name]));
             }
-            if self.is_inside(key, given[0]) {
+            let Some(&channel) = channels.get(place).or(channels.last()) else { return };
+            if self.is_inside(key, channel) {
                 let asked = Command::Moderate(Moderation::Kick { name, why });
-                self.execute_command(key, Some(given[0]), asked);
+                self.execute_command(key, Some(channel), asked);
             }
         }
     }
@@ -330,12 +354,27 @@ impl Hub {
             return self.reply(key, |replies| replies.tell(ERR_NOSUCHCHANNEL, &[&channel]));
         };
         let Some(changes) = given.get(1) else { return self.tell_modes((key, user), room) };
+        self.irc.set = Some(Vec::new());
+        self.change_modes((key, user), room, (changes, &given[2..]));
+        self.tell_what_is_set(user, room);
+        self.irc.set = None;
+    }
+
+    fn change_modes(
+        &mut self,
+        (key, user): Who,
+        room: RoomKey,
+        (changes, values): (&str, &[&str]),
+    ) {
         let title = self.chat[room].title().to_string();
-        let mut values = given[2..].iter().copied();
+        let mut values = values.iter().copied();
         let (mut on, mut lists_bans) = (true, false);
         for letter in changes.chars() {
             let may = self.is_in_charge(key, room);
             let mut wants = true;
+            if matches!(letter, 'b' | 'o' | 'v') {
+                self.tell_what_is_set(user, room);
+            }
             let known = match letter {
                 '+' | '-' => {
                     (on, wants) = (letter == '+', false);
@@ -382,6 +421,31 @@ impl Hub {
         }
         if lists_bans {
             self.tell_listed(key, Listed::Bans(room));
+        }
+    }
+
+    /// Something is set for a room: IRC clients are told it with what else one MODE sets.
+    pub(in crate::hub) fn tell_irc_set(&mut self, room: RoomKey, setting: &Setting) {
+        match &mut self.irc.set {
+            Some(set) => set.push(setting.clone()),
+            None => self.publish_set(room, std::slice::from_ref(setting)),
+        }
+    }
+
+    /// Tells what a MODE has set until now, before anything else that it does.
+    fn tell_what_is_set(&mut self, user: UserKey, room: RoomKey) {
+        let set = self.irc.set.as_mut().map(std::mem::take).unwrap_or_default();
+        if !set.is_empty() && self.chat.has_room(room) {
+            self.acting = Some(user);
+            // So many fit into a line, whatever they are.
+            set.chunks(SET_MAX).for_each(|set| self.publish_set(room, set));
+            self.acting = None;
+        }
+    }
+
+    fn publish_set(&mut self, room: RoomKey, set: &[Setting]) {
+        if self.has_irc() {
+            self.publish(&[room], &Event::Changed(Change::Set(set)));
         }
     }
 

@@ -335,7 +335,7 @@ pub(super) fn tell_isupport(replies: &mut Replies<'_>) {
 fn isupport() -> Vec<String> {
     let numbers = [
         ("AWAYLEN", super::facts::AWAY_BYTES_MAX),
-        ("CHANNELLEN", 33),
+        ("CHANNELLEN", super::acts::CHANNEL_CHARS_MAX),
         ("CHATHISTORY", HISTORY_LINES_MAX.min(super::history::LINES_MAX)),
         ("HOSTLEN", 64),
         ("KICKLEN", crate::sanction::REASON_BYTES_MAX),

@@ -11,8 +11,8 @@ use crate::dialect::irc::numeric::{
     ERR_CANNOTSENDTOCHAN, ERR_NORECIPIENT, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK, ERR_NOTEXTTOSEND,
     ERR_TOOMANYTARGETS, RPL_AWAY,
 };
-use crate::dialect::irc::{Verb, format};
-use crate::event::{Change, Command, Event};
+use crate::dialect::irc::{LINE_BYTES_MAX, Verb, format};
+use crate::event::{Change, Command, Event, Refusal};
 use crate::hub::Hub;
 use crate::key::ConnectionKey;
 use crate::order::AccountCommand;
@@ -104,6 +104,9 @@ impl Hub {
         }
         let targets = targets.split(',').filter(|target| !target.is_empty());
         for (place, target) in targets.enumerate() {
+            if verb == Verb::Privmsg && !self.fits_line(who.1, (verb, target), text) {
+                return self.refuse(who.0, Refusal::LineTooLong(LINE_BYTES_MAX));
+            }
             if place == TARGETS_MAX {
                 let target = text::clean(target);
                 self.reply_unless(is_silent, who.0, |replies| {
@@ -123,6 +126,20 @@ impl Hub {
                 _ => self.irc_say(who, target, &said),
             }
         }
+    }
+
+    /// Whether others can be told that in one line. Whoever says too much is told so, and not cut
+    /// off without their knowledge; but nothing is ever answered to a NOTICE.
+    fn fits_line(&self, user: UserKey, (verb, target): (Verb, &str), text: &str) -> bool {
+        let Some(author) = self.chat.user(user).map(|user| self.chat.author(user)) else {
+            return false;
+        };
+        let author = match author.mask {
+            Some(mask) => author.name.len() + "!".len() + mask.len(),
+            None => author.to_string().len(),
+        };
+        let around = ":".len() + "   :".len() + "\r\n".len();
+        around + author + verb.name().len() + target.len() + text.len() <= LINE_BYTES_MAX
     }
 
     pub(super) fn irc_say(&mut self, who: Who, target: &str, said: &Said<'_>) {

@@ -17,6 +17,7 @@ mod monitor;
 mod multiline;
 mod queries;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use self::markers::Markers;
@@ -36,10 +37,14 @@ use crate::event::CloseReason;
 use crate::hub::connection::{Connection, State, Wait, Waiting};
 use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
+use crate::rights::Setting;
 use crate::text;
 
 /// So many who have gone are remembered, for WHOWAS.
 const GONE_MAX: usize = 500;
+
+/// The longest label of an answer, in bytes.
+const LABEL_BYTES_MAX: usize = 64;
 
 /// What is known for IRC clients alone.
 #[derive(Debug, Default)]
@@ -59,6 +64,8 @@ pub(super) struct Irc {
     /// While something with a label is done: what somebody says to themselves, which comes to them
     /// without the label, and is no part of the answer.
     apart: Option<Vec<u8>>,
+    /// While a MODE is done: what it has set until now.
+    set: Option<Vec<Setting>>,
     /// Up to where people have read.
     markers: Markers,
 }
@@ -82,8 +89,8 @@ struct Late {
 /// What is long.
 #[derive(Clone, Debug)]
 enum Listed {
-    /// Who is in a room.
-    Names(RoomKey),
+    /// Who is in a room; and the end of it, with what was asked for, if no other room comes.
+    Names(Option<RoomKey>, Option<String>),
     /// Who may not come into a room.
     Bans(RoomKey),
     /// WHO, with these parameters.
@@ -100,11 +107,7 @@ impl Hub {
     /// Does what a line asks for.
     pub(super) fn execute_irc(&mut self, key: ConnectionKey, line: &str) {
         let Some(message) = Message::parse(line) else { return };
-        let caps = self.caps_of(key);
-        let label = match caps.has(Caps::LABELED_RESPONSE) {
-            true => message.tag("label").filter(|label| !label.is_empty()),
-            false => None,
-        };
+        let label = self.label_of(key, &message);
         // What begins with a batch is answered when that has ended.
         let begins = Verb::of(message.command) == Verb::Batch
             && message.parameter(0).is_some_and(|it| it.starts_with('+'));
@@ -119,6 +122,13 @@ impl Hub {
             self.flush_presence_of(user);
         }
         self.label(key, &label, waits);
+    }
+
+    /// What the answer to a message is to be labeled with; a label that is too long is none.
+    fn label_of<'m>(&self, key: ConnectionKey, message: &Message<'m>) -> Option<Cow<'m, str>> {
+        let has_labels = self.caps_of(key).has(Caps::LABELED_RESPONSE);
+        let label = message.tag("label").filter(|_| has_labels)?;
+        (1..=LABEL_BYTES_MAX).contains(&label.len()).then_some(label)
     }
 
     /// Puts a label on all that `key` is told since so many bytes waited for it.
@@ -316,11 +326,9 @@ impl Hub {
         // If too much waits to be read, it is a part of it.
         let max = if self.lists.is_full() { WELCOME_MAX } else { usize::MAX };
         let bytes = match what {
-            Listed::Names(room) if self.chat.has_room(*room) => {
-                self.names_of((key, user), *room, max)
-            }
+            Listed::Names(room, end) => self.names_of((key, user), (*room, end.as_deref()), max),
             Listed::Bans(room) if self.chat.has_room(*room) => self.bans_of(key, *room),
-            Listed::Names(_) | Listed::Bans(_) => return,
+            Listed::Bans(_) => return,
             Listed::Who(given) => {
                 self.lists.note_search(self.searched_by(given));
                 self.who_of((key, user), given, max)

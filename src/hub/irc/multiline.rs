@@ -26,9 +26,7 @@ impl Hub {
         message: &Message<'_>,
     ) {
         let given = message.parameters();
-        let has_labels = self.caps_of(key).has(Caps::LABELED_RESPONSE);
-        let label = message.tag("label").filter(|label| has_labels && !label.is_empty());
-        let label = label.map(Cow::into_owned);
+        let label = self.label_of(key, message).map(Cow::into_owned);
         let Some(session) = self.connections[key].session.irc_mut() else { return };
         if let Some(reference) = given[0].strip_prefix('+') {
             let kind = given.get(1).copied().unwrap_or_default();
@@ -82,9 +80,17 @@ impl Hub {
         message: &Message<'_>,
     ) -> bool {
         let Some(reference) = message.tag("batch") else { return false };
+        let has_batches = self.caps_of(key).has(Caps::MULTILINE);
         let Some(session) = self.connections[key].session.irc_mut() else { return false };
-        let Some(batch) = session.batch.as_mut().filter(|it| it.reference == *reference) else {
-            return false;
+        let is_open = |batch: &&mut Box<Batch>| {
+            batch.reference == *reference || has_batches && !batch.is_refused
+        };
+        let Some(batch) = session.batch.as_mut().filter(is_open) else {
+            if has_batches {
+                let (code, why) = ("MULTILINE_INVALID", "There is no such batch");
+                self.fail(key, Verb::Batch, code, (&[], why));
+            }
+            return has_batches;
         };
         if batch.is_refused {
             return true;
@@ -93,7 +99,9 @@ impl Hub {
         let target = given.first().copied().unwrap_or_default();
         let line = given.get(1).copied().unwrap_or_default();
         let bytes: usize = batch.lines.iter().map(|(line, _)| line.len() + 1).sum();
-        let refused = if !target.eq_ignore_ascii_case(&batch.target) {
+        let refused = if batch.reference != *reference {
+            Some(("MULTILINE_INVALID", Vec::new(), "That line is of another batch"))
+        } else if !target.eq_ignore_ascii_case(&batch.target) {
             let targets = vec![batch.target.clone(), target.to_owned()];
             Some(("MULTILINE_INVALID_TARGET", targets, "All lines of a message go to one"))
         } else if verb == Verb::TagMsg || goes_on && line.is_empty() {
@@ -123,30 +131,41 @@ impl Hub {
 
     /// Says a message of several lines: to a room at once, to others line by line.
     fn say_batch(&mut self, who: (ConnectionKey, UserKey), batch: &Batch) {
-        let mut lines: Vec<String> = Vec::new();
-        for (line, goes_on) in &batch.lines {
+        // Each line, and the pieces in which it came.
+        let mut lines: Vec<(String, Vec<String>)> = Vec::new();
+        for (piece, goes_on) in &batch.lines {
             match lines.last_mut().filter(|_| *goes_on) {
-                Some(last) => last.push_str(line),
-                None => lines.push(line.clone()),
+                Some((line, pieces)) => {
+                    line.push_str(piece);
+                    pieces.push(format::cleaned(piece));
+                }
+                None => lines.push((piece.clone(), vec![format::cleaned(piece)])),
             }
         }
-        let plain: Vec<_> = lines.iter().map(|line| format::plain(line).into_owned()).collect();
+        let plain: Vec<_> =
+            lines.iter().map(|(line, _)| format::plain(line).into_owned()).collect();
         let seen = text::seen(&plain);
+        let blank = seen.start;
         let (lines, plain) = (&lines[seen.clone()], &plain[seen]);
         if plain.is_empty() {
             let why = "There are blank lines only";
             return self.fail(who.0, Verb::Batch, "MULTILINE_INVALID", (&[], why));
         }
-        if !batch.target.starts_with('#') || plain.len() == 1 {
-            for (line, _) in lines.iter().zip(plain).filter(|(_, plain)| !text::is_blank(plain)) {
+        let has_pieces = blank > 0 || lines.iter().any(|(_, pieces)| pieces.len() > 1);
+        if !batch.target.starts_with('#') || plain.len() == 1 && !has_pieces {
+            for ((line, _), _) in lines.iter().zip(plain).filter(|(_, it)| !text::is_blank(it)) {
                 let said = Said::new(line, batch.tags.clone(), batch.is_notice);
                 self.irc_say(who, &batch.target, &said);
             }
             return;
         }
-        let is_formatted = plain.iter().zip(lines).any(|(plain, line)| plain != line);
-        let formatted: Vec<_> = lines.iter().map(|line| format::cleaned(line)).collect();
-        let formatted = if is_formatted { formatted.join("\n") } else { String::new() };
+        let is_formatted = plain.iter().zip(lines).any(|(plain, (line, _))| plain != line);
+        let mut formatted = String::new();
+        if is_formatted || has_pieces {
+            let lines = lines.iter().map(|(_, pieces)| pieces.join(&Extra::PIECE.to_string()));
+            formatted = Extra::BLANK.to_string().repeat(blank);
+            formatted += &lines.collect::<Vec<_>>().join("\n");
+        }
         self.saying = Some(Box::new(Extra {
             formatted: formatted.into(),
             tags: batch.tags.as_str().into(),

@@ -9,7 +9,8 @@ use crate::dialect::irc::numeric::{
     ERR_NONICKNAMEGIVEN, ERR_NOSUCHNICK, ERR_WASNOSUCHNICK, Lines, RPL_AWAY, RPL_ENDOFWHO,
     RPL_ENDOFWHOIS, RPL_ENDOFWHOWAS, RPL_ISON, RPL_LIST, RPL_LISTEND, RPL_LISTSTART, RPL_USERHOST,
     RPL_WHOISACCOUNT, RPL_WHOISCHANNELS, RPL_WHOISHOST, RPL_WHOISIDLE, RPL_WHOISOPERATOR,
-    RPL_WHOISSERVER, RPL_WHOISUSER, RPL_WHOREPLY, RPL_WHOSPCRPL, RPL_WHOWASUSER, Replies,
+    RPL_WHOISSECURE, RPL_WHOISSERVER, RPL_WHOISUSER, RPL_WHOREPLY, RPL_WHOSPCRPL, RPL_WHOWASUSER,
+    Replies,
 };
 use crate::hub::Hub;
 use crate::hub::irc::{Gone, Listed};
@@ -207,6 +208,9 @@ impl Hub {
         replies.tell(RPL_WHOISSERVER, &[name, SERVER]);
         if self.chat.is_operator(of) {
             replies.tell(RPL_WHOISOPERATOR, &[name]);
+        }
+        if it.origin.is_some_and(|key| self.connections[key].is_secure) {
+            replies.tell(RPL_WHOISSECURE, &[name]);
         }
         if let Some(account) = author.account {
             replies.tell(RPL_WHOISACCOUNT, &[name, account]);
