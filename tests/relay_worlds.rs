@@ -351,6 +351,7 @@ impl World {
         self.engine.borrow_mut().stalled_until = 0;
         self.frozen.fill(0);
         self.faults.away = 0.0;
+        self.haste = 1.0;
         if self.goes_on_until_calm(1500) {
             return;
         }
