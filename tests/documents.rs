@@ -362,7 +362,9 @@ fn check_cargo(words: &[&str], help: &str) -> Result<(), String> {
             is_file("examples", name)?;
             known_flags(&example_flags(name))
         }
-        ["test", "--test", name] => is_file("tests", name),
+        ["test", "--test", name] | ["test", "--profile", "simulate", "--test", name] => {
+            is_file("tests", name)
+        }
         ["bench", "--bench", name] => {
             is_file("benches", name)?;
             known_flags(&["--quick".to_owned()].into())?;

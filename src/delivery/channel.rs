@@ -150,6 +150,12 @@ impl Channel {
         self.presence.as_ref().is_some_and(|batch| batch.keys.contains(&key))
     }
 
+    /// Whether somebody of this name has come, and those who are here have not been told.
+    pub(crate) fn has_newcomer(&self, name: &Nickname) -> bool {
+        let batch = self.presence.as_ref();
+        batch.is_some_and(|it| it.kind == PresenceKind::Joined && it.names.contains(name))
+    }
+
     /// When something is to be done for this room, if at all.
     pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
         let said = (self.turn_bytes > 0).then_some(now);

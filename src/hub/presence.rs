@@ -49,21 +49,19 @@ impl Hub {
     /// others do not know of them yet, and in small rooms in any case.
     pub(super) fn flush_presence_of(&mut self, user: UserKey) {
         let Some(user) = self.chat.user(user) else { return };
-        let key = user.origin;
-        let is_due = |hub: &Hub, room: RoomKey| {
-            let channel = &hub.channels[room.place()];
-            channel.presence.is_some()
-                && (presence_delay(hub.chat[room].count()).is_zero()
-                    || key.is_some_and(|key| channel.is_unannounced(key)))
+        let is_due = |room: &RoomKey| {
+            let channel = &self.channels[room.place()];
+            // Who reads at another server has no key here.
+            let is_new = || match user.origin {
+                Some(key) => channel.is_unannounced(key),
+                None => channel.has_newcomer(&user.name),
+            };
+            let is_small = || presence_delay(self.chat[*room].count()).is_zero();
+            channel.presence.is_some() && (is_small() || is_new())
         };
-        // Nearly always there is one room, and nothing to be told.
-        if user.rooms().any(|room| is_due(self, room)) {
-            for room in user.rooms().collect::<Vec<_>>() {
-                if is_due(self, room) {
-                    self.flush_presence(room);
-                }
-            }
-        }
+        // Nearly always there is nothing to be told.
+        let rooms: Vec<_> = user.rooms().filter(is_due).collect();
+        rooms.into_iter().for_each(|room| self.flush_presence(room));
     }
 
     /// Tells who came and went in the small rooms of somebody: what they are answered next then

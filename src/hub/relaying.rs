@@ -948,6 +948,8 @@ impl Hub {
 
 #[cfg(test)]
 mod tests {
+    use std::io::IoSlice;
+
     use super::*;
     use crate::config::Config;
     use crate::dialect::Dialect;
@@ -1005,6 +1007,23 @@ mod tests {
     }
 
     #[test]
+    fn who_has_gone_does_not_come_again_by_what_was_written_before() {
+        let (mut hub, now) = server();
+        let mut read = |node, seq, lines| {
+            let entry = Relayed { node, seq, at_ms: 1_700_000_001_000, lines };
+            hub.handle_relayed(&entry, now);
+            hub.relayed_state().contains("bob")
+        };
+        let come = "come 1 bob 192.0.2.1 lines 00 - -\njoin 1 lobby ";
+        assert!(!read("two.1.1", 1, "up 1 two -"));
+        assert!(read("two.1.1", 2, come));
+        assert!(!read("three.1.1", 1, "up 1 three -\ndown two.1.1"));
+        // The same once more, by connections that were cut.
+        assert!(!read("two.1.1", 1, "up 1 two -"));
+        assert!(!read("two.1.1", 2, come));
+    }
+
+    #[test]
     fn whom_somebody_writes_about_is_found_where_they_have_come_back_meanwhile() {
         let [(mut hub, now), (mut late, _)] = [server(), server()];
         let read = |hub: &mut Hub, node, seq, lines| {
@@ -1022,5 +1041,33 @@ mod tests {
             read(hub, "three.1.1", 2, lines);
             assert!(!hub.relayed_state().contains("bob"));
         }
+    }
+
+    #[test]
+    fn in_a_large_room_too_somebody_from_elsewhere_has_come_before_they_speak() {
+        let (mut hub, now) = server();
+        let remote = "192.0.2.1:77".parse().unwrap();
+        let key = hub.handle_connect(Dialect::Lines, remote, now).unwrap();
+        hub.handle_input(key, b"alice\n", now);
+        let node = "one.0000000000000001.1";
+        for seq in 1..=2 {
+            let lines = hub.poll_relay().unwrap();
+            let entry = Relayed { node, seq, at_ms: 1_700_000_001_000, lines: &lines };
+            hub.handle_relayed(&entry, now);
+        }
+        let come = |number| {
+            format!("come {number} p{number} 192.0.2.2 lines 00 - -\njoin {number} lobby ")
+        };
+        let crowd: Vec<_> = (0..2000).map(come).collect();
+        let last = "say 1999 lobby hello";
+        let lines = format!("up 1 two -\n{}\n{last}", crowd.join("\n"));
+        let entry = Relayed { node: "two.1.1", seq: 1, at_ms: 1_700_000_002_000, lines: &lines };
+        hub.handle_relayed(&entry, now);
+        let mut slices = [IoSlice::new(&[]); 64];
+        let count = hub.poll_transmit(key, &mut slices);
+        let told = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
+        let told = String::from_utf8(told).unwrap();
+        let places = ["1992 more joined", "p1999: hello"].map(|text| told.find(text).expect(text));
+        assert!(places[0] < places[1], "{told}");
     }
 }

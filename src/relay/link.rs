@@ -121,6 +121,8 @@ pub enum LinkEvent {
     Checkpoint {
         /// Its number in the log.
         place: u64,
+        /// What stands there: who wrote it, and which of theirs it is.
+        stands: String,
     },
     /// The log can be read and written; or cannot, from now on.
     Live(bool),
@@ -143,6 +145,16 @@ impl Entry {
     pub fn relayed(&self) -> Relayed<'_> {
         let Entry { node, seq, at_ms, lines } = self;
         Relayed { node, seq: *seq, at_ms: *at_ms, lines }
+    }
+
+    /// What tells it from all others, as words …
+    fn stands(&self) -> String {
+        format!("{} {}", self.node, self.seq)
+    }
+
+    /// … and as a number.
+    fn print(&self) -> u64 {
+        print_of(&self.node, self.seq)
     }
 }
 
@@ -245,6 +257,8 @@ pub struct Link {
     prints: VecDeque<u64>,
     /// So many of them are being compared with what is there.
     to_verify: usize,
+    /// What must stand at the next place, if a checkpoint says so that was read.
+    expected: Option<u64>,
     /// What stood at the place that is looked at now and then.
     checked_print: Option<u64>,
     /// Of which engine it is known that it has them.
@@ -289,6 +303,7 @@ impl Link {
             last: 0,
             prints: VecDeque::new(),
             to_verify: 0,
+            expected: None,
             checked_print: None,
             verified: None,
             read_at: None,
@@ -414,12 +429,12 @@ impl Link {
         self.others.extend(others.map(|(node, label)| (node.to_owned(), label.to_owned())));
     }
 
-    /// Saves what is so after the entry of this place.
-    pub fn save(&mut self, place: u64, state: &str) {
+    /// Saves what is so after the entry of this place, which is that one.
+    pub fn save(&mut self, (place, stands): (u64, &str), state: &str) {
         if let Some(epoch) = self.epoch
             && self.has_log()
         {
-            let state = format!("{epoch} {place}\n{state}");
+            let state = format!("{epoch} {place} {stands}\n{state}");
             let key = self.key("state");
             self.ask(Side::Commands, Ask::Save, &["SET", &key, &state]);
         }
@@ -712,7 +727,7 @@ impl Link {
     /// The engine has said what stands where entries were read.
     fn verified(&mut self, reply: &Reply) {
         let entries = reply.many().unwrap_or_default();
-        let prints = entries.iter().map(|entry| parse_entry(entry).map(|(_, it)| print_of(&it)));
+        let prints = entries.iter().map(|entry| parse_entry(entry).map(|(_, it)| it.print()));
         let known = self.prints.iter().skip(self.prints.len() - self.to_verify);
         let are_same = prints.eq(known.map(|print| Some(*print)));
         if are_same {
@@ -728,21 +743,31 @@ impl Link {
         self.ask(Side::Commands, Ask::State, &["GET", &key]);
     }
 
-    /// What was so at some place is known, or that nobody has kept it.
+    /// What was so at some place is known, or that nobody has kept it. What stood there must still:
+    /// a checkpoint of what the engine has lost may have come late, and be taken for one of this
+    /// log. So it is read from that place on.
     fn loaded(&mut self, reply: &Reply) {
-        let Some(began_ms) = self.epoch else { return };
         let text = reply.text().unwrap_or_default();
-        let kept = text.split_once('\n').and_then(|(place, state)| {
-            let (epoch, last) = place.split_once(' ')?;
-            let is_ours = epoch.parse::<u64>().ok()? == began_ms;
+        let kept = text.split_once('\n').and_then(|(head, state)| {
+            let words: Vec<_> = head.split(' ').collect();
+            let [epoch, place, node, seq] = words[..] else { return None };
+            let is_ours = epoch.parse().ok() == self.epoch;
             // A place near the end of all numbers is no log's.
-            let last = last.parse::<u64>().ok().filter(|last| *last <= u64::MAX / 2)?;
-            Some((last, state)).filter(|_| is_ours)
+            let place = place.parse::<u64>().ok().filter(|place| *place <= u64::MAX / 2)?;
+            let print = print_of(node, seq.parse().ok()?);
+            Some((place.checked_sub(1)?, print, state)).filter(|_| is_ours)
         });
-        let (last, checkpoint) = kept.map_or((0, None), |(last, state)| (last, Some(state)));
+        let Some((last, print, state)) = kept else { return self.begin_after(0, None) };
+        self.begin_after(last, Some(state.to_owned()));
+        self.expected = Some(print);
+    }
+
+    /// All that follows this place is read, and nothing before it.
+    fn begin_after(&mut self, last: u64, checkpoint: Option<String>) {
+        let Some(began_ms) = self.epoch else { return };
         self.last = last;
+        self.expected = None;
         self.prints.clear();
-        let checkpoint = checkpoint.map(str::to_owned);
         self.events.push_back(LinkEvent::Reset { began_ms, checkpoint });
         self.catch_up();
     }
@@ -799,7 +824,15 @@ impl Link {
             {
                 return self.lose_log("the engine has lost what it had confirmed");
             }
-            self.take(place, entry);
+            match self.expected.take() {
+                None => self.take(place, entry),
+                // It is in the checkpoint.
+                Some(print) if print == entry.print() => self.note(place, print),
+                Some(_) => return self.begin_after(0, None),
+            }
+        }
+        if self.expected.is_some() {
+            return self.begin_after(0, None);
         }
         if self.phase == Phase::CatchingUp && entries.len() < READ_ENTRIES {
             self.become_live();
@@ -832,14 +865,20 @@ impl Link {
         }
     }
 
-    fn take(&mut self, place: u64, entry: Entry) {
+    /// At this place stands that.
+    fn note(&mut self, place: u64, print: u64) {
         self.last = place;
-        self.prints.push_back(print_of(&entry));
+        self.prints.push_back(print);
         if self.prints.len() > self.settings.log.verified {
             self.prints.pop_front();
         }
+    }
+
+    fn take(&mut self, place: u64, entry: Entry) {
+        self.note(place, entry.print());
         if entry.node == NOBODY {
-            return self.events.push_back(LinkEvent::Checkpoint { place });
+            let stands = entry.stands();
+            return self.events.push_back(LinkEvent::Checkpoint { place, stands });
         }
         let is_own = *entry.node == *self.node;
         if is_own {
@@ -849,10 +888,10 @@ impl Link {
                 self.sent = self.sent.saturating_sub(1);
             }
         }
+        let is_due = is_own && place.is_multiple_of(self.settings.log.checkpoint_every);
+        let stands = is_due.then(|| entry.stands());
         self.events.push_back(LinkEvent::Entry(entry));
-        if is_own && place.is_multiple_of(self.settings.log.checkpoint_every) {
-            self.events.push_back(LinkEvent::Checkpoint { place });
-        }
+        self.events.extend(stands.map(|stands| LinkEvent::Checkpoint { place, stands }));
     }
 
     fn become_live(&mut self) {
@@ -881,7 +920,7 @@ impl Link {
     /// lost its end, or was made anew, says nothing by itself to whoever waits for what comes.
     fn checked(&mut self, reply: &Reply) {
         let entries = reply.many().unwrap_or_default();
-        let print = entries.first().and_then(|entry| Some(print_of(&parse_entry(entry)?.1)));
+        let print = entries.first().and_then(|entry| Some(parse_entry(entry)?.1.print()));
         if print.is_none() || print != self.checked_print {
             self.lose_log("the engine has lost what was said last");
         }
@@ -956,8 +995,8 @@ fn parse_entry(reply: &Reply) -> Option<((u64, u64), Entry)> {
 }
 
 /// What tells an entry from others.
-fn print_of(entry: &Entry) -> u64 {
+fn print_of(node: &str, seq: u64) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (&entry.node, entry.seq).hash(&mut hasher);
+    (node, seq).hash(&mut hasher);
     hasher.finish()
 }

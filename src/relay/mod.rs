@@ -27,7 +27,9 @@ pub fn exchange(link: &mut Link, hub: &mut Hub, now: Now) {
                 }
             }
             LinkEvent::Entry(entry) => hub.handle_relayed(&entry.relayed(), now),
-            LinkEvent::Checkpoint { place } => link.save(place, &hub.relay_checkpoint()),
+            LinkEvent::Checkpoint { place, stands } => {
+                link.save((place, &stands), &hub.relay_checkpoint());
+            }
             LinkEvent::Secret(secret) => hub.set_cloak(Cloak::new(secret)),
             LinkEvent::Live(is_live) => hub.handle_relay_live(is_live, now),
             LinkEvent::Missing(node) => hub.handle_relay_missing(&node),

@@ -1,10 +1,17 @@
 //! RESP2, which Redis and Valkey speak: commands to bytes, and bytes to replies.
 
+use memchr::memchr;
 use redis_protocol::resp2::decode::decode;
 use redis_protocol::resp2::types::OwnedFrame;
 
 /// Bytes of a reply, at most: a checkpoint may be large.
 const REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Bytes of a line, at most. Texts of any length are no lines.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// Arrays within each other, at most: entries of a stream have five.
+const DEPTH_MAX: usize = 8;
 
 /// A reply of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +38,10 @@ pub struct Replies {
     bytes: Vec<u8>,
     /// So many at the beginning have been taken.
     taken: usize,
-    /// Below this length the next reply cannot be whole.
-    needed: usize,
+    /// So many have been looked at: those of the next reply as far as it has come.
+    seen: usize,
+    /// What each array that has begun there still lacks, the innermost last.
+    lacking: Vec<usize>,
 }
 
 impl Replies {
@@ -46,39 +55,72 @@ impl Replies {
     /// # Errors
     /// If what came cannot be one.
     pub fn next_reply(&mut self) -> Result<Option<Reply>, Broken> {
-        let rest = &self.bytes[self.taken..];
-        if rest.len() < self.needed {
-            return Ok(None);
+        if !self.looks_on()? {
+            self.bytes.drain(..self.taken);
+            self.seen -= std::mem::take(&mut self.taken);
+            return if self.bytes.len() > REPLY_BYTES_MAX { Err(Broken) } else { Ok(None) };
         }
-        match decode(rest).map_err(|_| Broken)? {
-            Some((frame, bytes)) => {
-                self.taken += bytes;
-                self.needed = 0;
-                if self.taken == self.bytes.len() {
-                    self.bytes.clear();
-                    self.taken = 0;
-                }
-                Ok(Some(Reply::from(frame)))
+        let next = &self.bytes[self.taken..self.seen];
+        let frame = decode(next).ok().flatten().filter(|(_, bytes)| *bytes == next.len());
+        let (frame, _) = frame.ok_or(Broken)?;
+        self.taken = self.seen;
+        if self.taken == self.bytes.len() {
+            self.bytes.clear();
+            (self.seen, self.taken) = (0, 0);
+        }
+        Ok(Some(Reply::from(frame)))
+    }
+
+    /// Looks for the end of the next reply, at no byte twice: a long one comes in many pieces.
+    /// Returns whether it is there. What nests too deeply is refused here, since the decoder calls
+    /// itself for each array, and would use up the stack.
+    fn looks_on(&mut self) -> Result<bool, Broken> {
+        loop {
+            let rest = &self.bytes[self.seen..];
+            let Some(line) = memchr(b'\n', rest) else {
+                return if rest.len() > LINE_BYTES_MAX { Err(Broken) } else { Ok(false) };
+            };
+            let head = rest[..line].strip_suffix(b"\r").ok_or(Broken)?;
+            let (kind, number) = head.split_first().ok_or(Broken)?;
+            let (mut bytes, mut replies) = (line + 1, 0);
+            match kind {
+                b'+' | b'-' | b':' => {}
+                b'$' => bytes += length_of(number)?.map_or(0, |length| length + 2),
+                b'*' => replies = length_of(number)?.unwrap_or(0),
+                _ => return Err(Broken),
             }
-            None if rest.len() > REPLY_BYTES_MAX => Err(Broken),
-            None => {
-                // A long reply is looked at again when it is a quarter longer, not at each read.
-                let more = rest.len() / 4;
-                self.needed = if more > 64 * 1024 { self.ends_at(rest.len() + more) } else { 0 };
-                self.bytes.drain(..self.taken);
-                self.taken = 0;
-                Ok(None)
+            if rest.len() < bytes {
+                return Ok(false);
+            }
+            self.seen += bytes;
+            if replies > 0 {
+                if self.lacking.len() == DEPTH_MAX {
+                    return Err(Broken);
+                }
+                self.lacking.push(replies);
+                continue;
+            }
+            // It is whole, and so are the arrays whose last it is.
+            while let Some(lacking) = self.lacking.last_mut() {
+                *lacking -= 1;
+                if *lacking > 0 {
+                    break;
+                }
+                self.lacking.pop();
+            }
+            if self.lacking.is_empty() {
+                return Ok(true);
             }
         }
     }
+}
 
-    /// The length at which to look again: not beyond the end of a text whose length is known.
-    fn ends_at(&self, wanted: usize) -> usize {
-        let rest = &self.bytes[self.taken..];
-        let line = rest.split(|byte| *byte == b'\r').next().unwrap_or_default();
-        let length = line.strip_prefix(b"$").and_then(|digits| str::from_utf8(digits).ok());
-        let length = length.and_then(|digits| digits.parse::<usize>().ok());
-        length.map_or(rest.len() + 1, |length| wanted.min(line.len() + 2 + length + 2))
+/// The length of a text or of an array, which may be none.
+fn length_of(digits: &[u8]) -> Result<Option<usize>, Broken> {
+    let number = str::from_utf8(digits).ok().and_then(|digits| digits.parse::<isize>().ok());
+    match number.ok_or(Broken)? {
+        -1 => Ok(None),
+        number => usize::try_from(number).map(Some).map_err(|_| Broken),
     }
 }
 
@@ -169,6 +211,16 @@ mod tests {
     fn what_is_no_reply_is_refused() {
         let mut replies = Replies::default();
         replies.extend(b"HTTP/1.1 400 Bad Request\r\n");
+        assert_eq!(replies.next_reply(), Err(Broken));
+    }
+
+    #[test]
+    fn what_nests_too_deeply_is_refused() {
+        let nested = |depth: usize| format!("{}:7\r\n", "*1\r\n".repeat(depth)).into_bytes();
+        let mut replies = Replies::default();
+        replies.extend(&nested(DEPTH_MAX));
+        assert!(replies.next_reply().unwrap().is_some());
+        replies.extend(&nested(200_000));
         assert_eq!(replies.next_reply(), Err(Broken));
     }
 

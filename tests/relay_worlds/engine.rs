@@ -15,11 +15,13 @@ struct Wire {
     output: Vec<u8>,
     /// Waits for entries after this place, until that time.
     blocked: Option<(Place, u64)>,
+    /// Up to here its other side has read.
+    read: Option<Place>,
     /// Its other side has gone; what came before is executed all the same.
     is_cut: bool,
 }
 
-type Place = (u64, u64);
+pub(crate) type Place = (u64, u64);
 
 /// The engine.
 #[derive(Debug, Default)]
@@ -70,10 +72,25 @@ impl Engine {
         open
     }
 
-    /// It is another process from now on, with what was kept of the one before.
-    pub(crate) fn restart(&mut self) {
+    /// It is another process from now on, with what was kept of the one before. What was sent to
+    /// that is executed by this one later, if it is `late`: something between held it back.
+    pub(crate) fn restart(&mut self, late: bool) {
         self.run += 1;
-        self.wires.clear();
+        let all = self.all_wires();
+        all.into_iter().for_each(|wire| self.cut(wire, late));
+    }
+
+    /// The place of the last entry.
+    pub(crate) fn top(&self) -> Place {
+        self.top
+    }
+
+    /// How many entries at the end not all have read.
+    pub(crate) fn unread(&self) -> usize {
+        let open = self.wires.values().filter(|wire| !wire.is_cut);
+        let least = open.filter_map(|wire| wire.read).min();
+        let (Some(least), Some(stream)) = (least, &self.stream) else { return 0 };
+        stream.keys().rev().take_while(|place| **place > least).count()
     }
 
     /// The last entries are lost, and what was written after them, and their places are used again.
@@ -84,7 +101,7 @@ impl Engine {
         }
         self.top = stream.last_key_value().map_or(self.top, |(place, _)| *place);
         while let Some((state, _)) = self.texts.get(STATE)
-            && state.split_once('\n').is_some_and(|(at, _)| place(&at.replace(' ', "-")) > self.top)
+            && saved_at(state) > Some(self.top)
         {
             self.texts.remove(STATE);
             self.texts.extend(self.states.pop().map(|state| (STATE.to_owned(), (state, None))));
@@ -211,10 +228,12 @@ impl Engine {
                 many(&entries.unwrap_or_default())
             }
             ["XREAD", "COUNT", count, "STREAMS", _, after] => {
+                self.note_read(key, place(after));
                 let reply = self.entries_after(place(after), count.parse().unwrap());
                 reply.unwrap_or_else(|| "*-1\r\n".to_owned())
             }
             ["XREAD", "COUNT", _, "BLOCK", ms, "STREAMS", _, after] => {
+                self.note_read(key, place(after));
                 let until = now + ms.parse::<u64>().unwrap();
                 if let Some(wire) = self.wires.get_mut(&key) {
                     wire.blocked = Some((place(after), until));
@@ -222,6 +241,12 @@ impl Engine {
                 String::new()
             }
             _ => panic!("the engine is asked {words:?}"),
+        }
+    }
+
+    fn note_read(&mut self, key: usize, after: Place) {
+        if let Some(wire) = self.wires.get_mut(&key) {
+            wire.read = Some(after);
         }
     }
 
@@ -277,6 +302,12 @@ impl Engine {
 fn place(text: &str) -> Place {
     let (time, number) = text.split_once('-').unwrap();
     (time.parse().unwrap(), number.parse().unwrap())
+}
+
+/// Of which place a checkpoint is.
+fn saved_at(state: &str) -> Option<Place> {
+    let mut words = state.split(' ');
+    Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
 }
 
 fn entry((place, fields): (&Place, &Vec<String>)) -> String {

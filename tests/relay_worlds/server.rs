@@ -87,6 +87,12 @@ impl Server {
         self.event_loop.turn(&mut self.sockets).unwrap();
     }
 
+    /// Whether it can write, and all that it has written has come back.
+    pub(crate) fn is_done(&self) -> bool {
+        let counts = self.event_loop.hub.relay_counts();
+        counts.is_some_and(|counts| counts.is_live && counts.pending == 0)
+    }
+
     /// It is gone, and all who were there.
     pub(crate) fn crash(&mut self, late: bool) {
         self.sockets.cut(late);
