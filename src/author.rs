@@ -160,8 +160,8 @@ impl Person {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extra {
     /// The text with its formatting codes, if it has any; otherwise empty. If an IRC client has
-    /// sent it in pieces, [`PIECE`](Self::PIECE) is between them, and
-    /// [`BLANK`](Self::BLANK) before it stands for each blank line with which the message begins.
+    /// sent it in pieces, U+000B is between them, and each U+000C before it stands for a blank line
+    /// with which the message begins.
     pub formatted: Box<str>,
     /// Tags of its own, each with `+` before it, as they came; perhaps empty.
     pub tags: Box<str>,
