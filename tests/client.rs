@@ -337,6 +337,7 @@ fn a_certificate_is_trusted_by_its_fingerprint_alone() {
     let mut client = run(address.to_string(), &["--pin", &pin]);
     assert_eq!(client.wait(), Some(0), "{:?}", client.stderr.lines_at_the_end());
     let refused = fails(run(format!("wss://{address}"), &[]), 1);
+    assert!(refused.contains("nobody vouches for it"), "{refused}");
     assert!(refused.contains(&format!("give --pin {pin}")), "{refused}");
     let other = pin.replace(&pin[..2], "00");
     let refused = fails(run(address.to_string(), &["--pin", &other]), 1);

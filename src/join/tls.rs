@@ -9,7 +9,8 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore,
+    SignatureScheme,
 };
 
 use super::address::Address;
@@ -70,16 +71,31 @@ impl Trust {
         let error = error.get_ref()?.downcast_ref::<Error>()?;
         let seen = *self.verifier.seen.lock().unwrap_or_else(PoisonError::into_inner);
         Some(match (error, seen) {
-            (Error::InvalidCertificate(why), Some(seen)) if self.verifier.pin.is_some() => {
-                format!("its certificate is another one ({why}), with the fingerprint {seen}")
+            (Error::InvalidCertificate(_), Some(seen)) if self.verifier.pin.is_some() => {
+                format!("its certificate is another one, with the fingerprint {seen}")
             }
             (Error::InvalidCertificate(why), Some(seen)) => format!(
-                "its certificate is not trusted here ({why}); \
-                 if its owner says that this is its fingerprint, give --pin {seen}"
+                "its certificate is not trusted here: {}; \
+                 if its owner says that this is its fingerprint, give --pin {seen}",
+                flaw(why)
             ),
             (Error::InvalidMessage(_), _) => "what answers there speaks no TLS".to_owned(),
             (error, _) => error.to_string(),
         })
+    }
+}
+
+/// What is wrong with a certificate.
+fn flaw(why: &CertificateError) -> &'static str {
+    match why {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "it is not valid yet"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "it is for another name"
+        }
+        _ => "nobody vouches for it whom this system trusts",
     }
 }
 
@@ -107,9 +123,7 @@ impl ServerCertVerifier for Verifier {
         match (&self.roots, self.pin) {
             (_, Some(pin)) if pin == seen => Ok(ServerCertVerified::assertion()),
             (Some(roots), None) => roots.verify_server_cert(certificate, others, name, ocsp, now),
-            _ => Err(Error::InvalidCertificate(
-                rustls::CertificateError::ApplicationVerificationFailure,
-            )),
+            _ => Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)),
         }
     }
 
