@@ -453,12 +453,14 @@ impl<'a> ClassicChecker<'a> {
             }
             self.next_ask();
         }
-        let ask = self.next_ask();
+        let (ask, mut asked_at) = (self.next_ask(), self.at);
         if let Some(Ask::Tell(to, text)) = &ask
             && let Some(reader) = self.is_too_much(to, frame)
         {
             self.refused_by.push(reader);
             self.write(to, text, self.before_acting());
+            // It may be another one that was refused, and this one and the next were sent before.
+            asked_at = self.asked_at;
         }
         let words = |words: &str| self.codec_model.words(words);
         let first = self.entry.is_empty() || matches!(ask, Some(Ask::Refused(_)));
@@ -476,7 +478,7 @@ impl<'a> ClassicChecker<'a> {
             ask => panic!("{frame:?} in answer to {ask:?}"),
         };
         assert_eq!(frame, expected, "in answer to {ask:?}");
-        self.asked_at = self.at;
+        self.asked_at = asked_at;
         if matches!(ask, Some(Ask::Unterminated | Ask::Quit)) {
             self.leave();
         }

@@ -2,6 +2,7 @@
 //! crate's: how a wish is typed, how an answer is worded, and what a line from the room says.
 
 use fastrand::Rng;
+use unicode_width::UnicodeWidthChar as _;
 
 use super::names::{self, Name};
 use super::order::{self, Rooms, What};
@@ -253,8 +254,9 @@ pub(crate) fn clean(text: &str) -> String {
     left
 }
 
+/// Whether a character takes no column of its own. Any may come of random bytes.
 fn is_mark(c: char) -> bool {
-    !c.is_ascii() && "\u{301}\u{302}\u{307}\u{200b}\u{200d}".contains(c)
+    c.width() == Some(0) && !is_space(c) && !steers(c)
 }
 
 fn is_space(c: char) -> bool {

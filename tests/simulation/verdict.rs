@@ -69,8 +69,8 @@ pub(crate) fn check(
         let excuse = excuse || too_slow || client.is_held_back() || client.cut_off;
         assert!(found.whole || excuse, "client {} was cut off", client.id);
     }
-    clients.iter().filter(|it| it.is_outlaw()).for_each(|it| outlaw::check(it, order, &findings));
     find_senders(clients, &mut findings, order);
+    clients.iter().filter(|it| it.is_outlaw()).for_each(|it| outlaw::check(it, order, &findings));
     check_letters(&findings, order);
     check_counts(&findings, clients, order, counted);
 }
