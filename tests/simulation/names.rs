@@ -148,8 +148,8 @@ fn look(name: &str) -> String {
             '\u{435}' => look.push('e'),
             // Of what can be typed only an i has this, and has a dot already.
             '\u{307}' => {}
-            // Which is not to be seen; in no name, but where one is looked for.
-            '\u{200b}' => {}
+            // Which are not to be seen; in no name, but where one is looked for.
+            '\u{200b}' | '\u{3164}' => {}
             c if c.is_ascii() => look.push(c.to_ascii_lowercase()),
             c => look.extend(c.to_lowercase()),
         }
