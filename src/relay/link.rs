@@ -812,7 +812,12 @@ impl Link {
                 return self.follow_log(epoch);
             }
             if place != self.last + 1 && self.prints.is_empty() {
-                return self.want_checkpoint();
+                // Whoever reads on may find that the log has begun anew.
+                let last = entries.last().and_then(parse_entry);
+                return match last {
+                    Some(((later, _), _)) if later != epoch => self.follow_log(later),
+                    _ => self.want_checkpoint(),
+                };
             }
             if place != self.last + 1 {
                 let (from, to) = (self.last + 1, place);
