@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// Where the checkpoint is.
 const STATE: &str = "chinwag:{main}:state";
+/// When the log began.
+const EPOCH: &str = "chinwag:{main}:epoch";
 
 /// A connection to the engine.
 #[derive(Debug, Default)]
@@ -106,6 +108,13 @@ impl Engine {
             self.texts.remove(STATE);
             self.texts.extend(self.states.pop().map(|state| (STATE.to_owned(), (state, None))));
         }
+    }
+
+    /// As if a command of long ago came now: the log is said to have begun then. Returns when it
+    /// was said to have begun before.
+    pub(crate) fn say_begun(&mut self, epoch: u64) -> Option<u64> {
+        let before = self.texts.insert(EPOCH.to_owned(), (epoch.to_string(), None));
+        before.and_then(|(epoch, _)| epoch.parse().ok())
     }
 
     pub(crate) fn flush(&mut self) {

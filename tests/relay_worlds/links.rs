@@ -201,6 +201,21 @@ fn who_finds_no_beginning_asks_those_who_know_what_was_there() {
 }
 
 #[test]
+fn who_finds_no_beginning_reads_on_to_where_the_log_has_begun_anew() {
+    let mut links = Links::new(1, SHORT);
+    links.writes_ten();
+    let later = 1_800_000_000_000;
+    let earlier = links.engine.say_begun(later).unwrap();
+    links.begin(SHORT);
+    links.run(&[0, 1]);
+    links.engine.say_begun(earlier);
+    links.begin(SHORT);
+    (0..3).for_each(|_| links.run(&[0, 1, 2]));
+    assert!(links.nodes[2].link.is_live());
+    assert_eq!(links.engine.say_begun(later), Some(later));
+}
+
+#[test]
 fn who_was_too_slow_for_the_log_begins_with_a_checkpoint() {
     let mut links = Links::new(2, SHORT);
     links.writes_ten();
