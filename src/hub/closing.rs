@@ -72,6 +72,17 @@ impl Hub {
         next.filter(is_late).map(|_| CloseReason::AddressTooFast)
     }
 
+    /// Counts somebody who cannot come in and is given no connection, and tells the log.
+    pub(super) fn note_turned_away(
+        &mut self,
+        dialect: Dialect,
+        remote: SocketAddr,
+        reason: CloseReason,
+    ) {
+        self.closings[reason.index()] += 1;
+        self.turned_away.log(level(dialect), remote, reason, self.now.unix_seconds);
+    }
+
     /// Counts a connection for its address, if it does not come from a proxy.
     pub(super) fn enter_address(&mut self, key: ConnectionKey) {
         let Connection { dialect, remote, .. } = self.connections[key];
@@ -221,7 +232,7 @@ impl Hub {
 
 impl TurnedAway {
     /// Tells the log that somebody is closed who cannot come in, unless it was told so of many.
-    pub(super) fn log(&mut self, level: Level, remote: SocketAddr, reason: CloseReason, now: u64) {
+    fn log(&mut self, level: Level, remote: SocketAddr, reason: CloseReason, now: u64) {
         match self.note(now).cmp(&TURNED_AWAY_LOGGED_MAX) {
             Ordering::Less => log::log!(level, "closed: {remote}: {reason}"),
             Ordering::Equal => {

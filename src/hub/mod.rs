@@ -332,8 +332,7 @@ impl Hub {
         if let Some(reason) = refused
             && turned_away >= TURNED_AWAY_MAX
         {
-            self.closings[reason.index()] += 1;
-            self.turned_away.log(level(dialect), remote, reason, now.unix_seconds);
+            self.note_turned_away(dialect, remote, reason);
             return Err(reason);
         }
         let session = Session::new(dialect, &self.settings, now.instant);

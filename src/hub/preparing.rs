@@ -39,8 +39,7 @@ impl Hub {
         }
         self.now = now;
         if let Some(reason) = self.refusal(dialect, remote, prelude) {
-            self.closings[reason.index()] += 1;
-            self.turned_away.log(level(dialect), remote, reason, now.unix_seconds);
+            self.note_turned_away(dialect, remote, reason);
             return Err(reason);
         }
         let time = if prelude.proxy { HEADER_TIME } else { HANDSHAKE_TIME };

@@ -70,8 +70,8 @@ impl Hub {
             }
             Fact::Left { user, why } => {
                 let Some(kind) = self.presence_of(*user, why, true) else { return };
-                // For IRC clients that is the end of somebody, in whatever room.
                 let rooms = self.rooms_of(*user);
+                // For IRC clients that is the end of somebody, in whatever room.
                 if self.has_irc() {
                     self.flush_partings_of(*user);
                     // Who was in several is told of at once, and so those who left before must be.
