@@ -370,6 +370,12 @@ impl Chat {
         name.keys().iter().find_map(|key| self.room_names.get(key).copied())
     }
 
+    /// The room of this name, if a user is in it, and its name is written as it is called. Most
+    /// rooms that are named are such ones; then there is nothing in the name to be looked at.
+    pub(crate) fn own_room(&self, user: UserKey, name: &str) -> Option<RoomKey> {
+        self.users.get(user)?.rooms().find(|room| self[*room].name().as_str() == name)
+    }
+
     /// The first names of those who are in a room, sorted.
     pub(crate) fn first_names(&self, room: RoomKey, max: usize) -> Vec<Nickname> {
         let members = self[room].members();

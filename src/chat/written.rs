@@ -434,7 +434,10 @@ pub(crate) fn read<'a>(
         _ => {}
     }
     let user = members.user_of(node, words.number()?)?;
-    let room_of = |words: &mut Words<'a>| chat.room_called(&words.room()?);
+    let room_of = |words: &mut Words<'a>| {
+        let name = words.next()?;
+        chat.own_room(user, name).or_else(|| chat.room_called(&Nickname::parse(name).ok()?))
+    };
     let whom = |words: &mut Words<'a>| members.whom(words.node()?, words.number()?);
     let fact = match verb {
         "pass" => return Some(Line::Pass { user, hash: words.hex()? }),

@@ -492,13 +492,8 @@ impl Hub {
 
     /// The room of this name, or the one that somebody is in.
     pub(super) fn find_room(&self, user: UserKey, name: Option<&str>) -> Option<RoomKey> {
-        let own = |title: &str| {
-            let mut rooms = self.chat.user(user)?.rooms();
-            rooms.find(|room| **self.chat[*room].title() == *title)
-        };
+        let own = |title: &str| self.chat.own_room(user, title.strip_prefix('#')?);
         match name {
-            // Most rooms that are named are those in which one is, as they are written: then there
-            // is nothing in it to be looked at.
             Some(name) => own(name).or_else(|| self.chat.room_called(&commands::parse_room(name)?)),
             None => Some(self.chat.user(user).and_then(User::room).unwrap_or(LOBBY)),
         }

@@ -64,7 +64,7 @@ pub(super) struct Relaying {
     /// The name under which it writes now.
     node: Arc<str>,
     /// Servers that are there, by their names.
-    nodes: HashMap<Arc<str>, Node>,
+    nodes: BTreeMap<Arc<str>, Node>,
     /// Those that have gone.
     gone: VecDeque<Arc<str>>,
     /// The server of each user, and the number there.
@@ -150,7 +150,7 @@ impl Relaying {
             secret,
             incarnation: 0,
             node: Arc::from(""),
-            nodes: HashMap::new(),
+            nodes: BTreeMap::new(),
             gone: VecDeque::new(),
             members: HashMap::new(),
             moved: VecDeque::new(),
