@@ -52,6 +52,8 @@ pub struct Turns {
     sum: Duration,
     /// What the slowest took.
     slowest: Duration,
+    /// What the last one took.
+    last: Duration,
 }
 
 impl Turns {
@@ -61,6 +63,13 @@ impl Turns {
         self.buckets[bucket.unwrap_or(TURN_BUCKETS.len())] += 1;
         self.sum += took;
         self.slowest = self.slowest.max(took);
+        self.last = took;
+    }
+
+    /// How long the last turn took.
+    #[must_use]
+    pub fn last(&self) -> Duration {
+        self.last
     }
 }
 

@@ -631,6 +631,7 @@ impl Relay {
     /// Hands over what has come from the engine and what is for it.
     fn run(&mut self, hub: &mut Hub, registry: &Registry, now: Now) {
         let Relay { link, sockets, hosts } = self;
+        link.note_turn(hub.last_turn());
         // Nothing more may be written of what the hub has given up.
         exchange(link, hub, now);
         link.handle_timeout(now);

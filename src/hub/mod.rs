@@ -620,6 +620,12 @@ impl Hub {
         self.counts.turns.add(took);
     }
 
+    /// How long the last turn took.
+    #[must_use]
+    pub fn last_turn(&self) -> Duration {
+        self.counts.turns.last()
+    }
+
     /// The server stops: everyone is told, and closed when what waits for them has been sent.
     pub fn handle_stop(&mut self, now: Now) {
         self.now = now;

@@ -48,8 +48,12 @@ const OBSERVER_AFTER: Duration = Duration::from_secs(10);
 const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
-/// Under load the log is not read more often than this.
-const READ_PACE: Duration = Duration::from_millis(1);
+/// Under load the log is read once in so much time: from one read to the next it is as long as
+/// eight turns take that tell what was read, within these bounds. To write several lines to each
+/// reader at once takes less than to write to all of them for each line, so all hear it earlier.
+const READ_PACE_MIN: Duration = Duration::from_millis(1);
+const READ_PACE_MAX: Duration = Duration::from_millis(5);
+const READ_PACE_TURNS: u32 = 8;
 
 /// One of the two connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,6 +270,10 @@ pub struct Link {
     /// The next read is not before this.
     read_at: Option<Instant>,
     read_before: Option<Instant>,
+    /// How long after the one before, under load.
+    read_pace: Duration,
+    /// Entries were read in this turn.
+    has_entries: bool,
     lease_at: Instant,
     /// The other servers that are there, with their labels.
     others: Vec<(String, String)>,
@@ -308,6 +316,8 @@ impl Link {
             verified: None,
             read_at: None,
             read_before: None,
+            read_pace: READ_PACE_MIN,
+            has_entries: false,
             lease_at: now.instant,
             others: Vec::new(),
             now,
@@ -388,6 +398,13 @@ impl Link {
         }
         if self.has_log() && self.lease_at <= now.instant {
             self.lease();
+        }
+    }
+
+    /// The last turn took so long.
+    pub fn note_turn(&mut self, took: Duration) {
+        if mem::take(&mut self.has_entries) {
+            self.read_pace = (took * READ_PACE_TURNS).clamp(READ_PACE_MIN, READ_PACE_MAX);
         }
     }
 
@@ -844,12 +861,13 @@ impl Link {
         }
         let now = self.now.instant;
         let is_busy = !entries.is_empty()
-            && self.read_before.is_some_and(|before| before + READ_PACE > now)
+            && self.read_before.is_some_and(|before| before + self.read_pace > now)
             && entries.len() < READ_ENTRIES;
         if !entries.is_empty() {
             self.read_before = Some(now);
+            self.has_entries = true;
         }
-        if is_busy { self.read_at = Some(now + READ_PACE) } else { self.read() }
+        if is_busy { self.read_at = Some(now + self.read_pace) } else { self.read() }
     }
 
     /// The log has begun anew, and later than the engine says when it is asked: that was said by

@@ -275,3 +275,27 @@ fn a_checkpoint_of_what_is_lost_is_not_believed() {
     links.run(&[0, 1, 2]);
     assert_eq!(links.nodes[2].heard, links.nodes[1].heard);
 }
+
+#[test]
+fn the_longer_it_takes_to_tell_what_was_read_the_less_often_is_read() {
+    let waits = |took| {
+        let mut links = Links::new(2, LogLength::default());
+        for text in ["one", "two", "three"] {
+            links.writes(0, text);
+            links.reads(1);
+            links.nodes[1].link.note_turn(took);
+        }
+        let before = links.ms;
+        while links.nodes[1].heard.len() < 4 {
+            assert!(links.ms < before + 100, "it is not read at all");
+            links.ms += 1;
+            links.reads(1);
+        }
+        links.ms - before
+    };
+    assert_eq!(waits(Duration::ZERO), 0);
+    // Eight times as long, 2 ms of which had gone when the last was written.
+    assert_eq!(waits(Duration::from_micros(500)), 2);
+    // But never more than 5 ms.
+    assert_eq!(waits(Duration::from_secs(1)), 3);
+}
