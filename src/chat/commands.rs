@@ -38,6 +38,8 @@ const TOPIC_BYTES_MAX: usize = 512;
 pub(crate) enum Judged<'a> {
     /// It is to become true.
     Propose(Fact<'a>),
+    /// The asker says this line, clean, or does it (`emote`).
+    Line { room: RoomKey, text: Cow<'a, str>, emote: bool },
     /// The asker says these lines, clean, as one message.
     Lines { room: RoomKey, lines: Vec<Cow<'a, str>> },
     /// The asker wants to be told something long, which others may share.
@@ -229,10 +231,7 @@ impl Chat {
         }
         match self.line_refusal(asker.user, room, asker.now) {
             Some(refusal) => answers.refuse(refusal),
-            None => {
-                let user = asker.user;
-                Judged::Propose(Fact::Said { user, room, text, emote, extra: None })
-            }
+            None => Judged::Line { room, text, emote },
         }
     }
 

@@ -196,6 +196,7 @@ impl Chat {
     }
 
     /// Why somebody may not say a line in a room, if so.
+    #[inline]
     pub(super) fn line_refusal(
         &self,
         key: UserKey,

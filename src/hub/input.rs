@@ -402,9 +402,11 @@ impl Hub {
         let judged = chat.judge(asker, room, command, &mut Answers(&mut answer));
         match judged {
             Judged::Propose(fact) => self.propose_for(key, fact),
+            Judged::Line { room, text, emote } => {
+                self.say((key, user), room, [text].into_iter(), emote);
+            }
             Judged::Lines { room, lines } => {
-                let extra = self.saying.take();
-                self.say((key, user), room, lines.into_iter(), (false, extra));
+                self.say((key, user), room, lines.into_iter(), false);
             }
             Judged::List(listing) => self.list(key, room, listing),
             Judged::Ignore(target) => match self.chat.ignore(user, target) {
@@ -501,7 +503,7 @@ impl Hub {
 
     /// Proposes what somebody asked for, who is told if it cannot be so.
     fn propose_for(&mut self, key: ConnectionKey, mut fact: Fact<'_>) {
-        if let Fact::Said { extra, .. } | Fact::Told { extra, .. } = &mut fact {
+        if let Fact::Told { extra, .. } = &mut fact {
             *extra = self.saying.take();
         }
         if let Fact::Told { user, to, .. } | Fact::Invited { user, to, .. } = &fact
@@ -510,9 +512,6 @@ impl Hub {
         {
             let name = self.chat.name(*to).to_owned();
             return self.refuse(key, Refusal::TellTooMuch(&name));
-        }
-        if let Fact::Said { user, room, text, emote, extra } = fact {
-            return self.say((key, user), room, [text].into_iter(), (emote, extra));
         }
         let wanted = match &fact {
             Fact::Renamed { name, .. } => Some(name.clone()),
@@ -568,8 +567,9 @@ impl Hub {
         (key, user): (ConnectionKey, UserKey),
         room: RoomKey,
         lines: impl ExactSizeIterator<Item = Cow<'a, str>>,
-        (emote, extra): (bool, MaybeExtra),
+        emote: bool,
     ) {
+        let extra = self.saying.take();
         // Who is in one room only would not have been processed while that is full.
         if self.is_full(room) && self.only_room_of(key).is_none() {
             let lines = lines.map(Cow::into_owned).collect();
