@@ -381,9 +381,14 @@ impl<'b> Request<'_, 'b> {
         self.0.headers.iter().any(|field| field.name.eq_ignore_ascii_case(name))
     }
 
-    /// The host and perhaps port by which the client knows us.
+    /// The host and perhaps port by which the client knows us. In HTTP/1.0, which proxies speak
+    /// when they look whether we are there, and no browser, it need not be said.
     fn host(&self) -> Result<&'b str, HttpError> {
-        self.one("host")?.filter(|host| !host.is_empty()).ok_or(HttpError::Malformed)
+        match self.one("host")? {
+            Some("") => Err(HttpError::Malformed),
+            None if self.0.version == Some(0) => Ok("localhost"),
+            host => host.ok_or(HttpError::Malformed),
+        }
     }
 
     /// Whether a word is in a field that is a list of words.
@@ -445,12 +450,15 @@ mod tests {
             (200, "HEAD /page.js HTTP/1.1\r\nHost: [::1]:7780\r\n\r\n"),
             (200, "GET /page.css HTTP/1.1\r\nHost: CHAT.example.\r\n\r\n"),
             (200, "GET /metrics HTTP/1.1\nHost: 10.1.2.3:80\n\n"),
+            (200, "GET /readyz HTTP/1.0\r\n\r\n"),
             (400, "GET / HTTP/1.1\r\n\r\n"),
             (400, "GET / HTTP/1.1\r\nHost:\r\n\r\n"),
             (400, "GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n"),
             (400, "hello\r\n\r\n"),
             (400, "hello to you\r\n\r\n"),
             (400, "\x16\x03\x01"),
+            (400, "GET / HTTP/1.0\r\nHost:\r\n\r\n"),
+            (403, "GET / HTTP/1.0\r\nHost: evil.example\r\n\r\n"),
             (403, "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n"),
             (403, "GET / HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n"),
             (403, "GET / HTTP/1.1\r\nHost: localhost:x@evil.example\r\n\r\n"),
