@@ -417,6 +417,8 @@ pub enum Change<'a> {
     Invited(&'a str),
     /// They have set this for the room.
     Set(&'a [Setting]),
+    /// They have set these modes, as IRC knows them.
+    Mode(&'a str),
     /// They have sent tags without a text.
     Tagged {
         /// To whom, or to which room.

@@ -152,6 +152,12 @@ impl Sanction {
         mask_of(&self.target, &self.whom)
     }
 
+    /// Whether it was given for a name or a mask: addresses are for operators of the server alone.
+    #[must_use]
+    pub fn is_for_a_name(&self) -> bool {
+        Target::network(&self.whom).is_none()
+    }
+
     /// Whether it still holds.
     #[must_use]
     pub fn is_on(&self, now: u64) -> bool {

@@ -66,6 +66,7 @@ const ROWS: &[Row] = &[
     ("the keys of what a browser has said", states::keys),
     ("the addresses of those who talked or came lately", states::addresses),
     ("the history", states::history),
+    ("what happened in a room between the lines", states::happened),
     ("the history as it is told", states::told_history),
     ("an account of the longest name", states::account),
     ("a ban or a mute with the longest reason", states::sanction),

@@ -11,6 +11,8 @@ mod client;
 mod common;
 #[path = "irc/details.rs"]
 mod details;
+#[path = "irc/playback.rs"]
+mod playback;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

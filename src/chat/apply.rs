@@ -103,7 +103,11 @@ impl Chat {
             Fact::Forgot { user } => self.apply_forgot(*user),
             Fact::Topic { user, room, text } => self.apply_topic(entry.at, *user, *room, text),
         };
-        applied.unwrap_or(Applied::Refused(Conflict::OutOfDate))
+        let applied = applied.unwrap_or(Applied::Refused(Conflict::OutOfDate));
+        if !matches!(entry.fact, Fact::Said { .. }) {
+            self.note_happening(entry, &applied);
+        }
+        applied
     }
 
     fn apply_connected(
@@ -255,6 +259,7 @@ impl Chat {
 
     fn apply_forgot(&mut self, key: UserKey) -> Option<Applied> {
         self.users.get(key)?;
+        self.rooms.iter_mut().for_each(|(_, room)| room.happened.forget_words(key));
         let asleep = self.asleep.histories();
         let awake = self.rooms.iter_mut().map(|(_, room)| &mut room.history);
         Some(Applied::Forgot(awake.chain(asleep).map(|history| history.forget(key)).sum()))

@@ -7,16 +7,21 @@ use std::fmt::Write as _;
 
 use super::Chat;
 use super::entry::{EntryId, LineClock};
+use super::happened::{Happening, What};
 use super::moderation::Lock;
 use super::room::{Room, RoomKey, Topic};
 use super::user::{User, UserKey};
 use super::written::{
-    Members, Words, or_dash, read_sanction, read_standing, word_of, write_sanction, write_standing,
+    Members, Words, or_dash, read_removal, read_sanction, read_standing, word_of, write_sanction,
+    write_standing,
 };
 use crate::chat::Standing;
-use crate::event::Said;
+use crate::event::{CloseReason, Said};
 use crate::rights::Rank;
 use crate::text;
+
+/// A name, or a `user@host`, has fewer bytes, also if another server has let it in.
+const WORD_BYTES_MAX: usize = 1024;
 
 /// Users of whom a checkpoint tells: their server and their number there, and their key here.
 pub(crate) type Known = HashMap<(String, u64), UserKey>;
@@ -49,6 +54,12 @@ impl Chat {
             }
             let forgotten = room.history.forgotten();
             let _ = writeln!(out, "forgotten {} {forgotten}", room.name());
+            for (it, by) in room.happened.iter() {
+                let by = members.member_of(*by);
+                let by = by.map_or("- 0".to_owned(), |(node, number)| format!("{node} {number}"));
+                let (name, it) = (room.name(), write_happening(it));
+                let _ = writeln!(out, "happened {name} {by} {it}");
+            }
             for sanction in room.bans.iter().flat_map(|bans| bans.iter()) {
                 let _ = writeln!(out, "sanction {} {}", room.name(), write_sanction(sanction));
             }
@@ -147,6 +158,13 @@ impl Chat {
                     self.line_clock = LineClock { at, millis, begun };
                 }
                 "past" => self.read_past(&known, &mut words)?,
+                "happened" => {
+                    let room = self.room_called(&words.room()?)?;
+                    let by = user_of(&known, words.next()?, words.number()?);
+                    let happening = read_happening(&mut words)?;
+                    let by = by.unwrap_or(UserKey::NOBODY);
+                    self.rooms[room.place()].happened.restore(happening, by);
+                }
                 "forgotten" => {
                     let room = self.room_called(&words.room()?)?;
                     let forgotten: EntryId = words.number()?;
@@ -238,6 +256,44 @@ impl Chat {
     }
 }
 
+fn write_happening(it: &Happening) -> String {
+    let Happening { id, at: (at, millis), what, from, mask, whom, text } = it;
+    let what = match what {
+        What::Joined(rank) => format!("join/{}", or_dash(rank.map(Rank::letter))),
+        What::Parted => "part/-".to_owned(),
+        What::Left(reason) => format!("leave/{}", or_dash(reason.map(CloseReason::label))),
+        What::Removed(how) => format!("kill/{}", how.word()),
+        What::Kicked => "kick/-".to_owned(),
+        What::Renamed => "nick/-".to_owned(),
+        What::Topic => "topic/-".to_owned(),
+        What::Mode => "mode/-".to_owned(),
+    };
+    let [from, mask, whom] = [from, mask, whom].map(|word| word_of(word));
+    format!("{id} {at}/{millis} {what} {from} {mask} {whom} {text}")
+}
+
+fn read_happening(words: &mut Words<'_>) -> Option<Happening> {
+    let (id, (at, millis)) = (words.number()?, words.next()?.split_once('/')?);
+    let at = (at.parse().ok()?, millis.parse().ok()?);
+    let what = match words.next()?.split_once('/')? {
+        ("join", rank) => What::Joined(Words(rank).rank()?),
+        ("part", _) => What::Parted,
+        ("leave", "-") => What::Left(None),
+        ("leave", reason) => What::Left(Some(CloseReason::of_label(reason)?)),
+        ("kill", how) => What::Removed(read_removal(how)?),
+        ("kick", _) => What::Kicked,
+        ("nick", _) => What::Renamed,
+        ("topic", _) => What::Topic,
+        ("mode", _) => What::Mode,
+        _ => return None,
+    };
+    let (from, mask) = (words.text(WORD_BYTES_MAX)?, words.text(WORD_BYTES_MAX)?);
+    // Nobody has no host, and somebody has one.
+    (from.is_empty() == mask.is_empty()).then_some(())?;
+    let (whom, text) = (words.text(WORD_BYTES_MAX)?, words.rest().into_owned());
+    Some(Happening { id, at, what, from, mask, whom, text })
+}
+
 fn user_of(known: &Known, node: &str, number: u64) -> Option<UserKey> {
     known.get(&(node.to_owned(), number)).copied()
 }
@@ -264,6 +320,36 @@ mod tests {
         fn user_of(&self, _: &str, _: u64) -> Option<UserKey> {
             None
         }
+    }
+
+    #[test]
+    fn what_happened_is_in_it_as_it_was() {
+        let chat = || Chat::new(&Limits::default(), 0, &Nickname::unchecked("lobby"), &[]);
+        let happened = "happened lobby - 0 5 70/0 join/o bob bob@host % Bob B.\n\
+                        happened lobby - 0 6 70/3 part/- bob bob@host % so long \n\
+                        happened lobby - 0 7 70/3 leave/- bob bob@host % - all\n\
+                        happened lobby - 0 8 70/3 leave/too_slow bob bob@host % \n\
+                        happened lobby - 0 9 71/0 kill/ban bob bob@host al why not\n\
+                        happened lobby - 0 10 71/0 kick/- al al@host bob enough\n\
+                        happened lobby - 0 11 71/0 nick/- al al@host al%2d1 \n\
+                        happened lobby - 0 12 71/0 topic/- al al@host % tea\n\
+                        happened lobby - 0 13 71/0 mode/- % % % +o al\n";
+        let mut first = chat();
+        assert!(first.read_checkpoint(happened).is_some());
+        let mut checkpoint = String::new();
+        first.write_checkpoint(&Nobody, &mut checkpoint);
+        assert!(checkpoint.ends_with(happened), "{checkpoint}");
+        let mut second = chat();
+        assert!(second.read_checkpoint(&checkpoint).is_some());
+        assert_eq!(second.snapshot(), first.snapshot());
+        for wrong in ["1 70/0 go/- b b@h % ", "1 70 part/- b b@h % ", "1 70/0 part/- b % % "] {
+            let wrong = format!("happened lobby - 0 {wrong}");
+            assert!(chat().read_checkpoint(&wrong).is_none(), "{wrong}");
+        }
+        let unclean = "happened lobby - 0 5 70/0 topic/- b b@h % a\u{1b}[2Jb\n";
+        assert!(first.read_checkpoint(unclean).is_some());
+        let (last, _) = first[LOBBY].happened.iter().last().unwrap();
+        assert!(!last.text.contains('\u{1b}'), "{last:?}");
     }
 
     #[test]

@@ -48,6 +48,11 @@ impl History {
         History { lines: VecDeque::new(), lines_max, forgotten }
     }
 
+    /// There are at most so many lines.
+    pub(super) fn lines_max(&self) -> usize {
+        self.lines_max
+    }
+
     /// From now on there are at most so many lines.
     pub(super) fn set_lines_max(&mut self, lines_max: usize) {
         self.lines_max = lines_max;

@@ -22,6 +22,7 @@ mod checkpoint;
 pub(crate) mod commands;
 mod directory;
 mod entry;
+mod happened;
 mod history;
 mod ignoring;
 mod moderation;
@@ -44,6 +45,7 @@ use self::entry::LineClock;
 pub(crate) use self::entry::{
     AccountFact, Authority, Entry, EntryId, Fact, Leaving, MaybeExtra, Order, Recorded, Standing,
 };
+pub(crate) use self::happened::{Happening, What};
 use self::ignoring::Ignoring;
 use self::moderation::OrderState;
 pub(crate) use self::moderation::Proposed;
@@ -211,6 +213,7 @@ impl Chat {
         self.limits = *limits;
         for (_, room) in &mut self.rooms {
             room.history.set_lines_max(limits.history_lines_max);
+            room.happened.set_lines_max(limits.history_lines_max);
         }
         for history in self.asleep.histories() {
             history.set_lines_max(limits.history_lines_max);
@@ -323,14 +326,19 @@ impl Chat {
     /// Whether `key` ignores whoever said the line at a place of a room's history. Of those who
     /// have left, only the name is known.
     pub(crate) fn is_deaf_to_line(&self, key: UserKey, room: RoomKey, place: usize) -> bool {
+        let line = self[room].history.line(place);
+        self.is_deaf_to_author(key, line.by, &line.said.from)
+    }
+
+    /// The same of `by`, who was called `from`.
+    fn is_deaf_to_author(&self, key: UserKey, by: UserKey, from: &str) -> bool {
         let ignores_nobody = |user: &User| user.ignoring().is_empty();
         if self.users.get(key).is_none_or(ignores_nobody) {
             return false;
         }
-        let line = &self[room].history.line(place);
-        match self.users.get(line.by) {
-            Some(_) => self.is_deaf_to(key, line.by),
-            None => self.is_deaf_to_name(key, &line.said.from),
+        match self.users.get(by) {
+            Some(_) => self.is_deaf_to(key, by),
+            None => self.is_deaf_to_name(key, from),
         }
     }
 

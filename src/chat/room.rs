@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::entry::EntryId;
+use super::happened::{Happened, Happening};
 use super::history::History;
 use super::sanctions::Sanctions;
 use super::user::{UserKey, Users};
@@ -49,6 +50,8 @@ pub(crate) struct Room {
     members: Vec<u32>,
     pub(super) topic: Option<Box<Topic>>,
     pub(crate) history: History,
+    /// What happened between the lines. It is not kept when nobody is in it any more.
+    pub(super) happened: Happened,
     /// What is set for it.
     pub(crate) rights: Rights,
     /// Those who are here and have a rank, in the order of their keys.
@@ -109,6 +112,7 @@ pub(crate) struct RoomSnapshot {
     topic: Option<Topic>,
     members: Vec<Option<String>>,
     history: Vec<Said>,
+    happened: Vec<Happening>,
     /// Up to which number the history is not whole.
     forgotten: EntryId,
     rights: Rights,
@@ -122,8 +126,21 @@ impl Room {
     pub(super) fn new(name: Nickname, opened_at: Option<u64>, before: Asleep) -> Room {
         let title = format!("#{name}").into();
         let Asleep { topic, history, rights, bans } = before;
+        let happened = Happened::new(history.lines_max());
         let (members, ranks, invited) = Default::default();
-        Room { name, title, opened_at, members, topic, history, rights, ranks, invited, bans }
+        Room {
+            name,
+            title,
+            opened_at,
+            members,
+            topic,
+            history,
+            happened,
+            rights,
+            ranks,
+            invited,
+            bans,
+        }
     }
 
     /// What is to be kept of it when nobody is in it any more; `None` if that is nothing.
@@ -249,6 +266,7 @@ impl Room {
             topic: self.topic.as_deref().cloned(),
             members: self.members.iter().map(name_of).collect(),
             history: self.history.lines().map(|line| line.said.clone()).collect(),
+            happened: self.happened.iter().map(|(it, _)| it.clone()).collect(),
             forgotten: self.history.forgotten(),
             rights: self.rights.clone(),
             ranks: self.ranks.clone(),

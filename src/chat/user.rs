@@ -1,6 +1,7 @@
 //! Users: everybody who has a name. A user is known by a [`UserKey`], in whatever rooms they are
 //! and whatever they come with.
 
+use std::borrow::Cow;
 use std::mem;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -130,10 +131,15 @@ impl User {
     /// The name, and `user@host` as others are told. That is made once, since a cloak is a hash.
     pub(super) fn name_and_mask(&mut self, cloak: Option<Cloak>) -> (&str, &str) {
         if self.mask.is_none() {
-            let Author { user, host, .. } = self.author(cloak);
-            self.mask = Some(format!("{user}@{host}").into());
+            self.mask = Some(self.mask(cloak).into());
         }
         (self.name.as_str(), self.mask.as_deref().unwrap_or_default())
+    }
+
+    /// `user@host` as others are told; it is not kept if nobody has said a line yet.
+    pub(super) fn mask(&self, cloak: Option<Cloak>) -> Cow<'_, str> {
+        let Author { user, host, mask, .. } = self.author(cloak);
+        mask.map_or_else(|| Cow::Owned(format!("{user}@{host}")), Cow::Borrowed)
     }
 
     /// What is for them goes there from now on, if anywhere. Returns where it went until now.

@@ -687,7 +687,7 @@ fn read_order_of_room<'a>(
     })
 }
 
-fn read_removal(word: &str) -> Option<Removal> {
+pub(super) fn read_removal(word: &str) -> Option<Removal> {
     [Removal::Kick, Removal::Kill, Removal::Ban].into_iter().find(|how| how.word() == word)
 }
 

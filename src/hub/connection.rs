@@ -12,7 +12,7 @@ use slab::Slab;
 use super::AddressKey;
 use crate::archive::Request;
 use crate::author::Extra;
-use crate::chat::{RoomKey, UserKey};
+use crate::chat::{Happening, RoomKey, UserKey};
 use crate::config::{Flood, Limits, Prelude};
 use crate::delivery::Outbox;
 use crate::dialect::{Dialect, Gap, Session};
@@ -131,6 +131,8 @@ pub(super) struct Asked {
     pub(super) room: Option<Arc<str>>,
     /// Lines that come after those of the archive.
     pub(super) tail: Vec<Said>,
+    /// What happened between lines, if that is wanted.
+    pub(super) happened: Vec<Happening>,
     /// Lines that the rooms have forgotten already.
     pub(super) forgotten: usize,
     /// Under which key it has asked.
@@ -140,7 +142,8 @@ pub(super) struct Asked {
 impl Asked {
     /// This alone.
     pub(super) fn new(request: Request) -> Asked {
-        Asked { request, room: None, tail: Vec::new(), forgotten: 0, key: None }
+        let (room, tail, happened, key) = Default::default();
+        Asked { request, room, tail, happened, forgotten: 0, key }
     }
 }
 

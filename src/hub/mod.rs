@@ -793,6 +793,9 @@ impl Hub {
     pub fn replays_alike(&self) -> Result<(), String> {
         let Some(recorded) = &self.recorded else { return Ok(()) };
         let mut again = self.chat.anew();
+        // What becomes so while somebody is told of something else is recorded before that.
+        let mut recorded: Vec<_> = recorded.iter().collect();
+        recorded.sort_by_key(|entry| entry.id);
         for entry in recorded {
             again.apply(entry);
         }

@@ -14,7 +14,7 @@ use crate::key::ConnectionKey;
 use crate::nickname::Nickname;
 use crate::order::{Occurrence, Removal, WhoisPrivate, WhoisView, confirmation};
 use crate::rights::{Rank, Setting};
-use crate::sanction::{Sanction, SanctionKind, Target};
+use crate::sanction::{Sanction, SanctionKind};
 
 /// So long somebody is asked whether they mean it.
 const ANSWER_SECONDS: u64 = 60;
@@ -277,9 +277,8 @@ impl Hub {
         sanction: &Sanction,
         event: &Event<'_>,
     ) {
-        let is_name = Target::network(&sanction.whom).is_none();
         let rooms = match (room, sanction.kind) {
-            _ if !is_name => Vec::new(),
+            _ if !sanction.is_for_a_name() => Vec::new(),
             (Some(room), _) => vec![room],
             (None, SanctionKind::Ban) => Vec::new(),
             (None, SanctionKind::Mute) => self.rooms_hit_by(sanction),
@@ -473,7 +472,7 @@ impl Hub {
 }
 
 /// What those are told who only hear that somebody is gone.
-fn removal_words(how: Removal, by: &str, why: &str) -> String {
+pub(super) fn removal_words(how: Removal, by: &str, why: &str) -> String {
     let what = if how == Removal::Ban { "Banned" } else { "Killed" };
     let because = if why.is_empty() { String::new() } else { format!(": {why}") };
     format!("{what} by {by}{because}")

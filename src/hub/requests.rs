@@ -98,7 +98,8 @@ impl Hub {
         match answer {
             Answer::History { lines, more } if matches!(asked.request, Request::Lines { .. }) => {
                 if let (Request::Lines { wanted, .. }, Some(room)) = (&asked.request, room) {
-                    self.tell_wanted((key, user), (room, wanted), (lines, more), asked.tail);
+                    let known = (asked.tail, asked.happened);
+                    self.tell_wanted((key, user), (room, wanted), (lines, more), known);
                 }
             }
             Answer::History { lines, more } => {

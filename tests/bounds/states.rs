@@ -21,6 +21,9 @@ use super::{HEAP, Measured};
 /// How many are in the same state, where what is for one is measured.
 const CROWD: usize = 100;
 
+/// The longest topic.
+const TOPIC_BYTES: usize = 512;
+
 /// An eighth of `--max-clients`. What grows by doubling is then just as full, and each costs as
 /// much, as if all were there.
 const FULL: usize = 1250;
@@ -181,6 +184,11 @@ fn in_pieces(room: &mut Room, key: ConnectionKey, bytes: &[u8], piece: usize) {
 /// pieces.
 fn listening_at(dialect: Dialect, name: Names) -> usize {
     let (mut room, mut members) = (Room::new(&patient()), Vec::with_capacity(FULL));
+    // What the room remembers of those who came is the room's.
+    let first = crowd(&mut room, Dialect::Lines, 1, short_name)[0];
+    fill_happened(&mut room, first, TOPIC_BYTES);
+    room.lose(first);
+    rest(&mut room);
     let bytes = growth(&mut room, |room| members.extend(crowd(room, dialect, FULL, name)));
     let line = say(dialect, &"x".repeat(LINE_BYTES));
     fill_history(&mut room, members[0], dialect);
@@ -595,6 +603,26 @@ pub(crate) fn history() -> Measured {
         rest(room);
     });
     vec![("the longest lines".to_owned(), bytes)]
+}
+
+/// Topics of this length are set until the room has forgotten whatever else happened.
+fn fill_happened(room: &mut Room, key: ConnectionKey, length: usize) {
+    for _ in 0..Config::default().limits.history_lines_max {
+        room.read(key, &say(Dialect::Lines, &format!("/topic {}", "x".repeat(length))));
+        room.turn();
+    }
+}
+
+pub(crate) fn happened() -> Measured {
+    let mut room = Room::new(&patient());
+    let talker = crowd(&mut room, Dialect::Lines, 1, longest_name)[0];
+    let bytes = growth(&mut room, |room| {
+        // Twice as much as this is more than the next ones need.
+        fill_happened(room, talker, TOPIC_BYTES * 3 / 4);
+        fill_happened(room, talker, TOPIC_BYTES);
+        rest(room);
+    });
+    vec![("the longest topics".to_owned(), bytes)]
 }
 
 /// What is kept of the history as it was told at a dialect, once to all, and in the end to somebody

@@ -15,7 +15,10 @@ const CLIENTS: usize = 6;
 const ROOMS: [&str; 3] = ["#one", "#two", "#three"];
 
 /// Kinds of acts.
-pub(crate) const KINDS: usize = 12;
+pub(crate) const KINDS: usize = 13;
+
+/// So much of what was said or happened in a room is asked for at once, at most.
+const PAST_MAX: usize = 20;
 
 /// What somebody has asked for beyond the plain protocol.
 #[derive(Clone, Copy, Default)]
@@ -24,6 +27,16 @@ struct Caps {
     extended_join: bool,
     away_notify: bool,
     multi_prefix: bool,
+    playback: bool,
+}
+
+/// What was said or happened in a room, as it is told again: with `extended-join`, and without.
+#[derive(Clone)]
+struct Past {
+    plain: String,
+    extended: String,
+    /// Only those with `draft/event-playback` are told of it.
+    is_event: bool,
 }
 
 /// A client as the model knows it.
@@ -48,6 +61,7 @@ struct Model {
     topic: Option<(String, String)>,
     moderated: bool,
     open_topic: bool,
+    past: Vec<Past>,
 }
 
 pub(crate) struct Life {
@@ -56,6 +70,8 @@ pub(crate) struct Life {
     room: Room,
     clients: Vec<Client>,
     rooms: BTreeMap<&'static str, Model>,
+    /// How often it was asked what was said.
+    asked: u64,
     /// What was done, to be shown if something is wrong.
     script: Vec<String>,
 }
@@ -75,8 +91,9 @@ impl Life {
         config.limits.flood = None;
         config.limits.connects = None;
         let room = Room::that_keeps(&config);
+        let (rng, asked) = (Rng::with_seed(seed), 0);
         let (clients, rooms, script) = Default::default();
-        let mut life = Life { seed, rng: Rng::with_seed(seed), room, clients, rooms, script };
+        let mut life = Life { seed, rng, room, clients, rooms, asked, script };
         for _ in 0..3 {
             life.comes();
         }
@@ -102,6 +119,7 @@ impl Life {
             9 => self.kicks(at),
             10 if self.rng.u8(..3) == 0 => self.quits(at),
             10 => self.goes_away(at),
+            11 => self.asks_what_was(at),
             _ => self.clients[at].is_slow ^= true,
         }
         self.room.turn();
@@ -164,11 +182,28 @@ impl Life {
         self.expect(at, format!(":irc.chinwag {number} {name} {rest}"));
     }
 
-    /// All in a room are told the same.
+    /// All in a room are told the same, which happens there.
     fn expect_all(&mut self, room: &str, line: &str) {
         for at in self.inside(room) {
             self.expect(at, line.to_owned());
         }
+        self.happens(room, line);
+    }
+
+    /// Something happens in a room that may be told again.
+    fn happens(&mut self, room: &str, line: &str) {
+        self.passes(room, (line.to_owned(), line.to_owned()), true);
+    }
+
+    fn passes(&mut self, room: &str, (plain, extended): (String, String), is_event: bool) {
+        if let Some(model) = self.rooms.get_mut(room) {
+            model.past.push(Past { plain, extended, is_event });
+        }
+    }
+
+    /// The rooms that somebody is in.
+    fn rooms_of(&self, at: usize) -> Vec<&'static str> {
+        ROOMS.into_iter().filter(|room| self.rank(at, room).is_some()).collect()
     }
 
     // ── who is where ─────────────────────────────────────────────────────────────────────────────
@@ -190,7 +225,7 @@ impl Life {
 
     /// Those who share a room with somebody, each once; not they themselves.
     fn neighbours(&self, at: usize) -> BTreeSet<usize> {
-        let rooms = ROOMS.into_iter().filter(|room| self.rank(at, room).is_some());
+        let rooms = self.rooms_of(at).into_iter();
         rooms.flat_map(|room| self.inside(room)).filter(|other| *other != at).collect()
     }
 
@@ -228,6 +263,7 @@ impl Life {
             extended_join: rng.bool(),
             away_notify: rng.bool(),
             multi_prefix: rng.bool(),
+            playback: rng.bool(),
         };
         let key = self.room.connect(Dialect::Irc(Encoding::PLAIN));
         let expected = Vec::new();
@@ -239,6 +275,8 @@ impl Life {
             (caps.extended_join, "extended-join"),
             (caps.away_notify, "away-notify"),
             (caps.multi_prefix, "multi-prefix"),
+            (true, "batch draft/chathistory"),
+            (caps.playback, "draft/event-playback"),
         ];
         let words: Vec<_> = words.iter().filter(|(on, _)| *on).map(|(_, word)| *word).collect();
         self.send(at, &format!("CAP REQ :{}", words.join(" ")));
@@ -262,18 +300,20 @@ impl Life {
         let is_new = !self.rooms.contains_key(room);
         self.rooms.entry(room).or_default().members.insert(key, (is_new, false));
         let (mask, name) = (self.mask(at), self.clients[at].name);
+        let user = self.clients[at].user;
+        let plain = format!("{mask} JOIN {room}");
+        let extended = format!("{mask} JOIN {room} * :{user} here");
         for other in self.inside(room) {
             let Caps { extended_join, away_notify, .. } = self.clients[other].caps;
-            let user = self.clients[at].user;
-            let line = match extended_join {
-                true => format!("{mask} JOIN {room} * :{user} here"),
-                false => format!("{mask} JOIN {room}"),
-            };
-            self.expect(other, line);
+            let line = if extended_join { &extended } else { &plain };
+            self.expect(other, line.clone());
             if self.clients[at].away && away_notify && other != at {
                 self.expect(other, format!("{mask} AWAY :busy"));
             }
         }
+        let rank =
+            if is_new { format!("\r\n:irc.chinwag MODE {room} +o {name}") } else { String::new() };
+        self.passes(room, (plain + &rank, extended + &rank), true);
         if let Some((text, by)) = self.rooms[room].topic.clone() {
             self.expect_number(at, "332", &format!("{room} :{text}"));
             self.expect_number(at, "333", &format!("{room} {by} TIME"));
@@ -337,6 +377,30 @@ impl Life {
                 self.expect(other, line.clone());
             }
         }
+        let again = line.replace('\x02', "");
+        self.passes(room, (again.clone(), again), false);
+    }
+
+    fn asks_what_was(&mut self, at: usize) {
+        let (room, count) = (self.a_room(), self.rng.usize(1..=PAST_MAX));
+        self.send(at, &format!("CHATHISTORY LATEST {room} * {count}"));
+        if self.rank(at, room).is_none() {
+            let why = "Messages could not be retrieved";
+            let code = "INVALID_TARGET LATEST";
+            return self.expect(at, format!(":irc.chinwag FAIL CHATHISTORY {code} {room} :{why}"));
+        }
+        self.asked += 1;
+        let (batch, Caps { playback, extended_join, .. }) = (self.asked, self.clients[at].caps);
+        self.expect(at, format!(":irc.chinwag BATCH +h{batch} chathistory {room}"));
+        let past = self.rooms[room].past.iter().filter(|it| playback || !it.is_event);
+        let mut past: Vec<_> = past.cloned().collect();
+        for it in past.split_off(past.len().saturating_sub(count)) {
+            let told = if extended_join { it.extended } else { it.plain };
+            for line in told.split("\r\n") {
+                self.expect(at, format!("@batch=h{batch} {line}"));
+            }
+        }
+        self.expect(at, format!(":irc.chinwag BATCH -h{batch}"));
     }
 
     fn tells(&mut self, at: usize) {
@@ -369,6 +433,7 @@ impl Life {
                 for other in told.into_iter().chain([at]) {
                     self.expect(other, line.clone());
                 }
+                self.rooms_of(at).into_iter().for_each(|room| self.happens(room, &line));
                 self.clients[at].name = name;
             }
         }
@@ -507,6 +572,7 @@ impl Life {
         for other in self.neighbours(at) {
             self.expect(other, line.clone());
         }
+        self.rooms_of(at).into_iter().for_each(|room| self.happens(room, &line));
         if breaks {
             self.script.push(format!("{} is cut off", self.clients[at].name));
             self.room.lose(self.clients[at].key);
@@ -524,6 +590,9 @@ impl Life {
 
 /// A line with `host` for what hides an address, and `TIME` for when a topic was set.
 fn without_host(line: &str) -> String {
+    if let Some((tags, rest)) = line.split_once(' ').filter(|(tags, _)| tags.starts_with('@')) {
+        return format!("{tags} {}", without_host(rest));
+    }
     let line = match line.split_once(' ') {
         Some((source, rest)) if source.ends_with(".ip") => {
             let at = source.find('@').unwrap();

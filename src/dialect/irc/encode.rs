@@ -5,7 +5,7 @@ use super::caps::Caps;
 use super::numeric::{self, Lines, Numeric, Replies};
 use super::{LINE_BYTES_MAX, SERVER, Verb};
 use crate::author::{Author, Extra, Part};
-use crate::dialect::{Dialect, Encoding, Lang, Reader, phrases};
+use crate::dialect::{About, Dialect, Encoding, Lang, Reader, phrases};
 use crate::event::{Change, Event, Parting, Refusal, Said, TopicView};
 use crate::nickname::Nickname;
 use crate::order::{AccountEvent, Occurrence, Removal};
@@ -22,7 +22,22 @@ const GOES_ON: &str = ";draft/multiline-concat";
 const ACTION: (&str, &str) = ("\x01ACTION ", "\x01");
 
 pub(super) fn encode(reader: &Reader<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
-    let mut writer = Writer { reader, out, recalled: None };
+    encode_numbered(reader, event, None, out);
+}
+
+/// Tells again what happened before, with its number.
+pub(crate) fn encode_again(
+    (dialect, lang): (Dialect, Lang),
+    about: &About<'_>,
+    (event, id): (&Event<'_>, u64),
+    out: &mut Vec<u8>,
+) {
+    let reader = Reader { phrases: phrases::of(lang), dialect, about };
+    encode_numbered(&reader, event, Some(id), out);
+}
+
+fn encode_numbered(reader: &Reader<'_>, event: &Event<'_>, id: Option<u64>, out: &mut Vec<u8>) {
+    let mut writer = Writer { reader, out, recalled: None, id };
     match *event {
         Event::Said { from, text, at, id } => {
             writer.said(from, reader.room(), (at, Some(id)), (text, ("", "")));
@@ -85,6 +100,8 @@ struct Writer<'r, 'a> {
     out: &'r mut Vec<u8>,
     /// The line that is told again.
     recalled: Option<&'r Said>,
+    /// The number of what is told, for its first line.
+    id: Option<u64>,
 }
 
 impl<'r, 'a> Writer<'r, 'a> {
@@ -167,7 +184,8 @@ impl<'r, 'a> Writer<'r, 'a> {
 
     /// A line about the author at a place.
     fn line(&mut self, place: usize, name: &str, words: &[&str]) {
-        self.tags(place, (self.reader.about.at, None));
+        let id = self.id.take();
+        self.tags(place, (self.reader.about.at, id));
         let start = self.out.len();
         self.source(place, name);
         self.write(words);
@@ -320,6 +338,9 @@ impl<'r, 'a> Writer<'r, 'a> {
             Change::Set(settings) => {
                 self.line(0, name, &["MODE ", self.reader.room(), " ", &mode_words(settings)]);
             }
+            Change::Mode(modes) => {
+                self.line(0, name, &["MODE ", self.reader.room(), " ", modes]);
+            }
             Change::Gone(why) => self.quit(0, name, why),
             Change::Removed(how) => self.line(0, name, &["QUIT :", how]),
             _ => {}
@@ -344,9 +365,8 @@ impl<'r, 'a> Writer<'r, 'a> {
         let room = self.reader.room();
         match *occurrence {
             Occurrence::Ranked { name, rank, before, by } => {
-                if let Some((letters, count)) = rank_letters(before, rank) {
-                    let names = vec![name; count].join(" ");
-                    self.line(0, by, &["MODE ", room, " ", &letters, " ", &names]);
+                if let Some(modes) = rank_words(name, before, rank) {
+                    self.line(0, by, &["MODE ", room, " ", &modes]);
                 }
             }
             // That is told with all else that was set at once.
@@ -549,8 +569,9 @@ pub(crate) fn cut(text: &str, bytes_max: usize) -> (&str, &str) {
     text.split_at(end)
 }
 
-/// The mode by which a rank becomes another one, and how many names it takes.
-fn rank_letters(before: Option<Rank>, now: Option<Rank>) -> Option<(String, usize)> {
+/// The modes by which the rank of somebody becomes another one, with their name for each; `None` if
+/// they have it already.
+pub(crate) fn rank_words(name: &str, before: Option<Rank>, now: Option<Rank>) -> Option<String> {
     let (before, now) = (letters_of(before), letters_of(now));
     let of = |sign: char, letters: &str, without: &str| {
         let new: String = letters.chars().filter(|letter| !without.contains(*letter)).collect();
@@ -558,7 +579,8 @@ fn rank_letters(before: Option<Rank>, now: Option<Rank>) -> Option<(String, usiz
     };
     let (taken, fewer) = of('-', before, now);
     let (given, more) = of('+', now, before);
-    (fewer + more > 0).then(|| (taken + &given, fewer + more))
+    let names = [name].repeat(fewer + more).join(" ");
+    (fewer + more > 0).then(|| format!("{taken}{given} {names}"))
 }
 
 /// The letter of the rank with which somebody comes.
@@ -586,7 +608,7 @@ pub(crate) fn mark_of(rank: Option<Rank>, both: bool) -> &'static str {
 }
 
 /// What is set, as a change of modes with its parameters behind it.
-fn mode_words(settings: &[Setting]) -> String {
+pub(crate) fn mode_words(settings: &[Setting]) -> String {
     let (mut letters, mut values, mut sign) = (String::new(), String::new(), None);
     for setting in settings {
         let (on, letter, value) = match setting {

@@ -1,7 +1,7 @@
 //! CHATHISTORY: what was said before, from what a room remembers and from the archive.
 
 use crate::archive::Request;
-use crate::chat::{RoomKey, UserKey};
+use crate::chat::{Happening, RoomKey, UserKey};
 use crate::dialect::About;
 use crate::dialect::irc::SERVER;
 use crate::dialect::irc::Verb;
@@ -10,6 +10,7 @@ use crate::dialect::irc::numeric::write_time;
 use crate::event::{Event, Said};
 use crate::hub::Hub;
 use crate::hub::connection::Asked;
+use crate::hub::irc::happened::{self, Past, past};
 use crate::key::ConnectionKey;
 use crate::query::parse_millis;
 use crate::span::{Place, Span, Wanted};
@@ -57,7 +58,7 @@ impl Hub {
             // What was said in private is kept nowhere.
             None if !given[1].starts_with('#') && self.chat.find(given[1]).is_some() => {
                 let name = text::clean(given[1]).into_owned();
-                self.tell_lines(key, &name, &[]);
+                self.tell_past(key, &name, &[]);
             }
             None => {
                 let why = "Messages could not be retrieved";
@@ -75,45 +76,63 @@ impl Hub {
         let places = 0..history.len();
         let heard = places.filter(|place| !self.chat.is_deaf_to_line(user, room, *place));
         let known: Vec<Said> = heard.map(|place| history.line(place).said.clone()).collect();
+        let happened = match self.wants_happenings(key) {
+            true => self.chat.happened_for(user, room),
+            false => Vec::new(),
+        };
         let title = self.chat[room].title().clone();
-        if !self.chat.remembers() || wanted.is_within(history.forgotten(), &known) {
-            let lines = wanted.select(&known);
-            return self.tell_lines(key, &title, &lines);
+        // Where there is an archive, lines may be missing among what happened before that.
+        let forgotten = if self.chat.remembers() { history.forgotten() } else { 0 };
+        let recent = happened.iter().filter(|it| it.id > forgotten).cloned();
+        let past = past(known.clone(), recent);
+        if !self.chat.remembers() || wanted.is_within(forgotten, &past) {
+            return self.tell_past(key, &title, &wanted.select(&past));
         }
         let name = self.chat[room].name().as_str().to_owned();
         let request = Request::Lines { room: name, wanted };
-        self.ask_archive(key, Asked { room: Some(title), tail: known, ..Asked::new(request) });
+        let room = Some(title);
+        self.ask_archive(key, Asked { room, tail: known, happened, ..Asked::new(request) });
     }
 
     /// What the archive knows of what was asked for, and whether more comes behind it; and what the
-    /// room remembered, which may be newer than that.
+    /// room remembered, which may be newer than that. Of what happened, only that is told of which
+    /// it is known that no line is missing between it and the lines: a client that goes on from
+    /// there finds the rest.
     pub(in crate::hub) fn tell_wanted(
         &mut self,
         (key, user): Who,
         (room, wanted): (&str, &Wanted),
         (mut lines, more): (Vec<Said>, bool),
-        mut known: Vec<Said>,
+        (mut known, mut happened): (Vec<Said>, Vec<Happening>),
     ) {
         let last = lines.last().map(|said| said.id);
         if let Some(last) = last.filter(|_| more) {
             // Nobody would ask for what lies between.
             known.retain(|said| said.id <= last);
+            happened.retain(|it| it.id <= last);
+        }
+        if !happened.is_empty() {
+            let all = in_order(lines.iter().chain(&known).cloned().collect());
+            happened.retain(|it| wanted.reaches(&all, it));
         }
         lines.retain(|said| !self.chat.is_deaf_to_name(user, &said.from));
         lines.extend(known);
-        lines.sort_by_key(|said| said.id);
-        lines.dedup_by_key(|said| said.id);
-        let lines = wanted.select(&lines);
-        self.tell_lines(key, room, &lines);
+        let past = past(in_order(lines), happened);
+        self.tell_past(key, room, &wanted.select(&past));
     }
 
-    /// Tells lines of a room in one batch.
-    fn tell_lines(&mut self, key: ConnectionKey, target: &str, lines: &[Said]) {
+    /// Tells lines of a room, and what happened between them, in one batch.
+    fn tell_past(&mut self, key: ConnectionKey, target: &str, past: &[Past]) {
         let (dialect, lang) = (self.connections[key].dialect, self.lang);
         let about = About { room: Some(target), ..About::default() };
         let mut all = Vec::new();
-        for said in lines {
-            dialect.encode_about(lang, &about, &Event::Recalled(said), &mut all);
+        for it in past {
+            match it {
+                Past::Said(said) => {
+                    dialect.encode_about(lang, &about, &Event::Recalled(said), &mut all);
+                }
+                Past::Happened(it) => happened::encode((dialect, lang), target, it, &mut all),
+            }
         }
         let all = String::from_utf8(all).unwrap_or_default();
         let all = all.split_terminator("\r\n").map(str::to_owned);
@@ -170,6 +189,13 @@ impl Hub {
         let lines: Vec<_> = lines.collect();
         self.tell_batch(key, "draft/chathistory-targets", lines.into_iter());
     }
+}
+
+/// Lines in the order of their numbers, each once.
+fn in_order(mut lines: Vec<Said>) -> Vec<Said> {
+    lines.sort_by_key(|said| said.id);
+    lines.dedup_by_key(|said| said.id);
+    lines
 }
 
 /// A place as clients write it: `msgid=…`, `timestamp=…`, or `*` for none.

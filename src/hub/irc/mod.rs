@@ -3,13 +3,14 @@
 //!
 //! How somebody comes in is in `coming.rs`, what they do in rooms in `acts.rs`, what they say in
 //! `lines.rs`, what they ask about others in `queries.rs` and about themselves and the server in
-//! `facts.rs`, what was said before in `history.rs`, up to where they have read in `markers.rs`,
-//! whom they watch in `monitor.rs`, and messages of several lines in `multiline.rs`. The bytes are
-//! in `dialect/irc/`.
+//! `facts.rs`, what was said before in `history.rs` and what happened in `happened.rs`, up to where
+//! they have read in `markers.rs`, whom they watch in `monitor.rs`, and messages of several lines
+//! in `multiline.rs`. The bytes are in `dialect/irc/`.
 
 mod acts;
 mod coming;
 mod facts;
+mod happened;
 mod history;
 mod lines;
 mod markers;
