@@ -3,6 +3,8 @@
 
 #[cfg(feature = "relay")]
 mod relay;
+#[cfg(all(feature = "data", feature = "relay"))]
+pub mod visit;
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -102,6 +102,18 @@ impl Relay {
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.link.poll_timeout()
     }
+
+    /// Whether what is written now may be lost, since nobody has saved a checkpoint for long.
+    #[cfg(feature = "data")]
+    pub(super) fn is_unsaved(&self) -> bool {
+        self.link.is_unsaved()
+    }
+
+    /// Why the link was lost last, and how often, since it was live.
+    #[cfg(feature = "data")]
+    pub(super) fn losses(&self) -> (&str, usize) {
+        self.link.losses()
+    }
 }
 
 /// Whom to trust to be the engine.
