@@ -376,7 +376,7 @@ enum Task {
     /// Deletes what was said under a name, or before a date, from an archive.
     #[cfg(feature = "data")]
     Forget(archive_tasks::ForgetArguments),
-    /// Lists, adds, resets and deletes accounts, also while a server uses the file.
+    /// Lists, adds, resets and deletes accounts, also while servers use them.
     #[cfg(feature = "data")]
     #[command(subcommand)]
     Account(account_tasks::Account),
@@ -703,9 +703,10 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
         .filter(|argument| argument.get_env().is_some_and(is_empty))
         .map(|argument| argument.get_id().clone())
         .collect();
-    empty.into_iter().fold(command, |command, id| {
+    let command = empty.into_iter().fold(command, |command, id| {
         command.mut_arg(id, |argument| argument.env(Resettable::Reset))
-    })
+    });
+    command.mut_subcommands(without_empty_variables)
 }
 
 /// On a terminal, says how to come in.

@@ -1,6 +1,11 @@
 //! The server: sockets, listeners, datagrams, the terminal and signals, as mio knows them, for the
 //! loop in [`turn`](crate::turn). It moves bytes, and knows no word of chat.
 
+#[cfg(feature = "relay")]
+mod relay;
+#[cfg(all(feature = "data", feature = "relay"))]
+pub mod visit;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -9,13 +14,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-#[cfg(feature = "relay")]
-use mio::Registry;
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
+#[cfg(feature = "relay")]
+use self::relay::Relay;
 #[cfg(feature = "data")]
 use crate::archive::{Answer, Archive, Keeper, Request, Settings};
 use crate::author::Cloak;
@@ -39,18 +44,12 @@ use crate::net::header::{HeaderRead, HeaderReader};
 pub use crate::net::inherited::Inherited;
 use crate::net::listener::Listener;
 use crate::net::process;
-#[cfg(feature = "relay")]
-use crate::net::relay::{Outcome, RelaySockets, Trust};
-#[cfg(all(feature = "relay", feature = "tls"))]
-use crate::net::relay_tls;
 use crate::net::signals::{Received, Signals};
 use crate::net::stream::Stream;
 #[cfg(feature = "tls")]
 use crate::net::tls::{Handshake, TlsStream};
 #[cfg(feature = "data")]
 use crate::nickname::Nickname;
-#[cfg(feature = "relay")]
-use crate::relay::{Link as RelayLink, LinkSettings, LogLength, Side, exchange};
 use crate::timers::Now;
 use crate::token::TOKEN_BYTES;
 use crate::turn::{Accepted, Budgets, Datagram, EventLoop, PollEvent, Sockets};
@@ -136,15 +135,6 @@ struct MioSockets {
     rereads: bool,
     /// It was asked for.
     hung_up: bool,
-}
-
-/// The engine through which rooms are shared: what is said to it, and over what.
-#[cfg(feature = "relay")]
-#[derive(Debug)]
-struct Relay {
-    link: RelayLink,
-    sockets: RelaySockets,
-    hosts: Vec<(String, u16)>,
 }
 
 /// What carries a connection's bytes.
@@ -259,7 +249,7 @@ impl Server {
         let (archive, keeper) = open_archive(&config, &mut event_loop, &waker)?;
         #[cfg(feature = "relay")]
         if let Some(relay) = &config.relay {
-            sockets.relay = Some(open_relay(relay, &mut event_loop.hub, &waker)?);
+            sockets.relay = Some(Relay::open(relay, &mut event_loop.hub, &waker)?);
         }
         #[cfg(feature = "tls")]
         if let Some(certificates) = &sockets.certificates {
@@ -586,7 +576,7 @@ impl MioSockets {
     /// Something may have come of a connection to the engine. Returns whether it is one.
     fn note_relay(&mut self, token: Token) -> bool {
         #[cfg(feature = "relay")]
-        let is_one = self.relay.as_mut().is_some_and(|relay| relay.sockets.note_ready(token));
+        let is_one = self.relay.as_mut().is_some_and(|relay| relay.note_ready(token));
         #[cfg(not(feature = "relay"))]
         let is_one = {
             let _ = token;
@@ -624,87 +614,6 @@ impl MioSockets {
             told.push(PollEvent::Readable(*key));
         }
     }
-}
-
-#[cfg(feature = "relay")]
-impl Relay {
-    /// Hands over what has come from the engine and what is for it.
-    fn run(&mut self, hub: &mut Hub, registry: &Registry, now: Now) {
-        let Relay { link, sockets, hosts } = self;
-        link.note_turn(hub.last_turn());
-        // Nothing more may be written of what the hub has given up.
-        exchange(link, hub, now);
-        link.handle_timeout(now);
-        if link.poll_drop() {
-            sockets.drop_all();
-        }
-        while let Some((side, host)) = link.poll_dial() {
-            sockets.dial(side as usize, &hosts[host]);
-        }
-        if let Some(why) = sockets.connect(registry) {
-            link.handle_broken(&why, now);
-        }
-        for side in Side::BOTH {
-            loop {
-                match sockets.next(side as usize) {
-                    Outcome::Open => link.handle_open(side, now),
-                    Outcome::Bytes(bytes) => link.handle_bytes(side, bytes, now),
-                    Outcome::Broken(why) => link.handle_broken(&why, now),
-                    Outcome::Nothing => break,
-                }
-                exchange(link, hub, now);
-                if link.poll_drop() {
-                    sockets.drop_all();
-                }
-            }
-        }
-        for side in Side::BOTH {
-            let bytes = link.poll_transmit(side);
-            if let Err(error) = sockets.send(side as usize, &bytes, registry) {
-                link.handle_broken(&error.to_string(), now);
-            }
-        }
-    }
-}
-
-/// The hub shares its rooms from now on.
-#[cfg(feature = "relay")]
-fn open_relay(
-    config: &crate::config::Relay,
-    hub: &mut Hub,
-    waker: &Arc<Waker>,
-) -> Result<Relay, StartError> {
-    let mut random = [0; 8 + Cloak::SECRET_BYTES];
-    getrandom::fill(&mut random).map_err(|error| StartError::System(error.into()))?;
-    let (mut seed, mut secret) = ([0; 8], [0; Cloak::SECRET_BYTES]);
-    seed.copy_from_slice(&random[..8]);
-    secret.copy_from_slice(&random[8..]);
-    let seed = u64::from_ne_bytes(seed);
-    let crate::config::Relay { engine, label, .. } = config;
-    hub.share_as(label, seed);
-    let settings = LinkSettings {
-        label: label.clone(),
-        log: LogLength::default(),
-        login: engine.login.clone(),
-        addresses: engine.hosts.len(),
-        seed,
-        secret,
-    };
-    let sockets = RelaySockets::new(RELAY, trust_of(config)?, waker).map_err(StartError::System)?;
-    Ok(Relay { link: RelayLink::new(settings, present()), sockets, hosts: engine.hosts.clone() })
-}
-
-/// Whom to trust to be the engine.
-#[cfg(all(feature = "relay", feature = "tls"))]
-fn trust_of(relay: &crate::config::Relay) -> Result<Trust, StartError> {
-    let trust = relay.ca.as_deref().map(relay_tls::trust).transpose();
-    trust.map_err(|error| StartError::Certificate(error.to_string()))
-}
-
-#[cfg(all(feature = "relay", not(feature = "tls")))]
-#[expect(clippy::unnecessary_wraps, reason = "with TLS it may fail")]
-fn trust_of(_: &crate::config::Relay) -> Result<Trust, StartError> {
-    Ok(None)
 }
 
 /// What comes before a dialect.
@@ -851,7 +760,7 @@ pub fn check_certificates(config: &Config) -> Result<(), StartError> {
         .map_or(Ok(()), |files| Certificates::check(&files, present().unix_seconds));
     checked.map_err(|error| StartError::Certificate(error.to_string()))?;
     #[cfg(feature = "relay")]
-    config.relay.as_ref().map(trust_of).transpose()?;
+    config.relay.as_ref().map(relay::trust_of).transpose()?;
     Ok(())
 }
 
@@ -939,7 +848,7 @@ impl Sockets for MioSockets {
         let listeners = self.listeners.iter().filter_map(|(_, listener)| listener.retry_at());
         #[cfg(feature = "relay")]
         let listeners = {
-            let relay = self.relay.as_ref().and_then(|relay| relay.link.poll_timeout());
+            let relay = self.relay.as_ref().and_then(Relay::poll_timeout);
             listeners.chain(relay)
         };
         listeners.min()

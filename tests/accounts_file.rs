@@ -10,43 +10,13 @@
 )]
 
 mod common;
+#[path = "common/running.rs"]
+mod running;
 
 use std::fs;
-use std::io::Write as _;
 
 use common::{Folder, Process, Server, chinwag};
-
-const PASSWORD: &str = "correct horse";
-
-/// The exit code, and what was written to standard output and to standard error.
-#[track_caller]
-fn run(args: &[&str], input: &[u8]) -> (Option<i32>, String, String) {
-    let mut command = chinwag();
-    command.args(args);
-    let mut process = Process::spawn(command);
-    // Perhaps nobody reads it.
-    let _ = process.stdin.take().unwrap().write_all(input);
-    let code = process.wait();
-    let [out, error] = [&process.stdout, &process.stderr].map(|it| it.lines_at_the_end());
-    assert!(!(out.concat() + &error.concat()).contains(PASSWORD), "{out:?} {error:?}");
-    (code, out.join("\n"), error.join("\n"))
-}
-
-/// It was done, and this was said.
-#[track_caller]
-fn does(args: &[&str], input: &str, told: &str) {
-    let done = run(args, input.as_bytes());
-    assert_eq!(done, (Some(0), told.to_owned(), String::new()), "{args:?}");
-}
-
-/// It was refused with this exit code, in one sentence that holds these words.
-#[track_caller]
-fn is_refused(args: &[&str], input: &[u8], code: i32, words: &str) {
-    let (got, out, error) = run(args, input);
-    assert_eq!((got, &*out), (Some(code), ""), "{args:?}: {error}");
-    let is_sentence = error.lines().count() == 1 && error.ends_with('.');
-    assert!(error.contains(words) && is_sentence, "{args:?}: {error}");
-}
+use running::{PASSWORD, does, is_refused, run};
 
 #[test]
 fn accounts_are_added_and_deleted_while_a_server_runs() {

@@ -16,12 +16,18 @@ mod accounts;
 #[cfg(feature = "web")]
 #[path = "resume/browser.rs"]
 mod browser;
+#[cfg(all(feature = "web", feature = "data"))]
+#[path = "relay/by_hand.rs"]
+mod by_hand;
 mod common;
 #[path = "irc/client.rs"]
 mod irc;
 #[cfg(feature = "web")]
 #[path = "relay/returning.rs"]
 mod returning;
+#[cfg(all(feature = "web", feature = "data"))]
+#[path = "common/running.rs"]
+mod running;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -503,6 +509,8 @@ fn an_engine_may_be_spoken_to_within_tls_if_it_is_the_right_one() {
     for _ in 0..20 {
         bob.sees(&format!("alice: {long}"));
     }
+    #[cfg(all(feature = "web", feature = "data"))]
+    running::does(&["account", "list", "--relay", &url, &ca], "", "There are no accounts.");
 
     // Whoever has another certificate is not the engine.
     let other = Folder::new("relay-tls-other");
@@ -511,6 +519,13 @@ fn an_engine_may_be_spoken_to_within_tls_if_it_is_the_right_one() {
     let args = ["--relay", &url, "--relay-name", "three", &ca];
     let three = Server::start(&args);
     three.log().waits_for("relay: the engine is away: invalid peer certificate");
+    #[cfg(all(feature = "web", feature = "data"))]
+    running::is_refused(
+        &["account", "list", "--relay", &url, &ca],
+        b"",
+        3,
+        "cannot use the engine of --relay: invalid peer certificate",
+    );
     drop(engine);
 }
 

@@ -212,7 +212,8 @@ fn commit(transaction: Transaction<'_>) -> rusqlite::Result<()> {
 pub enum AccountsError {
     /// The file cannot be used.
     Open(OpenError),
-    /// It could not be read or written any more; one sentence without its full stop.
+    /// It could not be read or written any more, or nobody knows whether it was; one sentence
+    /// without its full stop.
     Archive(String),
     /// There is such an account already (as it is spelled).
     Taken(Nickname),
@@ -222,6 +223,11 @@ pub enum AccountsError {
     Full,
     /// The system gives no randomness, or no memory to hash a password.
     System,
+    /// The engine in which servers share accounts cannot be used; one sentence without its full
+    /// stop.
+    Engine(String),
+    /// What is written there now may be lost, since no server has run for long.
+    Unsaved,
 }
 
 impl fmt::Display for AccountsError {
@@ -229,11 +235,16 @@ impl fmt::Display for AccountsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             AccountsError::Open(error) => error.fmt(f),
-            AccountsError::Archive(sentence) => f.write_str(sentence),
+            AccountsError::Archive(sentence) | AccountsError::Engine(sentence) => {
+                f.write_str(sentence)
+            }
             AccountsError::Taken(name) => write!(f, "there is an account {name} already"),
             AccountsError::Missing(name) => write!(f, "there is no account {name}"),
             AccountsError::Full => write!(f, "there are {ACCOUNTS_MAX} accounts already"),
             AccountsError::System => f.write_str("the system has no memory or no random numbers"),
+            AccountsError::Unsaved => f.write_str(
+                "too much was written since a server ran last; start one, and try again",
+            ),
         }
     }
 }

@@ -125,6 +125,8 @@ pub(crate) enum AccountChange<'a> {
     Added { hash: &'a str },
     /// It has another password, and no token any more.
     Password { mark: u64, hash: &'a str },
+    /// The same by an operator, and nobody is logged in any more.
+    Reset { mark: u64, hash: &'a str },
     /// It is none any more.
     Removed { mark: u64 },
     /// It has a token that hashes to this, until then.
@@ -138,6 +140,7 @@ impl AccountChange<'_> {
     pub(crate) fn mark(&self) -> Option<u64> {
         match self {
             AccountChange::Password { mark, .. }
+            | AccountChange::Reset { mark, .. }
             | AccountChange::Removed { mark }
             | AccountChange::Token { mark, .. } => Some(*mark),
             AccountChange::Added { .. } | AccountChange::LoggedOut => None,
@@ -428,7 +431,7 @@ pub(crate) fn read<'a>(
         "up" | "down" | "take" | "lose" | "come" | "mail" => {
             return read_of_server(members, (node, verb), &mut words);
         }
-        "account" | "password" | "unaccount" | "token" | "untoken" => {
+        "account" | "password" | "reset" | "unaccount" | "token" | "untoken" => {
             return read_account(verb, &mut words).map(Line::Account);
         }
         _ => {}
@@ -536,6 +539,7 @@ fn read_account<'a>(verb: &str, words: &mut Words<'a>) -> Option<AccountLine<'a>
     let change = match verb {
         "account" => AccountChange::Added { hash: hash(words)? },
         "password" => AccountChange::Password { mark: words.hex()?, hash: hash(words)? },
+        "reset" => AccountChange::Reset { mark: words.hex()?, hash: hash(words)? },
         "unaccount" => AccountChange::Removed { mark: words.hex()? },
         "token" => {
             let (mark, token) = (words.hex()?, words.hex()?);

@@ -56,14 +56,19 @@ impl Hub {
     /// Nobody is logged in to an account any more, nor will be by having been here before.
     fn log_out_all(&mut self, name: &Nickname) {
         self.tickets.forget_account(name);
-        let users = self.chat.all_users();
-        let owners = users.filter(|(_, user)| user.account() == Some(name)).map(|(key, _)| key);
-        for user in owners.collect::<Vec<_>>() {
+        for user in self.owners_of(name) {
             self.propose(Fact::Account(AccountFact::LoggedOut { user }));
             if self.chat.holder_of(name) == Some(user) {
                 self.free_name(name);
             }
         }
+    }
+
+    /// Who is logged in to an account.
+    pub(super) fn owners_of(&self, account: &Nickname) -> Vec<UserKey> {
+        let users = self.chat.all_users();
+        let owners = users.filter(|(_, user)| user.account() == Some(account));
+        owners.map(|(key, _)| key).collect()
     }
 
     // ── before somebody comes in ─────────────────────────────────────────────────────────────────

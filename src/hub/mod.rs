@@ -29,9 +29,9 @@
 //! end in `closing.rs`, who comes back in `returning.rs`, what is answered later in `requests.rs`,
 //! whose a name is in `accounts.rs`, what is shared with other servers in `relaying.rs` (what
 //! follows in `next.rs`, who comes back at another one in `passes.rs`, whose a name is in
-//! `shared_accounts.rs`), who is put out and kept out in `moderation.rs`, and what time brings in
-//! `deadlines.rs`. How the bytes of a connection are to be understood is its session's business
-//! (`dialect/session.rs`).
+//! `shared_accounts.rs`, how the command line changes that in `visiting.rs`), who is put out and
+//! kept out in `moderation.rs`, and what time brings in `deadlines.rs`. How the bytes of a
+//! connection are to be understood is its session's business (`dialect/session.rs`).
 
 mod accounts;
 mod addresses;
@@ -53,6 +53,8 @@ mod returning;
 mod shared_accounts;
 mod telling;
 mod tickets;
+#[cfg(all(feature = "data", feature = "relay"))]
+mod visiting;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -68,10 +70,12 @@ use self::closing::{TurnedAway, level};
 use self::connection::{Connection, Connections, LINGER, State, Wait};
 use self::input::is_owed_much;
 use self::irc::Irc;
-pub use self::relaying::Relayed;
 use self::relaying::Relaying;
+pub use self::relaying::{Relayed, VISITOR};
 use self::returning::Keyed;
 use self::tickets::Tickets;
+#[cfg(all(feature = "data", feature = "relay"))]
+pub use self::visiting::{Visit, Wish};
 use crate::archive::{Record, Request};
 use crate::author::{Cloak, Extra};
 use crate::chat::{

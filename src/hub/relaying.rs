@@ -16,7 +16,7 @@ use super::next::Next;
 use super::passes::Passes;
 use super::shared_accounts::SharedAccounts;
 use super::{Hub, awaiting_nick};
-use crate::chat::written::{self, Line, Members, VERSION};
+use crate::chat::written::{self, AccountLine, Line, Members, VERSION};
 use crate::chat::{Applied, Conflict, Entry, EntryId, Fact, Leaving, MaybeExtra, RoomKey, UserKey};
 use crate::event::{CloseReason, Event, Refusal};
 use crate::key::ConnectionKey;
@@ -40,6 +40,10 @@ const GONE_MAX: usize = 1024;
 
 /// Where users were who have come back at another server, as far as it is remembered.
 const MOVED_MAX: usize = 1024;
+
+/// The label of whoever comes for the time of one entry, to change an account. No server can be
+/// called so.
+pub const VISITOR: &str = "(account)";
 
 /// An entry of the log, as it was read.
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +101,8 @@ pub(super) struct Relaying {
     waiting: Vec<ConnectionKey>,
     /// Another process writes under the same label.
     is_usurped: bool,
+    /// What this visitor wrote last has become so.
+    is_wish_true: bool,
     ignored: u64,
     resets: u64,
 }
@@ -168,6 +174,7 @@ impl Relaying {
             console: None,
             waiting: Vec::new(),
             is_usurped: false,
+            is_wish_true: false,
             ignored: 0,
             resets: 0,
         };
@@ -183,10 +190,41 @@ impl Relaying {
         self.lines.clear();
         self.pending.clear();
         self.pending_bytes = 0;
-        // Two who take each other's place in turn would let nobody in.
-        if !self.is_usurped {
+        // Two who take each other's place in turn would let nobody in. A visitor comes when it has
+        // something to say.
+        if !self.is_usurped && !self.is_visitor() {
             self.push(format!("up {VERSION} {}", self.label), None);
         }
+    }
+
+    fn is_visitor(&self) -> bool {
+        self.label == VISITOR
+    }
+
+    /// Whether all that stands in the log is known, and nothing is on its way there.
+    #[cfg(all(feature = "data", feature = "relay"))]
+    pub(super) fn is_idle(&self) -> bool {
+        self.is_live && self.pending.is_empty()
+    }
+
+    /// Whether what this visitor wrote last has become so.
+    #[cfg(all(feature = "data", feature = "relay"))]
+    pub(super) fn is_wish_true(&self) -> bool {
+        self.is_wish_true
+    }
+
+    /// This visitor comes, says something of an account, and goes, in one entry.
+    #[cfg(all(feature = "data", feature = "relay"))]
+    pub(super) fn visit(&mut self, line: String) {
+        self.is_wish_true = false;
+        self.push(format!("up {VERSION} {}", self.label), None);
+        self.push(line, None);
+        self.push(format!("down {}", self.node), None);
+    }
+
+    /// Whether an entry is of a visitor, be it this one or another.
+    fn is_of_visitor(&self, entry: &Relayed<'_>) -> bool {
+        self.nodes.get(entry.node).is_some_and(|node| *node.label == *VISITOR)
     }
 
     /// A number for a message of several lines, which no other has, here or elsewhere.
@@ -313,6 +351,7 @@ impl Hub {
         (relay.nodes, relay.gone, relay.members, relay.passes) = Default::default();
         relay.moved.clear();
         relay.accounts = SharedAccounts::default();
+        relay.is_wish_true = false;
     }
 
     /// All that the log has decided until now, for servers that come later.
@@ -491,6 +530,12 @@ impl Hub {
             let others = relay.nodes.iter().filter(|(node, _)| **node != relay.node);
             others.map(|(node, of)| (&**node, &*of.label))
         })
+    }
+
+    /// Whether this is no server, and knows nothing of rooms that others could go by.
+    #[must_use]
+    pub fn is_visitor(&self) -> bool {
+        self.relay.as_ref().is_some_and(|relay| relay.is_visitor())
     }
 
     /// Whether another process shares the rooms under the label of this one, which must stop.
@@ -711,7 +756,7 @@ impl Hub {
                     relay.passes.add(user, hash, id);
                 }
             }
-            Line::Account(line) => return self.apply_account((id, at), line),
+            Line::Account(line) => return self.apply_account_of(entry, line),
             Line::Lost { user, name } => return self.apply_lost((id, at), user, name),
             Line::ToRanks { user, room, least, text, extra } => {
                 self.tell_ranks((user, room, least), (&text, extra), (id, at));
@@ -747,6 +792,20 @@ impl Hub {
             }
         }
         nothing
+    }
+
+    /// Makes a line about an account true. The log tells of what an operator has done by hand.
+    fn apply_account_of(&mut self, entry: &Relayed<'_>, line: AccountLine<'_>) -> Applied {
+        let by_hand = self.relay.as_ref().is_some_and(|relay| relay.is_of_visitor(entry));
+        let changed = by_hand.then(|| line.name.clone());
+        let applied = self.apply_account((self.last_entry, entry.at_ms / 1000), line);
+        if let (Some(name), false) = (changed, matches!(applied, Applied::Refused(_))) {
+            log::info!("relay: chinwag account has changed the account {name}");
+            if let Some(relay) = self.relay.as_mut().filter(|relay| *relay.node == *entry.node) {
+                relay.is_wish_true = true;
+            }
+        }
+        applied
     }
 
     /// Somebody has the name that they wanted here; perhaps they have gone meanwhile.
@@ -805,7 +864,7 @@ impl Hub {
             self.end_node(&before, entry.at_ms / 1000);
         }
         let Some(relay) = &mut self.relay else { return };
-        if *relay.node != *entry.node {
+        if *relay.node != *entry.node && label != VISITOR {
             log::info!("relay: {label} is here");
         }
         let node = Node { label: label.into(), seq: entry.seq, members: BTreeMap::new() };
@@ -818,7 +877,7 @@ impl Hub {
         if !relay.nodes.contains_key(name) {
             return;
         }
-        if *relay.node == *name && !relay.is_usurped {
+        if *relay.node == *name && !relay.is_usurped && !relay.is_visitor() {
             log::error!("relay: this server was taken for gone; those who are here are closed");
         }
         if *relay.node == *name {
@@ -827,7 +886,9 @@ impl Hub {
         let Some(relay) = &mut self.relay else { return };
         let Some(node) = relay.nodes.remove(name) else { return };
         relay.note_gone(name);
-        log::info!("relay: {} has gone, with {} people", node.label, node.members.len());
+        if *node.label != *VISITOR {
+            log::info!("relay: {} has gone, with {} people", node.label, node.members.len());
+        }
         for user in node.members.into_values() {
             if let Some(relay) = &mut self.relay {
                 relay.forget(user);

@@ -35,7 +35,19 @@ struct SharedAccount {
 }
 
 impl SharedAccounts {
-    fn hash_of(&self, name: &Nickname) -> Option<&str> {
+    /// The names of all, in no order.
+    #[cfg(all(feature = "data", feature = "relay"))]
+    pub(super) fn names(&self) -> impl Iterator<Item = Nickname> {
+        self.0.keys().filter_map(|name| Nickname::parse(name).ok())
+    }
+
+    /// Whether there can be no more.
+    pub(super) fn are_full(&self) -> bool {
+        self.0.len() >= ACCOUNTS_MAX
+    }
+
+    /// What the password of an account hashes to.
+    pub(super) fn hash_of(&self, name: &Nickname) -> Option<&str> {
         self.0.get(name.as_str()).map(|account| &*account.hash)
     }
 
@@ -52,9 +64,9 @@ impl SharedAccounts {
             return None;
         }
         match change {
-            AccountChange::Added { hash } | AccountChange::Password { hash, .. } => {
-                self.set(name.as_str(), hash);
-            }
+            AccountChange::Added { hash }
+            | AccountChange::Password { hash, .. }
+            | AccountChange::Reset { hash, .. } => self.set(name.as_str(), hash),
             AccountChange::Removed { .. } => drop(self.0.remove(name.as_str())),
             AccountChange::Token { token, until, .. } => {
                 let tokens = &mut self.0.get_mut(name.as_str())?.tokens;
@@ -271,7 +283,7 @@ impl Hub {
             if self.chat.account_called(&name).is_some() {
                 return Applied::Refused(Conflict::Registered);
             }
-            if relay.accounts.0.len() >= ACCOUNTS_MAX {
+            if relay.accounts.are_full() {
                 return Applied::Refused(Conflict::NotAllowed);
             }
         }
@@ -284,9 +296,27 @@ impl Hub {
                 self.forget_account(&name);
                 AccountFact::Unregistered { name }
             }
+            AccountChange::Reset { .. } => {
+                self.log_out_everywhere((id, at), &name);
+                return Applied::Said;
+            }
             _ => return Applied::Said,
         };
         self.commit(Entry::new(id, at, Fact::Account(fact)))
+    }
+
+    /// Nobody is logged in to an account any more, at whatever server, nor will be by having been
+    /// here before. Whoever has its name gets another, by a line of their server.
+    fn log_out_everywhere(&mut self, (id, at): (u64, u64), account: &Nickname) {
+        self.tickets.forget_account(account);
+        for user in self.owners_of(account) {
+            let fact = AccountFact::LoggedOut { user };
+            self.commit(Entry::new(id, at, Fact::Account(fact)));
+            let number = self.relay.as_ref().and_then(|relay| relay.own_number_of(user));
+            if number.is_some() && self.chat.holder_of(account) == Some(user) {
+                self.take_name_of(user, account);
+            }
+        }
     }
 }
 

@@ -28,6 +28,8 @@ const READ_ENTRIES: usize = 128;
 
 /// The author of what no server says: that the log begins, and that a checkpoint is wanted.
 const NOBODY: &str = "-";
+/// What says that a checkpoint is wanted.
+const WANT: &str = "want";
 
 /// How long a connection and its greeting may take.
 const GREETING_TIME: Duration = Duration::from_secs(2);
@@ -257,6 +259,10 @@ pub struct Link {
     beginning: Option<u64>,
     /// The place of the last entry that was read.
     last: u64,
+    /// The place after which it was begun to read, until the link is live.
+    begun_after: Option<u64>,
+    /// When that was so, what is kept of the log reached hardly further back.
+    is_unsaved: bool,
     /// What the last entries were.
     prints: VecDeque<u64>,
     /// So many of them are being compared with what is there.
@@ -280,6 +286,8 @@ pub struct Link {
     now: Now,
     /// Why the link was lost last, as the log was told.
     last_loss: String,
+    /// How often it was, since it was live.
+    losses: usize,
     /// Entries that were sent again.
     resent: u64,
     /// How long the last one took to come back.
@@ -309,6 +317,8 @@ impl Link {
             epoch: None,
             beginning: None,
             last: 0,
+            begun_after: None,
+            is_unsaved: false,
             prints: VecDeque::new(),
             to_verify: 0,
             expected: None,
@@ -322,6 +332,7 @@ impl Link {
             others: Vec::new(),
             now,
             last_loss: String::new(),
+            losses: 0,
             resent: 0,
             lag: Duration::ZERO,
         }
@@ -495,6 +506,19 @@ impl Link {
     #[must_use]
     pub fn is_live(&self) -> bool {
         matches!(self.phase, Phase::Live { .. })
+    }
+
+    /// Why the link was lost last, and how often, since it was live.
+    #[must_use]
+    pub fn losses(&self) -> (&str, usize) {
+        (&self.last_loss, self.losses)
+    }
+
+    /// Whether the log was so long after the last checkpoint, when it had been read, that what is
+    /// written before there is another one may be lost.
+    #[must_use]
+    pub fn is_unsaved(&self) -> bool {
+        self.is_unsaved
     }
 
     /// Entries that were sent again.
@@ -783,6 +807,7 @@ impl Link {
     fn begin_after(&mut self, last: u64, checkpoint: Option<String>) {
         let Some(began_ms) = self.epoch else { return };
         self.last = last;
+        self.begun_after = Some(last);
         self.expected = None;
         self.prints.clear();
         self.events.push_back(LinkEvent::Reset { began_ms, checkpoint });
@@ -884,7 +909,7 @@ impl Link {
     /// newer one. All who know more save one when they read that it is wanted.
     fn want_checkpoint(&mut self) {
         if let Some(epoch) = self.epoch {
-            self.append(epoch, Ask::Want, [NOBODY, "0", "0", "want"]);
+            self.append(epoch, Ask::Want, [NOBODY, "0", "0", WANT]);
         }
     }
 
@@ -921,12 +946,27 @@ impl Link {
         self.phase = Phase::Live { since: self.now.instant };
         self.backoff = BACKOFF_FIRST;
         self.last_loss.clear();
+        self.losses = 0;
         self.resent += self.batches.len().min(self.sent) as u64;
         self.sent = 0;
         self.is_adding = false;
         log::info!("relay: connected; {} entries of the log are known", self.last);
         self.events.push_back(LinkEvent::Live(true));
+        self.look_how_far_it_was();
         self.add();
+    }
+
+    /// All has been read that came after the last checkpoint. If that was much, nobody has saved
+    /// one who should have, and all are asked to.
+    fn look_how_far_it_was(&mut self) {
+        let Some(begun_after) = self.begun_after.take() else { return };
+        let read = self.last.saturating_sub(begun_after);
+        self.is_unsaved = read > self.settings.log.kept / 2;
+        if let Some(epoch) = self.epoch
+            && read > 2 * self.settings.log.checkpoint_every
+        {
+            self.append(epoch, Ask::Save, [NOBODY, "0", "0", WANT]);
+        }
     }
 
     fn added(&mut self, reply: &Reply, last: u64) {
@@ -974,6 +1014,7 @@ impl Link {
 
     fn lose(&mut self, why: &str) {
         let was_live = self.is_live();
+        self.losses += 1;
         if self.last_loss != why {
             self.last_loss = why.to_owned();
             log::warn!("relay: the engine is away: {why}");

@@ -10,7 +10,7 @@ const PASSWORD: &str = "correct-horse";
 const OTHER: &str = "battery-staple";
 
 /// Passes over what comes before a line that has this in it.
-fn sees_among_others(person: &mut Person, part: &str) {
+pub(crate) fn sees_among_others(person: &mut Person, part: &str) {
     while !person.sees_a_line().contains(part) {}
 }
 
