@@ -11,6 +11,7 @@ use slab::Slab;
 use super::Chat;
 use super::apply::Applied;
 use super::entry::{AccountFact, Entry, EntryId, Fact, Leaving, Order};
+use super::history::refill;
 use super::room::{Room, RoomKey};
 use super::user::{User, UserKey};
 use crate::author::Cloak;
@@ -138,12 +139,7 @@ impl Happened {
         let (text, _) = cut(new.text, TEXT_BYTES_MAX);
         let texts = [(&mut it.from, new.from), (&mut it.mask, new.mask)];
         let texts = texts.into_iter().chain([(&mut it.whom, new.whom), (&mut it.text, text)]);
-        for (kept, new) in texts {
-            kept.clear();
-            // Not twice as much as before, as it would grow by itself.
-            kept.reserve_exact(new.len());
-            kept.push_str(new);
-        }
+        texts.for_each(|(kept, new)| refill(kept, new));
     }
 
     /// Where the next happening goes, if any are kept.

@@ -28,6 +28,14 @@ pub(crate) struct HistoryLine {
     encoded: Vec<(Dialect, Arc<[u8]>)>,
 }
 
+/// Puts a text in the place of another, whose memory it gets.
+pub(super) fn refill(kept: &mut String, new: &str) {
+    kept.clear();
+    // Not twice as much as before, as it would grow by itself.
+    kept.reserve_exact(new.len());
+    kept.push_str(new);
+}
+
 /// A line that has just been said.
 pub(super) struct NewLine<'a> {
     pub(super) id: EntryId,
@@ -133,12 +141,7 @@ impl History {
         let Some(HistoryLine { said, by, .. }) = self.next_line(new.id) else { return };
         let texts =
             [(&mut said.from, new.from), (&mut said.mask, new.mask), (&mut said.text, new.text)];
-        for (kept, new) in texts {
-            kept.clear();
-            // Not twice as much as before, as it would grow by itself.
-            kept.reserve_exact(new.len());
-            kept.push_str(new);
-        }
+        texts.into_iter().for_each(|(kept, new)| refill(kept, new));
         said.id = new.id;
         (said.unix_seconds, said.millis) = new.at;
         (said.emote, said.notice) = (new.emote, new.notice);
