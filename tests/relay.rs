@@ -280,11 +280,15 @@ fn a_server_that_comes_later_knows_what_was_said_before() {
 fn an_operator_at_one_server_keeps_order_at_another() {
     let engine = Engine::start("relay-order");
     let mut one = engine.server("one", &["--console"]);
+    let mut terminal = one.terminal();
+    terminal.sees("* You are server. Here now: server. Type /help for help.");
     let two = engine.server("two", &[]);
     let mut bob = Person::join(&two, "bob");
+    // One server may have read that somebody came before another one has.
+    terminal.sees("* bob joined (2 here)");
     let mut carol = Person::join(&two, "carol");
+    terminal.sees("* carol joined (3 here)");
     bob.sees("* carol joined (3 here)");
-    let mut terminal = one.terminal();
     terminal.says("/kick bob Enough");
     bob.sees("! You were kicked out of #lobby by server: Enough");
     bob.sees_until_eof();
