@@ -20,6 +20,7 @@ use crate::event::CloseReason;
 use crate::order::Removal;
 use crate::rights::{Rank, Setting};
 use crate::sanction::SanctionKind;
+use crate::span::Placed;
 
 /// So much of it is remembered of one room at most, however many lines are.
 const HAPPENINGS_MAX: usize = 1000;
@@ -89,12 +90,17 @@ struct NewHappening<'a> {
     text: &'a str,
 }
 
-impl Happening {
-    /// When, in milliseconds since 1970.
-    pub(crate) fn unix_millis(&self) -> u64 {
-        self.at.0.saturating_mul(1000).saturating_add(self.at.1.into())
+impl Placed for Happening {
+    fn id(&self) -> u64 {
+        self.id
     }
 
+    fn unix_millis(&self) -> u64 {
+        self.at.0.saturating_mul(1000).saturating_add(self.at.1.into())
+    }
+}
+
+impl Happening {
     /// Whether `text` is what somebody says who goes.
     fn has_words(&self) -> bool {
         matches!(self.what, What::Parted | What::Left(_))

@@ -858,7 +858,7 @@ impl Link {
                 let last = entries.last().and_then(parse_entry);
                 return match last {
                     Some(((later, _), _)) if later != epoch => self.follow_log(later),
-                    _ => self.want_checkpoint(),
+                    _ => self.want_checkpoint(Ask::Want),
                 };
             }
             if place != self.last + 1 {
@@ -904,12 +904,12 @@ impl Link {
         self.opened(epoch);
     }
 
-    /// The beginning of the log is gone, and the last checkpoint is older: whoever was to save the
-    /// next one had gone, or what somebody sent who was cut off came late and took the place of a
-    /// newer one. All who know more save one when they read that it is wanted.
-    fn want_checkpoint(&mut self) {
+    /// The last checkpoint is too old, or older than what is left of the log: whoever was to save
+    /// the next one had gone, or what somebody sent who was cut off came late and took the place of
+    /// a newer one. All who know more save one when they read that it is wanted.
+    fn want_checkpoint(&mut self, ask: Ask) {
         if let Some(epoch) = self.epoch {
-            self.append(epoch, Ask::Want, [NOBODY, "0", "0", WANT]);
+            self.append(epoch, ask, [NOBODY, "0", "0", WANT]);
         }
     }
 
@@ -962,10 +962,8 @@ impl Link {
         let Some(begun_after) = self.begun_after.take() else { return };
         let read = self.last.saturating_sub(begun_after);
         self.is_unsaved = read > self.settings.log.kept / 2;
-        if let Some(epoch) = self.epoch
-            && read > 2 * self.settings.log.checkpoint_every
-        {
-            self.append(epoch, Ask::Save, [NOBODY, "0", "0", WANT]);
+        if read > 2 * self.settings.log.checkpoint_every {
+            self.want_checkpoint(Ask::Save);
         }
     }
 

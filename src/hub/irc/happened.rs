@@ -23,6 +23,16 @@ pub(super) enum Past {
     Happened(Happening),
 }
 
+impl Past {
+    /// The line that it is, if it is one.
+    pub(super) fn line(self) -> Option<Said> {
+        match self {
+            Past::Said(said) => Some(said),
+            Past::Happened(_) => None,
+        }
+    }
+}
+
 impl Placed for Past {
     fn id(&self) -> u64 {
         match self {
@@ -36,16 +46,6 @@ impl Placed for Past {
             Past::Said(said) => said.unix_millis(),
             Past::Happened(it) => it.unix_millis(),
         }
-    }
-}
-
-impl Placed for Happening {
-    fn id(&self) -> u64 {
-        self.id
-    }
-
-    fn unix_millis(&self) -> u64 {
-        Happening::unix_millis(self)
     }
 }
 

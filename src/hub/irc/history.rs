@@ -84,14 +84,14 @@ impl Hub {
         // Where there is an archive, lines may be missing among what happened before that.
         let forgotten = if self.chat.remembers() { history.forgotten() } else { 0 };
         let recent = happened.iter().filter(|it| it.id > forgotten).cloned();
-        let past = past(known.clone(), recent);
+        let past = past(known, recent);
         if !self.chat.remembers() || wanted.is_within(forgotten, &past) {
             return self.tell_past(key, &title, &wanted.select(&past));
         }
         let name = self.chat[room].name().as_str().to_owned();
         let request = Request::Lines { room: name, wanted };
-        let room = Some(title);
-        self.ask_archive(key, Asked { room, tail: known, happened, ..Asked::new(request) });
+        let (room, tail) = (Some(title), past.into_iter().filter_map(Past::line).collect());
+        self.ask_archive(key, Asked { room, tail, happened, ..Asked::new(request) });
     }
 
     /// What the archive knows of what was asked for, and whether more comes behind it; and what the
